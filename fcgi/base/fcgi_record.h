@@ -1,0 +1,60 @@
+/* fcgi_record - the framing of FastCGI 1.0, both ways: bytes in, bytes out.
+ *
+ * Reading: is a request whole, and may libfcgi see it?  libfcgi blocks on anything less than a
+ * whole request and ends the process on a hostile length, so this is asked first.
+ * Writing: STDOUT records and the end of a request. */
+#ifndef SKF_BASE_FCGI_RECORD_H
+#define SKF_BASE_FCGI_RECORD_H
+
+#include "base/buf.h"
+
+enum {
+    FCGI_RECORD_HEADER = 8,
+    FCGI_MAX_CONTENT = 65535,
+    /* Limits of ours: name-value pairs and body of one request. */
+    FCGI_MAX_PARAMS = 64 * 1024,
+    FCGI_MAX_STDIN = 64 * 1024,
+};
+
+enum fcgi_state {
+    FCGI_INCOMPLETE, /* more bytes must arrive first */
+    FCGI_COMPLETE,   /* `length` bytes are a whole request */
+    FCGI_BROKEN,     /* never a request: close */
+    FCGI_BAD_ROLE,   /* not for a responder */
+    FCGI_LARGE_PARAMS,
+    FCGI_LARGE_STDIN,
+};
+
+struct fcgi_request {
+    uint16_t id;   /* valid in all states but INCOMPLETE and BROKEN */
+    size_t length; /* if COMPLETE: up to and with the empty STDIN record */
+};
+
+/* What the bytes received so far are.  BEGIN_REQUEST, PARAMS ... to the empty one, STDIN ... to the
+ * empty one, all of one id (FastCGI 1.0, 3.3, 5.1 to 5.3); name-value lengths inside the PARAMS, no
+ * NUL in them and no '=' in a name, for libfcgi makes C strings "NAME=VALUE" of them. */
+enum fcgi_state fcgi_request_parse(const uint8_t *bytes, size_t n, struct fcgi_request *out);
+
+/* What arrives after the request: watched for the wish to end. */
+struct fcgi_input {
+    uint8_t header[FCGI_RECORD_HEADER];
+    uint8_t have;
+    uint32_t skip;
+};
+/* True if the front ends the request with these bytes: ABORT_REQUEST (5.4), a second
+ * BEGIN_REQUEST, or anything that is not FastCGI.  Other records are ignored. */
+bool fcgi_input_ends(struct fcgi_input *in, const uint8_t *bytes, size_t n);
+
+/* Bytes appended to out between begin and end become STDOUT records of request `id`, as many as
+ * they need.  begin returns the mark for end. */
+size_t fcgi_stdout_begin(struct buf *out);
+void fcgi_stdout_end(struct buf *out, size_t mark, uint16_t id);
+
+/* The empty STDOUT record and END_REQUEST (5.5) with exit status 0. */
+enum fcgi_protocol_status { FCGI_STATUS_COMPLETE = 0, FCGI_STATUS_UNKNOWN_ROLE = 3 };
+void fcgi_end_add(struct buf *out, uint16_t id, enum fcgi_protocol_status status);
+
+/* Gives another id to whole records that were made with id 1. */
+void fcgi_set_id(uint8_t *records, size_t n, uint16_t id);
+
+#endif

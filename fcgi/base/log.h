@@ -1,0 +1,30 @@
+/* log - one line per fact on standard error, for the operator.
+ *
+ * Nothing that came in a request is logged as it is: log_quote() makes it short and printable.
+ * Tokens, queries and values of Kafka properties are never passed to it at all. */
+#ifndef SKF_BASE_LOG_H
+#define SKF_BASE_LOG_H
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Lines above `level` are dropped.  The default is LOG_INFO. */
+void log_set_level(enum log_level level);
+/* The level of that name ("error", "warn", "info", "debug"); false if there is none. */
+bool log_level_parse(const char *name, enum log_level *level);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* At most 40 characters of s, others than printable ASCII as \xHH, in `out`, which is returned. */
+struct log_quoted {
+    char text[176];
+};
+const char *log_quote(struct slice s, struct log_quoted *out);
+
+#endif

@@ -1,0 +1,237 @@
+#include "base/loop.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+enum { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITIES };
+
+struct watch {
+    struct event event;
+    void (*ready)(void *arg, int what);
+    void *arg;
+};
+
+struct timer {
+    struct event event;
+    void (*due)(void *arg);
+    void *arg;
+};
+
+struct signal_watch {
+    struct event event;
+    void (*caught)(void *arg);
+    void *arg;
+    SLIST_ENTRY(signal_watch) link;
+};
+
+struct loop {
+    struct event_base *base;
+    TAILQ_HEAD(, task) tasks;
+    size_t queued;
+    SLIST_HEAD(, signal_watch) signals;
+    bool stopped;
+};
+
+struct loop *loop_new(void)
+{
+    struct loop *loop = mem_zero(sizeof *loop);
+
+    TAILQ_INIT(&loop->tasks);
+    SLIST_INIT(&loop->signals);
+    loop->base = event_base_new();
+    if (loop->base == NULL || event_base_priority_init(loop->base, PRIORITIES) < 0)
+        abort(); /* only out of memory or descriptors at the very start */
+    return loop;
+}
+
+void loop_free(struct loop *loop)
+{
+    struct signal_watch *s;
+
+    while ((s = SLIST_FIRST(&loop->signals)) != NULL) {
+        SLIST_REMOVE_HEAD(&loop->signals, link);
+        event_del(&s->event);
+        free(s);
+    }
+    event_base_free(loop->base);
+    free(loop);
+}
+
+static void run_tasks(struct loop *loop)
+{
+    /* What a task defers is for the next turn. */
+    for (size_t n = loop->queued; n > 0 && !TAILQ_EMPTY(&loop->tasks); n--) {
+        struct task *task = TAILQ_FIRST(&loop->tasks);
+        loop_cancel(loop, task);
+        task->run(task->arg);
+    }
+}
+
+void loop_run(struct loop *loop)
+{
+    while (!loop->stopped) {
+        int more = TAILQ_EMPTY(&loop->tasks) ? 0 : EVLOOP_NONBLOCK;
+        event_base_loop(loop->base, EVLOOP_ONCE | more);
+        run_tasks(loop);
+    }
+}
+
+void loop_stop(struct loop *loop)
+{
+    loop->stopped = true;
+}
+
+static int64_t clock_ms(clockid_t clock)
+{
+    struct timespec t;
+
+    clock_gettime(clock, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t loop_now_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t loop_wall_ms(void)
+{
+    return clock_ms(CLOCK_REALTIME);
+}
+
+void loop_defer(struct loop *loop, struct task *task)
+{
+    if (task->queued)
+        return;
+    task->queued = true;
+    TAILQ_INSERT_TAIL(&loop->tasks, task, link);
+    loop->queued++;
+}
+
+void loop_cancel(struct loop *loop, struct task *task)
+{
+    if (!task->queued)
+        return;
+    task->queued = false;
+    TAILQ_REMOVE(&loop->tasks, task, link);
+    loop->queued--;
+}
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct watch *watch = arg;
+
+    (void)fd;
+    watch->ready(watch->arg,
+                 ((what & EV_READ) ? LOOP_READ : 0) | ((what & EV_WRITE) ? LOOP_WRITE : 0));
+}
+
+static void watch_add(struct watch *watch, struct event_base *base, int fd, int what)
+{
+    short events = EV_PERSIST;
+
+    if (what & LOOP_READ)
+        events |= EV_READ;
+    if (what & LOOP_WRITE)
+        events |= EV_WRITE;
+    event_assign(&watch->event, base, fd, events, on_ready, watch);
+    event_priority_set(&watch->event, what & LOOP_URGENT ? PRIORITY_URGENT : PRIORITY_NORMAL);
+    event_add(&watch->event, NULL);
+}
+
+struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void *arg, int what),
+                        void *arg)
+{
+    struct watch *watch = mem_zero(sizeof *watch);
+
+    watch->ready = ready;
+    watch->arg = arg;
+    watch_add(watch, loop->base, fd, what);
+    return watch;
+}
+
+void watch_change(struct watch *watch, int what)
+{
+    struct event_base *base = event_get_base(&watch->event);
+    int fd = event_get_fd(&watch->event);
+
+    event_del(&watch->event);
+    watch_add(watch, base, fd, what);
+}
+
+void watch_free(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    event_del(&watch->event);
+    free(watch);
+}
+
+static void on_due(evutil_socket_t fd, short what, void *arg)
+{
+    struct timer *timer = arg;
+
+    (void)fd;
+    (void)what;
+    timer->due(timer->arg);
+}
+
+struct timer *timer_new(struct loop *loop, void (*due)(void *arg), void *arg)
+{
+    struct timer *timer = mem_zero(sizeof *timer);
+
+    timer->due = due;
+    timer->arg = arg;
+    evtimer_assign(&timer->event, loop->base, on_due, timer);
+    return timer;
+}
+
+void timer_start(struct timer *timer, int64_t delay_ms)
+{
+    if (delay_ms < 0)
+        delay_ms = 0;
+    struct timeval delay = {delay_ms / 1000, delay_ms % 1000 * 1000};
+    evtimer_add(&timer->event, &delay);
+}
+
+void timer_stop(struct timer *timer)
+{
+    evtimer_del(&timer->event);
+}
+
+bool timer_running(const struct timer *timer)
+{
+    return evtimer_pending(&timer->event, NULL);
+}
+
+void timer_free(struct timer *timer)
+{
+    if (timer == NULL)
+        return;
+    evtimer_del(&timer->event);
+    free(timer);
+}
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct signal_watch *s = arg;
+
+    (void)fd;
+    (void)what;
+    s->caught(s->arg);
+}
+
+void loop_on_signal(struct loop *loop, int signo, void (*caught)(void *arg), void *arg)
+{
+    struct signal_watch *s = mem_zero(sizeof *s);
+
+    s->caught = caught;
+    s->arg = arg;
+    evsignal_assign(&s->event, loop->base, signo, on_signal, s);
+    evsignal_add(&s->event, NULL);
+    SLIST_INSERT_HEAD(&loop->signals, s, link);
+}

@@ -1,0 +1,31 @@
+/* slice - bytes that belong to somebody else.  `p` is NULL when there are none at all, which is
+ * not the same as an empty slice: Kafka tells an absent key or value from an empty one. */
+#ifndef SKF_BASE_SLICE_H
+#define SKF_BASE_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const uint8_t *p;
+    size_t n;
+};
+
+static inline struct slice slice_of(const void *p, size_t n)
+{
+    return (struct slice){p, n};
+}
+
+static inline struct slice slice_str(const char *s)
+{
+    return (struct slice){(const uint8_t *)s, s ? strlen(s) : 0};
+}
+
+static inline bool slice_equal(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+#endif
