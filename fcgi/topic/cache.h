@@ -1,0 +1,77 @@
+/* cache - the topic in memory: a log of records, compacted by (partition, key) if the topic is.
+ *
+ * Records get rising numbers in the order in which they were read, over all partitions.  Readers
+ * hold such numbers, never pointers into the log, so it can be compacted under them.
+ *
+ *   segments      [ 0 1 . 3 ][ . . 6 7 ][ 8 9 10 ]<- append      . = superseded, gone
+ *                                 ^ a reader's number, 6
+ *   key index     (partition, key) -> newest record
+ *   per partition origin <= ... <= next, the horizon of deletes, what was lost to the limit */
+#ifndef SKF_TOPIC_CACHE_H
+#define SKF_TOPIC_CACHE_H
+
+#include "base/record.h"
+#include "topic/progress.h"
+
+struct cache;
+
+/* An empty cache that drops its oldest records beyond max_bytes. */
+struct cache *cache_new(size_t max_bytes);
+void cache_free(struct cache *c);
+
+/* Forgets all records and partitions, and what kind of topic it was; numbers go on rising.
+ * Tombstones are kept for delete_retention_ms after they were read. */
+void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms);
+bool cache_compacted(const struct cache *c);
+
+/* The topic has n partitions now; never fewer than before. */
+void cache_set_partitions(struct cache *c, int32_t n);
+
+/* The broker holds nothing below that offset of the partition: what the cache holds of it goes. */
+void cache_set_origin(struct cache *c, int32_t partition, int64_t origin);
+
+/* Takes in a record (copied) at its partition's end and returns its number.  now_ms: for the
+ * keeping of tombstones; wall_ms: to compare with timestamps. */
+uint64_t cache_append(struct cache *c, const struct record *r, int64_t now_ms, int64_t wall_ms);
+
+/* No record will come below `next`: the broker said that its log ends there. */
+void cache_advance(struct cache *c, int32_t partition, int64_t next);
+
+/* Drops the tombstones whose time is over. */
+void cache_expire(struct cache *c, int64_t now_ms);
+
+/* The number that the next record will get. */
+uint64_t cache_end(const struct cache *c);
+/* Per partition the offset of the next record. */
+const struct progress *cache_progress(const struct cache *c);
+/* Where a fresh stream starts each partition. */
+void cache_start(const struct cache *c, struct progress *out);
+/* A number at which everything begins that `from` has not seen; some of what it has seen may
+ * follow.  The time does not grow with the cache. */
+uint64_t cache_seek(const struct cache *c, const struct progress *from);
+
+/* The delete horizon: a reader whose next offset is lower may have missed a delete. */
+int64_t cache_horizon(const struct cache *c, int32_t partition);
+/* The number of the newest record that was dropped although it was the newest of its key and no
+ * reader can be told so: a delete whose time was over, or a record that the broker no longer has. */
+uint64_t cache_last_forgotten(const struct cache *c);
+/* The offset below which records were dropped that a reader must hear of as a gap: for the limit,
+ * and, if the topic is not compacted, by the broker. */
+int64_t cache_lost(const struct cache *c, int32_t partition);
+/* Changes whenever one of the three above does. */
+uint64_t cache_losses(const struct cache *c);
+
+size_t cache_count(const struct cache *c);
+size_t cache_bytes(const struct cache *c);
+
+/* A walk over [pos, limit); valid until the cache changes.  The record is borrowed likewise. */
+struct cache_walk {
+    const struct cache *cache;
+    size_t segment;
+    size_t slot;
+    uint64_t limit;
+};
+struct cache_walk cache_walk(const struct cache *c, uint64_t pos, uint64_t limit);
+bool cache_walk_next(struct cache_walk *w, struct record *r, uint64_t *number);
+
+#endif

@@ -1,0 +1,12 @@
+/* sse - lines of an event stream (WHATWG HTML, 9.2.5): LF only, no space after the colon. */
+#ifndef SKF_TOPIC_SSE_H
+#define SKF_TOPIC_SSE_H
+
+#include "base/buf.h"
+
+/* A `data:` line for each line of the value; LF, CRLF and a lone CR all end one, so that no record
+ * can bring a field of its own.  A line that starts with a space gets one more, which the client
+ * takes away again. */
+void sse_add_data(struct buf *out, struct slice value);
+
+#endif
