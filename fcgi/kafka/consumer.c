@@ -1,0 +1,597 @@
+#include "kafka/consumer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "kafka/survey.h"
+
+enum {
+    BATCH = 1000,
+    TURN_MS = 5, /* records of one loop turn */
+    DESCRIBE_TIMEOUT_MS = 5000,
+    DELETE_RETENTION_MS = 86400000, /* Kafka's default */
+};
+
+struct partition {
+    bool started;
+    bool has_leader;
+    bool at_end;           /* the broker said so at `next` */
+    int64_t next;          /* offset of the next record; -1: not started yet */
+    int64_t end;           /* by the last survey; -1: it did not get it */
+    uint64_t out_of_range; /* the survey that says why `next` is; 0: it is not */
+};
+
+struct consumer {
+    struct loop *loop;
+    struct consumer_handler handler;
+    char *topic;
+    enum compact compact;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *records, *admin, *main;
+    int wake_fd;
+    struct watch *watch;
+    struct task again;
+    struct survey *survey;
+    bool held;
+
+    enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_DESCRIBED, TOPIC_RUNNING } state;
+    bool compacted;
+    int64_t delete_retention_ms;
+    struct partition *partitions;
+    int32_t n;
+    rd_kafka_resp_err_t trouble; /* 0: none; logged once per change */
+    char reason[256];            /* librdkafka's last words about a broker */
+    rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
+    ssize_t batch_at, batch_n;
+};
+
+/* -- configuration -- */
+
+static const char *const defaults[][2] = {
+    {"client.id", "sse-kafka-fanout"},
+    {"enable.partition.eof", "true"},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"}, /* we decide: the topic may have been made again */
+    {"isolation.level", "read_committed"},
+    {"allow.auto.create.topics", "false"},
+    {"log.queue", "true"}, /* log lines come in the loop, not in librdkafka's threads */
+    {"fetch.wait.max.ms", "100"},
+    /* Above the first of these librdkafka stops fetching for a whole second. */
+    {"queued.min.messages", "1000000"},
+    {"queued.max.messages.kbytes", "131072"},
+    {"reconnect.backoff.ms", "100"},
+    {"reconnect.backoff.max.ms", "1000"},
+    {"topic.metadata.refresh.interval.ms", "5000"},
+};
+
+static const char *const ours[] = {
+    "bootstrap.servers",        "metadata.broker.list",
+    "group.id",                 "group.instance.id",
+    "enable.partition.eof",     "enable.auto.commit",
+    "enable.auto.offset.store", "auto.commit.enable",
+    "auto.offset.reset",        "isolation.level",
+    "allow.auto.create.topics", "log.queue",
+    "offset.store.method",      "statistics.interval.ms",
+    "enabled_events",           "test.mock.num.brokers",
+};
+
+static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd"};
+
+rd_kafka_conf_t *consumer_conf_new(void)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char error[256];
+
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        rd_kafka_conf_res_t r =
+            rd_kafka_conf_set(conf, defaults[i][0], defaults[i][1], error, sizeof error);
+        assert(r == RD_KAFKA_CONF_OK);
+        (void)r;
+    }
+    return conf;
+}
+
+static bool listed(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
+int consumer_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted)
+{
+    char error[256];
+
+    if (listed(name, ours, sizeof ours / sizeof ours[0]))
+        return -EPERM;
+    if (!trusted && listed(name, run_code, sizeof run_code / sizeof run_code[0]))
+        return -EACCES;
+    switch (rd_kafka_conf_set(conf, name, value, error, sizeof error)) {
+    case RD_KAFKA_CONF_OK:
+        return 0;
+    case RD_KAFKA_CONF_UNKNOWN:
+        return -ENOENT;
+    default:
+        return -EINVAL;
+    }
+}
+
+/* -- what is wrong -- */
+
+/* Errors that mean the same to the operator count as one. */
+static rd_kafka_resp_err_t trouble_class(rd_kafka_resp_err_t err)
+{
+    switch (err) {
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+        return RD_KAFKA_RESP_ERR__TRANSPORT;
+    default:
+        return err;
+    }
+}
+
+static void set_trouble(struct consumer *c, rd_kafka_resp_err_t err)
+{
+    err = trouble_class(err);
+    if (err == c->trouble)
+        return;
+    c->trouble = err;
+    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        log_info("kafka: connected, topic %s is there", c->topic);
+    else if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        log_warn("kafka: topic %s does not exist, waiting for it", c->topic);
+    else if (err == RD_KAFKA_RESP_ERR__TRANSPORT)
+        log_warn("kafka: no broker answers, trying on%s%s", c->reason[0] ? ": " : "", c->reason);
+    else
+        log_warn("kafka: topic %s: %s, trying on", c->topic, rd_kafka_err2str(err));
+}
+
+static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
+{
+    struct consumer *c = arg;
+
+    (void)rk;
+    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL) {
+        if (c->trouble != err)
+            log_error("kafka: %s", reason);
+        c->trouble = err;
+    }
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    if (level <= 2)
+        log_error("kafka: %s: %s", facility, text);
+    else
+        log_debug("kafka: %s: %s", facility, text);
+}
+
+/* -- partitions -- */
+
+static void partition_stop(struct consumer *c, int32_t p)
+{
+    if (c->partitions[p].started)
+        rd_kafka_consume_stop(c->rkt, p);
+    c->partitions[p].started = false;
+}
+
+static void partition_start(struct consumer *c, int32_t p, int64_t offset)
+{
+    if (rd_kafka_consume_start_queue(c->rkt, p, offset, c->records) != 0) {
+        log_error("kafka: %s[%d]: %s", c->topic, p, rd_kafka_err2str(rd_kafka_last_error()));
+        return;
+    }
+    c->partitions[p].started = true;
+    c->partitions[p].at_end = false;
+    c->partitions[p].next = offset;
+}
+
+static void set_partitions(struct consumer *c, int32_t n)
+{
+    c->partitions = mem_resize_array(c->partitions, (size_t)n, sizeof *c->partitions);
+    for (int32_t p = c->n; p < n; p++)
+        c->partitions[p] = (struct partition){.next = -1, .end = -1};
+    c->n = n;
+    c->handler.on_partitions(c->handler.arg, n);
+}
+
+static void forget_topic(struct consumer *c)
+{
+    for (int32_t p = 0; p < c->n; p++)
+        partition_stop(c, p);
+    c->n = 0;
+    c->state = TOPIC_UNKNOWN;
+}
+
+/* -- what kind of topic it is -- */
+
+static void ask_settings(struct consumer *c)
+{
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_ConfigResource_t *topic =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, c->topic);
+    char error[128];
+
+    rd_kafka_AdminOptions_set_request_timeout(options, DESCRIBE_TIMEOUT_MS, error, sizeof error);
+    rd_kafka_DescribeConfigs(c->rk, &topic, 1, options, c->admin);
+    rd_kafka_ConfigResource_destroy(topic);
+    rd_kafka_AdminOptions_destroy(options);
+    c->state = TOPIC_ASKED;
+}
+
+static void read_settings(struct consumer *c, const rd_kafka_ConfigResource_t *topic)
+{
+    size_t n = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &n);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (value == NULL)
+            continue;
+        if (strcmp(name, "cleanup.policy") == 0)
+            c->compacted = strstr(value, "compact") != NULL;
+        else if (strcmp(name, "delete.retention.ms") == 0)
+            c->delete_retention_ms = strtoll(value, NULL, 10);
+    }
+}
+
+static bool is_refusal(rd_kafka_resp_err_t err)
+{
+    return err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
+           err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
+}
+
+static void on_settings(struct consumer *c, rd_kafka_event_t *event)
+{
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
+    const rd_kafka_ConfigResource_t *topic = NULL;
+    size_t n = 0;
+
+    if (c->state != TOPIC_ASKED || result == NULL)
+        return;
+    if (!err) {
+        const rd_kafka_ConfigResource_t **topics =
+            rd_kafka_DescribeConfigs_result_resources(result, &n);
+        topic = n == 1 ? topics[0] : NULL;
+        err = topic ? rd_kafka_ConfigResource_error(topic) : RD_KAFKA_RESP_ERR__BAD_MSG;
+    }
+    c->compacted = false;
+    c->delete_retention_ms = DELETE_RETENTION_MS;
+    if (!err) {
+        read_settings(c, topic);
+    } else if (is_refusal(err)) {
+        if (c->compact == COMPACT_AUTO)
+            log_warn("kafka: may not read the settings of topic %s (%s): it is taken as not "
+                     "compacted; allow DescribeConfigs on it or give --compact",
+                     c->topic, rd_kafka_err2str(err));
+    } else {
+        c->state = TOPIC_UNKNOWN; /* the next survey asks again */
+        return;
+    }
+    if (c->compact != COMPACT_AUTO)
+        c->compacted = c->compact == COMPACT_ON;
+    c->state = TOPIC_DESCRIBED;
+    survey_ask(c->survey);
+}
+
+/* -- surveys -- */
+
+static void on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s,
+                                  uint64_t ticket)
+{
+    struct partition *p = &c->partitions[i];
+
+    p->has_leader = s->has_leader;
+    p->end = s->has_offsets ? s->end : -1;
+    if (!s->has_offsets)
+        return;
+    c->handler.on_origin(c->handler.arg, i, s->first);
+    if (p->started || ticket < p->out_of_range)
+        return;
+    /* New, or out of range because the broker dropped what came next. */
+    partition_start(c, i, p->next > s->first ? p->next : s->first);
+}
+
+/* A partition whose place is beyond its log's end: another topic of the same name, or one that was
+ * cut.  Everything read before is void. */
+static bool made_again(const struct consumer *c, const struct survey_result *r)
+{
+    if (r->n < c->n)
+        return true;
+    for (int32_t i = 0; i < c->n; i++) {
+        const struct partition *p = &c->partitions[i];
+        if (!p->started && r->ticket >= p->out_of_range && r->partitions[i].has_offsets &&
+            r->partitions[i].end < p->next)
+            return true;
+    }
+    return false;
+}
+
+static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
+{
+    if (c->state == TOPIC_RUNNING && made_again(c, r)) {
+        log_warn("kafka: topic %s was made again, starting anew", c->topic);
+        forget_topic(c);
+    }
+    if (c->state == TOPIC_UNKNOWN)
+        ask_settings(c);
+    if (c->state == TOPIC_DESCRIBED) {
+        log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,
+                 c->compacted ? "compacted" : "not compacted");
+        c->state = TOPIC_RUNNING;
+        c->handler.on_topic(c->handler.arg, c->compacted, c->delete_retention_ms);
+    }
+    if (c->state != TOPIC_RUNNING)
+        return;
+    if (r->n > c->n)
+        set_partitions(c, r->n);
+    for (int32_t i = 0; i < c->n; i++)
+        on_surveyed_partition(c, i, &r->partitions[i], r->ticket);
+}
+
+static void take_survey(struct consumer *c)
+{
+    struct survey_result r;
+
+    if (!survey_take(c->survey, &r))
+        return;
+    set_trouble(c, r.error);
+    if (!r.error)
+        on_surveyed_topic(c, &r);
+    else if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->state == TOPIC_RUNNING)
+        forget_topic(c);
+    if (!r.error)
+        c->handler.on_survey(c->handler.arg, r.ticket);
+    survey_result_fini(&r);
+}
+
+/* -- records -- */
+
+static struct slice etag_of(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+
+    if (rd_kafka_message_headers(m, &headers) != 0 ||
+        rd_kafka_header_get_last(headers, "etag", &value, &size) != 0)
+        return slice_of(NULL, 0);
+    return slice_of(value, value ? size : 0);
+}
+
+/* librdkafka gives an empty key or value a pointer, an absent one none. */
+static struct slice slice_or_none(const void *p, size_t n)
+{
+    return slice_of(p, p ? n : 0);
+}
+
+static void on_record(struct consumer *c, const rd_kafka_message_t *m)
+{
+    struct partition *p = &c->partitions[m->partition];
+    struct record r = {
+        .partition = m->partition,
+        .offset = m->offset,
+        .timestamp_ms = rd_kafka_message_timestamp(m, NULL),
+        .key = slice_or_none(m->key, m->key_len),
+        .value = slice_or_none(m->payload, m->len),
+        .etag = etag_of(m),
+    };
+
+    if (r.offset < p->next)
+        return; /* from before a restart of the partition */
+    p->next = r.offset + 1;
+    p->at_end = false;
+    c->handler.on_record(c->handler.arg, &r);
+}
+
+static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
+{
+    struct partition *p = &c->partitions[m->partition];
+
+    switch (m->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        p->at_end = true;
+        if (m->offset > p->next)
+            p->next = m->offset;
+        c->handler.on_position(c->handler.arg, m->partition, p->next);
+        break;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        log_warn("kafka: %s[%d]: offset %lld is out of range", c->topic, m->partition,
+                 (long long)p->next);
+        partition_stop(c, m->partition);
+        p->out_of_range = survey_ask(c->survey);
+        break;
+    default: /* the surveys say what lasts */
+        log_debug("kafka: %s[%d]: %s", c->topic, m->partition, rd_kafka_message_errstr(m));
+    }
+}
+
+static void on_message(struct consumer *c, const rd_kafka_message_t *m)
+{
+    if (c->state != TOPIC_RUNNING || m->rkt == NULL || m->partition < 0 ||
+        m->partition >= c->n || !c->partitions[m->partition].started)
+        return;
+    if (m->err)
+        on_partition_error(c, m);
+    else
+        on_record(c, m);
+}
+
+/* Hands on the batch until it is done, or the handler holds. */
+static void hand_on(struct consumer *c)
+{
+    while (c->batch_at < c->batch_n && !c->held) {
+        rd_kafka_message_t *m = c->batch[c->batch_at++];
+        on_message(c, m);
+        rd_kafka_message_destroy(m);
+    }
+}
+
+/* librdkafka wakes us for the first record of a burst only: whoever stops early comes again. */
+static void take_records(struct consumer *c)
+{
+    int64_t until = loop_now_ms() + TURN_MS;
+
+    for (hand_on(c); !c->held; hand_on(c)) {
+        if (loop_now_ms() >= until) {
+            loop_defer(c->loop, &c->again);
+            return;
+        }
+        c->batch_at = 0;
+        c->batch_n = rd_kafka_consume_batch_queue(c->records, 0, c->batch, BATCH);
+        if (c->batch_n <= 0)
+            return;
+    }
+}
+
+static void take_all(void *arg)
+{
+    struct consumer *c = arg;
+    rd_kafka_event_t *event;
+
+    rd_kafka_poll(c->rk, 0); /* errors and log lines */
+    while ((event = rd_kafka_queue_poll(c->admin, 0)) != NULL) {
+        on_settings(c, event);
+        rd_kafka_event_destroy(event);
+    }
+    take_survey(c);
+    take_records(c);
+    c->handler.on_settled(c->handler.arg);
+}
+
+static void on_wake(void *arg, int what)
+{
+    struct consumer *c = arg;
+    uint64_t ignored;
+
+    (void)what;
+    ssize_t n = read(c->wake_fd, &ignored, sizeof ignored);
+    (void)n;
+    take_all(c);
+}
+
+/* -- life -- */
+
+static rd_kafka_queue_t *woken_by(struct consumer *c, rd_kafka_queue_t *queue)
+{
+    static const uint64_t one = 1;
+
+    rd_kafka_queue_io_event_enable(queue, c->wake_fd, &one, sizeof one);
+    return queue;
+}
+
+struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,
+                              const char *topic, enum compact compact,
+                              const struct consumer_handler *handler, char *error, size_t size)
+{
+    struct consumer *c = mem_zero(sizeof *c);
+
+    c->loop = loop;
+    c->handler = *handler;
+    c->compact = compact;
+    c->topic = mem_strdup(topic);
+    c->again = (struct task){.run = take_all, .arg = c};
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, size) == RD_KAFKA_CONF_OK)
+        c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
+    if (c->rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        free(c->topic);
+        free(c);
+        return NULL;
+    }
+    c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    c->watch = watch_new(loop, c->wake_fd, LOOP_READ, on_wake, c);
+    rd_kafka_set_log_queue(c->rk, NULL);
+    c->main = woken_by(c, rd_kafka_queue_get_main(c->rk));
+    c->records = woken_by(c, rd_kafka_queue_new(c->rk));
+    c->admin = woken_by(c, rd_kafka_queue_new(c->rk));
+    c->rkt = rd_kafka_topic_new(c->rk, topic, NULL);
+    c->survey = survey_start(c->rk, topic, c->wake_fd);
+    return c;
+}
+
+void consumer_free(struct consumer *c)
+{
+    if (c == NULL)
+        return;
+    survey_stop(c->survey);
+    for (; c->batch_at < c->batch_n; c->batch_at++)
+        rd_kafka_message_destroy(c->batch[c->batch_at]);
+    forget_topic(c);
+    loop_cancel(c->loop, &c->again);
+    watch_free(c->watch);
+    rd_kafka_queue_destroy(c->main);
+    rd_kafka_queue_destroy(c->records);
+    rd_kafka_queue_destroy(c->admin);
+    rd_kafka_topic_destroy(c->rkt);
+    rd_kafka_destroy(c->rk);
+    close(c->wake_fd);
+    free(c->partitions);
+    free(c->topic);
+    free(c);
+}
+
+void consumer_hold(struct consumer *c, bool hold)
+{
+    if (c->held && !hold)
+        loop_defer(c->loop, &c->again);
+    c->held = hold;
+}
+
+uint64_t consumer_ask(struct consumer *c)
+{
+    return survey_ask(c->survey);
+}
+
+bool consumer_ready(const struct consumer *c)
+{
+    return c->state == TOPIC_RUNNING;
+}
+
+int64_t consumer_end(const struct consumer *c, int32_t partition)
+{
+    int64_t low = -1, high = -1;
+
+    /* What came with the last fetch, no question asked; -1001: nothing yet. */
+    rd_kafka_get_watermark_offsets(c->rk, c->topic, partition, &low, &high);
+    int64_t surveyed = c->partitions[partition].end;
+    return high > surveyed ? high : surveyed;
+}
+
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+{
+    return c->partitions[partition].end;
+}
+
+bool consumer_has_leader(const struct consumer *c, int32_t partition)
+{
+    return c->partitions[partition].has_leader;
+}
+
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
+{
+    const struct partition *p = &c->partitions[partition];
+
+    return p->started && (p->next >= end || p->at_end);
+}

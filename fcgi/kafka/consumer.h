@@ -1,0 +1,66 @@
+/* consumer - the topic comes in as records, for as long as the process lives.
+ *
+ * A simple consumer of librdkafka: no group, nothing is written to the cluster.  Brokers may be
+ * away, the topic may come late, grow, be deleted and made again: the consumer goes on by itself
+ * and tells its handler what that means.  All callbacks come from the loop. */
+#ifndef SKF_KAFKA_CONSUMER_H
+#define SKF_KAFKA_CONSUMER_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/loop.h"
+#include "base/record.h"
+
+struct consumer;
+
+/* Is the topic compacted?  AUTO asks the cluster. */
+enum compact { COMPACT_AUTO, COMPACT_ON, COMPACT_OFF };
+
+struct consumer_handler {
+    void *arg;
+    /* The topic is known, or was made again: all that came before is void. */
+    void (*on_topic)(void *arg, bool compacted, int64_t delete_retention_ms);
+    /* It has n partitions, more than before. */
+    void (*on_partitions)(void *arg, int32_t n);
+    /* The broker holds nothing below that offset (any more). */
+    void (*on_origin)(void *arg, int32_t partition, int64_t offset);
+    void (*on_record)(void *arg, const struct record *r);
+    /* No record below `next` will come. */
+    void (*on_position)(void *arg, int32_t partition, int64_t next);
+    /* The cluster answered a survey that was asked for by consumer_ask(), up to `ticket`. */
+    void (*on_survey)(void *arg, uint64_t ticket);
+    /* After a run of the calls above. */
+    void (*on_settled)(void *arg);
+};
+
+/* A librdkafka configuration with our defaults, to be completed by the user's properties. */
+rd_kafka_conf_t *consumer_conf_new(void);
+/* Sets a property of the user's: 0; -EPERM if the program must set it itself; -EACCES if it runs
+ * code and `trusted` (the configuration file) is false; -ENOENT if librdkafka does not know it;
+ * -EINVAL if it refuses the value. */
+int consumer_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted);
+
+/* Takes over conf.  NULL, and `error` filled in, if librdkafka refuses the configuration as a
+ * whole. */
+struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,
+                              const char *topic, enum compact compact,
+                              const struct consumer_handler *handler, char *error, size_t size);
+void consumer_free(struct consumer *c);
+
+/* While held, no records are taken from librdkafka. */
+void consumer_hold(struct consumer *c, bool hold);
+
+/* Asks for a survey that begins now; on_survey() answers with this ticket or a later one. */
+uint64_t consumer_ask(struct consumer *c);
+
+/* The topic and its partitions are known. */
+bool consumer_ready(const struct consumer *c);
+/* The end of the partition's log as far as it is known now; -1: not at all. */
+int64_t consumer_end(const struct consumer *c, int32_t partition);
+/* The end by the last survey; -1: that one did not get it. */
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition);
+bool consumer_has_leader(const struct consumer *c, int32_t partition);
+/* Everything below `end` was handed on, or is not for us: an open transaction holds the rest. */
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end);
+
+#endif
