@@ -1,0 +1,232 @@
+#include "stream/backlog.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/mem.h"
+
+enum { BLOCK_BYTES = 64 * 1024 };
+
+/* Where an event ends, and the record it came from. */
+struct mark {
+    size_t end;
+    uint64_t number;
+    int64_t offset;
+    int32_t partition;
+};
+
+struct block {
+    TAILQ_ENTRY(block) link;
+    uint64_t number;       /* of the first record that is not before the block */
+    struct progress start; /* before it */
+    struct buf bytes;
+    struct mark *marks; /* one for each record */
+    size_t n, cap;
+};
+
+struct backlog {
+    size_t max_bytes;
+    void (*on_drop)(void *arg, struct block *block);
+    void *arg;
+    TAILQ_HEAD(chain, block) blocks; /* never empty */
+    size_t bytes;
+    uint64_t added; /* in all */
+    uint64_t end_number;
+};
+
+static struct block *add_block(struct backlog *b, uint64_t number, const struct progress *start)
+{
+    struct block *block = mem_zero(sizeof *block);
+
+    block->number = number;
+    progress_copy(&block->start, start);
+    TAILQ_INSERT_TAIL(&b->blocks, block, link);
+    return block;
+}
+
+static void block_free(struct block *block)
+{
+    progress_fini(&block->start);
+    buf_fini(&block->bytes);
+    free(block->marks);
+    free(block);
+}
+
+struct backlog *backlog_new(size_t max_bytes, void (*on_drop)(void *arg, struct block *block),
+                            void *arg)
+{
+    struct backlog *b = mem_zero(sizeof *b);
+    struct progress none = {0};
+
+    b->max_bytes = max_bytes;
+    b->on_drop = on_drop;
+    b->arg = arg;
+    TAILQ_INIT(&b->blocks);
+    add_block(b, 0, &none);
+    return b;
+}
+
+static void drop_oldest(struct backlog *b)
+{
+    struct block *block = TAILQ_FIRST(&b->blocks);
+
+    b->on_drop(b->arg, block);
+    TAILQ_REMOVE(&b->blocks, block, link);
+    b->bytes -= block->bytes.n;
+    block_free(block);
+}
+
+void backlog_free(struct backlog *b)
+{
+    struct block *block;
+
+    if (b == NULL)
+        return;
+    while ((block = TAILQ_FIRST(&b->blocks)) != NULL) {
+        TAILQ_REMOVE(&b->blocks, block, link);
+        block_free(block);
+    }
+    free(b);
+}
+
+
+void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at)
+{
+    struct block *fresh = add_block(b, number, at);
+
+    b->end_number = number;
+    while (TAILQ_FIRST(&b->blocks) != fresh)
+        drop_oldest(b);
+}
+
+static void add_mark(struct block *block, struct mark mark)
+{
+    if (block->n == block->cap) {
+        block->cap = block->cap ? block->cap * 2 : 32;
+        block->marks = mem_resize_array(block->marks, block->cap, sizeof *block->marks);
+    }
+    block->marks[block->n++] = mark;
+}
+
+void backlog_add(struct backlog *b, enum event_id form, uint64_t number,
+                 const struct progress *at, const struct record *r)
+{
+    struct block *block = TAILQ_LAST(&b->blocks, chain);
+
+    if (block->bytes.n + r->value.n > BLOCK_BYTES && block->bytes.n > 0) {
+        struct progress before = {0};
+        progress_copy(&before, at);
+        before.next[r->partition] = r->offset; /* for whoever stands before this event */
+        block = add_block(b, number, &before);
+        progress_fini(&before);
+    }
+    size_t had = block->bytes.n;
+    if (!event_none(r))
+        event_encode(&block->bytes, form, at, r);
+    add_mark(block, (struct mark){block->bytes.n, number, r->offset, r->partition});
+    b->bytes += block->bytes.n - had;
+    b->added += block->bytes.n - had;
+    b->end_number = number + 1;
+    while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != block)
+        drop_oldest(b);
+}
+
+struct place backlog_end(const struct backlog *b)
+{
+    struct block *block = TAILQ_LAST(&b->blocks, chain);
+
+    return (struct place){block, block->bytes.n};
+}
+
+uint64_t backlog_end_number(const struct backlog *b)
+{
+    return b->end_number;
+}
+
+bool backlog_at_end(const struct backlog *b, const struct place *at)
+{
+    struct place end = backlog_end(b);
+
+    return at->block == end.block && at->sent == end.sent;
+}
+
+uint64_t backlog_added(const struct backlog *b)
+{
+    return b->added;
+}
+
+int backlog_iov(const struct place *at, struct iovec *iov, int max)
+{
+    int n = 0;
+    size_t sent = at->sent;
+
+    for (struct block *block = at->block; block != NULL && n < max;
+         block = TAILQ_NEXT(block, link), sent = 0) {
+        if (block->bytes.n > sent)
+            iov[n++] = (struct iovec){block->bytes.p + sent, block->bytes.n - sent};
+    }
+    return n;
+}
+
+void backlog_advance(struct place *at, size_t n)
+{
+    for (;;) {
+        size_t left = at->block->bytes.n - at->sent;
+        if (n < left || TAILQ_NEXT(at->block, link) == NULL) {
+            assert(n <= left);
+            at->sent += n;
+            return;
+        }
+        n -= left;
+        at->block = TAILQ_NEXT(at->block, link);
+        at->sent = 0;
+    }
+}
+
+/* How many of the block's records lie before the place, the event under way included. */
+static size_t marks_before(const struct place *at)
+{
+    const struct block *block = at->block;
+    size_t low = 0, high = block->n;
+
+    /* The first mark at or behind `sent`: its event is under way, or just done. */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (block->marks[mid].end < at->sent)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    if (at->sent == 0)
+        return 0;
+    return low < block->n ? low + 1 : block->n;
+}
+
+struct slice backlog_rest(const struct place *at)
+{
+    size_t n = marks_before(at);
+
+    if (n == 0)
+        return slice_of(NULL, 0);
+    return slice_of(at->block->bytes.p + at->sent, at->block->marks[n - 1].end - at->sent);
+}
+
+uint64_t backlog_number(const struct place *at)
+{
+    size_t n = marks_before(at);
+
+    return n ? at->block->marks[n - 1].number + 1 : at->block->number;
+}
+
+void backlog_progress(const struct place *at, struct progress *out)
+{
+    progress_copy(out, &at->block->start);
+    size_t n = marks_before(at);
+    for (size_t i = 0; i < n; i++) {
+        const struct mark *m = &at->block->marks[i];
+        if (m->partition >= out->n)
+            progress_resize(out, m->partition + 1);
+        out->next[m->partition] = m->offset + 1;
+    }
+}

@@ -1,0 +1,58 @@
+/* backlog - the newest events, encoded once, for all streams that keep up.
+ *
+ * A chain of blocks of whole events.  A stream's place is a block and the number of its bytes that
+ * the stream has sent: sharing costs a stream 16 bytes, however much is under way.
+ *
+ *      oldest                              newest
+ *     [ e1 e2 e3 ]->[ e4 e5 ... ]->[ e8 e9|       <- backlog_add()
+ *           ^ a slow stream's place        ^ the place of all who have everything
+ *
+ * The chain is bounded.  When the oldest block must go, its owner is told first and moves the
+ * streams that are still on it: they go on from the cache. */
+#ifndef SKF_STREAM_BACKLOG_H
+#define SKF_STREAM_BACKLOG_H
+
+#include <sys/uio.h>
+
+#include "topic/event.h"
+
+struct backlog;
+struct block;
+
+struct place {
+    struct block *block;
+    size_t sent;
+};
+
+/* on_drop(arg, block) is called before a block goes; afterwards no place may be on it. */
+struct backlog *backlog_new(size_t max_bytes, void (*on_drop)(void *arg, struct block *block),
+                            void *arg);
+void backlog_free(struct backlog *b);
+
+/* Forgets all events; what comes next has this number and follows this progress (copied). */
+void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at);
+
+/* Adds the event of a record; `at` is the progress with it.  A record that is no event only moves
+ * the end. */
+void backlog_add(struct backlog *b, enum event_id form, uint64_t number,
+                 const struct progress *at, const struct record *r);
+
+/* The place of a stream that has everything, and the number of the next record there. */
+struct place backlog_end(const struct backlog *b);
+uint64_t backlog_end_number(const struct backlog *b);
+bool backlog_at_end(const struct backlog *b, const struct place *at);
+/* All bytes ever added. */
+uint64_t backlog_added(const struct backlog *b);
+
+/* What is to be sent from a place on: fills at most `max` of iov, returns how many. */
+int backlog_iov(const struct place *at, struct iovec *iov, int max);
+/* n of these bytes were sent. */
+void backlog_advance(struct place *at, size_t n);
+
+/* The bytes of the event under way that are not sent yet: none at an event's start. */
+struct slice backlog_rest(const struct place *at);
+/* The number of the record behind the event under way, and the progress with it. */
+uint64_t backlog_number(const struct place *at);
+void backlog_progress(const struct place *at, struct progress *out);
+
+#endif

@@ -1,0 +1,696 @@
+#include "stream/fanout.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "stream/stream.h"
+#include "topic/cache.h"
+
+enum {
+    BACKLOG_BYTES = 4 * 1024 * 1024,
+    FLUSH_BYTES = 64 * 1024, /* enough to be worth a flush before its time */
+    REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
+    FLUSH_STREAMS = 256,     /* between two looks at everything else */
+    REPLAY_STREAMS = 16,
+    LEADERLESS_MS = 10000,
+    EXPIRE_MS = 1000,
+};
+
+TAILQ_HEAD(streams, stream);
+
+/* Where a stream wants to resume, and the survey that will say whether the place exists. */
+struct resume {
+    struct progress_id id;
+    uint64_t ticket; /* 0: none needed so far */
+    int64_t since_ms;
+    const char *reason; /* START_RESET: why */
+};
+
+struct fanout {
+    struct loop *loop;
+    struct fanout_config config;
+    struct consumer *consumer;
+    struct cache *cache;
+    struct backlog *backlog;
+    struct chunk chunk; /* one for all replays, one at a time */
+    struct streams in[STREAM_STATES];
+    size_t count[STREAM_STATES];
+    struct streams quiet;
+    struct streams ended; /* to be freed at the end of the turn */
+    struct task reap;
+
+    /* The mark: the topic's end when the WAITING began to wait. */
+    struct progress mark;
+    bool marked;
+    int64_t marked_at_ms;
+
+    struct task flush, replay;
+    struct timer *flush_timer, *keepalive_timer, *expire_timer;
+    size_t flush_left;        /* streams of the round under way */
+    int64_t flushed_at_ms;
+    uint64_t unflushed;       /* bytes since the last round began */
+    uint64_t flushing;        /* bytes of the round under way */
+};
+
+static const char reset_malformed[] = "the event id is malformed";
+static const char reset_partition[] = "the event id names a partition that the topic lacks";
+static const char reset_beyond[] = "the event id is beyond the end of the topic";
+static const char reset_deletes[] = "deletes since the event id are no longer known";
+static const char reset_topic[] = "the topic was made again";
+
+/* -- lists -- */
+
+static void set_state(struct stream *s, enum stream_state state)
+{
+    struct fanout *f = s->fanout;
+
+    TAILQ_REMOVE(&f->in[s->state], s, link);
+    f->count[s->state]--;
+    s->state = (uint8_t)state;
+    TAILQ_INSERT_TAIL(&f->in[state], s, link);
+    f->count[state]++;
+}
+
+static bool any_started(const struct fanout *f)
+{
+    return f->count[STREAM_REPLAYING] + f->count[STREAM_READY] + f->count[STREAM_BLOCKED] > 0;
+}
+
+size_t fanout_count(const struct fanout *f)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < STREAM_STATES; i++)
+        n += f->count[i];
+    return n;
+}
+
+static void resume_free(struct resume *resume)
+{
+    if (resume == NULL)
+        return;
+    progress_id_fini(&resume->id);
+    free(resume);
+}
+
+static void reap(void *arg)
+{
+    struct fanout *f = arg;
+    struct stream *s;
+
+    while ((s = TAILQ_FIRST(&f->ended)) != NULL) {
+        TAILQ_REMOVE(&f->ended, s, link);
+        free(s);
+    }
+}
+
+/* Ends a stream.  The struct stays until the end of the turn. */
+static void end(struct stream *s)
+{
+    struct fanout *f = s->fanout;
+
+    if (s->fd < 0)
+        return;
+    watch_free(s->watch);
+    stream_close(s);
+    replay_free(s->replay);
+    resume_free(s->resume);
+    TAILQ_REMOVE(&f->quiet, s, quiet);
+    TAILQ_REMOVE(&f->in[s->state], s, link);
+    f->count[s->state]--;
+    TAILQ_INSERT_TAIL(&f->ended, s, link);
+    loop_defer(f->loop, &f->reap);
+}
+
+/* -- keep-alive -- */
+
+static void touch(struct stream *s, int64_t now_ms)
+{
+    s->wrote_at_ms = now_ms;
+    TAILQ_REMOVE(&s->fanout->quiet, s, quiet);
+    TAILQ_INSERT_TAIL(&s->fanout->quiet, s, quiet);
+}
+
+static void start_keepalive(struct fanout *f)
+{
+    const struct stream *s = TAILQ_FIRST(&f->quiet);
+
+    if (s != NULL && !timer_running(f->keepalive_timer))
+        timer_start(f->keepalive_timer,
+                    s->wrote_at_ms + f->config.keepalive_ms - loop_now_ms());
+}
+
+/* -- sending -- */
+
+static void block(struct stream *s)
+{
+    if (s->state == STREAM_REPLAYING || s->state == STREAM_READY)
+        set_state(s, STREAM_BLOCKED);
+    watch_change(s->watch, LOOP_READ | LOOP_WRITE);
+}
+
+/* One round of what the stream can be sent; false if it blocked or ended. */
+static bool sent(struct stream *s, enum stream_result result, int64_t now_ms)
+{
+    if (result == STREAM_GONE) {
+        end(s);
+        return false;
+    }
+    touch(s, now_ms);
+    if (result == STREAM_FULL) {
+        block(s);
+        return false;
+    }
+    return true;
+}
+
+static void put_reset(struct stream *s, const struct progress *at, const char *reason)
+{
+    struct buf event = {0}, json = {0};
+
+    buf_printf(&json, "{\"reason\":\"%s\"}", reason);
+    buf_add_byte(&json, 0);
+    event_encode_notice(&event, s->fanout->config.event_id, at, "reset", (const char *)json.p);
+    stream_put(s, buf_slice(&event));
+    buf_fini(&event);
+    buf_fini(&json);
+}
+
+static void start_over(struct stream *s, const char *reason)
+{
+    replay_free(s->replay);
+    s->replay = replay_fresh(s->fanout->cache);
+    put_reset(s, replay_progress(s->replay), reason);
+    s->place = backlog_end(s->fanout->backlog);
+}
+
+/* A turn's share of the replay; false if the stream has blocked or ended. */
+static bool pump_replay(struct stream *s, int64_t now_ms)
+{
+    struct fanout *f = s->fanout;
+
+    if (replay_lost_deletes(s->replay, f->cache))
+        start_over(s, reset_deletes);
+    if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
+        return false;
+    bool more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
+                            REPLAY_BYTES, &f->chunk);
+    enum stream_result result = stream_send_chunk(s, &f->chunk);
+    if (!more && result == STREAM_DONE) {
+        replay_free(s->replay);
+        s->replay = NULL;
+    }
+    return f->chunk.bytes.n == 0 || sent(s, result, now_ms);
+}
+
+/* Sends what there is for a started stream. */
+static void pump(struct stream *s, int64_t now_ms)
+{
+    struct fanout *f = s->fanout;
+
+    if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
+        return;
+    if (s->replay != NULL && !pump_replay(s, now_ms))
+        return;
+    if (s->replay != NULL) {
+        if (s->state != STREAM_REPLAYING)
+            set_state(s, STREAM_REPLAYING);
+        loop_defer(f->loop, &f->replay);
+        return;
+    }
+    if (!backlog_at_end(f->backlog, &s->place) && !sent(s, stream_send_backlog(s), now_ms))
+        return;
+    if (s->state != STREAM_READY)
+        set_state(s, STREAM_READY);
+}
+
+static void run_replays(void *arg)
+{
+    struct fanout *f = arg;
+    int64_t now = loop_now_ms();
+    size_t n = f->count[STREAM_REPLAYING];
+
+    for (n = n < REPLAY_STREAMS ? n : REPLAY_STREAMS; n > 0; n--) {
+        struct stream *s = TAILQ_FIRST(&f->in[STREAM_REPLAYING]);
+        if (s == NULL)
+            return;
+        set_state(s, STREAM_REPLAYING); /* to the end of the queue */
+        pump(s, now);
+    }
+    if (f->count[STREAM_REPLAYING] > 0)
+        loop_defer(f->loop, &f->replay);
+}
+
+/* Streams that keep up must not fall out of the backlog because records come in faster than the
+ * flush gets round. */
+static void hold_if_behind(struct fanout *f)
+{
+    consumer_hold(f->consumer, f->unflushed + f->flushing > BACKLOG_BYTES / 2);
+}
+
+/* The first event after a quiet time goes at once; in a stream of them, one flush in a while. */
+static void schedule_flush(struct fanout *f)
+{
+    if (f->unflushed == 0 || f->flush_left > 0 || f->flush.queued)
+        return;
+    int64_t wait = f->flushed_at_ms + f->config.flush_ms - loop_now_ms();
+    if (wait <= 0 || f->unflushed >= FLUSH_BYTES)
+        loop_defer(f->loop, &f->flush);
+    else if (!timer_running(f->flush_timer))
+        timer_start(f->flush_timer, wait);
+}
+
+static void run_flush(void *arg)
+{
+    struct fanout *f = arg;
+    int64_t now = loop_now_ms();
+
+    if (f->flush_left == 0) {
+        f->flush_left = f->count[STREAM_READY];
+        f->flushing = f->unflushed;
+        f->unflushed = 0;
+        f->flushed_at_ms = now;
+    }
+    for (int i = 0; i < FLUSH_STREAMS && f->flush_left > 0; i++, f->flush_left--) {
+        struct stream *s = TAILQ_FIRST(&f->in[STREAM_READY]);
+        if (s == NULL) {
+            f->flush_left = 0;
+            break;
+        }
+        set_state(s, STREAM_READY); /* to the end of the queue */
+        pump(s, now);
+    }
+    if (f->flush_left > 0) {
+        loop_defer(f->loop, &f->flush);
+        return;
+    }
+    f->flushing = 0;
+    hold_if_behind(f);
+    schedule_flush(f);
+}
+
+static void on_flush_timer(void *arg)
+{
+    struct fanout *f = arg;
+    loop_defer(f->loop, &f->flush);
+}
+
+static void on_keepalive(void *arg)
+{
+    struct fanout *f = arg;
+    int64_t now = loop_now_ms();
+    struct stream *s;
+    struct buf comment = {0};
+
+    size_t mark = fcgi_stdout_begin(&comment);
+    buf_add_str(&comment, ":\n\n");
+    fcgi_stdout_end(&comment, mark, 1);
+    while ((s = TAILQ_FIRST(&f->quiet)) != NULL &&
+           s->wrote_at_ms + f->config.keepalive_ms <= now) {
+        touch(s, now);
+        if (s->state == STREAM_BLOCKED || s->state == STREAM_REPLAYING || s->pending.n > 0)
+            continue; /* not silent, but slow */
+        stream_put(s, buf_slice(&comment));
+        sent(s, stream_send_pending(s), now);
+    }
+    buf_fini(&comment);
+    start_keepalive(f);
+}
+
+static void on_expire(void *arg)
+{
+    struct fanout *f = arg;
+
+    cache_expire(f->cache, loop_now_ms());
+    timer_start(f->expire_timer, EXPIRE_MS);
+}
+
+/* -- starting -- */
+
+static void begin(struct stream *s, struct replay *replay, const char *reset_reason)
+{
+    struct fanout *f = s->fanout;
+
+    if (!any_started(f)) /* nobody was there to encode for */
+        backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+    s->replay = replay;
+    s->place = backlog_end(f->backlog);
+    if (reset_reason != NULL)
+        put_reset(s, replay_progress(replay), reset_reason);
+    resume_free(s->resume);
+    s->resume = NULL;
+    set_state(s, STREAM_REPLAYING);
+    pump(s, loop_now_ms());
+}
+
+static bool id_is_ahead(const struct fanout *f, const struct progress_id *id)
+{
+    const struct progress *end = cache_progress(f->cache);
+
+    for (int32_t i = 0; i < id->n; i++)
+        if (id->at[i].next > progress_get(end, id->at[i].partition) ||
+            id->at[i].partition >= end->n)
+            return true;
+    return false;
+}
+
+/* An id whose places all exist: below the horizon it may have missed deletes. */
+static void begin_resumed(struct stream *s)
+{
+    struct fanout *f = s->fanout;
+    const struct progress_id *id = &s->resume->id;
+    int32_t n = cache_progress(f->cache)->n;
+    struct progress from = {0};
+    bool below = false;
+
+    progress_resize(&from, n);
+    for (int32_t i = 0; i < id->n; i++)
+        if (id->at[i].partition < n)
+            from.next[id->at[i].partition] = id->at[i].next;
+    for (int32_t i = 0; i < n && cache_compacted(f->cache); i++)
+        below |= from.next[i] >= 0 && from.next[i] < cache_horizon(f->cache, i);
+    if (below)
+        begin(s, replay_fresh(f->cache), reset_deletes);
+    else
+        begin(s, replay_resumed(f->cache, &from), NULL);
+    progress_fini(&from);
+}
+
+static void start(struct stream *s)
+{
+    struct fanout *f = s->fanout;
+
+    if (s->start == START_FRESH) {
+        begin(s, replay_fresh(f->cache), NULL);
+    } else if (s->start == START_RESET) {
+        begin(s, replay_fresh(f->cache), s->resume->reason);
+    } else if (id_is_ahead(f, &s->resume->id)) {
+        s->resume->ticket = consumer_ask(f->consumer);
+        s->resume->since_ms = loop_now_ms();
+        set_state(s, STREAM_AHEAD);
+    } else {
+        begin_resumed(s);
+    }
+}
+
+/* What a survey made after the stream came says of its id; NULL: nothing against it. */
+static const char *refute(const struct fanout *f, const struct progress_id *id)
+{
+    int32_t n = cache_progress(f->cache)->n;
+
+    for (int32_t i = 0; i < id->n; i++) {
+        if (id->at[i].partition >= n)
+            return reset_partition;
+        int64_t surveyed = consumer_surveyed_end(f->consumer, id->at[i].partition);
+        if (surveyed >= 0 && id->at[i].next > surveyed)
+            return reset_beyond;
+    }
+    return NULL;
+}
+
+/* Ids are judged by the cache's word if it has caught up, else by the cluster's. */
+static void judge_ahead(struct fanout *f, uint64_t answered)
+{
+    struct stream *s, *next;
+    int64_t now = loop_now_ms();
+
+    for (s = TAILQ_FIRST(&f->in[STREAM_AHEAD]); s != NULL; s = next) {
+        next = TAILQ_NEXT(s, link);
+        const char *reason = NULL;
+        if (answered >= s->resume->ticket)
+            reason = refute(f, &s->resume->id);
+        if (reason != NULL)
+            begin(s, replay_fresh(f->cache), reason);
+        else if (!id_is_ahead(f, &s->resume->id) ||
+                 (answered >= s->resume->ticket && now - s->resume->since_ms > LEADERLESS_MS))
+            begin_resumed(s);
+    }
+}
+
+static void set_mark(struct fanout *f)
+{
+    int32_t n = cache_progress(f->cache)->n;
+
+    if (f->mark.n != n)
+        progress_resize(&f->mark, n);
+    for (int32_t i = 0; i < n; i++)
+        f->mark.next[i] = consumer_end(f->consumer, i);
+    f->marked = true;
+    f->marked_at_ms = loop_now_ms();
+    while (!TAILQ_EMPTY(&f->in[STREAM_OPENED]))
+        set_state(TAILQ_FIRST(&f->in[STREAM_OPENED]), STREAM_WAITING);
+}
+
+static bool mark_reached(const struct fanout *f)
+{
+    bool patient = loop_now_ms() - f->marked_at_ms < LEADERLESS_MS;
+
+    for (int32_t i = 0; i < f->mark.n; i++) {
+        if (consumer_has_leader(f->consumer, i) || patient)
+            if (!consumer_passed(f->consumer, i, f->mark.next[i]))
+                return false;
+    }
+    return true;
+}
+
+static void start_waiting(struct fanout *f)
+{
+    if (!consumer_ready(f->consumer) || cache_progress(f->cache)->n == 0)
+        return;
+    for (;;) {
+        if (!f->marked && f->count[STREAM_OPENED] > 0)
+            set_mark(f);
+        if (!f->marked || !mark_reached(f))
+            return;
+        f->marked = false;
+        while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
+            start(TAILQ_FIRST(&f->in[STREAM_WAITING]));
+    }
+}
+
+/* -- from the consumer -- */
+
+/* The oldest events go: whoever still stands there goes on from the cache. */
+static void on_backlog_drop(void *arg, struct block *block)
+{
+    static const enum stream_state started[] = {STREAM_READY, STREAM_REPLAYING, STREAM_BLOCKED};
+    struct fanout *f = arg;
+    struct stream *s, *next;
+
+    for (size_t i = 0; i < sizeof started / sizeof started[0]; i++) {
+        for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
+            next = TAILQ_NEXT(s, link);
+            if (s->place.block != block)
+                continue;
+            if (s->replay == NULL) {
+                struct progress at = {0};
+                uint64_t number = backlog_number(&s->place);
+                backlog_progress(&s->place, &at);
+                stream_settle(s);
+                s->replay = replay_behind(number, &at);
+                progress_fini(&at);
+                if (s->state == STREAM_READY)
+                    set_state(s, STREAM_REPLAYING);
+                loop_defer(f->loop, &f->replay);
+            }
+            s->place = backlog_end(f->backlog);
+        }
+    }
+}
+
+static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
+{
+    struct fanout *f = arg;
+
+    for (int i = STREAM_AHEAD; i < STREAM_STATES; i++) {
+        struct stream *s;
+        while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
+            stream_settle(s);
+            replay_free(s->replay);
+            s->replay = NULL;
+            s->place = (struct place){0};
+            if (s->resume == NULL)
+                s->resume = mem_zero(sizeof *s->resume);
+            s->resume->reason = reset_topic;
+            s->start = START_RESET;
+            set_state(s, STREAM_OPENED);
+        }
+    }
+    while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
+        set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
+    f->marked = false;
+    cache_reset(f->cache, compacted, delete_retention_ms);
+    backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+}
+
+static void on_partitions(void *arg, int32_t n)
+{
+    struct fanout *f = arg;
+    cache_set_partitions(f->cache, n);
+}
+
+static void on_origin(void *arg, int32_t partition, int64_t offset)
+{
+    struct fanout *f = arg;
+    cache_set_origin(f->cache, partition, offset);
+}
+
+static void on_record(void *arg, const struct record *r)
+{
+    struct fanout *f = arg;
+    uint64_t number = cache_append(f->cache, r, loop_now_ms(), loop_wall_ms());
+
+    if (!any_started(f))
+        return;
+    uint64_t had = backlog_added(f->backlog);
+    backlog_add(f->backlog, f->config.event_id, number, cache_progress(f->cache), r);
+    f->unflushed += backlog_added(f->backlog) - had;
+    if (f->unflushed >= FLUSH_BYTES) {
+        schedule_flush(f);
+        hold_if_behind(f);
+    }
+}
+
+static void on_position(void *arg, int32_t partition, int64_t next)
+{
+    struct fanout *f = arg;
+    cache_advance(f->cache, partition, next);
+}
+
+static void on_survey(void *arg, uint64_t ticket)
+{
+    struct fanout *f = arg;
+
+    if (consumer_ready(f->consumer))
+        judge_ahead(f, ticket);
+}
+
+static void on_settled(void *arg)
+{
+    struct fanout *f = arg;
+
+    if (f->count[STREAM_AHEAD] > 0 && consumer_ready(f->consumer))
+        judge_ahead(f, 0);
+    start_waiting(f);
+    schedule_flush(f);
+    start_keepalive(f);
+}
+
+struct consumer_handler fanout_handler(struct fanout *f)
+{
+    return (struct consumer_handler){
+        .arg = f,
+        .on_topic = on_topic,
+        .on_partitions = on_partitions,
+        .on_origin = on_origin,
+        .on_record = on_record,
+        .on_position = on_position,
+        .on_survey = on_survey,
+        .on_settled = on_settled,
+    };
+}
+
+void fanout_attach(struct fanout *f, struct consumer *consumer)
+{
+    f->consumer = consumer;
+}
+
+/* -- from the front -- */
+
+static void on_io(void *arg, int what)
+{
+    struct stream *s = arg;
+
+    if ((what & LOOP_READ) && stream_input_ends(s)) {
+        end(s);
+        return;
+    }
+    if (!(what & LOOP_WRITE))
+        return;
+    watch_change(s->watch, LOOP_READ);
+    if (s->state == STREAM_BLOCKED)
+        pump(s, loop_now_ms());
+    else
+        sent(s, stream_send_pending(s), loop_now_ms());
+}
+
+static void read_id(struct stream *s, struct slice last_event_id)
+{
+    s->start = START_FRESH;
+    if (last_event_id.p == NULL)
+        return;
+    s->resume = mem_zero(sizeof *s->resume);
+    s->start = START_RESUMED;
+    if (progress_id_parse(last_event_id, &s->resume->id) < 0) {
+        s->start = START_RESET;
+        s->resume->reason = reset_malformed;
+    }
+}
+
+void fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
+                 struct slice last_event_id)
+{
+    struct stream *s = mem_zero(sizeof *s);
+
+    s->fanout = f;
+    s->fd = fd;
+    s->request_id = id;
+    s->watch = watch_new(f->loop, fd, LOOP_READ, on_io, s);
+    s->state = STREAM_OPENED;
+    TAILQ_INSERT_TAIL(&f->in[STREAM_OPENED], s, link);
+    f->count[STREAM_OPENED]++;
+    TAILQ_INSERT_TAIL(&f->quiet, s, quiet);
+    read_id(s, last_event_id);
+    stream_put(s, head);
+    if (!sent(s, stream_send_pending(s), loop_now_ms()))
+        return;
+    start_waiting(f);
+    start_keepalive(f);
+}
+
+/* -- life -- */
+
+struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
+{
+    struct fanout *f = mem_zero(sizeof *f);
+
+    f->loop = loop;
+    f->config = *config;
+    for (int i = 0; i < STREAM_STATES; i++)
+        TAILQ_INIT(&f->in[i]);
+    TAILQ_INIT(&f->quiet);
+    TAILQ_INIT(&f->ended);
+    f->cache = cache_new(config->cache_bytes);
+    f->backlog = backlog_new(BACKLOG_BYTES, on_backlog_drop, f);
+    f->reap = (struct task){.run = reap, .arg = f};
+    f->flush = (struct task){.run = run_flush, .arg = f};
+    f->replay = (struct task){.run = run_replays, .arg = f};
+    f->flush_timer = timer_new(loop, on_flush_timer, f);
+    f->keepalive_timer = timer_new(loop, on_keepalive, f);
+    f->expire_timer = timer_new(loop, on_expire, f);
+    timer_start(f->expire_timer, EXPIRE_MS);
+    return f;
+}
+
+void fanout_free(struct fanout *f)
+{
+    if (f == NULL)
+        return;
+    for (int i = 0; i < STREAM_STATES; i++)
+        while (!TAILQ_EMPTY(&f->in[i]))
+            end(TAILQ_FIRST(&f->in[i]));
+    loop_cancel(f->loop, &f->reap);
+    loop_cancel(f->loop, &f->flush);
+    loop_cancel(f->loop, &f->replay);
+    reap(f);
+    timer_free(f->flush_timer);
+    timer_free(f->keepalive_timer);
+    timer_free(f->expire_timer);
+    chunk_fini(&f->chunk);
+    progress_fini(&f->mark);
+    backlog_free(f->backlog);
+    cache_free(f->cache);
+    free(f);
+}

@@ -1,0 +1,39 @@
+/* fanout - every record of the topic to every stream.
+ *
+ * Records come in from the consumer, go into the cache and, once encoded, into the backlog; all
+ * streams that keep up are flushed together.  Each stream starts with a replay from the cache once
+ * that has reached the end of the topic as it was when the stream came. */
+#ifndef SKF_STREAM_FANOUT_H
+#define SKF_STREAM_FANOUT_H
+
+#include "base/loop.h"
+#include "kafka/consumer.h"
+#include "topic/event.h"
+
+struct fanout;
+
+struct fanout_config {
+    enum event_id event_id;
+    int64_t keepalive_ms;
+    int64_t flush_ms; /* at most one flush of a stream in that time */
+    size_t cache_bytes;
+};
+
+struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config);
+/* Ends all streams. */
+void fanout_free(struct fanout *f);
+
+/* What to create the consumer with, and the consumer afterwards; it must outlive no callback:
+ * consumer_free() before fanout_free(). */
+struct consumer_handler fanout_handler(struct fanout *f);
+void fanout_attach(struct fanout *f, struct consumer *consumer);
+
+/* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends first,
+ * as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to resume.
+ * Both are copied. */
+void fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
+                 struct slice last_event_id);
+
+size_t fanout_count(const struct fanout *f);
+
+#endif

@@ -1,0 +1,173 @@
+#include "stream/replay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { STEPS = 20000 }; /* records looked at for one chunk */
+
+struct chunk_mark {
+    size_t end;
+    uint64_t pos; /* behind the event */
+    int64_t next;
+    int32_t partition;
+};
+
+struct replay {
+    uint64_t pos;        /* the number to go on with */
+    uint64_t no_deletes; /* below it a fresh stream has nothing to delete */
+    uint64_t judged;     /* what was forgotten up to here is known not to matter */
+    uint64_t losses;     /* of the cache, when gaps were last looked for */
+    struct progress at;
+};
+
+static struct replay *replay_new(uint64_t pos, const struct progress *at)
+{
+    struct replay *r = mem_zero(sizeof *r);
+
+    r->pos = pos;
+    r->losses = UINT64_MAX;
+    progress_copy(&r->at, at);
+    return r;
+}
+
+struct replay *replay_fresh(const struct cache *c)
+{
+    struct progress start = {0};
+
+    cache_start(c, &start);
+    struct replay *r = replay_new(0, &start);
+    r->no_deletes = cache_end(c);
+    progress_fini(&start);
+    return r;
+}
+
+struct replay *replay_resumed(const struct cache *c, const struct progress *from)
+{
+    struct replay *r = replay_new(cache_seek(c, from), from);
+
+    r->judged = cache_last_forgotten(c);
+    return r;
+}
+
+struct replay *replay_behind(uint64_t number, const struct progress *at)
+{
+    return replay_new(number, at);
+}
+
+void replay_free(struct replay *r)
+{
+    if (r == NULL)
+        return;
+    progress_fini(&r->at);
+    free(r);
+}
+
+const struct progress *replay_progress(const struct replay *r)
+{
+    return &r->at;
+}
+
+bool replay_lost_deletes(const struct replay *r, const struct cache *c)
+{
+    uint64_t forgotten = cache_last_forgotten(c);
+
+    return cache_compacted(c) && forgotten > r->judged && forgotten >= r->pos &&
+           forgotten >= r->no_deletes;
+}
+
+void chunk_fini(struct chunk *chunk)
+{
+    buf_fini(&chunk->bytes);
+    progress_fini(&chunk->start);
+    free(chunk->marks);
+}
+
+static void add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64_t next)
+{
+    if (chunk->n == chunk->cap) {
+        chunk->cap = chunk->cap ? chunk->cap * 2 : 256;
+        chunk->marks = mem_resize_array(chunk->marks, chunk->cap, sizeof *chunk->marks);
+    }
+    chunk->marks[chunk->n++] = (struct chunk_mark){chunk->bytes.n, pos, next, partition};
+}
+
+/* Partitions that are new, or whose beginning was not known, start where the cache starts. */
+static void complete_progress(struct replay *r, const struct cache *c)
+{
+    int32_t n = cache_progress(c)->n;
+    struct progress start = {0};
+
+    if (r->at.n < n)
+        progress_resize(&r->at, n);
+    for (int32_t i = 0; i < n; i++) {
+        if (r->at.next[i] >= 0)
+            continue;
+        if (start.n == 0)
+            cache_start(c, &start);
+        r->at.next[i] = start.next[i];
+    }
+    progress_fini(&start);
+}
+
+static void add_gaps(struct replay *r, const struct cache *c, enum event_id form,
+                     struct chunk *chunk)
+{
+    if (r->losses == cache_losses(c))
+        return;
+    r->losses = cache_losses(c);
+    for (int32_t i = 0; i < r->at.n; i++) {
+        int64_t from = r->at.next[i], to = cache_lost(c, i);
+        char json[96];
+        if (from >= to)
+            continue;
+        r->at.next[i] = to;
+        snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)i,
+                 (long long)from, (long long)to);
+        event_encode_notice(&chunk->bytes, form, &r->at, "gap", json);
+        add_mark(chunk, r->pos, i, to);
+    }
+}
+
+bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, uint64_t limit,
+                 size_t room, struct chunk *chunk)
+{
+    struct record record;
+    uint64_t number;
+
+    complete_progress(r, c);
+    chunk->bytes.n = 0;
+    chunk->n = 0;
+    progress_copy(&chunk->start, &r->at);
+    add_gaps(r, c, form, chunk);
+    struct cache_walk walk = cache_walk(c, r->pos, limit);
+    for (int steps = 0; chunk->bytes.n < room && steps < STEPS; steps++) {
+        if (!cache_walk_next(&walk, &record, &number)) {
+            r->pos = limit;
+            return false;
+        }
+        r->pos = number + 1;
+        if (record.offset < r->at.next[record.partition])
+            continue; /* seen before the resume */
+        r->at.next[record.partition] = record.offset + 1;
+        if (event_none(&record) || (record.value.p == NULL && number < r->no_deletes))
+            continue;
+        event_encode(&chunk->bytes, form, &r->at, &record);
+        add_mark(chunk, r->pos, record.partition, record.offset + 1);
+    }
+    return true;
+}
+
+struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent)
+{
+    progress_copy(&r->at, &chunk->start);
+    for (size_t i = 0; i < chunk->n; i++) {
+        const struct chunk_mark *m = &chunk->marks[i];
+        r->at.next[m->partition] = m->next;
+        r->pos = m->pos;
+        if (m->end >= sent)
+            return slice_of(chunk->bytes.p + sent, m->end - sent);
+    }
+    return slice_of(NULL, 0);
+}

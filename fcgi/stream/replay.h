@@ -1,0 +1,48 @@
+/* replay - one stream's way through the cache, until it is where the backlog goes on.
+ *
+ * A fresh stream gets the newest record of each key; one that resumes, what it has not seen of
+ * that, deletes included; one that fell behind likewise.  No sockets here: chunks of bytes come
+ * out, and the caller says how much of one was sent. */
+#ifndef SKF_STREAM_REPLAY_H
+#define SKF_STREAM_REPLAY_H
+
+#include "topic/cache.h"
+#include "topic/event.h"
+
+struct replay;
+
+/* Whole events, with where each of them ends.  The caller owns the struct and uses it for one replay
+ * after the other; `{0}` is an empty one. */
+struct chunk {
+    struct buf bytes;
+    struct progress start;
+    struct chunk_mark *marks;
+    size_t n, cap;
+};
+void chunk_fini(struct chunk *chunk);
+
+/* From the beginning, without the deletes of before. */
+struct replay *replay_fresh(const struct cache *c);
+/* From where an id says (copied); the caller has judged it by the delete horizon. */
+struct replay *replay_resumed(const struct cache *c, const struct progress *from);
+/* From the record of that number on, with the progress before it (copied). */
+struct replay *replay_behind(uint64_t number, const struct progress *at);
+void replay_free(struct replay *r);
+
+/* The progress so far. */
+const struct progress *replay_progress(const struct replay *r);
+
+/* True if deletes were forgotten that this reader has not passed: it must start anew. */
+bool replay_lost_deletes(const struct replay *r, const struct cache *c);
+
+/* Fills the chunk with what comes next below number `limit`, a little over `room` bytes at most but
+ * for one large event, a `gap` first if records were lost.  False if there is nothing left below
+ * `limit`, whatever the chunk holds. */
+bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, uint64_t limit,
+                 size_t room, struct chunk *chunk);
+
+/* Only `sent` bytes of the chunk were sent: the replay goes on behind the event under way, whose
+ * unsent rest (borrowed from the chunk) is returned. */
+struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent);
+
+#endif

@@ -1,0 +1,74 @@
+/* stream - one open response: bytes go out without ever blocking, and never inside an event.
+ *
+ * A stream sends, in this order: what is `pending` for it alone (the head, the rest of an event that
+ * was under way, notices), its replay from the cache, then the shared backlog from its place on.  A
+ * reader that is slow costs that much and no more.  The fan-out owns the streams and decides; the
+ * functions here move bytes. */
+#ifndef SKF_STREAM_STREAM_H
+#define SKF_STREAM_STREAM_H
+
+#include <sys/queue.h>
+
+#include "base/fcgi_record.h"
+#include "base/loop.h"
+#include "stream/backlog.h"
+#include "stream/replay.h"
+
+enum stream_state {
+    STREAM_OPENED,    /* waits for the next mark of the topic's end */
+    STREAM_WAITING,   /* waits for the cache to reach the mark */
+    STREAM_AHEAD,     /* its id is beyond the cache: waits for one of the two to give way */
+    STREAM_REPLAYING, /* gets the cache */
+    STREAM_READY,     /* gets the backlog */
+    STREAM_BLOCKED,   /* either of these two, but its socket is full */
+    STREAM_STATES,
+};
+
+/* How a stream starts once the cache is ready. */
+enum stream_start { START_FRESH, START_RESUMED, START_RESET };
+
+struct fanout;
+
+struct stream {
+    TAILQ_ENTRY(stream) link;  /* among those of its state */
+    TAILQ_ENTRY(stream) quiet; /* by the time of the last write */
+    struct fanout *fanout;
+    struct watch *watch;
+    struct replay *replay;    /* NULL: it is on the backlog */
+    struct place place;       /* where the backlog goes on for it; once started */
+    struct buf pending;
+    size_t pending_sent;
+    int64_t wrote_at_ms;
+    int fd;
+    uint16_t request_id;
+    uint8_t state; /* enum stream_state */
+    uint8_t start; /* enum stream_start */
+    struct fcgi_input input;
+    struct resume *resume; /* until it was judged */
+};
+
+enum stream_result {
+    STREAM_DONE, /* all was sent */
+    STREAM_FULL, /* the socket takes no more now */
+    STREAM_GONE, /* the front has closed */
+};
+
+/* Whole records made with id 1, for this stream alone and before all else (copied). */
+void stream_put(struct stream *s, struct slice records);
+enum stream_result stream_send_pending(struct stream *s);
+/* Sends a whole chunk of the replay or keeps the rest of the event under way as pending. */
+enum stream_result stream_send_chunk(struct stream *s, struct chunk *chunk);
+/* Sends the backlog from the stream's place on. */
+enum stream_result stream_send_backlog(struct stream *s);
+
+/* Makes the rest of an event that is under way in the backlog pending, so that its place is at an
+ * event's start. */
+void stream_settle(struct stream *s);
+
+/* What has arrived from the front; true if it ends the request or has gone. */
+bool stream_input_ends(struct stream *s);
+
+/* Best effort: the rest of the event under way, END_REQUEST; then closes the descriptor. */
+void stream_close(struct stream *s);
+
+#endif
