@@ -1,0 +1,29 @@
+/* config - what the program was told: options, then the file for what they leave open. */
+#ifndef SKF_CONFIG_H
+#define SKF_CONFIG_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "kafka/consumer.h"
+#include "topic/event.h"
+
+struct config {
+    char *brokers, *topic, *listen, *cors, *path; /* owned */
+    rd_kafka_conf_t *kafka;                       /* owned; consumer_new() may take it over */
+    int64_t event_id;      /* enum event_id */
+    int64_t compact;       /* enum compact */
+    int64_t log_level;     /* enum log_level */
+    int64_t keepalive_s, retry_ms, flush_ms, cache_bytes;
+};
+
+enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_ERROR };
+
+/* Reads the command line.  On CONFIG_ERROR one line was written to standard error. */
+enum config_result config_read(struct config *config, int argc, char **argv);
+void config_fini(struct config *config);
+
+#endif

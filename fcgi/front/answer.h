@@ -1,0 +1,21 @@
+/* answer - what a response begins with: status, header lines, and short whole answers. */
+#ifndef SKF_FRONT_ANSWER_H
+#define SKF_FRONT_ANSWER_H
+
+#include "base/buf.h"
+
+/* A short answer in the making.  Lines of `headers` end with CRLF. */
+struct answer {
+    int status;
+    const char *detail; /* of a refusal: one of a fixed list, never from the request */
+    struct buf headers;
+};
+
+/* Appends the head and, for a refusal that is to have one (RFC 9457), a small problem document, as
+ * STDOUT of request `id`, and the end of the request. */
+void answer_add(struct buf *out, uint16_t id, const struct answer *answer, bool with_body);
+
+/* Appends "Status: ..." and the header lines of an event stream, its end included. */
+void answer_add_stream_head(struct buf *out, struct slice headers);
+
+#endif

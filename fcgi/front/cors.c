@@ -1,0 +1,89 @@
+#include "front/cors.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/mem.h"
+
+struct cors {
+    bool any;
+    char *list; /* the origins, each with a 0 behind */
+    size_t size;
+};
+
+/* An origin as browsers send it: scheme://host[:port], nothing behind. */
+static bool is_origin(const char *s)
+{
+    const char *host = strstr(s, "://");
+
+    if (host == NULL || host == s || host[3] == 0)
+        return false;
+    return strspn(host + 3, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]") ==
+           strlen(host + 3);
+}
+
+struct cors *cors_new(const char *policy)
+{
+    struct cors *cors = mem_zero(sizeof *cors);
+
+    cors->any = strcmp(policy, "cross-origin") == 0;
+    if (cors->any)
+        return cors;
+    cors->list = mem_strdup(policy);
+    cors->size = strlen(policy) + 1;
+    for (char *at = cors->list; at < cors->list + cors->size; at += strlen(at) + 1) {
+        at[strcspn(at, ",")] = 0;
+        if (!is_origin(at)) {
+            cors_free(cors);
+            return NULL;
+        }
+    }
+    return cors;
+}
+
+void cors_free(struct cors *cors)
+{
+    if (cors == NULL)
+        return;
+    free(cors->list);
+    free(cors);
+}
+
+static bool is_own(const struct cors_request *r)
+{
+    const char *scheme = r->https ? "https://" : "http://";
+    size_t n = strlen(scheme);
+
+    return r->host != NULL && strncasecmp(r->origin, scheme, n) == 0 &&
+           strcasecmp(r->origin + n, r->host) == 0;
+}
+
+bool cors_allowed(const struct cors *cors, const struct cors_request *r)
+{
+    if (cors->any || r->origin == NULL || is_own(r))
+        return true;
+    for (const char *at = cors->list; at < cors->list + cors->size; at += strlen(at) + 1)
+        if (strcasecmp(at, r->origin) == 0)
+            return true;
+    return false;
+}
+
+void cors_add_headers(struct buf *out, const struct cors *cors, const struct cors_request *r)
+{
+    if (cors->any) {
+        buf_add_str(out, "Access-Control-Allow-Origin: *\r\n");
+        return;
+    }
+    if (r->origin != NULL && cors_allowed(cors, r))
+        buf_printf(out, "Access-Control-Allow-Origin: %s\r\n", r->origin);
+    buf_add_str(out, "Vary: Origin\r\n");
+}
+
+void cors_add_preflight(struct buf *out)
+{
+    /* One by one: `*` does not cover authorization. */
+    buf_add_str(out, "Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
+                     "Access-Control-Allow-Headers: authorization, content-type, last-event-id, "
+                     "cache-control\r\n"
+                     "Access-Control-Max-Age: 600\r\n");
+}

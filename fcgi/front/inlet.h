@@ -1,0 +1,25 @@
+/* inlet - takes the front's connections and waits until a request is whole.
+ *
+ * A front that is slow, stalled or malicious costs one descriptor for ten seconds, not the loop. */
+#ifndef SKF_FRONT_INLET_H
+#define SKF_FRONT_INLET_H
+
+#include "base/fcgi_record.h"
+#include "base/loop.h"
+
+struct inlet;
+
+struct inlet_handler {
+    void *arg;
+    /* A whole request; the descriptor is the handler's now, non-blocking.  `bytes` are borrowed;
+     * what stands behind request->length came after it. */
+    void (*on_request)(void *arg, int fd, const struct fcgi_request *request, struct slice bytes);
+    /* A request that cannot be one for us: append the answer to `out`.  The inlet sends it. */
+    void (*on_refusal)(void *arg, enum fcgi_state state, uint16_t id, struct buf *out);
+};
+
+/* Accepts on listen_fd, which stays the caller's and is made non-blocking. */
+struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_handler *handler);
+void inlet_free(struct inlet *inlet);
+
+#endif

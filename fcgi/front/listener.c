@@ -1,0 +1,117 @@
+#include "front/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096 }; /* a full one is an error page at once with most fronts */
+
+int listener_inherited(void)
+{
+    int listening = 0;
+    socklen_t size = sizeof listening;
+
+    if (getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || !listening)
+        return -ENOTSOCK;
+    return 0;
+}
+
+static int say(char *error, size_t size, const char *where, const char *what, int err)
+{
+    snprintf(error, size, "listen %s: %s%s%s", where, what, err ? ": " : "",
+             err ? strerror(err) : "");
+    return err ? -err : -EINVAL;
+}
+
+/* True if somebody answers there; a socket nobody answers at is removed. */
+static int somebody_listens(const struct sockaddr_un *at)
+{
+    struct stat st;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int alive = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0;
+
+    if (!alive && errno == ECONNREFUSED && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+        unlink(at->sun_path);
+    close(fd);
+    return alive;
+}
+
+static int open_path(const char *path, char *error, size_t size)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof at.sun_path)
+        return say(error, size, path, "the path is too long", 0);
+    strcpy(at.sun_path, path);
+    if (somebody_listens(&at))
+        return say(error, size, path, "somebody listens there already", 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, BACKLOG) != 0) {
+        int err = errno;
+        if (fd >= 0)
+            close(fd);
+        return say(error, size, path, "cannot bind", err);
+    }
+    return fd;
+}
+
+static int is_loopback(const struct sockaddr *a)
+{
+    const struct sockaddr_in *v4 = (const void *)a;
+    const struct sockaddr_in6 *v6 = (const void *)a;
+
+    if (a->sa_family == AF_INET)
+        return ntohl(v4->sin_addr.s_addr) >> 24 == 127;
+    return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+}
+
+static int open_port(const char *where, const char *colon, char *error, size_t size)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *a = NULL;
+    const char *host = where;
+    size_t n = (size_t)(colon - where);
+    char name[256];
+    int one = 1, fd = -1;
+
+    if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
+        host++;
+        n -= 2;
+    }
+    if (n == 0 || n >= sizeof name)
+        return say(error, size, where, "must be PATH or HOST:PORT", 0);
+    memcpy(name, host, n);
+    name[n] = 0;
+    if (getaddrinfo(name, colon + 1, &hints, &a) != 0)
+        return say(error, size, where, "no such address", 0);
+    if (!is_loopback(a->ai_addr)) {
+        freeaddrinfo(a);
+        return say(error, size, where, "only loopback addresses: 127.0.0.1 or [::1]", 0);
+    }
+    fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        int err = errno;
+        if (fd >= 0)
+            close(fd);
+        freeaddrinfo(a);
+        return say(error, size, where, "cannot bind", err);
+    }
+    freeaddrinfo(a);
+    return fd;
+}
+
+int listener_open(const char *where, char *error, size_t size)
+{
+    const char *colon = strrchr(where, ':');
+
+    if (strchr(where, '/') != NULL || colon == NULL)
+        return open_path(where, error, size);
+    return open_port(where, colon, error, size);
+}

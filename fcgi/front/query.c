@@ -1,0 +1,49 @@
+#include "front/query.h"
+
+struct slice query_find(struct slice query, const char *name, size_t *count)
+{
+    struct slice found = {0}, wanted = slice_str(name);
+
+    *count = 0;
+    while (query.n > 0) {
+        const uint8_t *amp = memchr(query.p, '&', query.n);
+        struct slice pair = slice_of(query.p, amp ? (size_t)(amp - query.p) : query.n);
+        const uint8_t *eq = pair.n ? memchr(pair.p, '=', pair.n) : NULL;
+        struct slice key = slice_of(pair.p, eq ? (size_t)(eq - pair.p) : pair.n);
+        if (slice_equal(key, wanted) && ++*count == 1)
+            found = slice_of(key.p + key.n + (eq ? 1 : 0), pair.n - key.n - (eq ? 1 : 0));
+        size_t step = pair.n + (amp ? 1 : 0);
+        query.p += step;
+        query.n -= step;
+    }
+    return found;
+}
+
+static int hex(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+bool query_decode(struct buf *out, struct slice encoded)
+{
+    size_t before = out->n;
+
+    for (size_t i = 0; i < encoded.n; i++) {
+        if (encoded.p[i] != '%') {
+            buf_add_byte(out, encoded.p[i]);
+            continue;
+        }
+        int high = encoded.n - i > 2 ? hex(encoded.p[i + 1]) : -1;
+        int low = high >= 0 ? hex(encoded.p[i + 2]) : -1;
+        if (low < 0) {
+            out->n = before;
+            return false;
+        }
+        buf_add_byte(out, (uint8_t)(high << 4 | low));
+        i += 2;
+    }
+    return true;
+}

@@ -1,0 +1,16 @@
+/* query - parameters of a query string (application/x-www-form-urlencoded without the plus sign:
+ * event ids and tokens hold no blanks). */
+#ifndef SKF_FRONT_QUERY_H
+#define SKF_FRONT_QUERY_H
+
+#include "base/buf.h"
+
+/* The still encoded value of the first parameter of that name, which is compared as it stands;
+ * *count gets how many there are.  p is NULL if there is none. */
+struct slice query_find(struct slice query, const char *name, size_t *count);
+
+/* Appends the percent-decoded bytes, decoded once; false, and out as it was, if a `%` is not
+ * followed by two hexadecimal digits. */
+bool query_decode(struct buf *out, struct slice encoded);
+
+#endif

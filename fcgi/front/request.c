@@ -1,0 +1,128 @@
+#define NO_FCGI_DEFINES
+#include "front/request.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+static const struct {
+    const char *name;
+    bool decides;
+} params[PARAMS] = {
+    [PARAM_METHOD] = {"REQUEST_METHOD", true},
+    [PARAM_URI] = {"REQUEST_URI", true},
+    [PARAM_QUERY] = {"QUERY_STRING", true},
+    [PARAM_SCRIPT_NAME] = {"SCRIPT_NAME", true},
+    [PARAM_PATH_INFO] = {"PATH_INFO", true},
+    [PARAM_CONTENT_TYPE] = {"CONTENT_TYPE", true},
+    [PARAM_AUTHORIZATION] = {"HTTP_AUTHORIZATION", true},
+    [PARAM_LAST_EVENT_ID] = {"HTTP_LAST_EVENT_ID", true},
+    [PARAM_ORIGIN] = {"HTTP_ORIGIN", true},
+    [PARAM_HOST] = {"HTTP_HOST", false},
+    [PARAM_HTTPS] = {"HTTPS", false},
+    [PARAM_PREFLIGHT_METHOD] = {"HTTP_ACCESS_CONTROL_REQUEST_METHOD", false},
+};
+
+struct decoder {
+    int fd; /* a file in memory, one request at a time */
+    FCGX_Request fcgx;
+    bool decoded;
+};
+
+static void release(struct decoder *d)
+{
+    if (d->decoded)
+        FCGX_Free(&d->fcgx, 0);
+    d->decoded = false;
+}
+
+/* A request of our own: GET with one more parameter than one byte of length can say. */
+static bool self_test(struct decoder *d)
+{
+    static const uint8_t request[] = "\1\1\0\1\0\10\0\0" /* BEGIN_REQUEST, 8 bytes */
+                                     "\0\1\0\0\0\0\0\0"  /* responder, connection to be closed */
+                                     "\1\4\0\1\0\24\0\0" /* PARAMS, 20 bytes */
+                                     "\16\200\0\0\1REQUEST_METHODG"
+                                     "\1\4\0\1\0\0\0\0"  /* PARAMS end */
+                                     "\1\5\0\1\0\0\0\0"; /* STDIN end */
+    struct request r;
+
+    return request_decode(d, request, sizeof request - 1, &r) == 0 &&
+           r.param[PARAM_METHOD] != NULL && strcmp(r.param[PARAM_METHOD], "G") == 0 &&
+           r.param[PARAM_URI] == NULL;
+}
+
+struct decoder *decoder_new(void)
+{
+    struct decoder *d = mem_zero(sizeof *d);
+
+    d->fd = memfd_create("fastcgi-request", MFD_CLOEXEC);
+    if (d->fd < 0 || FCGX_Init() != 0 || FCGX_InitRequest(&d->fcgx, -1, 0) != 0 || !self_test(d)) {
+        decoder_free(d);
+        return NULL;
+    }
+    signal(SIGPIPE, SIG_IGN); /* FCGX_Init() has put its own there */
+    return d;
+}
+
+void decoder_free(struct decoder *d)
+{
+    if (d == NULL)
+        return;
+    release(d);
+    if (d->fd >= 0)
+        close(d->fd);
+    free(d);
+}
+
+static bool write_request(int fd, const uint8_t *bytes, size_t n)
+{
+    return ftruncate(fd, 0) == 0 && pwrite(fd, bytes, n, 0) == (ssize_t)n &&
+           lseek(fd, 0, SEEK_SET) == 0;
+}
+
+static void take_param(struct request *out, const char *pair)
+{
+    const char *eq = strchr(pair, '=');
+    size_t n = eq ? (size_t)(eq - pair) : 0;
+
+    for (size_t i = 0; i < PARAMS; i++) {
+        if (strncmp(params[i].name, pair, n) != 0 || params[i].name[n] != 0)
+            continue;
+        if (out->param[i] != NULL && params[i].decides)
+            out->repeated = true;
+        out->param[i] = eq + 1;
+        return;
+    }
+}
+
+int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out)
+{
+    struct request r = {0};
+
+    release(d);
+    if (!write_request(d->fd, bytes, n))
+        return -EPROTO;
+    /* With a descriptor of its own FCGX_Accept_r() skips accept(); keepConnection lets it not
+     * close that first, and without a listening socket it returns an error instead of waiting for
+     * another request.  The fields are not documented: hence the self-test. */
+    d->fcgx.ipcFd = dup(d->fd);
+    d->fcgx.keepConnection = 1;
+    d->fcgx.listen_sock = -1;
+    d->fcgx.detached = 1;
+    if (d->fcgx.ipcFd < 0 || FCGX_Accept_r(&d->fcgx) != 0)
+        return -EPROTO;
+    close(d->fcgx.ipcFd);
+    d->fcgx.ipcFd = -1;
+    d->decoded = true;
+    for (char **pair = d->fcgx.envp; *pair != NULL; pair++)
+        take_param(&r, *pair);
+    *out = r;
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* request - a whole FastCGI request, decoded by libfcgi.
+ *
+ * libfcgi reads from a descriptor and blocks for what is missing, so it is shown nothing but whole
+ * requests that fcgi_request_parse() has passed, in a file in memory. */
+#ifndef SKF_FRONT_REQUEST_H
+#define SKF_FRONT_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct decoder;
+
+/* The parameters that the program looks at. */
+enum param {
+    PARAM_METHOD,
+    PARAM_URI,
+    PARAM_QUERY,
+    PARAM_SCRIPT_NAME,
+    PARAM_PATH_INFO,
+    PARAM_CONTENT_TYPE,
+    PARAM_AUTHORIZATION,
+    PARAM_LAST_EVENT_ID,
+    PARAM_ORIGIN,
+    PARAM_HOST,
+    PARAM_HTTPS,
+    PARAM_PREFLIGHT_METHOD,
+    PARAMS,
+};
+
+struct request {
+    const char *param[PARAMS]; /* NULL: not sent.  Borrowed until the next request_decode() */
+    bool repeated;             /* one that decides something was sent twice */
+};
+
+/* NULL if libfcgi does not decode a request of ours as it should, which is tried at once. */
+struct decoder *decoder_new(void);
+void decoder_free(struct decoder *d);
+
+/* Decodes the n bytes of a request that fcgi_request_parse() found COMPLETE.  0, or -EPROTO. */
+int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out);
+
+#endif
