@@ -1,0 +1,252 @@
+// The page: attaches an EventSource to a location and shows what comes.
+//
+//   Stream   one open location: keeps it open, also where EventSource gives up
+//   parseId  the key that a last event id carries
+//   view     what is on the screen; text from Kafka goes there by textContent only
+//
+// At the end the three are put together.
+
+const MESSAGES_SHOWN = 200;
+const KEYS_SHOWN = 1000;
+const CHARACTERS_SHOWN = 4000;
+
+const RETRY_FIRST_MS = 1000;
+const RETRY_MAX_MS = 30000;
+
+// Everything the responders send; `message` is an event without a name.
+const EVENTS = ["message", "delete", "reset", "gap"];
+
+// Keeps one location attached until close().
+//
+// EventSource reconnects by itself when a connection breaks, but gives up for good on any answer but
+// 200, such as a 503 while responders are started again.  A stream that was open before is then made
+// anew, with the last event id in the query, since a new EventSource knows none.  One that never
+// opened stays closed: its location is wrong, or nobody may read it.
+class Stream {
+  #url;
+  #on;
+  #source = null;
+  #timer = 0;
+  #retryMs = RETRY_FIRST_MS;
+  #opened = false;
+  #lastEventId = "";
+
+  // on.state(name, detail) and on.event(event)
+  constructor(url, on) {
+    this.#url = url;
+    this.#on = on;
+    this.#attach("connecting");
+  }
+
+  close(reason = "stopped") {
+    clearTimeout(this.#timer);
+    this.#source.close();
+    this.#on.state("closed", reason);
+  }
+
+  #attach(state) {
+    const url = new URL(this.#url);
+    if (this.#lastEventId) url.searchParams.set("lastEventId", this.#lastEventId);
+
+    const source = new EventSource(url);
+    source.onopen = () => this.#open();
+    source.onerror = () => this.#error();
+    for (const name of EVENTS) source.addEventListener(name, (event) => this.#event(event));
+    this.#source = source;
+    this.#on.state(state, this.#url.href);
+  }
+
+  #open() {
+    console.log("open", this.#url.href);
+    this.#opened = true;
+    this.#retryMs = RETRY_FIRST_MS;
+    this.#on.state("open", this.#url.href);
+  }
+
+  #event(event) {
+    console.log(event.type, event.lastEventId, event.data);
+    this.#lastEventId = event.lastEventId;
+    this.#on.event(event);
+  }
+
+  #error() {
+    const gaveUp = this.#source.readyState === EventSource.CLOSED;
+    console.log("error", gaveUp ? "refused" : "connection lost");
+    if (!gaveUp) this.#on.state("retrying", "connection lost");
+    else if (!this.#opened) this.close("refused by the server");
+    else this.#attachLater();
+  }
+
+  // Not all clients of a server that comes back should do so in the same moment.
+  #attachLater() {
+    const ms = Math.round(this.#retryMs * (0.5 + Math.random()));
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
+    this.#timer = setTimeout(() => this.#attach("retrying"), ms);
+    this.#on.state("retrying", `refused by the server, again in ${Math.ceil(ms / 1000)} s`);
+  }
+}
+
+// The key in a last event id of the form ["<base64url of the key>","<progress>"]: base64url without
+// padding, null for a record without a key, undefined where the responders tell no keys.
+function parseId(id) {
+  try {
+    const [key] = JSON.parse(id);
+    return key === null ? null : unpadded(key);
+  } catch {
+    return undefined;
+  }
+}
+
+function unpadded(base64url) {
+  return base64url.replace(/=+$/, "");
+}
+
+// A key as text if it is text, else undefined: keys are bytes.
+function keyText(base64url) {
+  const base64 = base64url.replaceAll("-", "+").replaceAll("_", "/");
+  try {
+    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return /\p{Cc}/u.test(text) ? undefined : text;
+  } catch {
+    return undefined;
+  }
+}
+
+const view = {
+  form: document.getElementById("connect"),
+  location: document.getElementById("location"),
+  stop: document.getElementById("stop"),
+  messages: document.getElementById("messages"),
+  keys: document.getElementById("keys"),
+
+  // Key -> table row, the one that changed last at the end.
+  rows: new Map(),
+
+  state(name, detail) {
+    document.getElementById("state").dataset.state = name;
+    document.getElementById("state-name").textContent = name;
+    document.getElementById("state-detail").textContent = detail;
+    this.stop.disabled = name === "closed";
+  },
+
+  clear() {
+    this.messages.replaceChildren();
+    this.clearKeys();
+  },
+
+  // A line of the list: when, of which kind, which key, and the text.
+  addMessage(kind, key, text) {
+    const item = element("li", "", kind);
+    const head = element("div", "", "head");
+    head.append(element("time", new Date().toLocaleTimeString()));
+    if (kind !== "message") head.append(element("span", kind, "kind"));
+    if (key !== undefined) head.append(keyElement(key));
+    item.append(head, element("div", shortened(text), "text"));
+    this.messages.prepend(item);
+    if (this.messages.childElementCount > MESSAGES_SHOWN) this.messages.lastChild.remove();
+  },
+
+  setKey(key, value) {
+    const row = this.rows.get(key) ?? this.newRow(key);
+    const cell = element("td"); // a new one, so that its highlight starts again
+    cell.append(element("div", shortened(value), "text"));
+    row.lastChild.replaceWith(cell);
+    this.rows.delete(key);
+    this.rows.set(key, row);
+    if (this.rows.size > KEYS_SHOWN) this.deleteKey(this.rows.keys().next().value);
+  },
+
+  newRow(key) {
+    const row = element("tr");
+    const head = element("th");
+    head.scope = "row";
+    head.append(keyElement(key));
+    row.append(head, element("td"));
+    this.keys.append(row);
+    return row;
+  },
+
+  deleteKey(key) {
+    this.rows.get(key)?.remove();
+    this.rows.delete(key);
+  },
+
+  clearKeys() {
+    this.keys.replaceChildren();
+    this.rows.clear();
+  },
+};
+
+function element(name, text = "", className = "") {
+  const e = document.createElement(name);
+  e.textContent = text;
+  if (className) e.className = className;
+  return e;
+}
+
+function keyElement(key) {
+  if (key === null) return element("span", "no key", "key none");
+  const text = keyText(key);
+  if (text === "") return element("span", "empty key", "key none");
+  if (text !== undefined) return element("span", shortened(text), "key");
+  const e = element("span", shortened(key), "key binary");
+  e.title = "not text: its bytes in base64url";
+  return e;
+}
+
+function shortened(text) {
+  if (text.length <= CHARACTERS_SHOWN) return text;
+  return `${text.slice(0, CHARACTERS_SHOWN)} ... (${text.length} characters)`;
+}
+
+const onEvent = {
+  message(event) {
+    const key = parseId(event.lastEventId);
+    view.addMessage("message", key, event.data);
+    if (key != null) view.setKey(key, event.data);
+  },
+
+  delete(event) {
+    const key = unpadded(event.data);
+    view.addMessage("delete", key, "");
+    view.deleteKey(key);
+  },
+
+  // We are not where we thought we were: everything comes again.
+  reset(event) {
+    view.addMessage("reset", undefined, event.data);
+    view.clearKeys();
+  },
+
+  gap(event) {
+    view.addMessage("gap", undefined, event.data);
+  },
+};
+
+// Where to attach, or null with a word beside the field.  The page may only read its own origin (see
+// Content-Security-Policy in lighttpd.conf); another one would look like a server that refuses.
+function targetUrl() {
+  const field = view.location;
+  const url = URL.canParse(field.value, location.href) ? new URL(field.value, location.href) : null;
+  const own = url?.origin === location.origin;
+  field.setCustomValidity(own ? "" : `A path on ${location.origin}, such as /events`);
+  return field.reportValidity() ? url : null;
+}
+
+let stream = null;
+
+view.form.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  const url = targetUrl();
+  if (!url) return;
+  stream?.close();
+  view.clear();
+  stream = new Stream(url, {
+    state: (name, detail) => view.state(name, detail),
+    event: (event) => onEvent[event.type](event),
+  });
+});
+
+view.location.addEventListener("input", () => view.location.setCustomValidity(""));
+view.stop.addEventListener("click", () => stream.close());
