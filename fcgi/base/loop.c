@@ -13,6 +13,8 @@ struct watch {
     struct event event;
     void (*ready)(void *arg, int what);
     void *arg;
+    struct loop *loop;
+    bool urgent;
 };
 
 struct timer {
@@ -31,7 +33,8 @@ struct signal_watch {
 struct loop {
     struct event_base *base;
     TAILQ_HEAD(, task) tasks;
-    size_t queued;
+    uint64_t turn;
+    struct watch *served; /* the urgent one, when it has had its turn */
     SLIST_HEAD(, signal_watch) signals;
     bool stopped;
 };
@@ -63,19 +66,32 @@ void loop_free(struct loop *loop)
 
 static void run_tasks(struct loop *loop)
 {
+    struct task *task;
+    uint64_t turn = loop->turn++;
+
     /* What a task defers is for the next turn. */
-    for (size_t n = loop->queued; n > 0 && !TAILQ_EMPTY(&loop->tasks); n--) {
-        struct task *task = TAILQ_FIRST(&loop->tasks);
+    while ((task = TAILQ_FIRST(&loop->tasks)) != NULL && task->turn <= turn) {
         loop_cancel(loop, task);
         task->run(task->arg);
     }
 }
 
+/* libevent calls the most urgent that are ready, and looks again before it calls others: what stays
+ * ready would starve them.  So an urgent watch is off for the rest of its turn. */
+static void run_events(struct loop *loop)
+{
+    int more = TAILQ_EMPTY(&loop->tasks) ? 0 : EVLOOP_NONBLOCK;
+
+    event_base_loop(loop->base, EVLOOP_ONCE | more);
+    if (loop->served != NULL)
+        event_add(&loop->served->event, NULL);
+    loop->served = NULL;
+}
+
 void loop_run(struct loop *loop)
 {
     while (!loop->stopped) {
-        int more = TAILQ_EMPTY(&loop->tasks) ? 0 : EVLOOP_NONBLOCK;
-        event_base_loop(loop->base, EVLOOP_ONCE | more);
+        run_events(loop);
         run_tasks(loop);
     }
 }
@@ -108,8 +124,8 @@ void loop_defer(struct loop *loop, struct task *task)
     if (task->queued)
         return;
     task->queued = true;
+    task->turn = loop->turn;
     TAILQ_INSERT_TAIL(&loop->tasks, task, link);
-    loop->queued++;
 }
 
 void loop_cancel(struct loop *loop, struct task *task)
@@ -118,7 +134,6 @@ void loop_cancel(struct loop *loop, struct task *task)
         return;
     task->queued = false;
     TAILQ_REMOVE(&loop->tasks, task, link);
-    loop->queued--;
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *arg)
@@ -126,11 +141,15 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     struct watch *watch = arg;
 
     (void)fd;
+    if (watch->urgent) {
+        event_del(&watch->event);
+        watch->loop->served = watch;
+    }
     watch->ready(watch->arg,
                  ((what & EV_READ) ? LOOP_READ : 0) | ((what & EV_WRITE) ? LOOP_WRITE : 0));
 }
 
-static void watch_add(struct watch *watch, struct event_base *base, int fd, int what)
+static void watch_add(struct watch *watch, int fd, int what)
 {
     short events = EV_PERSIST;
 
@@ -138,8 +157,9 @@ static void watch_add(struct watch *watch, struct event_base *base, int fd, int 
         events |= EV_READ;
     if (what & LOOP_WRITE)
         events |= EV_WRITE;
-    event_assign(&watch->event, base, fd, events, on_ready, watch);
-    event_priority_set(&watch->event, what & LOOP_URGENT ? PRIORITY_URGENT : PRIORITY_NORMAL);
+    watch->urgent = what & LOOP_URGENT;
+    event_assign(&watch->event, watch->loop->base, fd, events, on_ready, watch);
+    event_priority_set(&watch->event, watch->urgent ? PRIORITY_URGENT : PRIORITY_NORMAL);
     event_add(&watch->event, NULL);
 }
 
@@ -148,25 +168,27 @@ struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void 
 {
     struct watch *watch = mem_zero(sizeof *watch);
 
+    watch->loop = loop;
     watch->ready = ready;
     watch->arg = arg;
-    watch_add(watch, loop->base, fd, what);
+    watch_add(watch, fd, what);
     return watch;
 }
 
 void watch_change(struct watch *watch, int what)
 {
-    struct event_base *base = event_get_base(&watch->event);
     int fd = event_get_fd(&watch->event);
 
     event_del(&watch->event);
-    watch_add(watch, base, fd, what);
+    watch_add(watch, fd, what);
 }
 
 void watch_free(struct watch *watch)
 {
     if (watch == NULL)
         return;
+    if (watch->loop->served == watch)
+        watch->loop->served = NULL;
     event_del(&watch->event);
     free(watch);
 }

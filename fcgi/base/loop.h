@@ -30,13 +30,15 @@ struct task {
     void (*run)(void *arg);
     void *arg;
     bool queued;
+    uint64_t turn; /* in which it was deferred */
     TAILQ_ENTRY(task) link;
 };
 void loop_defer(struct loop *loop, struct task *task);
 void loop_cancel(struct loop *loop, struct task *task);
 
 /* Calls ready(arg, what) whenever the descriptor is readable (or at its end) or writable.  With
- * LOOP_URGENT it comes before all others of a turn.  The descriptor stays the caller's. */
+ * LOOP_URGENT, for one descriptor of a loop, it comes before all others of a turn.  The descriptor
+ * stays the caller's. */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_URGENT = 4 };
 struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void *arg, int what),
                         void *arg);

@@ -14,12 +14,13 @@ struct cors {
 /* An origin as browsers send it: scheme://host[:port], nothing behind. */
 static bool is_origin(const char *s)
 {
-    const char *host = strstr(s, "://");
+#define ALPHANUMERIC "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    size_t scheme = strspn(s, ALPHANUMERIC "+-.");
+    const char *host = s + scheme;
 
-    if (host == NULL || host == s || host[3] == 0)
+    if (scheme == 0 || strncmp(host, "://", 3) != 0 || host[3] == 0)
         return false;
-    return strspn(host + 3, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]") ==
-           strlen(host + 3);
+    return strspn(host + 3, ALPHANUMERIC "-._:[]") == strlen(host + 3);
 }
 
 struct cors *cors_new(const char *policy)

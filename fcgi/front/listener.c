@@ -72,6 +72,14 @@ static int is_loopback(const struct sockaddr *a)
     return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+/* Up to 65535; getaddrinfo() would take more, and cut it. */
+static int is_port(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+
+    return n > 0 && n <= 5 && s[n] == 0 && atoi(s) <= 65535;
+}
+
 static int open_port(const char *where, const char *colon, char *error, size_t size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *a = NULL;
@@ -84,7 +92,7 @@ static int open_port(const char *where, const char *colon, char *error, size_t s
         host++;
         n -= 2;
     }
-    if (n == 0 || n >= sizeof name)
+    if (n == 0 || n >= sizeof name || !is_port(colon + 1))
         return say(error, size, where, "must be PATH or HOST:PORT", 0);
     memcpy(name, host, n);
     name[n] = 0;

@@ -8,8 +8,8 @@
 enum { STEPS = 20000 }; /* records looked at for one chunk */
 
 struct chunk_mark {
-    size_t end;
-    uint64_t pos; /* behind the event */
+    size_t end;   /* of the record's event, if it has one */
+    uint64_t pos; /* behind the record */
     int64_t next;
     int32_t partition;
 };
@@ -130,6 +130,14 @@ static void add_gaps(struct replay *r, const struct cache *c, enum event_id form
     }
 }
 
+/* A delete older than the stream: it has nothing to delete.  Where nothing is compacted a record
+ * without a value is a record like others. */
+static bool is_spared(const struct replay *r, const struct cache *c, const struct record *record,
+                      uint64_t number)
+{
+    return record->value.p == NULL && number < r->no_deletes && cache_compacted(c);
+}
+
 bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, uint64_t limit,
                  size_t room, struct chunk *chunk)
 {
@@ -151,9 +159,8 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
         if (record.offset < r->at.next[record.partition])
             continue; /* seen before the resume */
         r->at.next[record.partition] = record.offset + 1;
-        if (event_none(&record) || (record.value.p == NULL && number < r->no_deletes))
-            continue;
-        event_encode(&chunk->bytes, form, &r->at, &record);
+        if (!event_none(&record) && !is_spared(r, c, &record, number))
+            event_encode(&chunk->bytes, form, &r->at, &record);
         add_mark(chunk, r->pos, record.partition, record.offset + 1);
     }
     return true;
@@ -162,6 +169,7 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
 struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent)
 {
     progress_copy(&r->at, &chunk->start);
+    r->losses = UINT64_MAX; /* a gap may be among what was not sent */
     for (size_t i = 0; i < chunk->n; i++) {
         const struct chunk_mark *m = &chunk->marks[i];
         r->at.next[m->partition] = m->next;

@@ -71,22 +71,6 @@ static void segment_free(struct segment *s)
     free(s);
 }
 
-/* The segment to append to. */
-static struct segment *last_segment(struct cache *c)
-{
-    struct segment *s = c->segment_count ? c->segments[c->segment_count - 1] : NULL;
-
-    if (s != NULL && s->used < s->cap)
-        return s;
-    if (c->segment_count == c->segment_cap) {
-        c->segment_cap = c->segment_cap ? c->segment_cap * 2 : 16;
-        c->segments = mem_resize_array(c->segments, c->segment_cap, sizeof *c->segments);
-    }
-    s = segment_new(&c->next, SEGMENT_SLOTS);
-    c->segments[c->segment_count++] = s;
-    return s;
-}
-
 /* The last segment whose first number is not above `number`; 0 if there is none. */
 static size_t segment_of(const struct cache *c, uint64_t number)
 {
@@ -224,6 +208,25 @@ void cache_set_partitions(struct cache *c, int32_t n)
                                               .horizon = OFFSET_BEGINNING,
                                               .lost = OFFSET_BEGINNING,
                                               .last_timestamp_ms = -1};
+}
+
+/* The segment to append to. */
+static struct segment *last_segment(struct cache *c)
+{
+    struct segment *s = c->segment_count ? c->segments[c->segment_count - 1] : NULL;
+
+    if (s != NULL && s->used < s->cap)
+        return s;
+    if (c->segment_count == c->segment_cap) {
+        c->segment_cap = c->segment_cap ? c->segment_cap * 2 : 16;
+        c->segments = mem_resize_array(c->segments, c->segment_cap, sizeof *c->segments);
+    }
+    struct segment *fresh = segment_new(&c->next, SEGMENT_SLOTS);
+    fresh->slots[0].number = c->end; /* what it will begin with, for segment_of() */
+    c->segments[c->segment_count++] = fresh;
+    if (s != NULL)
+        compact_around(c, s); /* it was left alone until now */
+    return fresh;
 }
 
 /* -- entries -- */

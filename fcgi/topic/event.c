@@ -17,19 +17,19 @@ static bool etag_usable(struct slice etag)
     return etag.n > 0;
 }
 
-/* PROGRESS[/ETAG]; the etag only within `room` bytes in all. */
-static void add_place(struct buf *out, const struct progress *at, struct slice etag, size_t room)
+/* PROGRESS[/ETAG]; the etag only within EVENT_ID_MAX bytes. */
+static void add_plain_id(struct buf *out, const struct progress *at, struct slice etag)
 {
     size_t start = out->n;
 
     progress_add(out, at);
-    if (etag_usable(etag) && out->n - start + 1 + etag.n <= room) {
+    if (etag_usable(etag) && out->n - start + 1 + etag.n <= EVENT_ID_MAX) {
         buf_add_byte(out, '/');
         buf_add_slice(out, etag);
     }
 }
 
-/* As a JSON string; false, and out as it was, if the bytes are not UTF-8 or it gets too long. */
+/* "TEXT" in JSON, if that is UTF-8 and takes at most `room` bytes; false, and out as it was, if not. */
 static bool add_json_string(struct buf *out, struct slice text, size_t room)
 {
     json_t *s = json_stringn((const char *)text.p, text.n);
@@ -43,33 +43,34 @@ static bool add_json_string(struct buf *out, struct slice text, size_t room)
     return fits;
 }
 
+/* ["KEY","PROGRESS[/ETAG]"]: the key goes first where there is not room for all. */
 static void add_keyed_id(struct buf *out, const struct progress *at, struct slice key,
                          struct slice etag)
 {
-    enum { FRAME = sizeof "[\"\",]" - 1 };
     struct buf place = {0};
-    size_t key_size = base64url_length(key.n);
+    size_t start = out->n;
 
-    add_place(&place, at, slice_of(NULL, 0), 0);
-    size_t bare = place.n + 2;
+    progress_add(&place, at);
+    size_t plain = place.n;
     buf_add_byte(out, '[');
-    if (key.p != NULL && FRAME + key_size + bare <= EVENT_ID_MAX) {
+    if (key.p != NULL && sizeof "[\"\",\"\"]" - 1 + base64url_length(key.n) + plain <= EVENT_ID_MAX) {
         buf_add_byte(out, '"');
         base64url_add(out, key);
-        buf_add_str(out, "\",");
+        buf_add_byte(out, '"');
     } else {
-        key_size = sizeof "null" - 1;
-        buf_add_str(out, "null,");
+        buf_add_str(out, "null");
     }
-    size_t room = key_size + FRAME < EVENT_ID_MAX ? EVENT_ID_MAX - key_size - FRAME : 0;
-    size_t plain = place.n;
-    if (etag_usable(etag) && etag.n < room) {
+    buf_add_byte(out, ',');
+    size_t used = out->n - start + sizeof "]" - 1;
+    bool with_etag = false;
+    if (etag_usable(etag) && used < EVENT_ID_MAX) {
         buf_add_byte(&place, '/');
         buf_add_slice(&place, etag);
+        with_etag = add_json_string(out, buf_slice(&place), EVENT_ID_MAX - used);
     }
-    if (plain == place.n || !add_json_string(out, buf_slice(&place), room)) {
+    if (!with_etag) { /* base64url needs no escape */
         buf_add_byte(out, '"');
-        buf_add(out, place.p, plain); /* base64url needs no escape */
+        buf_add(out, place.p, plain);
         buf_add_byte(out, '"');
     }
     buf_add_byte(out, ']');
@@ -83,7 +84,7 @@ static void add_id(struct buf *out, enum event_id form, const struct progress *a
     if (form == EVENT_ID_KEY)
         add_keyed_id(out, at, key, etag);
     else
-        add_place(out, at, etag, EVENT_ID_MAX);
+        add_plain_id(out, at, etag);
     buf_add_byte(out, '\n');
 }
 

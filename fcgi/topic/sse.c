@@ -1,28 +1,30 @@
 #include "topic/sse.h"
 
-/* The length of the first line of s, without its end. */
-static size_t line_length(struct slice s, bool has_cr)
+/* Where the byte is next, from `at` on; `end` if nowhere.  `known` is the answer of before, which holds
+ * until it is passed: each byte is looked at once, whatever ends the lines. */
+static const uint8_t *next(const uint8_t *at, const uint8_t *end, int byte, const uint8_t *known)
 {
-    const uint8_t *lf = memchr(s.p, '\n', s.n);
-    size_t n = lf ? (size_t)(lf - s.p) : s.n;
-    const uint8_t *cr = has_cr && n > 0 ? memchr(s.p, '\r', n) : NULL;
-
-    return cr ? (size_t)(cr - s.p) : n;
+    if (known >= at)
+        return known;
+    const uint8_t *found = memchr(at, byte, (size_t)(end - at));
+    return found ? found : end;
 }
 
 void sse_add_data(struct buf *out, struct slice value)
 {
-    bool has_cr = value.n > 0 && memchr(value.p, '\r', value.n) != NULL;
+    static const uint8_t nothing[1];
+    const uint8_t *at = value.n ? value.p : nothing, *end = at + value.n;
+    const uint8_t *lf = NULL, *cr = NULL;
 
     for (;;) {
-        size_t n = value.n ? line_length(value, has_cr) : 0;
-        buf_add(out, "data: ", n > 0 && value.p[0] == ' ' ? 6 : 5);
-        buf_add(out, value.p, n);
+        lf = next(at, end, '\n', lf);
+        cr = next(at, end, '\r', cr);
+        const uint8_t *stop = cr < lf ? cr : lf;
+        buf_add(out, "data: ", at < stop && *at == ' ' ? 6 : 5);
+        buf_add(out, at, (size_t)(stop - at));
         buf_add_byte(out, '\n');
-        if (n == value.n)
+        if (stop == end)
             return;
-        size_t end = value.p[n] == '\r' && value.n > n + 1 && value.p[n + 1] == '\n' ? 2 : 1;
-        value.p += n + end;
-        value.n -= n + end;
+        at = stop + (stop == cr && stop + 1 == lf && lf < end ? 2 : 1);
     }
 }
