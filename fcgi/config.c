@@ -34,7 +34,8 @@ struct option_def {
 
 #define AT(member) offsetof(struct config, member)
 static const struct option_def options[] = {
-    {"brokers", "HOST:PORT,...", 'b', TEXT, AT(brokers), 0, 0, NULL, NULL, "Kafka brokers to start from"},
+    {"brokers", "HOST:PORT,...", 'b', TEXT, AT(brokers), 0, 0, NULL, NULL,
+     "Kafka brokers to start from"},
     {"topic", "TOPIC", 't', TEXT, AT(topic), 0, 0, NULL, NULL, "topic to stream"},
     {"listen", "PATH|HOST:PORT", 0, TEXT, AT(listen), 0, 0, NULL, NULL,
      "FastCGI socket, loopback only; without it descriptor 0 must be one"},
@@ -151,7 +152,8 @@ static enum config_result set_property(struct config *c, const char *name, const
     case -EPERM:
         return fail("kafka property %s: is set by the program itself", name);
     case -EACCES:
-        return fail("kafka property %s: runs code, so only the configuration file may set it", name);
+        return fail("kafka property %s: runs code, so only the configuration file may set it",
+                    name);
     case -ENOENT:
         return fail("kafka property %s: librdkafka does not know it", name);
     default:
@@ -177,7 +179,7 @@ static enum config_result read_properties(struct config *c, const char *file, co
     json_t *value;
     struct stat st;
 
-    json_object_foreach((json_t *)kafka, name, value) {
+    json_object_foreach ((json_t *)kafka, name, value) {
         char number[32];
         const char *text = json_string_value(value);
         if (json_is_integer(value)) {
@@ -222,12 +224,16 @@ static enum config_result read_file(struct reading *r)
     const char *name;
     enum config_result result = CONFIG_OK;
 
-    file = json_load_file(r->file, JSON_REJECT_DUPLICATES, &error);
+    FILE *f = fopen(r->file, "re");
+    if (f == NULL)
+        return fail("%s: %s", r->file, strerror(errno));
+    file = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
+    fclose(f);
     if (file == NULL)
         return fail("%s: line %d: %s", r->file, error.line, error.text);
     if (!json_is_object(file))
         result = fail("%s: must be a JSON object", r->file);
-    json_object_foreach(file, name, value) {
+    json_object_foreach (file, name, value) {
         if (result != CONFIG_OK)
             break;
         if (strcmp(name, "kafka") != 0)
@@ -259,7 +265,8 @@ static void print_help(void)
         putchar('\n');
     }
     printf("  %-40s %s\n", "-X NAME=VALUE", "property of librdkafka; repeatable");
-    printf("  %-40s %s\n", "-F --config FILE", "JSON: the names above, and \"kafka\": {properties}");
+    printf("  %-40s %s\n", "-F --config FILE",
+           "JSON: the names above, and \"kafka\": {properties}");
     printf("  %-40s %s\n", "   --version", "print the version");
     printf("  %-40s %s\n", "   --help", "print this");
 }
@@ -313,6 +320,8 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
     case ':':
         return fail("%s: needs a value", argv[optind - 1]);
     case '?':
+        if (optopt > 0 && optopt < HELP)
+            return fail("-%c: unknown option, see --help", optopt);
         return fail("%s: unknown option, see --help", argv[optind - 1]);
     default:
         for (i = 0; i < OPTIONS; i++)
@@ -346,7 +355,7 @@ static enum config_result complete(struct reading *r)
     const char *name;
     json_t *value;
 
-    json_object_foreach(r->properties, name, value) {
+    json_object_foreach (r->properties, name, value) {
         if (set_property(c, name, json_string_value(value), false) != CONFIG_OK)
             return CONFIG_ERROR;
     }

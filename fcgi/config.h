@@ -14,9 +14,9 @@
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     rd_kafka_conf_t *kafka;                       /* owned; consumer_new() may take it over */
-    int64_t event_id;      /* enum event_id */
-    int64_t compact;       /* enum compact */
-    int64_t log_level;     /* enum log_level */
+    int64_t event_id;                             /* enum event_id */
+    int64_t compact;                              /* enum compact */
+    int64_t log_level;                            /* enum log_level */
     int64_t keepalive_s, retry_ms, flush_ms, cache_bytes;
 };
 

@@ -103,8 +103,8 @@ int main(int argc, char **argv)
     log_set_level((enum log_level)config.log_level);
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
-    int fd = config.listen ? listener_open(config.listen, error, sizeof error)
-                           : listener_inherited();
+    int fd =
+        config.listen ? listener_open(config.listen, error, sizeof error) : listener_inherited();
     if (fd >= 0)
         status = serve(&config, fd);
     else

@@ -47,8 +47,8 @@ struct consumer {
     int64_t delete_retention_ms;
     struct partition *partitions;
     int32_t n;
-    rd_kafka_resp_err_t trouble; /* 0: none; logged once per change */
-    char reason[256];            /* librdkafka's last words about a broker */
+    rd_kafka_resp_err_t trouble;      /* 0: none; logged once per change */
+    char reason[256];                 /* librdkafka's last words about a broker */
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
@@ -74,17 +74,16 @@ static const char *const defaults[][2] = {
 };
 
 static const char *const ours[] = {
-    "bootstrap.servers",        "metadata.broker.list",
-    "group.id",                 "group.instance.id",
-    "enable.partition.eof",     "enable.auto.commit",
-    "enable.auto.offset.store", "auto.commit.enable",
-    "auto.offset.reset",        "isolation.level",
-    "allow.auto.create.topics", "log.queue",
-    "offset.store.method",      "statistics.interval.ms",
-    "enabled_events",           "test.mock.num.brokers",
+    "bootstrap.servers",        "metadata.broker.list",     "group.id",
+    "group.instance.id",        "enable.partition.eof",     "enable.auto.commit",
+    "enable.auto.offset.store", "auto.commit.enable",       "auto.offset.reset",
+    "isolation.level",          "allow.auto.create.topics", "log.queue",
+    "offset.store.method",      "statistics.interval.ms",   "enabled_events",
+    "test.mock.num.brokers",
 };
 
-static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd"};
+static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd",
+                                       "ssl.engine.location", "ssl.providers"};
 
 rd_kafka_conf_t *consumer_conf_new(void)
 {
@@ -426,8 +425,8 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
 
 static void on_message(struct consumer *c, const rd_kafka_message_t *m)
 {
-    if (c->state != TOPIC_RUNNING || m->rkt == NULL || m->partition < 0 ||
-        m->partition >= c->n || !c->partitions[m->partition].started)
+    if (c->state != TOPIC_RUNNING || m->rkt == NULL || m->partition < 0 || m->partition >= c->n ||
+        !c->partitions[m->partition].started)
         return;
     if (m->err)
         on_partition_error(c, m);

@@ -21,7 +21,7 @@ struct survey_result {
         bool has_offsets;
         int64_t first; /* the lowest offset that the broker holds */
         int64_t end;   /* behind the last committed record */
-    } *partitions;
+    } * partitions;
 };
 
 /* Starts the thread; `rk` and `topic` stay the caller's and must outlive it.  wake_fd is an eventfd
@@ -33,7 +33,8 @@ void survey_stop(struct survey *survey);
 /* Asks for a survey that begins after this call; returns its ticket. */
 uint64_t survey_ask(struct survey *survey);
 
-/* Takes the newest result that was not taken yet; false if there is none.  survey_result_fini() it. */
+/* Takes the newest result that was not taken yet; false if there is none.  survey_result_fini() it.
+ */
 bool survey_take(struct survey *survey, struct survey_result *out);
 void survey_result_fini(struct survey_result *result);
 

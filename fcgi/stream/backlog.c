@@ -90,7 +90,6 @@ void backlog_free(struct backlog *b)
     free(b);
 }
 
-
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at)
 {
     struct block *fresh = add_block(b, number, at);
@@ -109,8 +108,8 @@ static void add_mark(struct block *block, struct mark mark)
     block->marks[block->n++] = mark;
 }
 
-void backlog_add(struct backlog *b, enum event_id form, uint64_t number,
-                 const struct progress *at, const struct record *r)
+void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
+                 const struct record *r)
 {
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 

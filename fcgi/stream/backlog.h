@@ -34,8 +34,8 @@ void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at
 
 /* Adds the event of a record; `at` is the progress with it.  A record that is no event only moves
  * the end. */
-void backlog_add(struct backlog *b, enum event_id form, uint64_t number,
-                 const struct progress *at, const struct record *r);
+void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
+                 const struct record *r);
 
 /* The place of a stream that has everything, and the number of the next record there. */
 struct place backlog_end(const struct backlog *b);

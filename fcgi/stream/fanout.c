@@ -10,9 +10,9 @@
 
 enum {
     BACKLOG_BYTES = 4 * 1024 * 1024,
-    FLUSH_BYTES = 64 * 1024, /* enough to be worth a flush before its time */
+    FLUSH_BYTES = 64 * 1024,  /* enough to be worth a flush before its time */
     REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
-    FLUSH_STREAMS = 256,     /* between two looks at everything else */
+    FLUSH_STREAMS = 256,      /* between two looks at everything else */
     REPLAY_STREAMS = 16,
     LEADERLESS_MS = 10000,
     EXPIRE_MS = 1000,
@@ -48,10 +48,10 @@ struct fanout {
 
     struct task flush, replay;
     struct timer *flush_timer, *keepalive_timer, *expire_timer;
-    size_t flush_left;        /* streams of the round under way */
+    size_t flush_left; /* streams of the round under way */
     int64_t flushed_at_ms;
-    uint64_t unflushed;       /* bytes since the last round began */
-    uint64_t flushing;        /* bytes of the round under way */
+    uint64_t unflushed; /* bytes since the last round began */
+    uint64_t flushing;  /* bytes of the round under way */
 };
 
 static const char reset_malformed[] = "the event id is malformed";
@@ -138,8 +138,7 @@ static void start_keepalive(struct fanout *f)
     const struct stream *s = TAILQ_FIRST(&f->quiet);
 
     if (s != NULL && !timer_running(f->keepalive_timer))
-        timer_start(f->keepalive_timer,
-                    s->wrote_at_ms + f->config.keepalive_ms - loop_now_ms());
+        timer_start(f->keepalive_timer, s->wrote_at_ms + f->config.keepalive_ms - loop_now_ms());
 }
 
 /* -- sending -- */
@@ -186,19 +185,24 @@ static void start_over(struct stream *s, const char *reason)
     s->place = backlog_end(s->fanout->backlog);
 }
 
-/* A turn's share of the replay; false if the stream has blocked or ended. */
-static bool pump_replay(struct stream *s, int64_t now_ms)
+/* A turn's share of the replay; false if the stream has blocked or ended.  *more: there is more
+ * now. */
+static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
 {
     struct fanout *f = s->fanout;
 
     if (replay_lost_deletes(s->replay, f->cache))
         start_over(s, reset_deletes);
+    /* A stream that was ahead of the cache gets what came from there: the backlog would repeat what
+     * it has seen. */
+    if (s->state == STREAM_READY)
+        s->place = backlog_end(f->backlog);
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return false;
-    bool more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
-                            REPLAY_BYTES, &f->chunk);
+    *more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
+                        REPLAY_BYTES, &f->chunk);
     enum stream_result result = stream_send_chunk(s, &f->chunk);
-    if (!more && result == STREAM_DONE) {
+    if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, f->cache)) {
         replay_free(s->replay);
         s->replay = NULL;
     }
@@ -209,12 +213,13 @@ static bool pump_replay(struct stream *s, int64_t now_ms)
 static void pump(struct stream *s, int64_t now_ms)
 {
     struct fanout *f = s->fanout;
+    bool more = false;
 
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return;
-    if (s->replay != NULL && !pump_replay(s, now_ms))
+    if (s->replay != NULL && !pump_replay(s, now_ms, &more))
         return;
-    if (s->replay != NULL) {
+    if (more) {
         if (s->state != STREAM_REPLAYING)
             set_state(s, STREAM_REPLAYING);
         loop_defer(f->loop, &f->replay);
@@ -307,8 +312,7 @@ static void on_keepalive(void *arg)
     size_t mark = fcgi_stdout_begin(&comment);
     buf_add_str(&comment, ":\n\n");
     fcgi_stdout_end(&comment, mark, 1);
-    while ((s = TAILQ_FIRST(&f->quiet)) != NULL &&
-           s->wrote_at_ms + f->config.keepalive_ms <= now) {
+    while ((s = TAILQ_FIRST(&f->quiet)) != NULL && s->wrote_at_ms + f->config.keepalive_ms <= now) {
         touch(s, now);
         if (s->state == STREAM_BLOCKED || s->state == STREAM_REPLAYING || s->pending.n > 0)
             continue; /* not silent, but slow */

@@ -28,9 +28,9 @@ void fanout_free(struct fanout *f);
 struct consumer_handler fanout_handler(struct fanout *f);
 void fanout_attach(struct fanout *f, struct consumer *consumer);
 
-/* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends first,
- * as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to resume.
- * Both are copied. */
+/* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends
+ * first, as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to
+ * resume. Both are copied. */
 void fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
                  struct slice last_event_id);
 

@@ -77,6 +77,16 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c)
            forgotten >= r->no_deletes;
 }
 
+bool replay_is_ahead(const struct replay *r, const struct cache *c)
+{
+    const struct progress *end = cache_progress(c);
+
+    for (int32_t i = 0; i < r->at.n; i++)
+        if (r->at.next[i] > progress_get(end, i))
+            return true;
+    return false;
+}
+
 void chunk_fini(struct chunk *chunk)
 {
     buf_fini(&chunk->bytes);

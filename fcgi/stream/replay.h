@@ -11,8 +11,8 @@
 
 struct replay;
 
-/* Whole events, with where each of them ends.  The caller owns the struct and uses it for one replay
- * after the other; `{0}` is an empty one. */
+/* Whole events, with where each of them ends.  The caller owns the struct and uses it for one
+ * replay after the other; `{0}` is an empty one. */
 struct chunk {
     struct buf bytes;
     struct progress start;
@@ -34,6 +34,10 @@ const struct progress *replay_progress(const struct replay *r);
 
 /* True if deletes were forgotten that this reader has not passed: it must start anew. */
 bool replay_lost_deletes(const struct replay *r, const struct cache *c);
+
+/* True if it has seen more than the cache has read, which happens where nobody could be asked: its
+ * own progress then tells what is new to it. */
+bool replay_is_ahead(const struct replay *r, const struct cache *c);
 
 /* Fills the chunk with what comes next below number `limit`, a little over `room` bytes at most but
  * for one large event, a `gap` first if records were lost.  False if there is nothing left below

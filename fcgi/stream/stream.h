@@ -1,9 +1,9 @@
 /* stream - one open response: bytes go out without ever blocking, and never inside an event.
  *
- * A stream sends, in this order: what is `pending` for it alone (the head, the rest of an event that
- * was under way, notices), its replay from the cache, then the shared backlog from its place on.  A
- * reader that is slow costs that much and no more.  The fan-out owns the streams and decides; the
- * functions here move bytes. */
+ * A stream sends, in this order: what is `pending` for it alone (the head, the rest of an event
+ * that was under way, notices), its replay from the cache, then the shared backlog from its place
+ * on.  A reader that is slow costs that much and no more.  The fan-out owns the streams and
+ * decides; the functions here move bytes. */
 #ifndef SKF_STREAM_STREAM_H
 #define SKF_STREAM_STREAM_H
 
@@ -34,8 +34,8 @@ struct stream {
     TAILQ_ENTRY(stream) quiet; /* by the time of the last write */
     struct fanout *fanout;
     struct watch *watch;
-    struct replay *replay;    /* NULL: it is on the backlog */
-    struct place place;       /* where the backlog goes on for it; once started */
+    struct replay *replay; /* NULL: it is on the backlog */
+    struct place place;    /* where the backlog goes on for it; once started */
     struct buf pending;
     size_t pending_sent;
     int64_t wrote_at_ms;

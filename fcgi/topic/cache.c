@@ -14,7 +14,7 @@ enum { SEGMENT_SLOTS = 4096 };
 /* A run of the log.  Superseded entries leave holes; a segment with too many is rewritten without
  * them, so slots carry their numbers. */
 struct segment {
-    struct progress start; /* the cache's progress when the segment was begun */
+    struct progress start;  /* the cache's progress when the segment was begun */
     size_t cap, used, live; /* slots; live: those with an entry */
     struct slot {
         uint64_t number;

@@ -53,7 +53,8 @@ uint64_t cache_seek(const struct cache *c, const struct progress *from);
 /* The delete horizon: a reader whose next offset is lower may have missed a delete. */
 int64_t cache_horizon(const struct cache *c, int32_t partition);
 /* The number of the newest record that was dropped although it was the newest of its key and no
- * reader can be told so: a delete whose time was over, or a record that the broker no longer has. */
+ * reader can be told so: a delete whose time was over, or a record that the broker no longer has.
+ */
 uint64_t cache_last_forgotten(const struct cache *c);
 /* The offset below which records were dropped that a reader must hear of as a gap: for the limit,
  * and, if the topic is not compacted, by the broker. */

@@ -29,7 +29,8 @@ static void add_plain_id(struct buf *out, const struct progress *at, struct slic
     }
 }
 
-/* "TEXT" in JSON, if that is UTF-8 and takes at most `room` bytes; false, and out as it was, if not. */
+/* "TEXT" in JSON, if that is UTF-8 and takes at most `room` bytes; false, and out as it was, if
+ * not. */
 static bool add_json_string(struct buf *out, struct slice text, size_t room)
 {
     json_t *s = json_stringn((const char *)text.p, text.n);
@@ -53,7 +54,8 @@ static void add_keyed_id(struct buf *out, const struct progress *at, struct slic
     progress_add(&place, at);
     size_t plain = place.n;
     buf_add_byte(out, '[');
-    if (key.p != NULL && sizeof "[\"\",\"\"]" - 1 + base64url_length(key.n) + plain <= EVENT_ID_MAX) {
+    if (key.p != NULL &&
+        sizeof "[\"\",\"\"]" - 1 + base64url_length(key.n) + plain <= EVENT_ID_MAX) {
         buf_add_byte(out, '"');
         base64url_add(out, key);
         buf_add_byte(out, '"');
@@ -77,8 +79,8 @@ static void add_keyed_id(struct buf *out, const struct progress *at, struct slic
     buf_fini(&place);
 }
 
-static void add_id(struct buf *out, enum event_id form, const struct progress *at,
-                   struct slice key, struct slice etag)
+static void add_id(struct buf *out, enum event_id form, const struct progress *at, struct slice key,
+                   struct slice etag)
 {
     buf_add_str(out, "id:");
     if (form == EVENT_ID_KEY)
@@ -89,7 +91,7 @@ static void add_id(struct buf *out, enum event_id form, const struct progress *a
 }
 
 void event_encode(struct buf *out, enum event_id form, const struct progress *at,
-               const struct record *r)
+                  const struct record *r)
 {
     size_t mark = fcgi_stdout_begin(out);
 
@@ -106,7 +108,7 @@ void event_encode(struct buf *out, enum event_id form, const struct progress *at
 }
 
 void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,
-                      const char *type, const char *json)
+                         const char *type, const char *json)
 {
     size_t mark = fcgi_stdout_begin(out);
 

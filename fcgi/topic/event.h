@@ -20,10 +20,10 @@ static inline bool event_none(const struct record *r)
 
 /* Appends the event of r; `at` is the stream's progress with r in it. */
 void event_encode(struct buf *out, enum event_id form, const struct progress *at,
-               const struct record *r);
+                  const struct record *r);
 
 /* Appends an event of ours (`reset`, `gap`) that carries a place, but no record. */
 void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,
-                      const char *type, const char *json);
+                         const char *type, const char *json);
 
 #endif

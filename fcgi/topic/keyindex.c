@@ -86,8 +86,8 @@ static void grow(struct keyindex *index, struct part *part)
         part->hash[to] = old.hash[i];
         part->entry[to] = old.entry[i];
     }
-    index->bytes += (size - (old.entry ? old.mask + 1 : 0)) *
-                    (sizeof *part->hash + sizeof *part->entry);
+    index->bytes +=
+        (size - (old.entry ? old.mask + 1 : 0)) * (sizeof *part->hash + sizeof *part->entry);
     free(old.hash);
     free(old.entry);
 }

@@ -9,8 +9,8 @@
 #include "base/buf.h"
 
 enum {
-    OFFSET_BEGINNING = -2, /* not known yet, or from the first there is */
-    EVENT_ID_MAX = 4096,   /* an etag or a key that would make an id longer is left out */
+    OFFSET_BEGINNING = -2,       /* not known yet, or from the first there is */
+    EVENT_ID_MAX = 4096,         /* an etag or a key that would make an id longer is left out */
     EVENT_ID_PARSED = 16 * 1024, /* a longer one is malformed */
 };
 
@@ -37,7 +37,7 @@ struct progress_id {
     struct progress_at {
         int32_t partition;
         int64_t next; /* OFFSET_BEGINNING also for Zilla's -1, "live" */
-    } *at;            /* owned */
+    } * at;           /* owned */
     int32_t n;
 };
 

@@ -1,7 +1,7 @@
 #include "topic/sse.h"
 
-/* Where the byte is next, from `at` on; `end` if nowhere.  `known` is the answer of before, which holds
- * until it is passed: each byte is looked at once, whatever ends the lines. */
+/* Where the byte is next, from `at` on; `end` if nowhere.  `known` is the answer of before, which
+ * holds until it is passed: each byte is looked at once, whatever ends the lines. */
 static const uint8_t *next(const uint8_t *at, const uint8_t *end, int byte, const uint8_t *known)
 {
     if (known >= at)
