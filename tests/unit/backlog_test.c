@@ -1,0 +1,314 @@
+#include "stream/backlog.h"
+
+#include <stdio.h>
+
+#include "support.h"
+
+enum { LIMIT = 1 << 20, BLOCK = 64 * 1024 };
+
+static struct backlog *backlog;
+static struct progress at;
+static uint64_t next_number;
+
+/* A single reader, moved to the end when its block is dropped. */
+static struct place reader;
+static int drops;
+
+static void on_drop(void *arg, struct block *block)
+{
+    (void)arg;
+    drops++;
+    if (reader.block == block)
+        reader = backlog_end(backlog);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    progress_resize(&at, 2);
+    at.next[0] = at.next[1] = 0;
+    next_number = 100;
+    drops = 0;
+    reader = (struct place){0};
+    backlog = backlog_new(LIMIT, on_drop, NULL);
+    backlog_reset(backlog, next_number, &at);
+    drops = 0;
+    reader = backlog_end(backlog);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    backlog_free(backlog);
+    progress_fini(&at);
+    return 0;
+}
+
+static void add_record_of(int32_t partition, struct slice key, struct slice value)
+{
+    const struct record r = {
+        .partition = partition, .offset = at.next[partition]++, .key = key, .value = value};
+
+    backlog_add(backlog, EVENT_ID_PROGRESS, next_number++, &at, &r);
+}
+
+static void add(int32_t partition, const char *value)
+{
+    add_record_of(partition, slice_str("k"), slice_str(value));
+}
+
+static void add_kilobytes(int n)
+{
+    static uint8_t value[1024];
+
+    memset(value, 'v', sizeof value);
+    for (int i = 0; i < n; i++)
+        add_record_of(0, slice_str("k"), slice_of(value, sizeof value));
+}
+
+/* What is to be sent from a place on. */
+static struct buf bytes_from(struct place from)
+{
+    struct buf bytes = {0};
+    struct iovec iov[3];
+    int n;
+
+    while ((n = backlog_iov(&from, iov, 3)) > 0) {
+        for (int i = 0; i < n; i++) {
+            buf_add(&bytes, iov[i].iov_base, iov[i].iov_len);
+            backlog_advance(&from, iov[i].iov_len);
+        }
+    }
+    assert_true(backlog_at_end(backlog, &from));
+    return bytes;
+}
+
+static void check_text_from(struct place from, const char *expected)
+{
+    struct buf bytes = bytes_from(from);
+    struct output out = {0};
+
+    output_read(&out, buf_slice(&bytes));
+    assert_text(buf_slice(&out.text), expected);
+    buf_fini(&bytes);
+    output_fini(&out);
+}
+
+static void events_come_in_their_order(void **state)
+{
+    (void)state;
+    add(0, "a");
+    add(1, "b");
+    add_record_of(0, slice_str("k"), slice_of(NULL, 0));
+    check_text_from(reader, "id:AQQAAgIA\ndata:a\n\n"
+                            "id:AQQAAgIC\ndata:b\n\n"
+                            "id:AQQABAIC\nevent:delete\ndata:aw==\n\n");
+}
+
+static void nothing_is_to_be_sent_from_the_end(void **state)
+{
+    struct iovec iov;
+
+    (void)state;
+    add(0, "a");
+    struct place end = backlog_end(backlog);
+    assert_true(backlog_at_end(backlog, &end));
+    assert_false(backlog_at_end(backlog, &reader));
+    assert_int_equal(backlog_iov(&end, &iov, 1), 0);
+    assert_int_equal(backlog_number(&end), next_number);
+}
+
+static void from_the_end_the_next_event_is_to_be_sent(void **state)
+{
+    (void)state;
+    add(0, "a");
+    struct place end = backlog_end(backlog);
+    add(0, "b");
+    assert_false(backlog_at_end(backlog, &end));
+    check_text_from(end, "id:AQQABAIA\ndata:b\n\n");
+}
+
+static void a_record_that_is_no_event_only_moves_the_end(void **state)
+{
+    (void)state;
+    add_record_of(0, slice_of(NULL, 0), slice_of(NULL, 0));
+    assert_int_equal(backlog_added(backlog), 0);
+    assert_int_equal(backlog_end_number(backlog), next_number);
+    assert_true(backlog_at_end(backlog, &reader));
+}
+
+static void the_bytes_added_are_counted(void **state)
+{
+    (void)state;
+    add(0, "a");
+    uint64_t one = backlog_added(backlog);
+    add(0, "b");
+    struct buf bytes = bytes_from(reader);
+    assert_int_equal(backlog_added(backlog), 2 * one);
+    assert_int_equal(backlog_added(backlog), bytes.n);
+    buf_fini(&bytes);
+}
+
+/* At each byte: the rest of the event under way, the number behind it, the progress with it. */
+static void each_byte_is_the_place_of_its_event(void **state)
+{
+    static const int32_t partitions[] = {0, 1, 1, 0, 0};
+    enum { N = sizeof partitions / sizeof partitions[0] };
+    size_t ends[N];
+    int64_t next[N][2];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        add(partitions[i], "value");
+        ends[i] = backlog_added(backlog);
+        memcpy(next[i], at.next, sizeof next[i]);
+    }
+    for (size_t n = 1, i = 0; n <= ends[N - 1]; n++) {
+        struct place place = reader;
+        struct progress got = {0};
+        if (n > ends[i])
+            i++;
+        backlog_advance(&place, n);
+        backlog_progress(&place, &got);
+        assert_int_equal(backlog_rest(&place).n, ends[i] - n);
+        assert_int_equal(backlog_number(&place), 101 + i);
+        assert_memory_equal(got.next, next[i], sizeof next[i]);
+        progress_fini(&got);
+    }
+}
+
+static void before_the_first_byte_no_event_is_under_way(void **state)
+{
+    struct progress got = {0};
+
+    (void)state;
+    add(0, "a");
+    assert_int_equal(backlog_rest(&reader).n, 0);
+    assert_int_equal(backlog_number(&reader), 100);
+    backlog_progress(&reader, &got);
+    assert_true(got.n == 2 && got.next[0] == 0 && got.next[1] == 0);
+    progress_fini(&got);
+}
+
+static void many_events_are_sent_with_few_pieces_in_any_steps(void **state)
+{
+    static const size_t steps[] = {1000, 1061, BLOCK - 1, BLOCK, BLOCK + 1, 300000};
+
+    (void)state;
+    add_kilobytes(400);
+    struct buf all = bytes_from(reader);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        struct place place = reader;
+        for (size_t sent = 0; sent < all.n;) {
+            struct iovec iov[2];
+            int n = backlog_iov(&place, iov, 2);
+            size_t have = iov[0].iov_len + (n > 1 ? iov[1].iov_len : 0);
+            size_t step = have < steps[i] ? have : steps[i];
+            assert_memory_equal(iov[0].iov_base, all.p + sent, iov[0].iov_len);
+            backlog_advance(&place, step);
+            sent += step;
+        }
+        assert_true(backlog_at_end(backlog, &place));
+    }
+    buf_fini(&all);
+}
+
+static void at_the_seam_of_blocks_no_event_is_under_way(void **state)
+{
+    struct iovec iov;
+    struct progress got = {0};
+
+    (void)state;
+    add_kilobytes(100);
+    assert_int_equal(backlog_iov(&reader, &iov, 1), 1);
+    backlog_advance(&reader, iov.iov_len);
+    assert_int_equal(backlog_rest(&reader).n, 0);
+    backlog_progress(&reader, &got);
+    assert_int_equal(got.next[0], backlog_number(&reader) - 100);
+    progress_fini(&got);
+}
+
+static void the_oldest_go_beyond_the_limit_and_who_is_there_is_moved_first(void **state)
+{
+    (void)state;
+    add_kilobytes(900);
+    assert_int_equal(drops, 0);
+    add_kilobytes(200);
+    struct buf left = bytes_from(reader);
+    assert_true(drops > 0);
+    assert_true(left.n <= LIMIT);
+    buf_fini(&left);
+}
+
+static void a_single_event_may_be_longer_than_the_limit(void **state)
+{
+    struct buf value = {0};
+
+    (void)state;
+    memset(buf_reserve(&value, 3 * LIMIT), 'v', 3 * LIMIT);
+    value.n = 3 * LIMIT;
+    add_record_of(0, slice_str("k"), buf_slice(&value));
+    struct buf left = bytes_from(reader);
+    assert_int_equal(drops, 0);
+    assert_true(left.n > 3 * LIMIT);
+    buf_fini(&left);
+    buf_fini(&value);
+}
+
+static void a_reset_forgets_all_and_goes_on_at_a_number(void **state)
+{
+    struct progress got = {0};
+
+    (void)state;
+    add(0, "a");
+    at.next[1] = 7;
+    backlog_reset(backlog, 500, &at);
+    assert_int_equal(drops, 1);
+    reader = backlog_end(backlog);
+    assert_int_equal(backlog_number(&reader), 500);
+    assert_int_equal(backlog_end_number(backlog), 500);
+    backlog_progress(&reader, &got);
+    assert_true(got.next[0] == 1 && got.next[1] == 7);
+    next_number = 500;
+    add(1, "b");
+    check_text_from(reader, "id:AQQAAgIQ\ndata:b\n\n");
+    progress_fini(&got);
+}
+
+static void a_partition_that_came_later_is_in_the_progress(void **state)
+{
+    struct progress got = {0};
+
+    (void)state;
+    add(0, "a");
+    progress_resize(&at, 4);
+    at.next[2] = at.next[3] = 0;
+    add(3, "b");
+    struct place end = backlog_end(backlog);
+    backlog_progress(&end, &got);
+    assert_int_equal(progress_get(&got, 0), 1);
+    assert_int_equal(progress_get(&got, 3), 1);
+    progress_fini(&got);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(events_come_in_their_order),
+        T(nothing_is_to_be_sent_from_the_end),
+        T(from_the_end_the_next_event_is_to_be_sent),
+        T(a_record_that_is_no_event_only_moves_the_end),
+        T(the_bytes_added_are_counted),
+        T(each_byte_is_the_place_of_its_event),
+        T(before_the_first_byte_no_event_is_under_way),
+        T(many_events_are_sent_with_few_pieces_in_any_steps),
+        T(at_the_seam_of_blocks_no_event_is_under_way),
+        T(the_oldest_go_beyond_the_limit_and_who_is_there_is_moved_first),
+        T(a_single_event_may_be_longer_than_the_limit),
+        T(a_reset_forgets_all_and_goes_on_at_a_number),
+        T(a_partition_that_came_later_is_in_the_progress),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,875 @@
+#include "topic/cache.h"
+
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "support.h"
+
+enum { RETENTION_MS = 1000, UNLIMITED = 1 << 30, SEGMENT = 4096 };
+
+static struct cache *cache;
+static int64_t now_ms, wall_ms, timestamp_ms;
+
+static void make(bool compacted, int32_t partitions, size_t max_bytes)
+{
+    cache_free(cache);
+    cache = cache_new(max_bytes);
+    cache_reset(cache, compacted, RETENTION_MS);
+    cache_set_partitions(cache, partitions);
+    now_ms = 0;
+    wall_ms = timestamp_ms = 1000000;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    cache_free(cache);
+    cache = NULL;
+    return 0;
+}
+
+static uint64_t append(int32_t partition, int64_t offset, const char *key, const char *value)
+{
+    const struct record r = {partition,      offset,           timestamp_ms,
+                             slice_str(key), slice_str(value), slice_of(NULL, 0)};
+
+    return cache_append(cache, &r, now_ms, wall_ms);
+}
+
+/* What a walk shows, as `partition@offset key=value` for each record. */
+static void check_walk(uint64_t pos, uint64_t limit, const char *expected)
+{
+    struct cache_walk walk = cache_walk(cache, pos, limit);
+    struct record r;
+    uint64_t number;
+    struct buf text = {0};
+
+    while (cache_walk_next(&walk, &r, &number)) {
+        assert_true(number >= pos && number < limit);
+        buf_printf(&text, "%s%d@%lld %.*s=%.*s", text.n ? ", " : "", r.partition,
+                   (long long)r.offset, r.key.p ? (int)r.key.n : 1,
+                   r.key.p ? (const char *)r.key.p : "-", r.value.p ? (int)r.value.n : 1,
+                   r.value.p ? (const char *)r.value.p : "-");
+    }
+    assert_text(buf_slice(&text), expected);
+    buf_fini(&text);
+}
+
+static void check_all(const char *expected)
+{
+    check_walk(0, cache_end(cache), expected);
+}
+
+/* -- the log -- */
+
+static void the_newest_record_of_each_key_is_kept_in_the_order_of_the_log(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "2");
+    append(0, 2, "a", "3");
+    append(0, 3, "c", "4");
+    check_all("0@1 b=2, 0@2 a=3, 0@3 c=4");
+}
+
+static void every_record_is_kept_of_a_topic_that_is_not_compacted(void **state)
+{
+    (void)state;
+    make(false, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(0, 1, "a", "2");
+    append(0, 2, "a", NULL);
+    append(0, 3, NULL, "4");
+    check_all("0@0 a=1, 0@1 a=2, 0@2 a=-, 0@3 -=4");
+}
+
+static void records_without_a_key_are_all_kept(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, NULL, "1");
+    append(0, 1, NULL, "2");
+    append(0, 2, NULL, NULL);
+    append(0, 3, NULL, NULL);
+    check_all("0@0 -=1, 0@1 -=2, 0@2 -=-, 0@3 -=-");
+}
+
+static void an_empty_key_and_an_empty_value_are_not_absent(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "", "1");
+    append(0, 1, "", "");
+    check_all("0@1 =");
+}
+
+static void the_same_key_in_two_partitions_is_two_keys(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(1, 0, "a", "2");
+    check_all("0@0 a=1, 1@0 a=2");
+}
+
+static void a_delete_is_kept_as_the_newest_of_its_key(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(0, 1, "a", NULL);
+    check_all("0@1 a=-");
+}
+
+static void an_etag_is_kept_and_one_that_no_id_can_hold_is_not(void **state)
+{
+    static char etag[EVENT_ID_MAX + 1];
+    struct record r = {.key = BYTES("k"), .value = BYTES("v"), .timestamp_ms = -1};
+
+    (void)state;
+    make(true, 1, UNLIMITED);
+    memset(etag, 'e', sizeof etag);
+    for (size_t n = EVENT_ID_MAX; n <= EVENT_ID_MAX + 1; n++, r.offset++) {
+        struct record got;
+        uint64_t number;
+        r.etag = slice_of(etag, n);
+        cache_append(cache, &r, now_ms, wall_ms);
+        struct cache_walk walk = cache_walk(cache, 0, UINT64_MAX);
+        assert_true(cache_walk_next(&walk, &got, &number));
+        assert_int_equal(got.etag.n, n <= EVENT_ID_MAX ? n : 0);
+        assert_bytes(got.key, r.key);
+        assert_bytes(got.value, r.value);
+    }
+}
+
+static void a_walk_begins_at_its_number_and_ends_before_its_limit(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    uint64_t first = append(0, 0, "a", "1");
+    append(0, 1, "b", "2");
+    append(0, 2, "c", "3");
+    check_walk(first + 1, first + 2, "0@1 b=2");
+    check_walk(first, first, "");
+    check_walk(first + 3, UINT64_MAX, "");
+}
+
+static void a_walk_from_a_superseded_number_goes_on_behind_it(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    uint64_t superseded = append(0, 1, "b", "2");
+    append(0, 2, "c", "3");
+    append(0, 3, "b", "4");
+    check_walk(superseded, UINT64_MAX, "0@2 c=3, 0@3 b=4");
+}
+
+static void numbers_go_on_rising_after_a_reset(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    uint64_t before = append(0, 0, "a", "1");
+    cache_reset(cache, false, RETENTION_MS);
+    cache_set_partitions(cache, 1);
+    assert_int_equal(cache_count(cache), 0);
+    assert_false(cache_compacted(cache));
+    assert_true(append(0, 0, "a", "1") > before);
+    check_all("0@0 a=1");
+}
+
+/* -- places -- */
+
+static void the_progress_is_behind_the_last_record_of_each_partition(void **state)
+{
+    (void)state;
+    make(true, 3, UNLIMITED);
+    append(0, 4, "a", "1");
+    append(2, 7, "a", "1");
+    cache_advance(cache, 0, 9);
+    cache_advance(cache, 0, 6);
+    assert_int_equal(cache_progress(cache)->n, 3);
+    assert_int_equal(cache_progress(cache)->next[0], 9);
+    assert_int_equal(cache_progress(cache)->next[1], OFFSET_BEGINNING);
+    assert_int_equal(cache_progress(cache)->next[2], 8);
+}
+
+static void check_start(int64_t expected)
+{
+    struct progress start = {0};
+
+    cache_start(cache, &start);
+    assert_int_equal(start.next[0], expected);
+    progress_fini(&start);
+}
+
+static void a_stream_starts_at_the_origin(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    check_start(OFFSET_BEGINNING);
+    cache_set_origin(cache, 0, 5);
+    check_start(5);
+    append(0, 7, "a", "1");
+    check_start(5);
+}
+
+static void without_an_origin_the_first_record_or_the_end_is_it(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 7, "a", "1");
+    check_start(7);
+    make(true, 1, UNLIMITED);
+    cache_advance(cache, 0, 9);
+    check_start(9);
+}
+
+static void what_the_broker_dropped_goes(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(1, 0, "b", "2");
+    append(0, 1, "c", "3");
+    append(0, 2, "d", "4");
+    cache_set_origin(cache, 0, 2);
+    check_all("1@0 b=2, 0@2 d=4");
+}
+
+static void an_origin_does_not_fall(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    cache_set_origin(cache, 0, 5);
+    cache_set_origin(cache, 0, 3);
+    check_start(5);
+}
+
+static void an_origin_beyond_the_progress_moves_it(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    cache_set_origin(cache, 0, 5);
+    assert_int_equal(cache_progress(cache)->next[0], 5);
+    check_all("");
+}
+
+static void what_the_broker_drops_of_a_topic_that_is_not_compacted_is_lost(void **state)
+{
+    (void)state;
+    make(false, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    uint64_t losses = cache_losses(cache);
+    cache_set_origin(cache, 0, 1);
+    assert_int_equal(cache_lost(cache, 0), 1);
+    assert_int_equal(cache_horizon(cache, 0), OFFSET_BEGINNING);
+    assert_true(cache_losses(cache) != losses);
+}
+
+/* -- deletes -- */
+
+static void a_delete_goes_when_its_time_is_over(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    now_ms = 500;
+    append(0, 1, "a", NULL);
+    cache_expire(cache, 500 + RETENTION_MS - 1);
+    check_all("0@1 a=-");
+    cache_expire(cache, 500 + RETENTION_MS);
+    check_all("");
+}
+
+static void the_horizon_rises_behind_a_delete_that_goes(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    append(1, 0, "a", "1");
+    append(1, 1, "a", NULL);
+    append(1, 2, "b", "1");
+    cache_set_origin(cache, 1, 0);
+    int64_t before = cache_horizon(cache, 1);
+    cache_expire(cache, RETENTION_MS);
+    assert_true(before <= 1);
+    assert_int_equal(cache_horizon(cache, 1), 2);
+    assert_int_equal(cache_horizon(cache, 0), OFFSET_BEGINNING);
+}
+
+static void a_delete_that_is_superseded_does_not_move_the_horizon(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", NULL);
+    append(0, 1, "a", "1");
+    cache_expire(cache, RETENTION_MS);
+    check_all("0@1 a=1");
+    assert_int_equal(cache_horizon(cache, 0), 0);
+}
+
+static void a_delete_that_goes_is_the_last_forgotten(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    uint64_t number = append(0, 1, "b", NULL);
+    uint64_t losses = cache_losses(cache);
+    assert_true(cache_last_forgotten(cache) < number);
+    cache_expire(cache, RETENTION_MS);
+    assert_int_equal(cache_last_forgotten(cache), number);
+    assert_true(cache_losses(cache) != losses);
+}
+
+static void a_topic_that_is_not_compacted_keeps_its_deletes(void **state)
+{
+    (void)state;
+    make(false, 1, UNLIMITED);
+    append(0, 0, "a", NULL);
+    cache_expire(cache, INT64_MAX);
+    check_all("0@0 a=-");
+}
+
+/* A hole between offsets 0 and 5; the record before it is that old. */
+static int64_t horizon_over_hole(int64_t age_ms)
+{
+    make(true, 1, UNLIMITED);
+    timestamp_ms = age_ms < 0 ? -1 : wall_ms - age_ms;
+    append(0, 0, "a", "1");
+    append(0, 5, "b", "1");
+    return cache_horizon(cache, 0);
+}
+
+static void a_hole_behind_an_old_record_may_have_been_a_delete(void **state)
+{
+    (void)state;
+    assert_int_equal(horizon_over_hole(RETENTION_MS + 1), 5);
+}
+
+static void a_hole_behind_a_young_record_was_none(void **state)
+{
+    (void)state;
+    assert_int_equal(horizon_over_hole(RETENTION_MS - 1), 0);
+}
+
+static void a_hole_behind_a_record_without_a_time_may_have_been_a_delete(void **state)
+{
+    (void)state;
+    assert_int_equal(horizon_over_hole(-1), 5);
+}
+
+static void a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    cache_set_origin(cache, 0, 2);
+    append(0, 5, "a", "1");
+    assert_int_equal(cache_horizon(cache, 0), 5);
+}
+
+static void what_the_broker_dropped_of_a_compacted_topic_moves_the_horizon(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    uint64_t number = append(0, 1, "b", "1");
+    append(0, 2, "c", "1");
+    cache_set_origin(cache, 0, 2);
+    assert_int_equal(cache_horizon(cache, 0), 2);
+    assert_int_equal(cache_lost(cache, 0), OFFSET_BEGINNING);
+    assert_int_equal(cache_last_forgotten(cache), number);
+}
+
+/* -- the limit -- */
+
+static void append_kilobytes(int n)
+{
+    static char value[1001];
+    char key[16];
+
+    memset(value, 'v', 1000);
+    for (int i = 0; i < n; i++) {
+        snprintf(key, sizeof key, "%d", i);
+        append(0, i, key, value);
+    }
+}
+
+static void beyond_its_limit_the_cache_drops_the_oldest(void **state)
+{
+    (void)state;
+    for (int compacted = 0; compacted < 2; compacted++) {
+        make(compacted, 1, 100000);
+        append_kilobytes(200);
+        struct cache_walk walk = cache_walk(cache, 0, UINT64_MAX);
+        struct record r;
+        uint64_t number;
+        int64_t expected = 200 - (int64_t)cache_count(cache);
+        assert_true(cache_bytes(cache) <= 100000 && cache_bytes(cache) > 97000);
+        while (cache_walk_next(&walk, &r, &number))
+            assert_int_equal(r.offset, expected++);
+        assert_int_equal(expected, 200);
+    }
+}
+
+static void what_the_limit_drops_is_lost_and_moves_no_horizon(void **state)
+{
+    (void)state;
+    make(true, 1, 100000);
+    append_kilobytes(200);
+    assert_int_equal(cache_lost(cache, 0), 200 - (int64_t)cache_count(cache));
+    assert_int_equal(cache_horizon(cache, 0), 0);
+    check_start(0);
+}
+
+static void a_stream_of_a_topic_that_is_not_compacted_starts_behind_what_is_lost(void **state)
+{
+    (void)state;
+    make(false, 1, 100000);
+    append_kilobytes(200);
+    check_start(200 - (int64_t)cache_count(cache));
+}
+
+static void the_newest_record_stays_whatever_its_size(void **state)
+{
+    struct buf value = {0};
+    struct record r = {.key = BYTES("k"), .timestamp_ms = -1};
+
+    (void)state;
+    make(true, 1, 100000);
+    memset(buf_reserve(&value, 200000), 'v', 200000);
+    r.value = slice_of(value.p, 200000);
+    append_kilobytes(10);
+    r.offset = 10;
+    cache_append(cache, &r, now_ms, wall_ms);
+    assert_int_equal(cache_count(cache), 1);
+    buf_fini(&value);
+}
+
+/* -- seeking -- */
+
+static uint64_t seek(int64_t next0, int64_t next1)
+{
+    struct progress from = {0};
+
+    progress_resize(&from, 2);
+    from.next[0] = next0;
+    from.next[1] = next1;
+    uint64_t number = cache_seek(cache, &from);
+    progress_fini(&from);
+    return number;
+}
+
+static void who_has_seen_everything_seeks_the_end(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    assert_int_equal(seek(OFFSET_BEGINNING, OFFSET_BEGINNING), cache_end(cache));
+    append(0, 0, "a", "1");
+    append(1, 0, "a", "1");
+    assert_int_equal(seek(1, 1), cache_end(cache));
+    assert_int_equal(seek(100, 1), cache_end(cache));
+}
+
+static void who_has_seen_nothing_seeks_the_first_record(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    uint64_t first = append(0, 0, "a", "1");
+    append(1, 0, "a", "1");
+    assert_true(seek(OFFSET_BEGINNING, 1) <= first);
+    assert_true(seek(0, 0) <= first);
+}
+
+static void a_seek_is_off_by_less_than_two_segments(void **state)
+{
+    (void)state;
+    make(false, 2, UNLIMITED);
+    for (int i = 0; i < 10 * SEGMENT; i++)
+        append(i % 2, i / 2, NULL, "v");
+    uint64_t wanted = cache_end(cache) - 3 * SEGMENT;
+    int64_t next = (10 * SEGMENT - 3 * SEGMENT) / 2;
+    assert_in_range(seek(next, next), wanted - 2 * SEGMENT, wanted);
+}
+
+static void a_partition_that_came_late_is_sought_from_its_first_record(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    for (int i = 0; i < 3 * SEGMENT; i++)
+        append(0, i, NULL, "v");
+    cache_set_partitions(cache, 2);
+    uint64_t late = append(1, 0, "a", "1");
+    for (int i = 3 * SEGMENT; i < 6 * SEGMENT; i++)
+        append(0, i, NULL, "v");
+    assert_true(seek(6 * SEGMENT, OFFSET_BEGINNING) <= late);
+    assert_true(seek(6 * SEGMENT, 0) <= late);
+}
+
+/* -- everything at once, against a model -- */
+
+enum { PARTITIONS = 3, KEYS = 2000, STEPS = 60000, CHECK_EVERY = 997 };
+
+struct model {
+    bool compacted;
+    struct item {
+        uint64_t number;
+        int64_t offset, expires_at_ms;
+        int32_t partition;
+        int key; /* -1: none */
+        bool deleted, there;
+    } items[STEPS];
+    size_t n, first, there;       /* below first none is there */
+    int newest[PARTITIONS][KEYS]; /* item + 1; 0: none */
+    int64_t next[PARTITIONS], origin[PARTITIONS], horizon[PARTITIONS], lost[PARTITIONS];
+    int64_t last_timestamp[PARTITIONS];
+    uint64_t last_forgotten;
+};
+static struct model m;
+
+static void raise_to(int64_t *mark, int64_t offset)
+{
+    if (offset > *mark)
+        *mark = offset;
+}
+
+static void model_drop(struct item *i)
+{
+    i->there = false;
+    m.there--;
+    if (m.compacted && i->key >= 0)
+        m.newest[i->partition][i->key] = 0;
+}
+
+static void model_forget(struct item *i)
+{
+    if (i->number > m.last_forgotten)
+        m.last_forgotten = i->number;
+    model_drop(i);
+}
+
+static void model_append(const struct record *r, int key, uint64_t number)
+{
+    int32_t p = r->partition;
+    struct item *i = &m.items[m.n++];
+
+    if (m.origin[p] == OFFSET_BEGINNING)
+        m.origin[p] = m.next[p] = r->offset,
+        raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], r->offset);
+    if (r->offset > m.next[p] &&
+        (m.last_timestamp[p] < 0 || wall_ms - m.last_timestamp[p] > RETENTION_MS))
+        raise_to(&m.horizon[p], r->offset);
+    m.last_timestamp[p] = r->timestamp_ms;
+    m.next[p] = r->offset + 1;
+    if (m.compacted && key >= 0 && m.newest[p][key])
+        model_drop(&m.items[m.newest[p][key] - 1]);
+    *i = (struct item){number, r->offset, now_ms + RETENTION_MS, p, key, r->value.p == NULL, true};
+    m.there++;
+    if (m.compacted && key >= 0)
+        m.newest[p][key] = (int)m.n;
+}
+
+static void model_set_origin(int32_t p, int64_t origin)
+{
+    if (origin <= m.origin[p])
+        return;
+    m.origin[p] = origin;
+    raise_to(&m.next[p], origin);
+    raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], origin);
+    for (size_t i = m.first; i < m.n; i++)
+        if (m.items[i].there && m.items[i].partition == p && m.items[i].offset < origin)
+            model_forget(&m.items[i]);
+}
+
+static void model_expire(void)
+{
+    for (size_t i = m.first; m.compacted && i < m.n; i++) {
+        struct item *d = &m.items[i];
+        if (!d->there || !d->deleted || d->key < 0 || d->expires_at_ms > now_ms)
+            continue;
+        raise_to(&m.horizon[d->partition], d->offset + 1);
+        model_forget(d);
+    }
+}
+
+/* The cache may have dropped its oldest for its limit; it says how many. */
+static void model_limit(void)
+{
+    for (; m.first < m.n && (!m.items[m.first].there || m.there > cache_count(cache)); m.first++) {
+        struct item *i = &m.items[m.first];
+        if (!i->there)
+            continue;
+        raise_to(&m.lost[i->partition], i->offset + 1);
+        model_drop(i);
+    }
+}
+
+static int64_t last_hole;
+
+static void random_append(uint64_t *seed)
+{
+    int key = random_below(seed, 10) ? (int)random_below(seed, KEYS) : -1;
+    char text[32];
+    struct record r = {.partition = (int32_t)random_below(seed, PARTITIONS)};
+
+    /* Some keys much more often than others, so that segments thin out unevenly. */
+    if (key > 0 && random_below(seed, 2))
+        key = (int)random_below(seed, (uint32_t)key) / 10;
+    last_hole = random_below(seed, 20) ? 0 : random_below(seed, 5);
+    r.offset = (m.next[r.partition] < 0 ? 0 : m.next[r.partition]) + last_hole;
+    r.timestamp_ms = random_below(seed, 30) ? wall_ms - random_below(seed, 1010) : -1;
+    if (key >= 0)
+        r.key = slice_of(&key, sizeof key);
+    snprintf(text, sizeof text, "%d:%lld", r.partition, (long long)r.offset);
+    if (random_below(seed, 4))
+        r.value = slice_str(text);
+    model_append(&r, key, cache_append(cache, &r, now_ms, wall_ms));
+}
+
+static void random_step(uint64_t *seed)
+{
+    int32_t p = (int32_t)random_below(seed, PARTITIONS);
+
+    switch (random_below(seed, 300)) {
+    case 0: {
+        int64_t origin = m.origin[p] + random_below(seed, 200);
+        cache_set_origin(cache, p, origin);
+        model_set_origin(p, origin);
+        break;
+    }
+    case 1: {
+        int64_t next = (m.next[p] < 0 ? 0 : m.next[p]) + random_below(seed, 3);
+        if (m.origin[p] == OFFSET_BEGINNING)
+            model_set_origin(p, next);
+        raise_to(&m.next[p], next);
+        cache_advance(cache, p, next);
+        break;
+    }
+    case 2:
+        cache_expire(cache, now_ms);
+        model_expire();
+        break;
+    default:
+        now_ms += random_below(seed, 2);
+        wall_ms += random_below(seed, 2);
+        random_append(seed);
+    }
+    model_limit();
+}
+
+static void compare_walk(uint64_t pos, uint64_t limit)
+{
+    struct cache_walk walk = cache_walk(cache, pos, limit);
+    struct record r;
+    uint64_t number;
+    size_t i = m.first;
+
+    while (cache_walk_next(&walk, &r, &number)) {
+        while (i < m.n && (!m.items[i].there || m.items[i].number < pos))
+            i++;
+        assert_true(i < m.n);
+        assert_int_equal(number, m.items[i].number);
+        assert_int_equal(r.partition, m.items[i].partition);
+        assert_int_equal(r.offset, m.items[i].offset);
+        assert_int_equal(r.key.p == NULL, m.items[i].key < 0);
+        if (r.key.p)
+            assert_bytes(r.key, slice_of(&m.items[i].key, sizeof(int)));
+        char text[32];
+        snprintf(text, sizeof text, "%d:%lld", r.partition, (long long)r.offset);
+        if (m.items[i].deleted)
+            assert_null(r.value.p);
+        else
+            assert_text(r.value, text);
+        i++;
+    }
+    for (; i < m.n && m.items[i].number < limit; i++)
+        assert_true(!m.items[i].there || m.items[i].number < pos);
+}
+
+static void compare_seek(uint64_t *seed)
+{
+    struct progress from = {0};
+
+    progress_resize(&from, (int32_t)random_below(seed, PARTITIONS + 1));
+    for (int32_t p = 0; p < from.n; p++)
+        if (random_below(seed, 8))
+            from.next[p] = random_below(seed, (uint32_t)(m.next[p] > 0 ? m.next[p] : 0) + 2);
+    uint64_t number = cache_seek(cache, &from);
+    for (size_t i = m.first; i < m.n && m.items[i].number < number; i++)
+        assert_true(!m.items[i].there ||
+                    m.items[i].offset < progress_get(&from, m.items[i].partition));
+    progress_fini(&from);
+}
+
+static void compare(uint64_t *seed)
+{
+    struct progress start = {0};
+    uint64_t end = cache_end(cache);
+
+    assert_int_equal(cache_count(cache), m.there);
+    compare_walk(0, end);
+    compare_walk(random_below(seed, (uint32_t)end), random_below(seed, (uint32_t)end + 2));
+    for (int i = 0; i < 20; i++)
+        compare_seek(seed);
+    cache_start(cache, &start);
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        bool behind_loss = !m.compacted && m.lost[p] > m.origin[p];
+        assert_int_equal(start.next[p], behind_loss ? m.lost[p] : m.origin[p]);
+        assert_int_equal(cache_progress(cache)->next[p], m.next[p]);
+        assert_int_equal(cache_horizon(cache, p), m.horizon[p]);
+        assert_int_equal(cache_lost(cache, p), m.lost[p]);
+    }
+    if (m.last_forgotten)
+        assert_int_equal(cache_last_forgotten(cache), m.last_forgotten);
+    progress_fini(&start);
+}
+
+static void run_against_model(bool compacted, size_t max_bytes, uint64_t seed)
+{
+    make(compacted, PARTITIONS, max_bytes);
+    memset(&m, 0, sizeof m);
+    m.compacted = compacted;
+    for (int p = 0; p < PARTITIONS; p++) {
+        m.next[p] = m.origin[p] = m.horizon[p] = m.lost[p] = OFFSET_BEGINNING;
+        m.last_timestamp[p] = -1;
+    }
+    for (int step = 1; step <= STEPS; step++) {
+        random_step(&seed);
+        assert_true(cache_bytes(cache) <= max_bytes);
+        if (step % CHECK_EVERY == 0)
+            compare(&seed);
+    }
+    compare(&seed);
+}
+
+static void a_compacted_cache_is_as_its_model(void **state)
+{
+    (void)state;
+    run_against_model(true, UNLIMITED, 11);
+}
+
+static void a_compacted_cache_at_its_limit_is_as_its_model(void **state)
+{
+    (void)state;
+    run_against_model(true, 300000, 12);
+}
+
+static void a_cache_that_is_not_compacted_is_as_its_model(void **state)
+{
+    (void)state;
+    run_against_model(false, UNLIMITED, 13);
+}
+
+static void a_cache_that_is_not_compacted_at_its_limit_is_as_its_model(void **state)
+{
+    (void)state;
+    run_against_model(false, 500000, 14);
+}
+
+/* -- memory -- */
+
+static size_t memory_in_use(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    skip(); /* it has an allocator of its own */
+#endif
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* `rounds` times the keys in turn, or each key `repeats` times in a row; the bytes per key beside
+ * key and value at the end. */
+static size_t overhead_per_key(uint32_t keys, int rounds, int repeats)
+{
+    enum { VALUE = 20 };
+    static const uint8_t value[VALUE];
+    struct record r = {.timestamp_ms = -1, .value = slice_of(value, VALUE)};
+    size_t before = memory_in_use();
+
+    make(true, 100, UNLIMITED);
+    for (int round = 0; round < rounds; round++) {
+        for (uint32_t k = 0; k < keys; k++) {
+            r.key = slice_of(&k, sizeof k);
+            for (int i = 0; i < repeats; i++, r.offset++)
+                cache_append(cache, &r, now_ms, wall_ms);
+        }
+    }
+    assert_int_equal(cache_count(cache), keys);
+    size_t all = memory_in_use() - before;
+    /* What the limit goes by is the truth, but for the beginnings of tables. */
+    assert_in_range(cache_bytes(cache) + 300000, all, all * 12 / 10 + 600000);
+    teardown(NULL);
+    return all / keys - sizeof(uint32_t) - VALUE;
+}
+
+static void a_million_keys_take_at_most_128_bytes_each_beside_key_and_value(void **state)
+{
+    (void)state;
+    assert_in_range(overhead_per_key(1000000, 1, 1), 1, 128);
+}
+
+static void keys_that_were_updated_in_turn_take_no_more(void **state)
+{
+    (void)state;
+    assert_in_range(overhead_per_key(100000, 5, 1), 1, 128);
+}
+
+static void keys_that_were_updated_often_one_after_the_other_take_no_more(void **state)
+{
+    (void)state;
+    /* 300 KB are there for tables that are begun. */
+    assert_in_range(overhead_per_key(300, 1, SEGMENT), 1, 128 + 300000 / 300);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_teardown(test, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_newest_record_of_each_key_is_kept_in_the_order_of_the_log),
+        T(every_record_is_kept_of_a_topic_that_is_not_compacted),
+        T(records_without_a_key_are_all_kept),
+        T(an_empty_key_and_an_empty_value_are_not_absent),
+        T(the_same_key_in_two_partitions_is_two_keys),
+        T(a_delete_is_kept_as_the_newest_of_its_key),
+        T(an_etag_is_kept_and_one_that_no_id_can_hold_is_not),
+        T(a_walk_begins_at_its_number_and_ends_before_its_limit),
+        T(a_walk_from_a_superseded_number_goes_on_behind_it),
+        T(numbers_go_on_rising_after_a_reset),
+        T(the_progress_is_behind_the_last_record_of_each_partition),
+        T(a_stream_starts_at_the_origin),
+        T(without_an_origin_the_first_record_or_the_end_is_it),
+        T(what_the_broker_dropped_goes),
+        T(an_origin_does_not_fall),
+        T(an_origin_beyond_the_progress_moves_it),
+        T(what_the_broker_drops_of_a_topic_that_is_not_compacted_is_lost),
+        T(a_delete_goes_when_its_time_is_over),
+        T(the_horizon_rises_behind_a_delete_that_goes),
+        T(a_delete_that_is_superseded_does_not_move_the_horizon),
+        T(a_delete_that_goes_is_the_last_forgotten),
+        T(a_topic_that_is_not_compacted_keeps_its_deletes),
+        T(a_hole_behind_an_old_record_may_have_been_a_delete),
+        T(a_hole_behind_a_young_record_was_none),
+        T(a_hole_behind_a_record_without_a_time_may_have_been_a_delete),
+        T(a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete),
+        T(what_the_broker_dropped_of_a_compacted_topic_moves_the_horizon),
+        T(beyond_its_limit_the_cache_drops_the_oldest),
+        T(what_the_limit_drops_is_lost_and_moves_no_horizon),
+        T(a_stream_of_a_topic_that_is_not_compacted_starts_behind_what_is_lost),
+        T(the_newest_record_stays_whatever_its_size),
+        T(who_has_seen_everything_seeks_the_end),
+        T(who_has_seen_nothing_seeks_the_first_record),
+        T(a_seek_is_off_by_less_than_two_segments),
+        T(a_partition_that_came_late_is_sought_from_its_first_record),
+        T(a_compacted_cache_is_as_its_model),
+        T(a_compacted_cache_at_its_limit_is_as_its_model),
+        T(a_cache_that_is_not_compacted_is_as_its_model),
+        T(a_cache_that_is_not_compacted_at_its_limit_is_as_its_model),
+        T(a_million_keys_take_at_most_128_bytes_each_beside_key_and_value),
+        T(keys_that_were_updated_in_turn_take_no_more),
+        T(keys_that_were_updated_often_one_after_the_other_take_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,536 @@
+#include "kafka/consumer.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "fake_loop.h"
+#include "mock_kafka.h"
+#include "support.h"
+
+enum { PATIENCE_S = 20 };
+
+static struct mock_kafka kafka;
+static struct loop *loop;
+static struct consumer *consumer;
+
+/* The mock names a controller that it does not have, and librdkafka would look for it for ever.
+ * Asked of the broker, the question is refused at once: the mock does not know it. */
+void rd_kafka_DescribeConfigs(rd_kafka_t *rk, rd_kafka_ConfigResource_t **configs, size_t n,
+                              const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue)
+{
+    void (*describe)(rd_kafka_t *, rd_kafka_ConfigResource_t **, size_t,
+                     const rd_kafka_AdminOptions_t *, rd_kafka_queue_t *);
+    rd_kafka_ConfigResource_t *broker = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, "1");
+
+    (void)configs;
+    *(void **)&describe = dlsym(RTLD_NEXT, "rd_kafka_DescribeConfigs");
+    describe(rk, &broker, n, options, queue);
+    rd_kafka_ConfigResource_destroy(broker);
+}
+
+/* What the handler was told. */
+static struct buf told; /* topics, partitions and records, a line each */
+static int64_t origins[8], positions[8];
+static uint64_t answered;
+static int topics, records;
+static int64_t record_takes_ms; /* of the loop's time */
+
+static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
+{
+    (void)arg;
+    assert_true(delete_retention_ms == 86400000);
+    buf_printf(&told, "topic %s\n", compacted ? "compacted" : "not compacted");
+    topics++;
+    records = 0;
+}
+
+static void on_partitions(void *arg, int32_t n)
+{
+    (void)arg;
+    buf_printf(&told, "%d partitions\n", n);
+}
+
+static void on_origin(void *arg, int32_t partition, int64_t offset)
+{
+    (void)arg;
+    origins[partition] = offset;
+}
+
+static void print(struct slice s)
+{
+    if (s.p == NULL)
+        buf_add_str(&told, " none");
+    else
+        buf_printf(&told, " '%.*s'", (int)s.n, (const char *)s.p);
+}
+
+static void on_record(void *arg, const struct record *r)
+{
+    (void)arg;
+    assert_true(r->timestamp_ms > INT64_C(1600000000000));
+    buf_printf(&told, "%d@%lld", r->partition, (long long)r->offset);
+    print(r->key);
+    print(r->value);
+    print(r->etag);
+    buf_add_byte(&told, '\n');
+    records++;
+    if (record_takes_ms)
+        fake_loop_pass(record_takes_ms);
+}
+
+static void on_position(void *arg, int32_t partition, int64_t next)
+{
+    (void)arg;
+    positions[partition] = next;
+}
+
+static void on_survey(void *arg, uint64_t ticket)
+{
+    (void)arg;
+    answered = ticket;
+}
+
+static void on_settled(void *arg)
+{
+    (void)arg;
+}
+
+static const struct consumer_handler handler = {
+    .on_topic = on_topic,
+    .on_partitions = on_partitions,
+    .on_origin = on_origin,
+    .on_record = on_record,
+    .on_position = on_position,
+    .on_survey = on_survey,
+    .on_settled = on_settled,
+};
+
+static void start(const char *topic, enum compact compact)
+{
+    char error[256];
+    rd_kafka_conf_t *conf = consumer_conf_new();
+
+    assert_int_equal(consumer_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
+    consumer =
+        consumer_new(loop, conf, kafka.brokers, topic, compact, &handler, error, sizeof error);
+    assert_non_null(consumer);
+}
+
+static void wait_until(bool (*condition)(void))
+{
+    time_t until = time(NULL) + PATIENCE_S;
+
+    for (fake_loop_turn(); !condition(); fake_loop_turn()) {
+        if (time(NULL) > until)
+            fail_msg("it has not come; told so far:\n%.*s", (int)told.n, (const char *)told.p);
+        fake_loop_wait();
+    }
+}
+
+static int wanted;
+
+static bool has_wanted(void)
+{
+    return records >= wanted;
+}
+
+static void wait_for_records(int n)
+{
+    wanted = n;
+    wait_until(has_wanted);
+}
+
+static int group_setup(void **state)
+{
+    (void)state;
+    mock_kafka_start(&kafka);
+    return 0;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    mock_kafka_stop(&kafka);
+    return 0;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    memset(origins, -1, sizeof origins);
+    memset(positions, -1, sizeof positions);
+    answered = 0;
+    topics = records = 0;
+    record_takes_ms = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    consumer_free(consumer);
+    consumer = NULL;
+    loop_free(loop);
+    buf_fini(&told);
+    return 0;
+}
+
+/* -- records -- */
+
+static void records_come_in_with_all_they_have(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "shapes", 1);
+    mock_kafka_produce(&kafka, "shapes", 0, BYTES("k"), BYTES("v"), NULL);
+    mock_kafka_produce(&kafka, "shapes", 0, BYTES("k"), slice_of(NULL, 0), NULL);
+    mock_kafka_produce(&kafka, "shapes", 0, slice_of(NULL, 0), BYTES("v"), NULL);
+    mock_kafka_produce(&kafka, "shapes", 0, BYTES(""), BYTES(""), NULL);
+    mock_kafka_produce(&kafka, "shapes", 0, slice_of(NULL, 0), slice_of(NULL, 0), NULL);
+    mock_kafka_produce(&kafka, "shapes", 0, BYTES("k"), BYTES("v"), "e");
+    start("shapes", COMPACT_ON);
+    wait_for_records(6);
+    assert_text(buf_slice(&told), "topic compacted\n1 partitions\n"
+                                  "0@0 'k' 'v' none\n"
+                                  "0@1 'k' none none\n"
+                                  "0@2 none 'v' none\n"
+                                  "0@3 '' '' none\n"
+                                  "0@4 none none none\n"
+                                  "0@5 'k' 'v' 'e'\n");
+}
+
+/* Each of n numbers of each of the partitions once, in order. */
+static void check_numbers(int partitions, int n)
+{
+    int next[8] = {0}, partition, number;
+    long long offset;
+
+    wait_for_records(partitions * n);
+    buf_add_byte(&told, 0);
+    char *line = strtok((char *)told.p, "\n");
+    for (; line != NULL; line = strtok(NULL, "\n")) {
+        if (sscanf(line, "%d@%lld 'k' '%d' none", &partition, &offset, &number) != 3)
+            continue;
+        assert_int_equal(offset, next[partition]);
+        assert_int_equal(number, next[partition]++);
+    }
+    for (int i = 0; i < partitions; i++)
+        assert_int_equal(next[i], n);
+}
+
+static void every_record_of_every_partition_comes_once_and_in_order(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "many", 3);
+    for (int32_t i = 0; i < 3; i++)
+        mock_kafka_produce_numbers(&kafka, "many", i, 3000);
+    start("many", COMPACT_OFF);
+    check_numbers(3, 3000);
+}
+
+static void a_turn_that_takes_long_is_ended_and_goes_on(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "long", 1);
+    mock_kafka_produce_numbers(&kafka, "long", 0, 5000);
+    start("long", COMPACT_OFF);
+    record_takes_ms = 1;
+    check_numbers(1, 5000);
+}
+
+static void what_is_produced_later_comes_too(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "live", 1);
+    start("live", COMPACT_ON);
+    for (int i = 1; i <= 3; i++) {
+        mock_kafka_produce(&kafka, "live", 0, BYTES("k"), BYTES("v"), NULL);
+        wait_for_records(i);
+    }
+    assert_text(buf_slice(&told), "topic compacted\n1 partitions\n0@0 'k' 'v' none\n"
+                                  "0@1 'k' 'v' none\n0@2 'k' 'v' none\n");
+}
+
+static bool at_position_5(void)
+{
+    return positions[0] == 5;
+}
+
+static void the_end_of_a_partition_is_told(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "end", 1);
+    mock_kafka_produce_numbers(&kafka, "end", 0, 5);
+    start("end", COMPACT_ON);
+    wait_until(at_position_5);
+    assert_int_equal(records, 5);
+    assert_true(consumer_passed(consumer, 0, 5));
+    assert_int_equal(consumer_end(consumer, 0), 5);
+}
+
+static void nothing_is_handed_on_while_it_is_held(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "held", 1);
+    mock_kafka_produce_numbers(&kafka, "held", 0, 2000);
+    start("held", COMPACT_ON);
+    wait_for_records(1);
+    consumer_hold(consumer, true);
+    int before = records;
+    mock_kafka_produce(&kafka, "held", 0, BYTES("k"), BYTES("2000"), NULL);
+    for (int i = 0; i < 3; i++) {
+        fake_loop_wait();
+        fake_loop_turn();
+    }
+    assert_int_equal(records, before);
+    consumer_hold(consumer, false);
+    check_numbers(1, 2001);
+}
+
+static void hold_at_7(void *arg, const struct record *r)
+{
+    on_record(arg, r);
+    if (r->offset == 7)
+        consumer_hold(consumer, true);
+}
+
+static void a_handler_that_holds_gets_no_further_record(void **state)
+{
+    struct consumer_handler holding = handler;
+    char error[256];
+
+    (void)state;
+    holding.on_record = hold_at_7;
+    mock_kafka_create(&kafka, "holding", 1);
+    mock_kafka_produce_numbers(&kafka, "holding", 0, 500);
+    consumer = consumer_new(loop, consumer_conf_new(), kafka.brokers, "holding", COMPACT_ON,
+                            &holding, error, sizeof error);
+    wait_for_records(8);
+    fake_loop_settle();
+    assert_int_equal(records, 8);
+    consumer_hold(consumer, false);
+    check_numbers(1, 500);
+}
+
+/* -- the topic -- */
+
+static bool ready(void)
+{
+    return consumer_ready(consumer);
+}
+
+static void check_compact(const char *topic, enum compact compact, const char *expected)
+{
+    mock_kafka_create(&kafka, topic, 1);
+    start(topic, compact);
+    assert_false(consumer_ready(consumer));
+    wait_until(ready);
+    assert_text(buf_slice(&told), expected);
+}
+
+static void a_topic_is_compacted_if_told_so(void **state)
+{
+    (void)state;
+    check_compact("on", COMPACT_ON, "topic compacted\n1 partitions\n");
+}
+
+static void a_topic_is_not_compacted_if_told_so(void **state)
+{
+    (void)state;
+    check_compact("off", COMPACT_OFF, "topic not compacted\n1 partitions\n");
+}
+
+static void a_topic_whose_settings_cannot_be_had_is_taken_as_not_compacted(void **state)
+{
+    (void)state;
+    check_compact("auto", COMPACT_AUTO, "topic not compacted\n1 partitions\n");
+}
+
+static void a_topic_that_is_missing_is_waited_for(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "late", 1);
+    mock_kafka_produce_numbers(&kafka, "late", 0, 3);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "late", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    start("late", COMPACT_ON);
+    for (int i = 0; i < 5; i++) {
+        fake_loop_wait();
+        fake_loop_turn();
+    }
+    assert_false(consumer_ready(consumer));
+    assert_int_equal(topics, 0);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "late", RD_KAFKA_RESP_ERR_NO_ERROR);
+    consumer_ask(consumer); /* instead of waiting a second for the next survey */
+    check_numbers(1, 3);
+}
+
+static bool not_ready(void)
+{
+    return !consumer_ready(consumer);
+}
+
+static void a_topic_that_went_and_came_again_is_read_anew(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "again", 1);
+    mock_kafka_produce_numbers(&kafka, "again", 0, 3);
+    start("again", COMPACT_ON);
+    wait_for_records(3);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "again", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    consumer_ask(consumer);
+    wait_until(not_ready);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "again", RD_KAFKA_RESP_ERR_NO_ERROR);
+    consumer_ask(consumer);
+    told.n = 0;
+    records = 0;
+    wait_for_records(3);
+    assert_text(buf_slice(&told), "topic compacted\n1 partitions\n0@0 'k' '0' none\n"
+                                  "0@1 'k' '1' none\n0@2 'k' '2' none\n");
+}
+
+static void reading_starts_at_the_first_offset_that_the_broker_holds(void **state)
+{
+    static uint8_t value[900000];
+
+    (void)state;
+    mock_kafka_create(&kafka, "origin", 1);
+    for (int i = 0; i < 8; i++) /* the mock keeps 5 MB */
+        mock_kafka_produce(&kafka, "origin", 0, BYTES("k"), slice_of(value, sizeof value), NULL);
+    start("origin", COMPACT_ON);
+    wait_for_records(1);
+    assert_in_range(origins[0], 1, 7);
+    assert_int_equal(consumer_surveyed_end(consumer, 0), 8);
+    assert_true(consumer_passed(consumer, 0, origins[0] + 1));
+}
+
+static void a_broker_that_goes_and_comes_is_survived_without_loss(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "outage", 1);
+    mock_kafka_produce_numbers(&kafka, "outage", 0, 3);
+    start("outage", COMPACT_ON);
+    wait_for_records(3);
+    rd_kafka_mock_broker_set_down(kafka.cluster, -1);
+    for (int i = 0; i < 5; i++) {
+        fake_loop_wait();
+        fake_loop_turn();
+    }
+    assert_true(consumer_ready(consumer));
+    rd_kafka_mock_broker_set_up(kafka.cluster, -1);
+    mock_kafka_produce(&kafka, "outage", 0, BYTES("k"), BYTES("3"), NULL);
+    check_numbers(1, 4);
+}
+
+/* -- questions -- */
+
+static uint64_t ticket;
+
+static bool is_answered(void)
+{
+    return answered >= ticket;
+}
+
+static void a_question_is_answered_with_its_ticket(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "ask", 1);
+    start("ask", COMPACT_ON);
+    wait_until(ready);
+    mock_kafka_produce_numbers(&kafka, "ask", 0, 3);
+    ticket = consumer_ask(consumer);
+    wait_until(is_answered);
+    assert_int_equal(consumer_surveyed_end(consumer, 0), 3);
+    assert_true(consumer_end(consumer, 0) >= 3);
+}
+
+static void a_partition_without_a_leader_is_told(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "leader", 2);
+    rd_kafka_mock_partition_set_leader(kafka.cluster, "leader", 1, -1);
+    start("leader", COMPACT_ON);
+    wait_until(ready);
+    assert_true(consumer_has_leader(consumer, 0));
+    assert_false(consumer_has_leader(consumer, 1));
+    assert_int_equal(consumer_surveyed_end(consumer, 1), -1);
+    assert_false(consumer_passed(consumer, 1, 0));
+    rd_kafka_mock_partition_set_leader(kafka.cluster, "leader", 1, 1);
+    consumer_ask(consumer);
+    mock_kafka_produce_numbers(&kafka, "leader", 1, 2);
+    wait_for_records(2);
+    assert_true(consumer_has_leader(consumer, 1));
+}
+
+static void without_a_broker_it_can_be_freed(void **state)
+{
+    char error[256];
+
+    (void)state;
+    consumer = consumer_new(loop, consumer_conf_new(), "127.0.0.1:1", "none", COMPACT_ON, &handler,
+                            error, sizeof error);
+    fake_loop_wait();
+    fake_loop_turn();
+    assert_false(consumer_ready(consumer));
+}
+
+/* -- configuration -- */
+
+static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
+{
+    char error[256] = "";
+    rd_kafka_conf_t *conf = consumer_conf_new();
+
+    (void)state;
+    assert_int_equal(consumer_conf_set(conf, "security.protocol", "ssl", false), 0);
+    assert_int_equal(consumer_conf_set(conf, "ssl.ca.location", "/no/such/file", false), 0);
+    consumer =
+        consumer_new(loop, conf, kafka.brokers, "t", COMPACT_ON, &handler, error, sizeof error);
+    assert_null(consumer);
+    assert_true(strlen(error) > 0);
+}
+
+static void properties_are_set_or_refused_for_a_reason(void **state)
+{
+    rd_kafka_conf_t *conf = consumer_conf_new();
+
+    (void)state;
+    assert_int_equal(consumer_conf_set(conf, "client.id", "c", false), 0);
+    assert_int_equal(consumer_conf_set(conf, "group.id", "g", true), -EPERM);
+    assert_int_equal(consumer_conf_set(conf, "plugin.library.paths", "/x", false), -EACCES);
+    assert_int_equal(consumer_conf_set(conf, "sasl.kerberos.kinit.cmd", "/x", true), 0);
+    assert_int_equal(consumer_conf_set(conf, "no.such", "1", true), -ENOENT);
+    assert_int_equal(consumer_conf_set(conf, "fetch.wait.max.ms", "x", true), -EINVAL);
+    rd_kafka_conf_destroy(conf);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(records_come_in_with_all_they_have),
+        T(every_record_of_every_partition_comes_once_and_in_order),
+        T(a_turn_that_takes_long_is_ended_and_goes_on),
+        T(what_is_produced_later_comes_too),
+        T(the_end_of_a_partition_is_told),
+        T(nothing_is_handed_on_while_it_is_held),
+        T(a_handler_that_holds_gets_no_further_record),
+        T(a_topic_is_compacted_if_told_so),
+        T(a_topic_is_not_compacted_if_told_so),
+        T(a_topic_whose_settings_cannot_be_had_is_taken_as_not_compacted),
+        T(a_topic_that_is_missing_is_waited_for),
+        T(a_topic_that_went_and_came_again_is_read_anew),
+        T(reading_starts_at_the_first_offset_that_the_broker_holds),
+        T(a_broker_that_goes_and_comes_is_survived_without_loss),
+        T(a_question_is_answered_with_its_ticket),
+        T(a_partition_without_a_leader_is_told),
+        T(without_a_broker_it_can_be_freed),
+        T(a_configuration_that_cannot_work_as_a_whole_is_refused),
+        T(properties_are_set_or_refused_for_a_reason),
+    };
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}

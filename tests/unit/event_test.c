@@ -1,0 +1,273 @@
+#include "topic/event.h"
+
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "support.h"
+
+/* Progress 0@1 of one partition: AQIAAg==. */
+static int64_t one[] = {1};
+static const struct progress at = {1, one};
+
+/* The text of the event; it was one run of STDOUT records of request 1. */
+static struct buf text_of(enum event_id form, const struct record *r)
+{
+    struct buf out = {0};
+    struct output event = {0};
+
+    event_encode(&out, form, &at, r);
+    output_read(&event, buf_slice(&out));
+    assert_int_equal(event.id, 1);
+    assert_int_equal(event.rest, 0);
+    buf_fini(&out);
+    return event.text;
+}
+
+static void check(enum event_id form, struct record r, const char *expected)
+{
+    struct buf text = text_of(form, &r);
+
+    assert_text(buf_slice(&text), expected);
+    buf_fini(&text);
+}
+
+static struct record record(const char *key, const char *value)
+{
+    return (struct record){.key = slice_str(key), .value = slice_str(value)};
+}
+
+static struct record with_etag(struct record r, struct slice etag)
+{
+    r.etag = etag;
+    return r;
+}
+
+static void a_value_is_id_and_data(void **state)
+{
+    (void)state;
+    check(EVENT_ID_PROGRESS, record("1", "Hello"), "id:AQIAAg==\ndata:Hello\n\n");
+    check(EVENT_ID_PROGRESS, record(NULL, "Hello"), "id:AQIAAg==\ndata:Hello\n\n");
+}
+
+static void an_empty_value_is_empty_data(void **state)
+{
+    (void)state;
+    check(EVENT_ID_PROGRESS, record("1", ""), "id:AQIAAg==\ndata:\n\n");
+}
+
+static void no_value_is_a_delete_of_the_key(void **state)
+{
+    (void)state;
+    check(EVENT_ID_PROGRESS, record("1", NULL), "id:AQIAAg==\nevent:delete\ndata:MQ==\n\n");
+    check(EVENT_ID_PROGRESS, record("", NULL), "id:AQIAAg==\nevent:delete\ndata:\n\n");
+}
+
+static void a_key_of_any_length_can_be_deleted(void **state)
+{
+    (void)state;
+    for (size_t n = 150; n < 100000; n *= 3) {
+        struct buf key = {0}, encoded = {0};
+        memset(buf_reserve(&key, n), 'k', n);
+        key.n = n;
+        buf_add_str(&encoded, "id:AQIAAg==\nevent:delete\ndata:");
+        base64url_add(&encoded, buf_slice(&key));
+        buf_add_str(&encoded, "\n\n");
+        struct record r = {.key = buf_slice(&key)};
+        struct buf text = text_of(EVENT_ID_PROGRESS, &r);
+        assert_bytes(buf_slice(&text), buf_slice(&encoded));
+        buf_fini(&text);
+        buf_fini(&key);
+        buf_fini(&encoded);
+    }
+}
+
+static void neither_key_nor_value_is_no_event(void **state)
+{
+    (void)state;
+    const struct record nothing = {0}, key = record("", NULL), value = record(NULL, "");
+    assert_true(event_none(&nothing));
+    assert_false(event_none(&key));
+    assert_false(event_none(&value));
+}
+
+static void an_event_longer_than_a_record_is_framed_in_several(void **state)
+{
+    struct buf value = {0}, out = {0};
+    struct output event = {0};
+
+    (void)state;
+    memset(buf_reserve(&value, 200000), 'v', 200000);
+    value.n = 200000;
+    struct record r = {.value = buf_slice(&value)};
+    event_encode(&out, EVENT_ID_PROGRESS, &at, &r);
+    output_read(&event, buf_slice(&out));
+    assert_int_equal(event.records, 4);
+    assert_int_equal(event.text.n, strlen("id:AQIAAg==\ndata:\n\n") + 200000);
+    output_fini(&event);
+    buf_fini(&value);
+    buf_fini(&out);
+}
+
+static void an_etag_stands_behind_a_slash(void **state)
+{
+    (void)state;
+    check(EVENT_ID_PROGRESS, with_etag(record("1", "v"), BYTES("a/b \xff")),
+          "id:AQIAAg==/a/b \xff\ndata:v\n\n");
+    check(EVENT_ID_PROGRESS, with_etag(record("1", NULL), BYTES("e")),
+          "id:AQIAAg==/e\nevent:delete\ndata:MQ==\n\n");
+}
+
+static void an_etag_that_would_break_the_line_is_left_out(void **state)
+{
+    (void)state;
+    check(EVENT_ID_PROGRESS, with_etag(record("1", "v"), BYTES("a\0b")), "id:AQIAAg==\ndata:v\n\n");
+    check(EVENT_ID_PROGRESS, with_etag(record("1", "v"), BYTES("a\nb")), "id:AQIAAg==\ndata:v\n\n");
+    check(EVENT_ID_PROGRESS, with_etag(record("1", "v"), BYTES("a\r")), "id:AQIAAg==\ndata:v\n\n");
+    check(EVENT_ID_PROGRESS, with_etag(record("1", "v"), BYTES("")), "id:AQIAAg==\ndata:v\n\n");
+}
+
+static void the_keyed_form_is_a_pair_in_json(void **state)
+{
+    (void)state;
+    check(EVENT_ID_KEY, record("1", "v"), "id:[\"MQ==\",\"AQIAAg==\"]\ndata:v\n\n");
+    check(EVENT_ID_KEY, record("", "v"), "id:[\"\",\"AQIAAg==\"]\ndata:v\n\n");
+    check(EVENT_ID_KEY, record(NULL, "v"), "id:[null,\"AQIAAg==\"]\ndata:v\n\n");
+}
+
+static void an_etag_in_the_keyed_form_is_escaped(void **state)
+{
+    (void)state;
+    check(EVENT_ID_KEY, with_etag(record("1", "v"), BYTES("\"\\\t\xc3\xa9")),
+          "id:[\"MQ==\",\"AQIAAg==/\\\"\\\\\\t\xc3\xa9\"]\ndata:v\n\n");
+}
+
+static void an_etag_that_json_cannot_hold_is_left_out_of_the_keyed_form(void **state)
+{
+    (void)state;
+    check(EVENT_ID_KEY, with_etag(record("1", "v"), BYTES("\xff")),
+          "id:[\"MQ==\",\"AQIAAg==\"]\ndata:v\n\n");
+}
+
+/* The length of the id of a record with a key and an etag of these lengths; -1: none. */
+static size_t id_length(enum event_id form, int key_len, int etag_len)
+{
+    static char bytes[8192];
+
+    memset(bytes, 'x', sizeof bytes);
+    struct record r = {.value = BYTES("v")};
+    if (key_len >= 0)
+        r.key = slice_of(bytes, (size_t)key_len);
+    if (etag_len >= 0)
+        r.etag = slice_of(bytes, (size_t)etag_len);
+    struct buf text = text_of(form, &r);
+    size_t n = (size_t)((uint8_t *)memchr(text.p, '\n', text.n) - text.p) - strlen("id:");
+    buf_fini(&text);
+    return n;
+}
+
+static void an_etag_is_left_out_if_the_id_would_be_longer_than_4096(void **state)
+{
+    const int fits = EVENT_ID_MAX - (int)strlen("AQIAAg==/");
+
+    (void)state;
+    assert_int_equal(id_length(EVENT_ID_PROGRESS, 1, fits), EVENT_ID_MAX);
+    assert_int_equal(id_length(EVENT_ID_PROGRESS, 1, fits + 1), strlen("AQIAAg=="));
+    assert_int_equal(id_length(EVENT_ID_PROGRESS, 1, 8192), strlen("AQIAAg=="));
+}
+
+static void an_etag_is_left_out_if_the_keyed_id_would_be_longer_than_4096(void **state)
+{
+    const int fits = EVENT_ID_MAX - (int)strlen("[\"eA==\",\"AQIAAg==/\"]");
+
+    (void)state;
+    assert_int_equal(id_length(EVENT_ID_KEY, 1, fits), EVENT_ID_MAX);
+    assert_int_equal(id_length(EVENT_ID_KEY, 1, fits + 1), strlen("[\"eA==\",\"AQIAAg==\"]"));
+}
+
+static void an_etag_beside_no_key_is_left_out_no_sooner(void **state)
+{
+    const int fits = EVENT_ID_MAX - (int)strlen("[null,\"AQIAAg==/\"]");
+
+    (void)state;
+    assert_int_equal(id_length(EVENT_ID_KEY, -1, fits), EVENT_ID_MAX);
+    assert_int_equal(id_length(EVENT_ID_KEY, -1, fits + 1), strlen("[null,\"AQIAAg==\"]"));
+}
+
+static void a_key_that_would_make_the_id_longer_than_4096_is_null(void **state)
+{
+    const size_t frame = strlen("[\"\",\"AQIAAg==\"]");
+    const int fits = (int)((EVENT_ID_MAX - frame) / 4 * 3);
+
+    (void)state;
+    assert_int_equal(id_length(EVENT_ID_KEY, fits, -1), frame + (size_t)fits / 3 * 4);
+    assert_int_equal(id_length(EVENT_ID_KEY, fits + 1, -1), strlen("[null,\"AQIAAg==\"]"));
+}
+
+static void no_id_is_longer_than_4096_whatever_key_and_etag(void **state)
+{
+    (void)state;
+    for (int key = -1; key < 3100; key += 7)
+        for (int etag = -1; etag < 4200; etag += 101)
+            for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++)
+                assert_true(id_length((enum event_id)form, key, etag) <= EVENT_ID_MAX);
+}
+
+static void ids_of_both_forms_can_be_read(void **state)
+{
+    (void)state;
+    for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
+        struct record r = with_etag(record("k", "v"), BYTES("\"/\\"));
+        struct buf text = text_of((enum event_id)form, &r);
+        struct progress_id id;
+        size_t n = (size_t)((uint8_t *)memchr(text.p, '\n', text.n) - text.p);
+        assert_int_equal(progress_id_parse(slice_of(text.p + 3, n - 3), &id), 0);
+        assert_true(id.n == 1 && id.at[0].next == 1);
+        progress_id_fini(&id);
+        buf_fini(&text);
+    }
+}
+
+static void a_notice_carries_its_place(void **state)
+{
+    static const char *const expected[] = {
+        "id:AQIAAg==\nevent:gap\ndata:{}\n\n",
+        "id:[null,\"AQIAAg==\"]\nevent:gap\ndata:{}\n\n",
+    };
+
+    (void)state;
+    for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
+        struct buf out = {0};
+        struct output event = {0};
+        event_encode_notice(&out, (enum event_id)form, &at, "gap", "{}");
+        output_read(&event, buf_slice(&out));
+        assert_int_equal(event.id, 1);
+        assert_text(buf_slice(&event.text), expected[form]);
+        output_fini(&event);
+        buf_fini(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_value_is_id_and_data),
+        cmocka_unit_test(an_empty_value_is_empty_data),
+        cmocka_unit_test(no_value_is_a_delete_of_the_key),
+        cmocka_unit_test(a_key_of_any_length_can_be_deleted),
+        cmocka_unit_test(neither_key_nor_value_is_no_event),
+        cmocka_unit_test(an_event_longer_than_a_record_is_framed_in_several),
+        cmocka_unit_test(an_etag_stands_behind_a_slash),
+        cmocka_unit_test(an_etag_that_would_break_the_line_is_left_out),
+        cmocka_unit_test(the_keyed_form_is_a_pair_in_json),
+        cmocka_unit_test(an_etag_in_the_keyed_form_is_escaped),
+        cmocka_unit_test(an_etag_that_json_cannot_hold_is_left_out_of_the_keyed_form),
+        cmocka_unit_test(an_etag_is_left_out_if_the_id_would_be_longer_than_4096),
+        cmocka_unit_test(an_etag_is_left_out_if_the_keyed_id_would_be_longer_than_4096),
+        cmocka_unit_test(an_etag_beside_no_key_is_left_out_no_sooner),
+        cmocka_unit_test(a_key_that_would_make_the_id_longer_than_4096_is_null),
+        cmocka_unit_test(no_id_is_longer_than_4096_whatever_key_and_etag),
+        cmocka_unit_test(ids_of_both_forms_can_be_read),
+        cmocka_unit_test(a_notice_carries_its_place),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

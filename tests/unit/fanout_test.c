@@ -1,0 +1,1109 @@
+#include "stream/fanout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/base64.h"
+#include "base/log.h"
+#include "fake_loop.h"
+#include "support.h"
+
+enum { PARTITIONS = 4, KEEPALIVE_MS = 15000, FLUSH_MS = 10, RETENTION_MS = 60000 };
+
+/* -- the consumer, as the fan-out sees it -- */
+
+struct consumer {
+    bool ready, held;
+    uint64_t asked;
+    struct {
+        int64_t end, surveyed_end, next;
+        bool leaderless, at_end;
+    } p[PARTITIONS];
+};
+static struct consumer consumer;
+
+void consumer_hold(struct consumer *c, bool hold)
+{
+    c->held = hold;
+}
+
+uint64_t consumer_ask(struct consumer *c)
+{
+    return ++c->asked;
+}
+
+bool consumer_ready(const struct consumer *c)
+{
+    return c->ready;
+}
+
+int64_t consumer_end(const struct consumer *c, int32_t partition)
+{
+    return c->p[partition].end;
+}
+
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+{
+    return c->p[partition].surveyed_end;
+}
+
+bool consumer_has_leader(const struct consumer *c, int32_t partition)
+{
+    return !c->p[partition].leaderless;
+}
+
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
+{
+    return c->p[partition].next >= end || c->p[partition].at_end;
+}
+
+/* -- the topic -- */
+
+static struct loop *loop;
+static struct fanout *fanout;
+static struct consumer_handler topic;
+
+static void start_with(enum event_id form, size_t cache_bytes)
+{
+    const struct fanout_config config = {form, KEEPALIVE_MS, FLUSH_MS, cache_bytes};
+
+    memset(&consumer, 0, sizeof consumer);
+    loop = loop_new();
+    fanout = fanout_new(loop, &config);
+    topic = fanout_handler(fanout);
+    fanout_attach(fanout, &consumer);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    start_with(EVENT_ID_PROGRESS, 1 << 30);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fanout_free(fanout);
+    loop_free(loop);
+    return 0;
+}
+
+/* All that was handed on is taken in. */
+static void settle(void)
+{
+    topic.on_settled(topic.arg);
+    fake_loop_settle();
+}
+
+static void make_topic(bool compacted, int32_t partitions)
+{
+    memset(consumer.p, 0, sizeof consumer.p);
+    consumer.ready = true;
+    topic.on_topic(topic.arg, compacted, RETENTION_MS);
+    topic.on_partitions(topic.arg, partitions);
+    for (int32_t i = 0; i < partitions; i++)
+        topic.on_origin(topic.arg, i, 0);
+    settle();
+}
+
+/* Handed on at once, if the consumer is not held. */
+static void produce(int32_t partition, const char *key, const char *value)
+{
+    const struct record r = {partition,        consumer.p[partition].next++,
+                             loop_wall_ms(),   slice_str(key),
+                             slice_str(value), slice_of(NULL, 0)};
+
+    consumer.p[partition].end = consumer.p[partition].surveyed_end = r.offset + 1;
+    topic.on_record(topic.arg, &r);
+}
+
+static void produce_live(int32_t partition, const char *key, const char *value)
+{
+    produce(partition, key, value);
+    settle();
+    fake_loop_pass(FLUSH_MS);
+}
+
+static void survey(void)
+{
+    topic.on_survey(topic.arg, consumer.asked);
+    settle();
+}
+
+/* -- clients -- */
+
+struct client {
+    int fd;
+    struct buf bytes; /* received, not yet looked at */
+    bool closed;
+};
+
+static struct client open_with(uint16_t id, const char *last_event_id)
+{
+    struct buf head = {0};
+    int fds[2];
+    size_t mark = fcgi_stdout_begin(&head);
+
+    buf_add_str(&head, "head\n");
+    fcgi_stdout_end(&head, mark, 1);
+    small_socketpair(fds);
+    fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id));
+    buf_fini(&head);
+    fake_loop_settle();
+    return (struct client){.fd = fds[1]};
+}
+
+static struct client open_client(const char *last_event_id)
+{
+    return open_with(1, last_event_id);
+}
+
+static void leave(struct client *c)
+{
+    close(c->fd);
+    buf_fini(&c->bytes);
+    fake_loop_settle();
+}
+
+/* Reads on until nothing more comes.  The text since the last call, without the head. */
+static struct output receive(struct client *c)
+{
+    struct output out = {0};
+    size_t had;
+
+    do {
+        had = c->bytes.n;
+        c->closed = read_all(c->fd, &c->bytes);
+        fake_loop_settle();
+    } while (c->bytes.n > had);
+    output_read(&out, buf_slice(&c->bytes));
+    memmove(c->bytes.p, c->bytes.p + c->bytes.n - out.rest, out.rest);
+    c->bytes.n = out.rest;
+    if (out.text.n >= 5 && memcmp(out.text.p, "head\n", 5) == 0) {
+        out.text.n -= 5;
+        memmove(out.text.p, out.text.p + 5, out.text.n);
+    }
+    return out;
+}
+
+static void check_text(struct client *c, const char *expected)
+{
+    struct output out = receive(c);
+
+    assert_int_equal(out.rest, 0);
+    assert_text(buf_slice(&out.text), expected);
+    output_fini(&out);
+}
+
+/* Only the data, blank between events; `*` for a comment, TYPE: for events with one. */
+static void check_data(struct client *c, const char *expected)
+{
+    struct output out = receive(c);
+    struct buf text = {0};
+
+    assert_int_equal(out.rest, 0);
+    buf_add_byte(&out.text, 0);
+    for (char *line = strtok((char *)out.text.p, "\n"); line; line = strtok(NULL, "\n")) {
+        if (strcmp(line, ":") == 0)
+            buf_printf(&text, "%s*", text.n ? " " : "");
+        else if (strncmp(line, "id:", 3) == 0)
+            buf_add_str(&text, text.n ? " " : "");
+        else if (strncmp(line, "event:", 6) == 0)
+            buf_printf(&text, "%s:", line + 6);
+        else
+            buf_add_str(&text, line + 5);
+    }
+    assert_text(buf_slice(&text), expected);
+    buf_fini(&text);
+    output_fini(&out);
+}
+
+/* -- starting -- */
+
+static void the_head_goes_out_before_kafka_has_answered(void **state)
+{
+    (void)state;
+    struct client c = open_client(NULL);
+    struct output out = {0};
+    read_all(c.fd, &c.bytes);
+    output_read(&out, buf_slice(&c.bytes));
+    assert_text(buf_slice(&out.text), "head\n");
+    assert_int_equal(fanout_count(fanout), 1);
+    output_fini(&out);
+    leave(&c);
+}
+
+static void a_stream_gets_the_topic_and_then_what_comes(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    produce(0, "a", "3");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "2 3");
+    produce_live(0, "b", "4");
+    check_data(&c, "4");
+    leave(&c);
+}
+
+static void a_stream_waits_for_the_end_of_the_topic_as_it_was_when_it_came(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    consumer.p[0].end = 1;
+    consumer.p[1].end = 1;
+    struct client c = open_client(NULL);
+    produce(0, "a", "1");
+    settle();
+    check_data(&c, "");
+    produce(1, "b", "2");
+    settle();
+    check_data(&c, "1 2");
+    leave(&c);
+}
+
+static void what_is_superseded_before_the_end_is_reached_is_not_shown(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 2;
+    struct client c = open_client(NULL);
+    produce(0, "a", "1");
+    settle();
+    produce(0, "a", "2");
+    settle();
+    check_data(&c, "2");
+    leave(&c);
+}
+
+static void the_end_may_be_reached_without_a_record(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 2; /* a marker of a transaction */
+    struct client c = open_client(NULL);
+    produce(0, "a", "1");
+    consumer.p[0].end = 2;
+    settle();
+    check_data(&c, "");
+    consumer.p[0].next = 2;
+    topic.on_position(topic.arg, 0, 2);
+    settle();
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void a_stream_that_comes_while_others_wait_has_an_end_of_its_own(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 1;
+    struct client first = open_client(NULL);
+    consumer.p[0].end = 2;
+    struct client second = open_client(NULL);
+    produce(0, "a", "1");
+    consumer.p[0].end = 2;
+    settle();
+    check_data(&first, "1");
+    check_data(&second, "");
+    produce(0, "a", "2");
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    check_data(&second, "2");
+    check_data(&first, "2");
+    leave(&first);
+    leave(&second);
+}
+
+static void a_partition_without_a_leader_holds_the_others_back_for_ten_seconds(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    consumer.p[1].end = 5;
+    consumer.p[1].leaderless = true;
+    struct client c = open_client(NULL);
+    fake_loop_pass(9999);
+    settle();
+    check_data(&c, "");
+    fake_loop_pass(1);
+    settle();
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void nobody_is_started_before_the_topic_is_known(void **state)
+{
+    (void)state;
+    struct client c = open_client(NULL);
+    settle();
+    check_data(&c, "");
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    leave(&c);
+}
+
+/* -- live -- */
+
+static void the_first_event_after_a_quiet_time_goes_at_once(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    fake_loop_pass(1000);
+    produce(0, "a", "1");
+    settle();
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void the_next_one_waits_for_the_flush_interval(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    fake_loop_pass(1000);
+    produce(0, "a", "1");
+    settle();
+    produce(0, "b", "2");
+    settle();
+    fake_loop_pass(FLUSH_MS - 1);
+    produce(0, "c", "3");
+    settle();
+    check_data(&c, "1");
+    fake_loop_pass(1);
+    check_data(&c, "2 3");
+    leave(&c);
+}
+
+static void every_one_of_many_streams_gets_each_event(void **state)
+{
+    enum { MANY = 400 }; /* more than are flushed in one turn */
+    static struct client clients[MANY];
+
+    (void)state;
+    make_topic(true, 1);
+    for (int i = 0; i < MANY; i++)
+        clients[i] = open_client(NULL);
+    produce_live(0, "a", "1");
+    produce_live(0, "b", "2");
+    for (int i = 0; i < MANY; i++)
+        check_data(&clients[i], "1 2");
+    for (int i = 0; i < MANY; i++)
+        leave(&clients[i]);
+    assert_int_equal(fanout_count(fanout), 0);
+}
+
+static void a_request_with_another_id_gets_the_same_with_its_id(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_with(0x1234, "bad");
+    struct output out = receive(&c);
+    assert_int_equal(out.id, 0x1234);
+    output_fini(&out);
+    produce_live(0, "b", "2");
+    out = receive(&c);
+    assert_int_equal(out.id, 0x1234);
+    assert_text(buf_slice(&out.text), "id:AQIABA==\ndata:2\n\n");
+    output_fini(&out);
+    leave(&c);
+}
+
+static void ids_have_the_form_that_is_configured(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    start_with(EVENT_ID_KEY, 1 << 30);
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client(NULL);
+    produce_live(0, "b", "2");
+    check_text(&c, "id:[\"YQ==\",\"AQIAAg==\"]\ndata:1\n\nid:[\"Yg==\",\"AQIABA==\"]\ndata:2\n\n");
+    leave(&c);
+}
+
+/* -- keep-alive -- */
+
+static void a_silent_stream_gets_a_comment(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    fake_loop_pass(KEEPALIVE_MS - 1);
+    check_text(&c, "");
+    fake_loop_pass(1);
+    check_text(&c, ":\n\n");
+    fake_loop_pass(3 * KEEPALIVE_MS);
+    check_text(&c, ":\n\n:\n\n:\n\n");
+    leave(&c);
+}
+
+static void a_stream_that_waits_for_kafka_gets_comments_too(void **state)
+{
+    (void)state;
+    struct client c = open_client(NULL);
+    fake_loop_pass(2 * KEEPALIVE_MS);
+    check_text(&c, ":\n\n:\n\n");
+    leave(&c);
+}
+
+static void an_event_puts_the_comment_off(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    fake_loop_pass(KEEPALIVE_MS - 1);
+    produce(0, "a", "1");
+    settle();
+    fake_loop_pass(KEEPALIVE_MS - 1);
+    check_data(&c, "1");
+    fake_loop_pass(1);
+    check_data(&c, "*");
+    leave(&c);
+}
+
+static void each_stream_has_its_own_silence(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client first = open_client(NULL);
+    fake_loop_pass(4000);
+    struct client second = open_client(NULL);
+    fake_loop_pass(KEEPALIVE_MS - 4000);
+    check_text(&first, ":\n\n");
+    check_text(&second, "");
+    fake_loop_pass(4000);
+    check_text(&second, ":\n\n");
+    leave(&first);
+    leave(&second);
+}
+
+/* -- ending -- */
+
+static void a_front_that_closes_ends_its_stream(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL), stays = open_client(NULL);
+    leave(&c);
+    assert_int_equal(fanout_count(fanout), 1);
+    leave(&stays);
+    assert_int_equal(fanout_count(fanout), 0);
+}
+
+static void an_abort_is_answered_with_the_end(void **state)
+{
+    struct buf abort_request = {0};
+
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    add_record(&abort_request, FCGI_ABORT, 1, BYTES(""), 0);
+    assert_int_equal(send(c.fd, abort_request.p, abort_request.n, 0), abort_request.n);
+    fake_loop_settle();
+    struct output out = receive(&c);
+    assert_true(out.ended && c.closed);
+    assert_int_equal(fanout_count(fanout), 0);
+    output_fini(&out);
+    buf_fini(&abort_request);
+    leave(&c);
+}
+
+static void all_streams_end_with_the_fan_out(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client started = open_client(NULL);
+    consumer.p[0].end = 9;
+    struct client waiting = open_client(NULL);
+    fanout_free(fanout);
+    struct output out = receive(&started);
+    assert_true(out.ended && started.closed);
+    output_fini(&out);
+    out = receive(&waiting);
+    assert_true(out.ended && waiting.closed);
+    output_fini(&out);
+    leave(&started);
+    leave(&waiting);
+    start_with(EVENT_ID_PROGRESS, 1 << 30);
+}
+
+/* -- resuming -- */
+
+static void who_resumes_gets_the_rest_with_its_deletes(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    produce(0, "a", NULL);
+    settle();
+    struct client c = open_client("AQIAAg==");
+    check_data(&c, "2 delete:YQ==");
+    produce_live(0, "c", "3");
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void a_malformed_id_is_reset_and_everything_follows(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("nonsense");
+    check_text(&c, "id:AQIAAA==\nevent:reset\ndata:{\"reason\":\"the event id is malformed\"}\n\n"
+                   "id:AQIAAg==\ndata:1\n\n");
+    leave(&c);
+}
+
+static void an_id_that_is_merely_ahead_of_us_waits(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("AQIABA=="); /* next offset 2 */
+    check_text(&c, "");
+    consumer.p[0].surveyed_end = 3;
+    survey();
+    check_text(&c, "");
+    produce(0, "b", "2");
+    settle();
+    produce(0, "c", "3");
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void an_id_beyond_the_end_is_reset_after_a_look_at_the_cluster(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("AQIABA==");
+    topic.on_survey(topic.arg, consumer.asked - 1); /* one that began before it came */
+    check_text(&c, "");
+    survey();
+    check_data(&c, "reset:{\"reason\":\"the event id is beyond the end of the topic\"} 1");
+    leave(&c);
+}
+
+static void an_id_of_a_partition_that_the_topic_lacks_is_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("AQQAAgIC"); /* 0@1 1@1 */
+    survey();
+    check_data(&c, "reset:{\"reason\":\"the event id names a partition that the topic lacks\"} 1");
+    leave(&c);
+}
+
+static void partitions_that_an_id_omits_start_at_their_beginning(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "b", "2");
+    settle();
+    struct client c = open_client("AQIAAg==");
+    check_data(&c, "2");
+    leave(&c);
+}
+
+static void an_id_below_a_forgotten_delete_is_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "a", NULL);
+    produce(0, "b", "2");
+    settle();
+    fake_loop_pass(RETENTION_MS + 1000);
+    struct client below = open_client("AQIAAg=="), behind = open_client("AQIABA==");
+    check_data(&below, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2");
+    check_data(&behind, "2");
+    leave(&below);
+    leave(&behind);
+}
+
+static void who_resumes_ahead_of_a_partition_without_a_leader_gets_nothing_twice(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "b", "2");
+    settle();
+    consumer.p[1].leaderless = true;
+    consumer.p[1].surveyed_end = -1;
+    struct client c = open_client("AQQAAgIE"); /* 0@1 1@2 */
+    survey();
+    fake_loop_pass(10001);
+    survey();
+    consumer.p[1].leaderless = false;
+    produce_live(1, "b", "3"); /* offset 1: it has seen that */
+    produce_live(1, "b", "4");
+    check_data(&c, "4");
+    leave(&c);
+}
+
+static void who_resumes_with_an_early_id_is_told_of_the_gap(void **state)
+{
+    (void)state;
+    make_topic(false, 1);
+    for (int i = 0; i < 5; i++)
+        produce(0, "a", "x");
+    topic.on_origin(topic.arg, 0, 3);
+    settle();
+    struct client c = open_client("AQIAAg==");
+    check_data(&c, "gap:{\"partition\":0,\"from\":1,\"to\":3} x x");
+    leave(&c);
+}
+
+/* -- a topic made again -- */
+
+static void every_open_stream_is_reset_when_the_topic_was_made_again(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client fresh = open_client(NULL), resumed = open_client("AQIAAg=="),
+                  ahead = open_client("AQIABA==");
+    check_data(&fresh, "1");
+    make_topic(true, 1);
+    check_data(&fresh, "reset:{\"reason\":\"the topic was made again\"}");
+    produce_live(0, "b", "2");
+    check_data(&fresh, "2");
+    check_data(&resumed, "reset:{\"reason\":\"the topic was made again\"} 2");
+    check_data(&ahead, "reset:{\"reason\":\"the topic was made again\"} 2");
+    leave(&fresh);
+    leave(&resumed);
+    leave(&ahead);
+}
+
+static void a_stream_that_still_waited_is_not_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 5;
+    struct client c = open_client(NULL);
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    leave(&c);
+}
+
+/* -- slow clients -- */
+
+static void produce_kilobytes(int n, int keys)
+{
+    static char value[1001];
+
+    memset(value, 'v', 1000);
+    for (int i = 0; i < n; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i % keys);
+        produce(0, key, value);
+        if (i % 50 == 49)
+            settle();
+    }
+    settle();
+    fake_loop_pass(FLUSH_MS);
+}
+
+static size_t count_events(struct client *c)
+{
+    struct output out = receive(c);
+    size_t n = 0;
+
+    assert_int_equal(out.rest, 0);
+    for (size_t i = 0; i + 1 < out.text.n; i++)
+        n += out.text.p[i] == '\n' && out.text.p[i + 1] == '\n';
+    output_fini(&out);
+    return n;
+}
+
+static void a_client_that_does_not_read_delays_nobody_and_goes_on_later(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL), quick = open_client(NULL);
+    for (int i = 0; i < 20; i++) {
+        produce_kilobytes(10, 1000);
+        assert_int_equal(count_events(&quick), 10);
+    }
+    assert_int_equal(count_events(&slow), 200);
+    leave(&slow);
+    leave(&quick);
+}
+
+static void who_falls_far_behind_gets_the_newest_of_each_key(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL);
+    produce_kilobytes(8000, 10); /* more than the backlog holds */
+    size_t n = count_events(&slow);
+    assert_in_range(n, 10, 4200); /* 4 MB are the backlog's */
+    produce_live(0, "0", "last");
+    check_data(&slow, "last");
+    leave(&slow);
+}
+
+static void who_falls_far_behind_in_another_topic_gets_every_record(void **state)
+{
+    (void)state;
+    make_topic(false, 1);
+    struct client slow = open_client(NULL);
+    produce_kilobytes(8000, 10);
+    assert_int_equal(count_events(&slow), 8000);
+    leave(&slow);
+}
+
+static void who_sleeps_through_a_forgotten_delete_is_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    struct client slow = open_client(NULL);
+    produce_kilobytes(8000, 1);
+    produce(0, "gone", NULL);
+    produce(0, "stays", "2");
+    settle();
+    fake_loop_pass(RETENTION_MS + 2000);
+    struct output out = receive(&slow);
+    buf_add_byte(&out.text, 0);
+    const char *text = (const char *)out.text.p;
+    const char *reset = strstr(text, "event:reset");
+    assert_non_null(reset);
+    assert_null(strstr(text, "event:delete"));
+    assert_non_null(strstr(reset, "data:2"));
+    output_fini(&out);
+    leave(&slow);
+}
+
+static void a_blocked_stream_gets_no_comment(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL);
+    produce_kilobytes(100, 100);
+    fake_loop_pass(3 * KEEPALIVE_MS);
+    struct output out = receive(&slow);
+    assert_null(memmem(out.text.p, out.text.n, "\n:\n", 3));
+    output_fini(&out);
+    leave(&slow);
+}
+
+static void the_consumer_is_held_while_more_waits_than_streams_can_be_sent(void **state)
+{
+    static char value[100001];
+
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    memset(value, 'v', 100000);
+    for (int i = 0; i < 30 && !consumer.held; i++)
+        produce(0, "k", value);
+    assert_true(consumer.held);
+    settle();
+    assert_false(consumer.held);
+    leave(&c);
+}
+
+static void without_streams_the_consumer_is_not_held(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(8000, 1);
+    assert_false(consumer.held);
+}
+
+/* -- everything at once: random clients against the topic's own story -- */
+
+enum { KEYS = 8, CLIENTS = 5, STEPS = 1500, BIG = 3000 };
+
+/* What the newest record of a key says; 0: deleted, or never there. */
+static int64_t truth[PARTITIONS][KEYS];
+static bool compacted;
+
+/* A page: it knows what events told it, and comes back with its last id. */
+struct page {
+    struct client client;
+    bool connected;
+    char id[256];
+    struct buf text;          /* of events that are not whole */
+    int64_t next[PARTITIONS]; /* by its last id */
+    int64_t table[PARTITIONS][KEYS];
+};
+static struct page pages[CLIENTS];
+
+static void page_reset(struct page *p)
+{
+    memset(p->table, 0, sizeof p->table);
+    for (int i = 0; i < PARTITIONS; i++)
+        p->next[i] = 0;
+}
+
+/* The id goes forward, never back; by one record if none may be missing. */
+static void page_take_id(struct page *p, const char *id, bool reset)
+{
+    struct progress_id now;
+    int64_t moved = 0;
+
+    assert_int_equal(progress_id_parse(slice_str(id), &now), 0);
+    for (int32_t i = 0; i < now.n; i++) {
+        int64_t *next = &p->next[now.at[i].partition];
+        if (!reset && now.at[i].next < *next)
+            fail_msg("page %d: partition %d goes back from %lld to %lld, id %s after %s",
+                     (int)(p - pages), now.at[i].partition, (long long)*next,
+                     (long long)now.at[i].next, id, p->id);
+        moved += now.at[i].next - *next;
+        *next = now.at[i].next;
+    }
+    if (!reset)
+        assert_true(compacted ? moved > 0 : moved == 1);
+    progress_id_fini(&now);
+    snprintf(p->id, sizeof p->id, "%s", id);
+}
+
+/* Values are `partition:key:offset`, padded; keys are of one letter. */
+static void page_take_event(struct page *p, char *event)
+{
+    char *id = NULL, *type = NULL, *data = NULL;
+
+    for (char *line = strtok(event, "\n"); line; line = strtok(NULL, "\n")) {
+        if (strncmp(line, "id:", 3) == 0)
+            id = line + 3;
+        else if (strncmp(line, "event:", 6) == 0)
+            type = line + 6;
+        else if (strncmp(line, "data:", 5) == 0)
+            data = line + 5;
+    }
+    if (id == NULL) /* the comment */
+        return;
+    if (type != NULL && strcmp(type, "reset") == 0) {
+        page_reset(p);
+        page_take_id(p, id, true);
+        return;
+    }
+    int64_t before[PARTITIONS];
+    memcpy(before, p->next, sizeof before);
+    page_take_id(p, id, false);
+    if (type != NULL) {
+        assert_string_equal(type, "delete");
+        struct buf key = {0};
+        assert_true(base64url_decode(&key, slice_str(data)));
+        /* Keys hold their partition, so that a delete is of one partition only. */
+        int partition = key.p[0] - '0', k = key.p[1] - 'a';
+        p->table[partition][k] = 0;
+        buf_fini(&key);
+        return;
+    }
+    int partition, k;
+    long long offset;
+    assert_int_equal(sscanf(data, "%d:%d:%lld", &partition, &k, &offset), 3);
+    assert_true(offset >= before[partition]); /* nothing twice, nothing out of order */
+    assert_int_equal(p->next[partition], offset + 1);
+    p->table[partition][k] = offset + 1;
+}
+
+static void page_read(struct page *p, size_t limit)
+{
+    struct output out = {0};
+    size_t had = p->client.bytes.n;
+
+    if (limit == SIZE_MAX) {
+        out = receive(&p->client);
+    } else {
+        ssize_t n = recv(p->client.fd, buf_reserve(&p->client.bytes, limit), limit, MSG_DONTWAIT);
+        p->client.bytes.n = had + (n > 0 ? (size_t)n : 0);
+        output_read(&out, buf_slice(&p->client.bytes));
+        memmove(p->client.bytes.p, p->client.bytes.p + p->client.bytes.n - out.rest, out.rest);
+        p->client.bytes.n = out.rest;
+        if (out.text.n >= 5 && memcmp(out.text.p, "head\n", 5) == 0)
+            memcpy(out.text.p, ":\n\n\n\n", 5);
+    }
+    assert_false(p->client.closed);
+    buf_add_slice(&p->text, buf_slice(&out.text));
+    output_fini(&out);
+    size_t at = 0;
+    uint8_t *end;
+    while ((end = p->text.n > at ? memmem(p->text.p + at, p->text.n - at, "\n\n", 2) : NULL)) {
+        *end = 0;
+        page_take_event(p, (char *)p->text.p + at);
+        at = (size_t)(end - p->text.p) + 2;
+    }
+    if (at > 0)
+        memmove(p->text.p, p->text.p + at, p->text.n - at);
+    p->text.n -= at;
+}
+
+static void page_connect(struct page *p)
+{
+    p->client = open_with((uint16_t)(1 + (p - pages) % 2), p->id[0] ? p->id : NULL);
+    if (!p->id[0])
+        page_reset(p);
+    p->connected = true;
+}
+
+static void page_disconnect(struct page *p)
+{
+    leave(&p->client);
+    buf_fini(&p->text);
+    p->client = (struct client){0};
+    p->connected = false;
+}
+
+static void random_record(uint64_t *seed)
+{
+    int32_t partition = (int32_t)random_below(seed, 3);
+    int k = (int)random_below(seed, KEYS);
+    char key[3] = {(char)('0' + partition), (char)('a' + k), 0};
+    char value[BIG + 1];
+    int64_t offset = consumer.p[partition].next;
+
+    if (random_below(seed, 5) == 0) {
+        truth[partition][k] = 0;
+        produce(partition, key, NULL);
+    } else {
+        int n = snprintf(value, sizeof value, "%d:%d:%lld", partition, k, (long long)offset);
+        size_t pad = random_below(seed, 4) ? 0 : random_below(seed, BIG - 50);
+        memset(value + n, ' ', pad);
+        value[(size_t)n + pad] = 0;
+        truth[partition][k] = offset + 1;
+        produce(partition, key, value);
+    }
+}
+
+static void random_page_step(uint64_t *seed)
+{
+    struct page *p = &pages[random_below(seed, CLIENTS)];
+
+    if (!p->connected)
+        page_connect(p);
+    else if (random_below(seed, 30) == 0)
+        page_disconnect(p);
+    else if (random_below(seed, 3) == 0)
+        page_read(p, SIZE_MAX);
+    else
+        page_read(p, 1 + random_below(seed, 3000));
+}
+
+static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
+{
+    compacted = is_compacted;
+    memset(truth, 0, sizeof truth);
+    memset(pages, 0, sizeof pages);
+    make_topic(compacted, 3);
+    for (int step = 0; step < STEPS; step++) {
+        /* Bursts are larger than sockets take, some than the backlog holds. */
+        uint32_t burst = random_below(&seed, 400) == 0 ? 15000 : random_below(&seed, 8);
+        for (uint32_t i = 0; i < burst; i++) {
+            random_record(&seed);
+            if (i % 100 == 99)
+                fake_loop_turn();
+        }
+        topic.on_settled(topic.arg);
+        fake_loop_turn();
+        random_page_step(&seed);
+        fake_loop_pass(random_below(&seed, 5) + (random_below(&seed, 200) ? 0 : quiet_ms));
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        struct page *p = &pages[i];
+        if (!p->connected)
+            page_connect(p);
+        settle();
+        fake_loop_pass(FLUSH_MS);
+        page_read(p, SIZE_MAX);
+        assert_memory_equal(p->table, truth, sizeof truth);
+        page_disconnect(p);
+    }
+}
+
+static void pages_that_come_and_go_know_the_truth_in_the_end(void **state)
+{
+    (void)state;
+    run_story(true, 0, 41);
+    run_story(true, 0, 42);
+}
+
+static void also_where_deletes_are_forgotten(void **state)
+{
+    (void)state;
+    run_story(true, RETENTION_MS / 2, 43);
+}
+
+static void also_where_the_topic_is_not_compacted(void **state)
+{
+    (void)state;
+    run_story(false, 0, 44);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_head_goes_out_before_kafka_has_answered),
+        T(a_stream_gets_the_topic_and_then_what_comes),
+        T(a_stream_waits_for_the_end_of_the_topic_as_it_was_when_it_came),
+        T(what_is_superseded_before_the_end_is_reached_is_not_shown),
+        T(the_end_may_be_reached_without_a_record),
+        T(a_stream_that_comes_while_others_wait_has_an_end_of_its_own),
+        T(a_partition_without_a_leader_holds_the_others_back_for_ten_seconds),
+        T(nobody_is_started_before_the_topic_is_known),
+        T(the_first_event_after_a_quiet_time_goes_at_once),
+        T(the_next_one_waits_for_the_flush_interval),
+        T(every_one_of_many_streams_gets_each_event),
+        T(a_request_with_another_id_gets_the_same_with_its_id),
+        T(ids_have_the_form_that_is_configured),
+        T(a_silent_stream_gets_a_comment),
+        T(a_stream_that_waits_for_kafka_gets_comments_too),
+        T(an_event_puts_the_comment_off),
+        T(each_stream_has_its_own_silence),
+        T(a_front_that_closes_ends_its_stream),
+        T(an_abort_is_answered_with_the_end),
+        T(all_streams_end_with_the_fan_out),
+        T(who_resumes_gets_the_rest_with_its_deletes),
+        T(a_malformed_id_is_reset_and_everything_follows),
+        T(an_id_that_is_merely_ahead_of_us_waits),
+        T(an_id_beyond_the_end_is_reset_after_a_look_at_the_cluster),
+        T(an_id_of_a_partition_that_the_topic_lacks_is_reset),
+        T(partitions_that_an_id_omits_start_at_their_beginning),
+        T(an_id_below_a_forgotten_delete_is_reset),
+        T(who_resumes_ahead_of_a_partition_without_a_leader_gets_nothing_twice),
+        T(who_resumes_with_an_early_id_is_told_of_the_gap),
+        T(every_open_stream_is_reset_when_the_topic_was_made_again),
+        T(a_stream_that_still_waited_is_not_reset),
+        T(a_client_that_does_not_read_delays_nobody_and_goes_on_later),
+        T(who_falls_far_behind_gets_the_newest_of_each_key),
+        T(who_falls_far_behind_in_another_topic_gets_every_record),
+        T(who_sleeps_through_a_forgotten_delete_is_reset),
+        T(a_blocked_stream_gets_no_comment),
+        T(the_consumer_is_held_while_more_waits_than_streams_can_be_sent),
+        T(without_streams_the_consumer_is_not_held),
+        T(pages_that_come_and_go_know_the_truth_in_the_end),
+        T(also_where_deletes_are_forgotten),
+        T(also_where_the_topic_is_not_compacted),
+    };
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,431 @@
+#include "base/loop.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "support.h"
+
+/* Everything that is called notes its letter; the loop stops after the last one. */
+static struct loop *loop;
+static char notes[64];
+static char stop_after;
+
+static void note(char letter)
+{
+    size_t n = strlen(notes);
+
+    assert_true(n < sizeof notes - 1);
+    notes[n] = letter;
+    if (letter == stop_after)
+        loop_stop(loop);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    memset(notes, 0, sizeof notes);
+    stop_after = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    loop_free(loop);
+    return 0;
+}
+
+struct step {
+    struct task task;
+    char letter;
+    struct step *defers, *cancels;
+};
+
+static void run_step(void *arg)
+{
+    struct step *s = arg;
+
+    note(s->letter);
+    if (s->cancels)
+        loop_cancel(loop, &s->cancels->task);
+    if (s->defers)
+        loop_defer(loop, &s->defers->task);
+}
+
+#define STEP(name) struct step name = {.task = {.run = run_step, .arg = &name}, .letter = #name[0]}
+
+static void deferred_work_is_done_in_order(void **state)
+{
+    STEP(a);
+    STEP(b);
+    STEP(c);
+
+    (void)state;
+    loop_defer(loop, &b.task);
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &c.task);
+    stop_after = 'c';
+    loop_run(loop);
+    assert_string_equal(notes, "bac");
+}
+
+static void work_that_is_deferred_twice_is_done_once(void **state)
+{
+    STEP(a);
+    STEP(b);
+
+    (void)state;
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    loop_defer(loop, &a.task);
+    stop_after = 'b';
+    loop_run(loop);
+    assert_string_equal(notes, "ab");
+}
+
+static void cancelled_work_is_not_done(void **state)
+{
+    STEP(a);
+    STEP(b);
+    STEP(c);
+
+    (void)state;
+    b.cancels = &c;
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    loop_defer(loop, &c.task);
+    loop_cancel(loop, &a.task);
+    loop_cancel(loop, &a.task);
+    stop_after = 'b';
+    loop_run(loop);
+    assert_string_equal(notes, "b");
+}
+
+static void on_ready(void *arg, int what)
+{
+    (void)what;
+    note(*(const char *)arg);
+}
+
+/* A descriptor that is readable in each turn, so that turns can be seen. */
+static struct watch *watch_turns(int *fds)
+{
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    return watch_new(loop, fds[0], LOOP_READ, on_ready, "-");
+}
+
+static void unwatch_turns(struct watch *watch, const int *fds)
+{
+    watch_free(watch);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void what_work_defers_is_done_in_the_next_turn(void **state)
+{
+    int fds[2];
+    struct watch *watch = watch_turns(fds);
+    STEP(a);
+    STEP(b);
+
+    (void)state;
+    a.defers = &b;
+    loop_defer(loop, &a.task);
+    stop_after = 'b';
+    loop_run(loop);
+    unwatch_turns(watch, fds);
+    assert_string_equal(notes, "-a-b");
+}
+
+static void what_work_defers_waits_for_the_next_turn_if_other_work_was_cancelled_too(void **state)
+{
+    int fds[2];
+    struct watch *watch = watch_turns(fds);
+    STEP(a);
+    STEP(b);
+    STEP(c);
+
+    (void)state;
+    a.defers = &c;
+    a.cancels = &b;
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    stop_after = 'c';
+    loop_run(loop);
+    unwatch_turns(watch, fds);
+    assert_string_equal(notes, "-a-c");
+}
+
+static void work_may_defer_itself_again(void **state)
+{
+    STEP(a);
+    STEP(b);
+    STEP(c);
+
+    (void)state;
+    a.defers = &a;
+    b.defers = &c;
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    stop_after = 'c';
+    loop_run(loop);
+    assert_string_equal(notes, "abac");
+}
+
+static int last_what;
+
+static void on_io(void *arg, int what)
+{
+    (void)arg;
+    last_what = what;
+    note('i');
+}
+
+static int what_is_ready(int fd, int what)
+{
+    struct watch *watch = watch_new(loop, fd, what, on_io, NULL);
+
+    stop_after = 'i';
+    loop_run(loop);
+    watch_free(watch);
+    return last_what;
+}
+
+static void a_readable_descriptor_is_told(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    small_socketpair(fds);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    assert_int_equal(what_is_ready(fds[0], LOOP_READ), LOOP_READ);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void a_writable_descriptor_is_told(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    small_socketpair(fds);
+    assert_int_equal(what_is_ready(fds[0], LOOP_READ | LOOP_WRITE), LOOP_WRITE);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void the_end_of_a_descriptor_is_readable(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    small_socketpair(fds);
+    close(fds[1]);
+    assert_int_equal(what_is_ready(fds[0], LOOP_READ), LOOP_READ);
+    close(fds[0]);
+}
+
+static void a_watch_can_be_changed(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    small_socketpair(fds);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    struct watch *watch = watch_new(loop, fds[0], LOOP_READ, on_io, NULL);
+    watch_change(watch, LOOP_WRITE);
+    stop_after = 'i';
+    loop_run(loop);
+    watch_free(watch);
+    assert_int_equal(last_what, LOOP_WRITE);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static int urgent_fds[2], turn_fds[2];
+
+static void on_urgent(void *arg, int what)
+{
+    char byte;
+
+    (void)what;
+    if (arg == NULL) /* to be ready once only */
+        assert_int_equal(read(urgent_fds[0], &byte, 1), 1);
+    note('u');
+}
+
+/* What is called until '-' was, if an urgent descriptor is ready with two others. */
+static void run_with_urgent(void *stays_ready)
+{
+    assert_int_equal(pipe2(urgent_fds, O_CLOEXEC), 0);
+    assert_int_equal(write(urgent_fds[1], "x", 1), 1);
+    struct watch *turns = watch_turns(turn_fds);
+    struct watch *urgent =
+        watch_new(loop, urgent_fds[0], LOOP_READ | LOOP_URGENT, on_urgent, stays_ready);
+    stop_after = '-';
+    loop_run(loop);
+    watch_free(urgent);
+    unwatch_turns(turns, turn_fds);
+    close(urgent_fds[0]);
+    close(urgent_fds[1]);
+}
+
+static void an_urgent_descriptor_comes_first(void **state)
+{
+    (void)state;
+    run_with_urgent(NULL);
+    assert_string_equal(notes, "u-");
+}
+
+static void the_others_have_their_turn_although_an_urgent_descriptor_stays_ready(void **state)
+{
+    (void)state;
+    run_with_urgent(notes);
+    assert_string_equal(notes, "u-");
+}
+
+/* Two watches that are ready in one turn; the first to be called frees both. */
+static struct watch *doomed[2];
+
+static void free_both(void *arg, int what)
+{
+    (void)arg;
+    (void)what;
+    watch_free(doomed[0]);
+    watch_free(doomed[1]);
+    note('f');
+}
+
+static void a_callback_may_free_its_own_and_another_ready_watch(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    small_socketpair(fds);
+    doomed[0] = watch_new(loop, fds[0], LOOP_WRITE, free_both, NULL);
+    doomed[1] = watch_new(loop, fds[1], LOOP_WRITE, free_both, NULL);
+    stop_after = 'f';
+    loop_run(loop);
+    assert_string_equal(notes, "f");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void on_due(void *arg)
+{
+    note(*(const char *)arg);
+}
+
+static void timers_are_due_in_the_order_of_their_times(void **state)
+{
+    struct timer *later = timer_new(loop, on_due, "b"), *sooner = timer_new(loop, on_due, "a");
+
+    (void)state;
+    timer_start(later, 20);
+    timer_start(sooner, 1);
+    stop_after = 'b';
+    loop_run(loop);
+    assert_string_equal(notes, "ab");
+    timer_free(later);
+    timer_free(sooner);
+}
+
+static void a_timer_runs_from_its_start_until_it_is_due(void **state)
+{
+    struct timer *timer = timer_new(loop, on_due, "a");
+
+    (void)state;
+    assert_false(timer_running(timer));
+    timer_start(timer, -5);
+    assert_true(timer_running(timer));
+    stop_after = 'a';
+    loop_run(loop);
+    assert_false(timer_running(timer));
+    timer_free(timer);
+}
+
+static void a_timer_that_is_started_again_moves(void **state)
+{
+    struct timer *moved = timer_new(loop, on_due, "m"), *other = timer_new(loop, on_due, "o");
+
+    (void)state;
+    timer_start(moved, 1);
+    timer_start(moved, 3600000);
+    timer_start(other, 2);
+    stop_after = 'o';
+    loop_run(loop);
+    assert_string_equal(notes, "o");
+    timer_free(moved);
+    timer_free(other);
+}
+
+static void a_stopped_timer_is_not_due(void **state)
+{
+    struct timer *stopped = timer_new(loop, on_due, "s"), *other = timer_new(loop, on_due, "o");
+
+    (void)state;
+    timer_start(stopped, 0);
+    timer_stop(stopped);
+    timer_start(other, 1);
+    assert_false(timer_running(stopped));
+    stop_after = 'o';
+    loop_run(loop);
+    assert_string_equal(notes, "o");
+    timer_free(stopped);
+    timer_free(other);
+}
+
+static void each_signal_is_told_to_those_who_asked(void **state)
+{
+    (void)state;
+    loop_on_signal(loop, SIGUSR1, on_due, "1");
+    loop_on_signal(loop, SIGUSR2, on_due, "2");
+    raise(SIGUSR2);
+    stop_after = '2';
+    loop_run(loop);
+    assert_string_equal(notes, "2");
+}
+
+static void the_clock_does_not_go_back(void **state)
+{
+    int64_t last = loop_now_ms();
+
+    (void)state;
+    for (int i = 0; i < 1000; i++) {
+        int64_t now = loop_now_ms();
+        assert_true(now >= last);
+        last = now;
+    }
+    assert_true(loop_wall_ms() > INT64_C(1700000000000));
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(deferred_work_is_done_in_order),
+        T(work_that_is_deferred_twice_is_done_once),
+        T(cancelled_work_is_not_done),
+        T(what_work_defers_is_done_in_the_next_turn),
+        T(what_work_defers_waits_for_the_next_turn_if_other_work_was_cancelled_too),
+        T(work_may_defer_itself_again),
+        T(a_readable_descriptor_is_told),
+        T(a_writable_descriptor_is_told),
+        T(the_end_of_a_descriptor_is_readable),
+        T(a_watch_can_be_changed),
+        T(an_urgent_descriptor_comes_first),
+        T(the_others_have_their_turn_although_an_urgent_descriptor_stays_ready),
+        T(a_callback_may_free_its_own_and_another_ready_watch),
+        T(timers_are_due_in_the_order_of_their_times),
+        T(a_timer_runs_from_its_start_until_it_is_due),
+        T(a_timer_that_is_started_again_moves),
+        T(a_stopped_timer_is_not_due),
+        T(each_signal_is_told_to_those_who_asked),
+        T(the_clock_does_not_go_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
