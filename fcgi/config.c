@@ -205,14 +205,14 @@ static enum config_result read_member(struct reading *r, const char *name, const
         const struct option_def *o = &options[i];
         if (strcmp(name, o->name) != 0)
             continue;
+        bool text = json_is_string(value);
+        if (o->kind == NUMBER ? !json_is_integer(value) : !text)
+            return fail("%s: %s: must be a %s", r->file, name,
+                        o->kind == NUMBER ? "whole number" : "string");
         if (r->given[i]) /* an option wins */
             return CONFIG_OK;
-        if (json_is_string(value) && o->kind != NUMBER)
-            return set_value(r->config, o, json_string_value(value));
-        if (json_is_integer(value) && o->kind == NUMBER)
-            return set_number(r->config, o, json_integer_value(value));
-        return fail("%s: %s: must be a %s", r->file, name,
-                    o->kind == NUMBER ? "whole number" : "string");
+        return text ? set_value(r->config, o, json_string_value(value))
+                    : set_number(r->config, o, json_integer_value(value));
     }
     return fail("%s: unknown member %s", r->file, name);
 }
@@ -349,6 +349,14 @@ static enum config_result read_command_line(struct reading *r, int argc, char **
     return result;
 }
 
+/* What Kafka allows. */
+static bool is_topic(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    return name[n] == 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 static enum config_result complete(struct reading *r)
 {
     struct config *c = r->config;
@@ -363,6 +371,8 @@ static enum config_result complete(struct reading *r)
         return fail("no brokers given: -b HOST:PORT");
     if (c->topic == NULL)
         return fail("no topic given: -t TOPIC");
+    if (!is_topic(c->topic))
+        return fail("topic: must be up to 249 letters, digits, dots, underscores and hyphens");
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))
         return fail("path: must begin with / and hold no ?, # or blank");
     struct cors *cors = cors_new(c->cors);

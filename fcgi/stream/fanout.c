@@ -199,6 +199,12 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
         s->place = backlog_end(f->backlog);
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return false;
+    if (replay_looks_for_gaps(s->replay, f->cache)) {
+        struct progress at = {0};
+        backlog_progress(&s->place, &at);
+        replay_bound(s->replay, &at);
+        progress_fini(&at);
+    }
     *more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
                         REPLAY_BYTES, &f->chunk);
     enum stream_result result = stream_send_chunk(s, &f->chunk);

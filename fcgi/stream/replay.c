@@ -20,6 +20,7 @@ struct replay {
     uint64_t judged;     /* what was forgotten up to here is known not to matter */
     uint64_t losses;     /* of the cache, when gaps were last looked for */
     struct progress at;
+    struct progress bound; /* of gaps; empty: none */
 };
 
 static struct replay *replay_new(uint64_t pos, const struct progress *at)
@@ -61,6 +62,7 @@ void replay_free(struct replay *r)
     if (r == NULL)
         return;
     progress_fini(&r->at);
+    progress_fini(&r->bound);
     free(r);
 }
 
@@ -121,15 +123,27 @@ static void complete_progress(struct replay *r, const struct cache *c)
     progress_fini(&start);
 }
 
+bool replay_looks_for_gaps(const struct replay *r, const struct cache *c)
+{
+    return r->losses != cache_losses(c);
+}
+
+void replay_bound(struct replay *r, const struct progress *at)
+{
+    progress_copy(&r->bound, at);
+}
+
 static void add_gaps(struct replay *r, const struct cache *c, enum event_id form,
                      struct chunk *chunk)
 {
-    if (r->losses == cache_losses(c))
+    if (!replay_looks_for_gaps(r, c))
         return;
     r->losses = cache_losses(c);
     for (int32_t i = 0; i < r->at.n; i++) {
         int64_t from = r->at.next[i], to = cache_lost(c, i);
         char json[96];
+        if (i < r->bound.n && to > r->bound.next[i])
+            to = r->bound.next[i];
         if (from >= to)
             continue;
         r->at.next[i] = to;

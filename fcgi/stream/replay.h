@@ -39,6 +39,11 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c);
  * own progress then tells what is new to it. */
 bool replay_is_ahead(const struct replay *r, const struct cache *c);
 
+/* True if replay_fill() will look for gaps: then it must know with replay_bound() the progress at
+ * the stream's place in the backlog (copied), for what comes from there is not lost. */
+bool replay_looks_for_gaps(const struct replay *r, const struct cache *c);
+void replay_bound(struct replay *r, const struct progress *at);
+
 /* Fills the chunk with what comes next below number `limit`, a little over `room` bytes at most but
  * for one large event, a `gap` first if records were lost.  False if there is nothing left below
  * `limit`, whatever the chunk holds. */
