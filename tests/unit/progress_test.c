@@ -35,18 +35,26 @@ static int parse_raw(struct slice raw, struct progress_id *out)
     return err;
 }
 
+/* Refused, and what was there before is untouched. */
+static bool refused(int err, struct progress_id *out)
+{
+    if (err == 0)
+        progress_id_fini(out);
+    return err == -EINVAL && out->n == 77 && out->at == NULL;
+}
+
 static bool malformed(struct slice id)
 {
     struct progress_id out = {.n = 77};
 
-    return progress_id_parse(id, &out) == -EINVAL && out.n == 77 && out.at == NULL;
+    return refused(progress_id_parse(id, &out), &out);
 }
 
 static bool raw_malformed(struct slice raw)
 {
     struct progress_id out = {.n = 77};
 
-    return parse_raw(raw, &out) == -EINVAL && out.n == 77 && out.at == NULL;
+    return refused(parse_raw(raw, &out), &out);
 }
 
 /* `0@1 2@5` for partition 0 at 1 and partition 2 at 5. */

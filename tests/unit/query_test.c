@@ -113,6 +113,16 @@ static void a_percent_without_two_digits_is_refused(void **state)
     }
 }
 
+static void nothing_behind_the_end_is_looked_at(void **state)
+{
+    (void)state;
+    for (size_t n = 0; n <= 3; n++) {
+        struct buf out = {0};
+        assert_int_equal(query_decode(&out, slice_of("%41", n)), n == 0 || n == 3);
+        buf_fini(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +136,7 @@ int main(void)
         cmocka_unit_test(a_value_is_decoded_once),
         cmocka_unit_test(a_plus_sign_is_a_plus_sign),
         cmocka_unit_test(a_percent_without_two_digits_is_refused),
+        cmocka_unit_test(nothing_behind_the_end_is_looked_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,126 @@
+"""Servers as fixtures, their logs shown when a test fails. A test has a topic of its own."""
+
+import os
+import random
+import re
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+from helpers import PROGRAM, Process
+from kafka import Kafka
+from lighttpd import Lighttpd, make_certificates
+from responder import Responder
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    server = Kafka(tmp_path_factory.mktemp("kafka"))
+    server.first_start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def topic(kafka: Kafka) -> str:
+    """A compacted topic with one partition."""
+    return kafka.topic()
+
+
+@pytest.fixture
+def start(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Responder]]:
+    """start(topic, *options): a running responder. At the end it has to stop cleanly."""
+    started = []
+
+    def start_responder(topic: str, *options: str, brokers: str = kafka.brokers) -> Responder:
+        responder = Responder(brokers, topic, tmp_path, *options)
+        started.append(responder)
+        return responder.start()
+
+    yield start_responder
+    for responder in started:
+        if responder in Process.running:
+            responder.stop()
+
+
+@pytest.fixture
+def front(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Lighttpd]]:
+    """front(topic): lighttpd with its pool of responders, or with the given ones."""
+    started = []
+    make_certificates()
+
+    def start_front(topic: str, responders: Sequence[Responder] = ()) -> Lighttpd:
+        server = Lighttpd(kafka.brokers, topic, tmp_path, list(responders))
+        started.append(server)
+        return server.start()
+
+    yield start_front
+    for server in started:
+        if server in Process.running:
+            server.stop()
+
+
+@pytest.fixture
+def seeded() -> random.Random:
+    """Chance that can be repeated: SKF_SEED=... tests/run integration -k ..."""
+    seed = int(os.environ.get("SKF_SEED", random.randrange(1 << 32)))
+    print(f"SKF_SEED={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture
+def note(record_property: Callable) -> Callable[[str, object], None]:
+    """Records a measurement: printed with -rA or -s, and kept in the JUnit file."""
+
+    def note_it(name: str, value: object) -> None:
+        record_property(name, value)
+        measurements.append(f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[1]}: {name} {value}")
+
+    return note_it
+
+
+measurements: list[str] = []
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if measurements:
+        terminalreporter.section("measured")
+    for line in measurements:
+        terminalreporter.line(line)
+
+
+def pytest_sessionstart() -> None:
+    # Whoever ends us by a signal wants Kafka and all others to end, too.
+    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+    if not PROGRAM.exists():
+        pytest.exit(f"{PROGRAM} is not there: tests/run builds it", 2)
+
+
+@pytest.fixture(autouse=True)
+def only_own_processes() -> Iterator[None]:
+    """Whatever a failed test left running ends here."""
+    Process.of_this_test.clear()
+    yield
+    for process in list(Process.running):
+        process.end(9)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and os.environ.get("CI"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
+    if report.failed:
+        for process in Process.of_this_test:
+            text = process.all_logs() if isinstance(process, Lighttpd) else process.text()
+            report.sections.append((f"log of {process.name}", text[-5000:]))
+        kafka = item.funcargs.get("kafka") if hasattr(item, "funcargs") else None
+        if kafka:
+            lines = [line for line in kafka.log().splitlines() if re.search(" (WARN|ERROR) ", line)]
+            report.sections.append(("log of Kafka", "\n".join(lines[-20:])))

@@ -1,0 +1,162 @@
+"""The real Kafka of the tests: one broker for the whole session, a fresh topic for each test."""
+
+import itertools
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from helpers import REPOSITORY, free_port, wait_until
+
+BROKER = REPOSITORY / "tests" / "kafka" / "broker"
+UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+
+
+class Record(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    partition: int = 0
+    headers: tuple = ()
+    timestamp: int = 0  # ms; 0: now
+
+
+class Kafka:
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.port = free_port()  # and the next one for its controller
+        self.brokers = f"localhost:{self.port}"
+        self._names = (f"t{n}" for n in itertools.count(1))
+
+    def first_start(self) -> None:
+        self._broker("fetch")
+        # The offsets of tests are exact: nothing may be compacted or expired behind their back.
+        self._broker("start", self.directory, self.port, "log.cleaner.enable=false")
+        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        self.producer = self.new_producer()
+
+    def start(self) -> None:
+        self._broker("start", self.directory)
+
+    def stop(self) -> None:
+        self._broker("stop", self.directory)
+
+    def kill(self) -> None:
+        self._broker("stop", self.directory, "--kill")
+
+    def _broker(self, *arguments: object) -> None:
+        command = [str(word) for word in (BROKER, *arguments)]
+        # Not a pipe: the broker would hold it open, and we would wait for its end.
+        with open(self.directory / "broker.out", "w+") as out:
+            status = subprocess.run(command, stdout=out, stderr=out).returncode
+            out.seek(0)
+            assert status == 0, f"{command}: {out.read()}"
+
+    def log(self) -> str:
+        log = self.directory / "log"
+        return log.read_text(errors="replace") if log.exists() else ""
+
+    # Topics
+
+    def new_name(self) -> str:
+        return next(self._names)
+
+    def topic(self, partitions: int = 1, name: str = "", config: dict | None = None) -> str:
+        """A new topic, compacted unless config says otherwise."""
+        name = name or self.new_name()
+        config = {"cleanup.policy": "compact"} | (config or {})
+        self._done(self.admin.create_topics([NewTopic(name, partitions, 1, config=config)]))
+        wait_until(lambda: self._partitions(name) == partitions, what=f"topic {name}")
+        return name
+
+    def log_topic(self, partitions: int = 1) -> str:
+        """A new topic that is not compacted."""
+        return self.topic(partitions, config={"cleanup.policy": "delete"})
+
+    def delete_topic(self, name: str) -> None:
+        self._done(self.admin.delete_topics([name]))
+        wait_until(lambda: self._partitions(name) == 0, what=f"no topic {name}")
+
+    def add_partitions(self, name: str, total: int) -> None:
+        self._done(self.admin.create_partitions([NewPartitions(name, total)]))
+        wait_until(lambda: self._partitions(name) == total, what=f"{total} partitions")
+
+    def _partitions(self, name: str) -> int:
+        topics = self.admin.list_topics(timeout=10).topics
+        return len(topics[name].partitions) if name in topics else 0
+
+    def _done(self, futures: dict) -> None:
+        for future in futures.values():
+            future.result(timeout=30)
+
+    # Records
+
+    def new_producer(self, **config: object) -> Producer:
+        """config: librdkafka's properties, with _ for the dots."""
+        defaults = {
+            "bootstrap.servers": self.brokers,
+            "linger.ms": 0,
+            "enable.idempotence": True,  # keeps the order when it has to try again
+            "log_level": 0,
+            "message.max.bytes": 20_000_000,
+            "reconnect.backoff.max.ms": 1000,
+            "topic.metadata.refresh.interval.ms": 100,  # else a new topic is seen after a second
+        }
+        return Producer(defaults | {name.replace("_", "."): v for name, v in config.items()})
+
+    def produce(self, topic: str, *records: Record, producer: Producer | None = None) -> list[int]:
+        """Returns their offsets once the broker has them all."""
+        offsets: dict[int, int] = {}
+        deadline = time.monotonic() + 10
+        if producer is None:
+            producer = self.producer
+        for n, record in enumerate(records):
+            while True:
+                try:
+                    self._produce_one(producer, topic, record, n, offsets)
+                    break
+                except BufferError:  # the producer's queue is full
+                    producer.poll(0.1)
+                except KafkaException as error:  # it does not know yet what was just made
+                    if error.args[0].code() not in UNKNOWN or time.monotonic() > deadline:
+                        raise
+                    producer.poll(0.1)
+        assert producer.flush(60) == 0, "records were not delivered"
+        return [offsets[n] for n in range(len(records))]
+
+    def _produce_one(
+        self, producer: Producer, topic: str, record: Record, n: int, offsets: dict[int, int]
+    ) -> None:
+        def delivered(error: object, message: object) -> None:
+            assert error is None, f"record {n}: {error}"
+            offsets[n] = message.offset()
+
+        producer.produce(
+            topic,
+            value=record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=list(record.headers),
+            timestamp=record.timestamp,
+            on_delivery=delivered,
+        )
+        producer.poll(0)
+
+    def put(self, topic: str, key: str | None, value: str | None, partition: int = 0) -> int:
+        """One record of text; returns its offset."""
+        encoded = [None if text is None else text.encode() for text in (key, value)]
+        return self.produce(topic, Record(*encoded, partition))[0]
+
+    def kcat(self, topic: str, key: str, line: str) -> None:
+        """As the user types it: echo LINE | kcat -P -b HOST:PORT -t TOPIC -k KEY"""
+        command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-k", key]
+        subprocess.run(command, input=line.encode() + b"\n", check=True, timeout=30)
+
+
+def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
+    """count records with the values 0, 1, 2 ... filled up to size bytes, over so many keys."""
+    for n in range(start, start + count):
+        yield Record(b"k%d" % (n % keys), (b"%d " % n).ljust(size, b".") if size else b"%d" % n)

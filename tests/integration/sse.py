@@ -1,0 +1,237 @@
+"""Event streams as a client reads them: strict about every byte, never waiting for a time."""
+
+import re
+import selectors
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from helpers import connect
+
+# The program's own order and spelling; what else the SSE format would allow is a bug here.
+_EVENT = re.compile(
+    rb"(?:id:(?P<id>[^\n]+)\n)?(?:event:(?P<event>[^\n]+)\n)?(?P<data>data:.*)", re.S
+)
+_RETRY = re.compile(rb"retry:(\d+)")
+
+
+class Event(NamedTuple):
+    id: str | None
+    event: str
+    data: bytes
+    raw: bytes
+    at: float  # time.monotonic() of its last byte
+
+    @property
+    def text(self) -> str:
+        return self.data.decode()
+
+
+def parse_event(block: bytes, at: float = 0) -> Event:
+    match = _EVENT.fullmatch(block)
+    assert match, f"not an event: {block[:200]!r}"
+    assert b"\r" not in block, f"a carriage return in {block[:200]!r}"
+    lines = []
+    for line in match["data"].split(b"\n"):
+        assert line.startswith(b"data:"), f"the line {line[:80]!r} in {block[:200]!r}"
+        lines.append(line[5:].removeprefix(b" "))
+    event_id = match["id"].decode() if match["id"] else None
+    name = match["event"].decode() if match["event"] else "message"
+    return Event(event_id, name, b"\n".join(lines), block + b"\n\n", at)
+
+
+class EventReader:
+    """The events of one response. Subclasses turn what the socket says into head and body.
+
+    headers: lower-case name -> value, once the head is there
+    ended:   the response is complete (END_REQUEST, the last chunk)
+    closed:  nothing more can come on this connection
+    """
+
+    def __init__(self, sock: Any):
+        self.sock = sock
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self.body = bytearray()
+        self.events: list[Event] = []
+        self.comments: list[float] = []
+        self.retry: list[int] = []
+        self.ended = False
+        self.closed = False
+        self._unparsed = b""
+        self._taken = 0
+
+    # What came
+
+    def receive(self, limit: int = 1 << 18) -> None:
+        """Takes what the socket has, at most limit bytes; it may be asked only when readable."""
+        try:
+            got = self._recv(limit)
+        except (ConnectionError, BrokenPipeError):
+            got = b""
+        if got:
+            self.on_bytes(got)
+        else:
+            self.closed = True
+
+    def _recv(self, limit: int) -> bytes:
+        return self.sock.recv(limit)
+
+    def on_bytes(self, got: bytes) -> None:
+        raise NotImplementedError
+
+    def on_head(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            name, colon, value = line.decode("latin-1").partition(":")
+            assert colon, f"not a header: {line!r}"
+            name, value = name.strip().lower(), value.strip()
+            self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
+
+    def on_body(self, got: bytes) -> None:
+        self.body += got
+        if self.headers.get("content-type") != "text/event-stream":
+            return
+        blocks = (self._unparsed + got).split(b"\n\n")
+        self._unparsed = blocks.pop()
+        now = time.monotonic()
+        for block in blocks:
+            if block == b":":
+                self.comments.append(now)
+            elif retry := _RETRY.fullmatch(block):
+                self.retry.append(int(retry[1]))
+            else:
+                self.events.append(parse_event(block, now))
+
+    # Waiting for it
+
+    def wait(self, until: Callable[[], Any], timeout: float = 20) -> None:
+        pump([self], until, timeout)
+
+    def wait_head(self) -> "EventReader":
+        self.wait(lambda: self.status)
+        return self
+
+    def wait_started(self) -> "EventReader":
+        """Until the first bytes of a stream are there."""
+        self.wait(lambda: self.retry)
+        return self
+
+    def wait_end(self, timeout: float = 20) -> "EventReader":
+        self.wait(lambda: self.ended or self.closed, timeout)
+        assert self.ended, f"cut off instead of ended: {self}"
+        return self
+
+    def next(self, timeout: float = 20) -> Event:
+        return self.take(1, timeout)[0]
+
+    def take(self, number: int, timeout: float = 20) -> list[Event]:
+        """The next events, each handed out once."""
+        self.wait(lambda: len(self.events) >= self._taken + number, timeout)
+        taken = self.events[self._taken : self._taken + number]
+        self._taken += number
+        return taken
+
+    def take_until(self, data: bytes, timeout: float = 20) -> list[Event]:
+        """The next events up to the one with this data, which is the last of them."""
+        seen = self._taken
+
+        def there() -> bool:
+            nonlocal seen
+            while seen < len(self.events):
+                seen += 1
+                if self.events[seen - 1].data == data:
+                    return True
+            return False
+
+        self.wait(there, timeout)
+        taken = self.events[self._taken : seen]
+        self._taken = seen
+        return taken
+
+    def close(self) -> None:
+        self.sock.close()
+        self.closed = True
+
+    def __str__(self) -> str:
+        state = "closed" if self.closed else "ended" if self.ended else "open"
+        return (
+            f"{type(self).__name__} {state}, status {self.status}, {len(self.body)} bytes, "
+            f"{len(self.events)} events, the last bytes {bytes(self.body[-300:])!r}"
+        )
+
+
+def pump(readers: list[EventReader], until: Callable[[], Any], timeout: float = 20) -> None:
+    """Reads what comes on all of them until until() is true."""
+    deadline = time.monotonic() + timeout
+    with selectors.DefaultSelector() as selector:
+        for reader in readers:
+            if not reader.closed:
+                selector.register(reader.sock, selectors.EVENT_READ, reader)
+        while not until():
+            left = deadline - time.monotonic()
+            state = "; ".join(map(str, readers[:3]))
+            assert left > 0, f"not within {timeout} s, {len(readers)} streams: {state}"
+            assert selector.get_map(), f"closed before it came: {state}"
+            for key, _ in selector.select(left):
+                key.data.receive()
+                if key.data.closed:
+                    selector.unregister(key.fileobj)
+
+
+class HttpReader(EventReader):
+    """A response over HTTP/1.1 without TLS, read from the socket chunk by chunk."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        target: str = "/events",
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        body: bytes = b"",
+    ):
+        super().__init__(connect(address))
+        self.chunks: list[tuple[float, bytes]] = []
+        self._input = b""
+        self._left: int | None = None  # of a body with Content-Length
+        fields = {"Host": f"localhost:{address[1]}"} | (headers or {})
+        if body or method == "POST":
+            fields["Content-Length"] = str(len(body))
+        head = f"{method} {target} HTTP/1.1\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self.method = method
+        self.sock.sendall(head.encode("latin-1") + b"\r\n" + body)
+
+    def on_bytes(self, got: bytes) -> None:
+        self._input += got
+        if not self.status:
+            head, blank, rest = self._input.partition(b"\r\n\r\n")
+            if not blank:
+                return
+            status, *fields = head.split(b"\r\n")
+            self.status = int(status.split()[1])
+            self.on_head(fields)
+            self._input = rest
+            bodyless = self.method == "HEAD" or self.status in (204, 304)
+            self._left = 0 if bodyless else int(self.headers.get("content-length", -1))
+        if self._left is not None and self._left >= 0:
+            self._take_length()
+        else:
+            assert self.headers.get("transfer-encoding") == "chunked", f"how long? {self.headers}"
+            self._take_chunks()
+
+    def _take_length(self) -> None:
+        self.on_body(self._input[: self._left])
+        self._left -= len(self._input)
+        assert self._left >= 0, f"more than its length: {self}"
+        self._input = b""
+        self.ended = self._left == 0
+
+    def _take_chunks(self) -> None:
+        while not self.ended:
+            size, line_end, rest = self._input.partition(b"\r\n")
+            if not line_end or len(rest) < int(size, 16) + 2:
+                return
+            chunk, self._input = rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+            self.chunks.append((time.monotonic(), chunk))
+            self.on_body(chunk)
+            self.ended = not chunk

@@ -1,0 +1,114 @@
+"""Many streams, and one that does not read."""
+
+import threading
+import time
+
+from eventid import decode
+from helpers import SANITIZED, cpu_seconds, descriptors, resident_kb, unix_connections, wait_until
+from kafka import Record, numbered
+from sse import EventReader, HttpReader, pump
+
+
+def test_2000_streams_are_opened_get_one_message_and_are_closed(kafka, topic, front, note):
+    server = front(topic)
+    pids = [server.process.pid, *server.responders()]
+    first = HttpReader(server.http).wait_started()
+    files = open_files(server) - 3  # its two connections have three ends here
+    first.close()
+    memory = []
+    for turn in range(3):
+        began = time.monotonic()
+        streams = [HttpReader(server.http) for _ in range(2000)]
+        pump(streams, lambda: all(stream.retry for stream in streams), timeout=60)
+        note(f"2000 streams opened, s (turn {turn})", round(time.monotonic() - began, 2))
+        assert open_files(server) >= files + 3 * 2000
+        appended = time.monotonic()
+        kafka.put(topic, "k", f"to all {turn}")
+        pump(streams, lambda: all(has_got(stream, f"to all {turn}") for stream in streams), 60)
+        slowest = max(stream.events[-1].at for stream in streams)
+        note("one message to all, ms", round((slowest - appended) * 1000))
+        for stream in streams:
+            stream.close()
+        wait_until(lambda: open_files(server) <= files, what=f"{files} files open")
+        memory.append(sum(resident_kb(pid) for pid in pids))
+    note("resident KB after each turn", memory)
+    if not SANITIZED:
+        assert memory[2] < memory[0] + 1000
+
+
+def has_got(stream: EventReader, text: str) -> bool:
+    return bool(stream.events) and stream.events[-1].text == text
+
+
+def open_files(server) -> int:
+    return descriptors(server.process.pid) + sum(map(unix_connections, server.responders()))
+
+
+def test_a_client_that_does_not_read_harms_nobody(kafka, topic, start, note):
+    responder = start(topic)
+    stalled = responder.open()
+    others = [responder.open() for _ in range(3)]
+    load(kafka, topic, others, first=0)
+    memory, cpu = resident_kb(responder.pid), cpu_seconds(responder.pid)
+    for turn in range(1, 4):
+        load(kafka, topic, others, first=turn * 10_000)
+    grown = resident_kb(responder.pid) - memory
+    note("60 MB later the responder has grown by KB", grown)
+    note("CPU for it, s", round(cpu_seconds(responder.pid) - cpu, 2))
+    if not SANITIZED:
+        assert grown < 10_000
+
+    # It goes on where it was, with the newest record of each key.
+    stalled.take_until(b"39999 ".ljust(2000, b"."), timeout=60)
+    assert len(stalled.body) < 3_000_000, "what it missed was not queued for it"
+    table = {int(event.data.split()[0]) % 200: event.data for event in stalled.events}
+    newest = numbered(200, keys=200, size=2000, start=39_800)
+    assert table == {n: record.value for n, record in enumerate(newest)}
+    for stream in (stalled, *others):
+        assert_forward(stream)
+
+
+def load(kafka, topic: str, readers: list[EventReader], first: int) -> None:
+    """20 MB of updates of 200 keys, until each reader has the last one."""
+    records = list(numbered(10_000, keys=200, size=2000, start=first))
+    thread = threading.Thread(target=kafka.produce, args=(topic, *records))
+    thread.start()
+    last = records[-1].value
+    pump(readers, lambda: all(r.events and r.events[-1].data == last for r in readers), timeout=60)
+    thread.join()
+
+
+def assert_forward(stream: EventReader) -> None:
+    """Each event is newer than the one before it."""
+    offsets = [decode(event.id)[0] for event in stream.events]
+    numbers = [int(event.data.split()[0]) for event in stream.events]
+    assert all(a < b for a, b in zip(offsets, offsets[1:]))
+    assert [offset - 1 for offset in offsets] == numbers
+
+
+def test_a_client_that_stops_inside_a_large_event_gets_the_rest_of_it(kafka, start):
+    topic = kafka.topic(config={"max.message.bytes": "9000000"})
+    responder = start(topic)
+    stalled, other = responder.open(), responder.open()
+    large = b"x" * 5_000_000
+    kafka.produce(topic, Record(b"large", large))
+    stalled.wait(lambda: len(stalled.body) > 1000)
+    for n in range(3):
+        kafka.produce(topic, Record(b"large", b"%d" % n), Record(b"small", b"%d" % n))
+    other.take_until(b"2", timeout=60)
+    events = stalled.take_until(b"2", timeout=60)
+    assert events[0].data == large
+    assert len(events) <= 6
+    assert stalled.next().data == b"2"
+
+
+def test_streams_that_are_idle_cost_no_cpu(kafka, topic, start, note):
+    responder = start(topic)
+    streams = [responder.open() for _ in range(500)]
+    kafka.put(topic, "k", "v")
+    pump(streams, lambda: all(stream.events for stream in streams))
+    before = cpu_seconds(responder.pid)
+    time.sleep(2)
+    used = cpu_seconds(responder.pid) - before
+    note("CPU of 500 idle streams in 2 s", round(used, 2))
+    assert used < 0.5

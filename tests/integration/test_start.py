@@ -1,0 +1,182 @@
+"""The command line: what is accepted, and one clear line about what is not."""
+
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+
+from fastcgi import FastCgiReader, cgi, request
+from helpers import PROGRAM, Process, answers, free_port
+from responder import Responder
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    command = [str(PROGRAM), *arguments]
+    return subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
+    )
+
+
+def assert_refused(*arguments: str) -> str:
+    done = run(*arguments)
+    assert done.returncode == 2, done
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done.stderr
+
+
+GOOD = ["-b", "localhost:1", "-t", "events", "--listen", "127.0.0.1:1"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["-t", "events", "--listen", "x.sock"],
+        ["-b", "localhost:1", "--listen", "x.sock"],
+        ["-b", "localhost:1", "-t", "events"],  # and no listening socket on descriptor 0
+        ["-b", "", "-t", "events", "--listen", "x.sock"],
+        ["-b", "localhost:1", "-t", "", "--listen", "x.sock"],
+        ["-b", "localhost:1", "-t", "no/topic", "--listen", "x.sock"],
+        [*GOOD, "--unknown"],
+        [*GOOD, "-Z"],
+        [*GOOD, "word"],
+        [*GOOD, "--event-id", "other"],
+        [*GOOD, "--keepalive", "0"],
+        [*GOOD, "--keepalive", "-1"],
+        [*GOOD, "--keepalive", "x"],
+        [*GOOD, "--keepalive", "15s"],
+        [*GOOD, "--keepalive", "99999999999999999999"],
+        [*GOOD, "--keepalive"],
+        [*GOOD, "--retry", "-1"],
+        [*GOOD, "--flush-interval", "-5"],
+        [*GOOD, "--compact", "maybe"],
+        [*GOOD, "--cache-bytes", "many"],
+        [*GOOD, "--path", "events"],
+        [*GOOD, "--path", "/ev ents?"],
+        [*GOOD, "--cors", "not an origin"],
+        [*GOOD, "--log-level", "loud"],
+        [*GOOD, "-X", "no.such.property=1"],
+        [*GOOD, "-X", "fetch.wait.max.ms"],
+        [*GOOD, "-X", "fetch.wait.max.ms=never"],
+        [*GOOD, "-X", "isolation.level=read_uncommitted"],
+        [*GOOD, "-X", "auto.offset.reset=latest"],
+        [*GOOD, "-X", "enable.partition.eof=false"],
+        [*GOOD, "-X", "group.id=mine"],
+        [*GOOD, "-F", "/nonexistent.json"],
+        [*GOOD[:4], "--listen", "0.0.0.0:9000"],
+        [*GOOD[:4], "--listen", "[::]:9000"],
+        [*GOOD[:4], "--listen", "127.0.0.1:0x10"],
+        [*GOOD[:4], "--listen", "127.0.0.1:65536"],
+        [*GOOD[:4], "--listen", "/nonexistent/directory/x.sock"],
+    ],
+    ids=lambda arguments: " ".join(arguments).replace("/", "|") or "nothing",
+)
+def test_a_wrong_command_line_is_one_line_and_status_2(arguments):
+    assert_refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"unknown": 1}', '{"keepalive": "x"}', '{"keepalive": 15} x']
+    + ['{"kafka": []}', '{"kafka": {"no.such.property": "1"}}', '{"kafka": {"group.id": "a"}}']
+    + ['{"keepalive": 1, "keepalive": 2}', '{"topic": 5}', '{"event-id": "other"}'],
+)
+def test_a_wrong_config_file_is_one_line_and_status_2(tmp_path, text):
+    path = tmp_path / "config.json"
+    path.write_text(text)
+    assert_refused(*GOOD, "-F", str(path))
+
+
+def test_a_config_file_with_secrets_must_not_be_readable_by_all(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"kafka": {"sasl.password": "topsecret"}}')
+    path.chmod(0o644)
+    assert "topsecret" not in assert_refused(*GOOD, "-F", str(path))
+
+
+def test_the_value_of_a_property_is_never_said(tmp_path):
+    for name in ("no.such.property", "sasl.mechanism.topsecret", "fetch.wait.max.ms"):
+        assert "topsecret" not in assert_refused(*GOOD, "-X", f"{name}=topsecret").replace(name, "")
+
+
+def test_a_config_file_has_the_names_of_the_options_and_an_option_wins(
+    kafka, topic, start, tmp_path
+):
+    kafka.put(topic, "1", "Hello")
+    config = {
+        "brokers": "localhost:1",
+        "topic": topic,
+        "event-id": "key",
+        "retry": 20000,
+        "path": "/elsewhere",
+        "kafka": {"client.id": "from the file"},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config))
+    path.chmod(0o600)
+    responder = Responder(kafka.brokers, topic, tmp_path, "-F", str(path), "--path", "/events")
+    stream = responder.start().open()
+    assert stream.retry[0] >= 10_000
+    assert stream.next().id == '["MQ==","AQIAAg=="]'
+    responder.stop()
+
+
+def test_version_and_help_are_said(tmp_path):
+    assert run("--version").returncode == 0 and "sse-kafka-fanout" in run("--version").stdout
+    done = run("--help")
+    assert done.returncode == 0
+    for option in "brokers topic listen config event-id keepalive retry cors path".split():
+        assert f"--{option}" in done.stdout
+
+
+def test_the_listening_socket_may_be_descriptor_0(kafka, topic, tmp_path):
+    """As lighttpd's bin-path, spawn-fcgi and systemd hand it over."""
+    kafka.put(topic, "1", "Hello")
+    address = str(tmp_path / "given.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen(16)
+        process = Process("on-descriptor-0", tmp_path)
+        process.spawn([PROGRAM, "-b", kafka.brokers, "-t", topic], stdin=listening)
+    stream = FastCgiReader(address, request(cgi("GET", "/events", {}).items()))
+    assert stream.next().text == "Hello"
+    assert process.end() == 0
+
+
+def test_a_responder_may_listen_on_a_port_of_the_loopback(kafka, topic, start, tmp_path):
+    port = free_port()
+    process = Process("on-a-port", tmp_path)
+    process.spawn([PROGRAM, "-b", kafka.brokers, "-t", topic, "--listen", f"127.0.0.1:{port}"])
+    process.wait_until_up(lambda: answers(("127.0.0.1", port)))
+    stream = FastCgiReader(("127.0.0.1", port), request(cgi("GET", "/events", {}).items()))
+    assert stream.wait_started().status == 200
+    assert process.end() == 0
+
+
+def test_a_socket_that_a_dead_responder_left_is_taken_over(start, tmp_path, topic):
+    first = start(topic)
+    first.end(9)
+    assert os.path.exists(first.address)
+    first.start()
+    assert first.open().status == 200
+
+
+def test_the_socket_of_a_living_responder_is_not_taken(start, topic):
+    first = start(topic)
+    done = run("-b", "localhost:1", "-t", topic, "--listen", first.address)
+    assert done.returncode != 0
+    assert first.open().status == 200
+
+
+def test_sigterm_ends_it_with_streams_open(kafka, topic, start, note):
+    kafka.put(topic, "a", "1")
+    responder = start(topic)
+    streams = [responder.open() for _ in range(10)]
+    began = time.monotonic()
+    responder.stop()
+    note("the end took s", round(time.monotonic() - began, 2))
+    for stream in streams:
+        stream.wait(lambda: stream.closed)
