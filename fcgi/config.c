@@ -18,7 +18,7 @@
 #define SKF_VERSION "0"
 #endif
 
-enum kind { TEXT, NUMBER, CHOICE };
+enum kind { TEXT, NUMBER, CHOICE, LIST, FLAG };
 
 /* One option: the command line, the file and --help are made from this table. */
 struct option_def {
@@ -54,6 +54,24 @@ static const struct option_def options[] = {
      "newest record per key only: auto asks for the topic's policy"},
     {"cache-bytes", "BYTES", 0, NUMBER, AT(cache_bytes), 1 << 16, INT64_MAX, NULL, "1073741824",
      "limit of the topic in memory"},
+    {"jwks", "FILE", 0, LIST, AT(jwks), 0, 0, NULL, NULL,
+     "keys of the tokens' issuer, repeatable; demands a token for every stream"},
+    {"issuer", "ISS", 0, TEXT, AT(issuer), 0, 0, NULL, NULL, "issuer of the tokens, with --jwks"},
+    {"audience", "AUD", 0, TEXT, AT(audience), 0, 0, NULL, NULL, "their audience, with --jwks"},
+    {"scope", "SCOPE", 0, LIST, AT(scopes), 0, 0, NULL, NULL,
+     "scope that a token must hold, repeatable"},
+    {"scope-claim", "PATH", 0, TEXT, AT(scope_claim), 0, 0, NULL, "scope",
+     "claim that holds the scopes, a dotted path"},
+    {"challenge", "SECONDS", 0, NUMBER, AT(challenge_s), 1, 3600, NULL, "10",
+     "a challenge that long before a token's expiry"},
+    {"leeway", "SECONDS", 0, NUMBER, AT(leeway_s), 0, 300, NULL, "0",
+     "for clocks that differ, in a token's times"},
+    {"max-stream-age", "SECONDS", 0, NUMBER, AT(max_stream_age_s), 1, 31536000, NULL, "43200",
+     "end of a guarded stream, however often renewed"},
+    {"peer-dir", "DIR", 0, TEXT, AT(peer_dir), 0, 0, NULL, NULL,
+     "where a pool's responders meet, mode 0700 ($RUNTIME_DIRECTORY)"},
+    {"allow-demo-key", NULL, 0, FLAG, AT(allow_demo_key), 0, 0, NULL, NULL,
+     "accept the demo page's key, whose private half is public"},
     {"log-level", "LEVEL", 0, CHOICE, AT(log_level), 0, 0, "error|warn|info|debug", "info",
      "what is logged"},
 };
@@ -61,7 +79,8 @@ enum { OPTIONS = sizeof options / sizeof options[0] };
 
 struct reading {
     struct config *config;
-    bool given[OPTIONS];
+    bool given[OPTIONS]; /* on the command line */
+    bool set[OPTIONS];   /* there or in the file */
     const char *file;
     json_t *properties; /* name: value, of the command line */
 };
@@ -82,6 +101,11 @@ static enum config_result fail(const char *format, ...)
 static char **text_at(struct config *c, const struct option_def *o)
 {
     return (char **)(void *)((char *)c + o->at);
+}
+
+static struct config_list *list_at(struct config *c, const struct option_def *o)
+{
+    return (struct config_list *)(void *)((char *)c + o->at);
 }
 
 static int64_t *number_at(struct config *c, const struct option_def *o)
@@ -122,10 +146,19 @@ static enum config_result set_value(struct config *c, const struct option_def *o
 {
     char *end;
 
+    if (*value == 0 && (o->kind == TEXT || o->kind == LIST))
+        return fail("%s: must not be empty", o->name);
     switch (o->kind) {
+    case FLAG:
+        *number_at(c, o) = 1;
+        return CONFIG_OK;
+    case LIST: {
+        struct config_list *list = list_at(c, o);
+        list->at = mem_resize_array(list->at, list->n + 1, sizeof *list->at);
+        list->at[list->n++] = mem_strdup(value);
+        return CONFIG_OK;
+    }
     case TEXT:
-        if (*value == 0)
-            return fail("%s: must not be empty", o->name);
         free(*text_at(c, o));
         *text_at(c, o) = mem_strdup(value);
         return CONFIG_OK;
@@ -199,20 +232,57 @@ static enum config_result read_properties(struct config *c, const char *file, co
     return CONFIG_OK;
 }
 
+/* NULL if the value is of the option's kind, else what it must be. */
+static const char *mismatch(const struct option_def *o, const json_t *value)
+{
+    size_t i;
+    json_t *one;
+
+    switch (o->kind) {
+    case NUMBER:
+        return json_is_integer(value) ? NULL : "a whole number";
+    case FLAG:
+        return json_is_boolean(value) ? NULL : "true or false";
+    case LIST:
+        json_array_foreach (value, i, one)
+            if (!json_is_string(one))
+                return "an array of strings";
+        return json_is_array(value) || json_is_string(value) ? NULL : "a string or an array";
+    default:
+        return json_is_string(value) ? NULL : "a string";
+    }
+}
+
+static enum config_result set_json(struct config *c, const struct option_def *o,
+                                   const json_t *value)
+{
+    size_t i;
+    json_t *one;
+    enum config_result result = CONFIG_OK;
+
+    if (o->kind == NUMBER)
+        return set_number(c, o, json_integer_value(value));
+    if (o->kind == FLAG)
+        *number_at(c, o) = json_is_true(value);
+    if (json_is_string(value))
+        return set_value(c, o, json_string_value(value));
+    json_array_foreach (value, i, one)
+        if (result == CONFIG_OK)
+            result = set_value(c, o, json_string_value(one));
+    return result;
+}
+
 static enum config_result read_member(struct reading *r, const char *name, const json_t *value)
 {
     for (size_t i = 0; i < OPTIONS; i++) {
         const struct option_def *o = &options[i];
         if (strcmp(name, o->name) != 0)
             continue;
-        bool text = json_is_string(value);
-        if (o->kind == NUMBER ? !json_is_integer(value) : !text)
-            return fail("%s: %s: must be a %s", r->file, name,
-                        o->kind == NUMBER ? "whole number" : "string");
-        if (r->given[i]) /* an option wins */
-            return CONFIG_OK;
-        return text ? set_value(r->config, o, json_string_value(value))
-                    : set_number(r->config, o, json_integer_value(value));
+        const char *wanted = mismatch(o, value);
+        if (wanted != NULL)
+            return fail("%s: %s: must be %s", r->file, name, wanted);
+        r->set[i] = true;
+        return r->given[i] ? CONFIG_OK /* an option wins */ : set_json(r->config, o, value);
     }
     return fail("%s: unknown member %s", r->file, name);
 }
@@ -258,7 +328,10 @@ static void print_help(void)
         const struct option_def *o = &options[i];
         char left[64];
         snprintf(left, sizeof left, "%c%c --%s %s", o->letter ? '-' : ' ',
-                 o->letter ? o->letter : ' ', o->name, o->choices ? o->choices : o->argument);
+                 o->letter ? o->letter : ' ', o->name,
+                 o->choices    ? o->choices
+                 : o->argument ? o->argument
+                               : "");
         printf("  %-40s %s", left, o->help);
         if (o->preset != NULL)
             printf(" (%s)", o->preset);
@@ -279,7 +352,8 @@ static void make_getopt(struct option *longs, char *shorts)
 
     strcpy(shorts, ":X:F:");
     for (size_t i = 0; i < OPTIONS; i++) {
-        *to++ = (struct option){options[i].name, required_argument, NULL, FIRST_OPTION + (int)i};
+        int argument = options[i].kind == FLAG ? no_argument : required_argument;
+        *to++ = (struct option){options[i].name, argument, NULL, FIRST_OPTION + (int)i};
         if (options[i].letter)
             sprintf(shorts + strlen(shorts), "%c:", options[i].letter);
     }
@@ -327,8 +401,8 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
         for (i = 0; i < OPTIONS; i++)
             if (c == FIRST_OPTION + (int)i || c == options[i].letter)
                 break;
-        r->given[i] = true;
-        return set_value(r->config, &options[i], optarg);
+        r->given[i] = r->set[i] = true;
+        return set_value(r->config, &options[i], optarg ? optarg : "");
     }
 }
 
@@ -347,6 +421,27 @@ static enum config_result read_command_line(struct reading *r, int argc, char **
     if (result == CONFIG_OK && optind < argc)
         return fail("%s: unexpected argument", argv[optind]);
     return result;
+}
+
+/* A guard that is half there would be none. */
+static enum config_result check_guard(const struct reading *r)
+{
+    static const char *const guard[] = {"scope",  "scope-claim",    "challenge",
+                                        "leeway", "max-stream-age", "allow-demo-key"};
+    const struct config *c = r->config;
+
+    if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL)
+        return CONFIG_OK;
+    if (c->jwks.n > 0 || c->issuer != NULL || c->audience != NULL)
+        return fail("no %s given: jwks, issuer and audience come together", c->jwks.n == 0 ? "jwks"
+                                                                            : c->issuer == NULL
+                                                                                ? "issuer"
+                                                                                : "audience");
+    for (size_t i = 0; i < OPTIONS; i++)
+        for (size_t k = 0; k < sizeof guard / sizeof guard[0]; k++)
+            if (r->set[i] && strcmp(options[i].name, guard[k]) == 0)
+                return fail("%s: only with jwks, issuer and audience", guard[k]);
+    return CONFIG_OK;
 }
 
 /* What Kafka allows. */
@@ -379,7 +474,10 @@ static enum config_result complete(struct reading *r)
     if (cors == NULL)
         return fail("cors: must be cross-origin or origins like https://www.example.com");
     cors_free(cors);
-    return CONFIG_OK;
+    const char *runtime = getenv("RUNTIME_DIRECTORY");
+    if (c->peer_dir == NULL && runtime != NULL && *runtime != 0)
+        c->peer_dir = mem_strdup(runtime);
+    return check_guard(r);
 }
 
 enum config_result config_read(struct config *config, int argc, char **argv)
@@ -402,9 +500,16 @@ enum config_result config_read(struct config *config, int argc, char **argv)
 
 void config_fini(struct config *config)
 {
-    for (size_t i = 0; i < OPTIONS; i++)
+    for (size_t i = 0; i < OPTIONS; i++) {
+        struct config_list *list = list_at(config, &options[i]);
         if (options[i].kind == TEXT)
             free(*text_at(config, &options[i]));
+        if (options[i].kind != LIST)
+            continue;
+        while (list->n > 0)
+            free(list->at[--list->n]);
+        free(list->at);
+    }
     if (config->kafka != NULL)
         rd_kafka_conf_destroy(config->kafka);
 }

@@ -11,6 +11,12 @@
 #include "kafka/consumer.h"
 #include "topic/event.h"
 
+/* Texts, in the order given; each is owned. */
+struct config_list {
+    char **at;
+    size_t n;
+};
+
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     rd_kafka_conf_t *kafka;                       /* owned; consumer_new() may take it over */
@@ -18,6 +24,11 @@ struct config {
     int64_t compact;                              /* enum compact */
     int64_t log_level;                            /* enum log_level */
     int64_t keepalive_s, retry_ms, flush_ms, cache_bytes;
+    /* The guard: jwks, issuer and audience are all there or none is. */
+    struct config_list jwks, scopes;
+    char *issuer, *audience, *scope_claim, *peer_dir; /* owned */
+    int64_t challenge_s, leeway_s, max_stream_age_s;
+    int64_t allow_demo_key; /* bool */
 };
 
 enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_ERROR };

@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -13,6 +13,9 @@
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
+#include "guard/guard.h"
+#include "guard/peer.h"
+#include "guard/session.h"
 #include "stream/fanout.h"
 
 enum { EXIT_CONFIG = 2 };
@@ -40,48 +43,176 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* What main wires; each piece is NULL until it is made. */
+struct program {
+    struct config *config;
+    struct loop *loop;
+    struct fanout *fanout;
+    struct consumer *consumer;
+    struct handler *handler;
+    struct inlet *inlet;
+    struct guard *guard;
+    struct sessions *sessions;
+    struct peers *peers;
+    char error[256];
+};
+
+static void on_keys(void *arg)
+{
+    struct program *p = arg;
+    sessions_check_keys(p->sessions, p->guard);
+}
+
+static void on_reload_signal(void *arg)
+{
+    struct program *p = arg;
+    guard_reload(p->guard);
+}
+
+static void on_peer_renewal(void *arg, const struct renewal *renewal)
+{
+    struct program *p = arg;
+    handler_on_peer_renewal(p->handler, renewal);
+}
+
+static bool renewals_settled(void *arg)
+{
+    struct program *p = arg;
+    return handler_renewals_settled(p->handler);
+}
+
+static bool has_room(void *arg)
+{
+    struct program *p = arg;
+    return guard_has_room(p->guard);
+}
+
+/* Peers must serve the same topic to the same tokens. */
+static struct peers *join_pool(struct program *p)
+{
+    const struct config *c = p->config;
+    struct peers_handler handler = {p, on_peer_renewal, has_room};
+    struct buf agreement = {0};
+
+    buf_printf(&agreement, "%s\n%s\n%s\n%s\n%s", c->issuer, c->audience, c->scope_claim, c->topic,
+               c->path);
+    for (size_t i = 0; i < c->scopes.n; i++)
+        buf_printf(&agreement, "\n%s", c->scopes.at[i]);
+    struct peers *peers =
+        peers_new(p->loop, c->peer_dir, buf_slice(&agreement), &handler, p->error, sizeof p->error);
+    buf_fini(&agreement);
+    return peers;
+}
+
+static bool make_guard(struct program *p)
+{
+    struct config *c = p->config;
+    struct guard_config guard = {
+        .policy = {.issuer = c->issuer,
+                   .audience = c->audience,
+                   .scopes = (const char *const *)c->scopes.at,
+                   .scope_count = c->scopes.n,
+                   .scope_claim = c->scope_claim,
+                   .leeway_ms = c->leeway_s * 1000},
+        .files = (const char *const *)c->jwks.at,
+        .file_count = c->jwks.n,
+        .allow_demo_key = c->allow_demo_key,
+    };
+    struct session_config session = {
+        .challenge_ms = c->challenge_s * 1000,
+        .leeway_ms = c->leeway_s * 1000,
+        .max_age_ms = c->max_stream_age_s * 1000,
+        .settled = renewals_settled,
+        .arg = p,
+    };
+
+    p->sessions = sessions_new(p->loop, &session);
+    p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
+    if (p->guard == NULL)
+        return false;
+    if (c->peer_dir != NULL && (p->peers = join_pool(p)) == NULL)
+        return false;
+    struct gate gate = {p->guard, p->sessions, p->peers, c->issuer};
+    handler_set_gate(p->handler, &gate);
+    loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
+    return true;
+}
+
+static bool make_consumer(struct program *p)
+{
+    struct config *c = p->config;
+    struct consumer_handler handler = fanout_handler(p->fanout);
+    rd_kafka_conf_t *kafka = c->kafka;
+
+    c->kafka = NULL; /* taken over */
+    p->consumer = consumer_new(p->loop, kafka, c->brokers, c->topic, (enum compact)c->compact,
+                               &handler, p->error, sizeof p->error);
+    if (p->consumer != NULL)
+        fanout_attach(p->fanout, p->consumer);
+    return p->consumer != NULL;
+}
+
+static bool make(struct program *p)
+{
+    const struct config *c = p->config;
+    struct fanout_config fanout = {
+        .event_id = (enum event_id)c->event_id,
+        .keepalive_ms = c->keepalive_s * 1000,
+        .flush_ms = c->flush_ms,
+        .cache_bytes = (size_t)c->cache_bytes,
+    };
+    struct handler_config handler = {.path = c->path, .cors = c->cors, .retry_ms = c->retry_ms};
+
+    p->loop = loop_new();
+    p->fanout = fanout_new(p->loop, &fanout);
+    p->handler = handler_new(&handler, p->fanout);
+    if (p->handler == NULL) {
+        snprintf(p->error, sizeof p->error, "libfcgi does not decode requests as expected");
+        return false;
+    }
+    return (c->jwks.n == 0 || make_guard(p)) && make_consumer(p);
+}
+
+static void unmake(struct program *p)
+{
+    inlet_free(p->inlet);
+    guard_free(p->guard); /* answers those who wait */
+    consumer_free(p->consumer);
+    fanout_free(p->fanout);
+    peers_free(p->peers);
+    sessions_free(p->sessions);
+    handler_free(p->handler);
+    loop_free(p->loop);
+}
+
 static int serve(struct config *config, int listen_fd)
 {
-    char error[256] = "";
-    struct fanout_config fanout_config = {
-        .event_id = (enum event_id)config->event_id,
-        .keepalive_ms = config->keepalive_s * 1000,
-        .flush_ms = config->flush_ms,
-        .cache_bytes = (size_t)config->cache_bytes,
-    };
-    struct handler_config handler_config = {
-        .path = config->path,
-        .cors = config->cors,
-        .retry_ms = config->retry_ms,
-    };
-    struct loop *loop = loop_new();
-    struct fanout *fanout = fanout_new(loop, &fanout_config);
-    struct consumer_handler consumer_handler = fanout_handler(fanout);
-    rd_kafka_conf_t *kafka = config->kafka;
-    config->kafka = NULL;
-    struct consumer *consumer =
-        consumer_new(loop, kafka, config->brokers, config->topic, (enum compact)config->compact,
-                     &consumer_handler, error, sizeof error);
-    if (consumer == NULL)
-        return fail(error);
-    fanout_attach(fanout, consumer);
-    struct handler *handler = handler_new(&handler_config, fanout);
-    if (handler == NULL)
-        return fail("libfcgi does not decode requests as expected");
-    struct inlet_handler inlet_handler = handler_inlet(handler);
-    struct inlet *inlet = inlet_new(loop, listen_fd, &inlet_handler);
+    struct program p = {.config = config};
+    int status = EXIT_CONFIG;
 
-    loop_on_signal(loop, SIGTERM, on_stop_signal, loop);
-    loop_on_signal(loop, SIGINT, on_stop_signal, loop);
-    log_info("topic %s of %s at %s", config->topic, config->brokers, config->path);
-    loop_run(loop);
+    if (make(&p)) {
+        struct inlet_handler handler = handler_inlet(p.handler);
+        p.inlet = inlet_new(p.loop, listen_fd, &handler);
+        loop_on_signal(p.loop, SIGTERM, on_stop_signal, p.loop);
+        loop_on_signal(p.loop, SIGINT, on_stop_signal, p.loop);
+        log_info("topic %s of %s at %s, %s", config->topic, config->brokers, config->path,
+                 p.guard ? "with tokens" : "open to all");
+        loop_run(p.loop);
+        status = EXIT_SUCCESS;
+    } else {
+        fail(p.error);
+    }
+    unmake(&p);
+    return status;
+}
 
-    inlet_free(inlet);
-    handler_free(handler);
-    consumer_free(consumer);
-    fanout_free(fanout);
-    loop_free(loop);
-    return EXIT_SUCCESS;
+/* A dump would hold tokens. */
+static void forbid_core_dumps(void)
+{
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_DUMPABLE, 0);
 }
 
 int main(int argc, char **argv)
@@ -102,6 +233,7 @@ int main(int argc, char **argv)
     }
     log_set_level((enum log_level)config.log_level);
     raise_descriptor_limit();
+    forbid_core_dumps();
     signal(SIGPIPE, SIG_IGN);
     int fd =
         config.listen ? listener_open(config.listen, error, sizeof error) : listener_inherited();

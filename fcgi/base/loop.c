@@ -1,9 +1,12 @@
 #include "base/loop.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 
@@ -30,12 +33,22 @@ struct signal_watch {
     SLIST_ENTRY(signal_watch) link;
 };
 
+/* A timer of the wall clock that never comes, but is cancelled when that clock is set. */
+struct clock_watch {
+    struct watch *watch;
+    int fd;
+    void (*stepped)(void *arg);
+    void *arg;
+    SLIST_ENTRY(clock_watch) link;
+};
+
 struct loop {
     struct event_base *base;
     TAILQ_HEAD(, task) tasks;
     uint64_t turn;
     struct watch *served; /* the urgent one, when it has had its turn */
     SLIST_HEAD(, signal_watch) signals;
+    SLIST_HEAD(, clock_watch) clocks;
     bool stopped;
 };
 
@@ -45,6 +58,7 @@ struct loop *loop_new(void)
 
     TAILQ_INIT(&loop->tasks);
     SLIST_INIT(&loop->signals);
+    SLIST_INIT(&loop->clocks);
     loop->base = event_base_new();
     if (loop->base == NULL || event_base_priority_init(loop->base, PRIORITIES) < 0)
         abort(); /* only out of memory or descriptors at the very start */
@@ -54,7 +68,14 @@ struct loop *loop_new(void)
 void loop_free(struct loop *loop)
 {
     struct signal_watch *s;
+    struct clock_watch *c;
 
+    while ((c = SLIST_FIRST(&loop->clocks)) != NULL) {
+        SLIST_REMOVE_HEAD(&loop->clocks, link);
+        watch_free(c->watch);
+        close(c->fd);
+        free(c);
+    }
     while ((s = SLIST_FIRST(&loop->signals)) != NULL) {
         SLIST_REMOVE_HEAD(&loop->signals, link);
         event_del(&s->event);
@@ -256,4 +277,36 @@ void loop_on_signal(struct loop *loop, int signo, void (*caught)(void *arg), voi
     evsignal_assign(&s->event, loop->base, signo, on_signal, s);
     evsignal_add(&s->event, NULL);
     SLIST_INSERT_HEAD(&loop->signals, s, link);
+}
+
+static void arm_clock(const struct clock_watch *c)
+{
+    struct itimerspec far = {.it_value.tv_sec = INT32_MAX};
+
+    timerfd_settime(c->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
+}
+
+static void on_clock(void *arg, int what)
+{
+    struct clock_watch *c = arg;
+    uint64_t expirations;
+
+    (void)what;
+    ssize_t n = read(c->fd, &expirations, sizeof expirations);
+    bool stepped = n < 0 && errno == ECANCELED;
+    arm_clock(c);
+    if (stepped)
+        c->stepped(c->arg);
+}
+
+void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg)
+{
+    struct clock_watch *c = mem_zero(sizeof *c);
+
+    c->stepped = stepped;
+    c->arg = arg;
+    c->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    arm_clock(c);
+    c->watch = watch_new(loop, c->fd, LOOP_READ, on_clock, c);
+    SLIST_INSERT_HEAD(&loop->clocks, c, link);
 }

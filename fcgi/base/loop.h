@@ -55,4 +55,8 @@ void timer_free(struct timer *timer);
 /* Calls caught(arg) in the loop for each such signal; stays until loop_free(). */
 void loop_on_signal(struct loop *loop, int signo, void (*caught)(void *arg), void *arg);
 
+/* Calls stepped(arg) after the wall clock was set, or the machine woke from a suspend; stays until
+ * loop_free(). */
+void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg);
+
 #endif

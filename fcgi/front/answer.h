@@ -11,8 +11,8 @@ struct answer {
     struct buf headers;
 };
 
-/* Appends the head and, for a refusal that is to have one (RFC 9457), a small problem document, as
- * STDOUT of request `id`, and the end of the request. */
+/* Appends the head and, for a refusal, a small problem document (RFC 9457), whose bytes a HEAD
+ * request does not get, as STDOUT of request `id`, and the end of the request. */
 void answer_add(struct buf *out, uint16_t id, const struct answer *answer, bool with_body);
 
 /* Appends "Status: ..." and the header lines of an event stream, its end included. */

@@ -9,49 +9,88 @@
 #include "base/mem.h"
 #include "front/answer.h"
 #include "front/cors.h"
+#include "front/credential.h"
 #include "front/query.h"
 #include "front/request.h"
 #include "stream/fanout.h"
-
-static const char challenge_response[] = "application/x-challenge-response";
+#include "stream/stream.h"
 
 struct handler {
     struct handler_config config;
     struct fanout *fanout;
     struct cors *cors;
     struct decoder *decoder;
+    struct gate gate;
+    size_t passed_on; /* renewals from peers that wait for their token's verdict */
 };
 
-/* One request while it is handled. */
+/* One request until it is answered, which may take some turns if a token must be verified: what is
+ * needed then is copied. */
 struct exchange {
     struct handler *h;
     int fd; /* -1: given away */
     uint16_t id;
-    struct request request;
-    struct cors_request origin;
     bool head;
+    struct cors_request origin;
+    struct buf origin_text, host_text, last_event_id;
+    bool resumes;
+    struct buf token;    /* what is verified */
+    struct buf selector; /* the token in the URL; empty: none */
 };
 
-static const char *param(const struct exchange *x, enum param p)
+static const char *keep(struct buf *copy, const char *text)
 {
-    return x->request.param[p];
+    if (text == NULL)
+        return NULL;
+    buf_add(copy, text, strlen(text) + 1);
+    return (const char *)copy->p;
 }
 
-static bool has(const struct exchange *x, enum param p)
+static struct exchange *exchange_new(struct handler *h, int fd, uint16_t id,
+                                     const struct request *r)
 {
-    return param(x, p) != NULL && *param(x, p) != 0;
+    struct exchange *x = mem_zero(sizeof *x);
+    const char *https = request_get(r, PARAM_HTTPS);
+
+    x->h = h;
+    x->fd = fd;
+    x->id = id;
+    x->origin.origin = keep(&x->origin_text, request_get(r, PARAM_ORIGIN));
+    x->origin.host = keep(&x->host_text, request_get(r, PARAM_HOST));
+    x->origin.https = https != NULL && strcasecmp(https, "off") != 0;
+    return x;
 }
 
-static void send_answer(struct exchange *x, struct answer *answer)
+static void exchange_free(struct exchange *x)
+{
+    if (x->fd >= 0)
+        close(x->fd);
+    buf_fini(&x->origin_text);
+    buf_fini(&x->host_text);
+    buf_fini(&x->last_event_id);
+    buf_fini(&x->token);
+    buf_fini(&x->selector);
+    free(x);
+}
+
+/* It fits the empty buffer of a new socket; where it does not, the front has gone. */
+static void send_bytes(int fd, const struct buf *out)
+{
+    ssize_t ignored = send(fd, out->p, out->n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)ignored;
+}
+
+/* Ends the exchange. */
+static void finish(struct exchange *x, struct answer *answer)
 {
     struct buf out = {0};
 
     cors_add_headers(&answer->headers, x->h->cors, &x->origin);
     answer_add(&out, x->id, answer, !x->head);
-    /* It fits the empty buffer of a new socket; where it does not, the front has gone. */
-    send(x->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send_bytes(x->fd, &out);
     buf_fini(&out);
     buf_fini(&answer->headers);
+    exchange_free(x);
 }
 
 static void refuse(struct exchange *x, int status, const char *detail, const char *header)
@@ -61,52 +100,82 @@ static void refuse(struct exchange *x, int status, const char *detail, const cha
     log_info("front: %d %s", status, detail);
     if (header != NULL)
         buf_add_str(&answer.headers, header);
-    send_answer(x, &answer);
+    finish(x, &answer);
+}
+
+static const char *allowed_methods(const struct handler *h)
+{
+    return h->gate.guard ? "Allow: GET, HEAD, POST, OPTIONS\r\n" : "Allow: GET, HEAD, OPTIONS\r\n";
 }
 
 static void refuse_method(struct exchange *x)
 {
-    refuse(x, 405, "the method is not allowed here", "Allow: GET, HEAD, OPTIONS\r\n");
+    refuse(x, 405, "the method is not allowed here", allowed_methods(x->h));
+}
+
+static void refuse_token(struct exchange *x, enum token_error error)
+{
+    const char *text = token_error_text(error);
+    struct answer answer = {.status = 401, .detail = text};
+    const char *code = "invalid_token";
+
+    if (error == TOKEN_BUSY) {
+        refuse(x, 503, text, "Retry-After: 1\r\n");
+        return;
+    }
+    if (error == TOKEN_SCOPE) {
+        answer.status = 403;
+        code = "insufficient_scope";
+    }
+    log_info("front: %d %s", answer.status, text);
+    buf_printf(&answer.headers,
+               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n", code, text);
+    finish(x, &answer);
+}
+
+/* A request without a token is told no more than the scheme (RFC 6750, 3.1). */
+static void refuse_without_token(struct exchange *x)
+{
+    refuse(x, 401, "a token is needed", "WWW-Authenticate: Bearer\r\n");
 }
 
 /* REQUEST_URI up to its first `?`, undecoded; what the front made of it must not differ. */
-static bool path_is_ours(const struct exchange *x)
+static bool path_is_ours(const struct handler *h, const struct request *r)
 {
-    struct slice path = slice_str(x->h->config.path);
-    struct slice uri = slice_str(param(x, PARAM_URI));
-    const char *script = has(x, PARAM_SCRIPT_NAME) ? param(x, PARAM_SCRIPT_NAME) : "";
-    const char *info = has(x, PARAM_PATH_INFO) ? param(x, PARAM_PATH_INFO) : "";
-    size_t script_len = strlen(script);
+    struct slice path = slice_str(h->config.path), uri = slice_str(request_get(r, PARAM_URI));
+    struct slice script = slice_str(request_get(r, PARAM_SCRIPT_NAME));
+    struct slice info = slice_str(request_get(r, PARAM_PATH_INFO));
 
     if (uri.p == NULL)
         return false;
     uri.n = strcspn((const char *)uri.p, "?");
     if (!slice_equal(uri, path))
         return false;
-    if (script_len + strlen(info) == 0)
+    if (script.n + info.n == 0)
         return true;
-    return script_len <= path.n && memcmp(script, path.p, script_len) == 0 &&
-           slice_equal(slice_str(info), slice_of(path.p + script_len, path.n - script_len));
+    return script.n <= path.n && slice_equal(script, slice_of(path.p, script.n)) &&
+           slice_equal(info, slice_of(path.p + script.n, path.n - script.n));
 }
 
-/* -- GET -- */
+/* -- streams -- */
 
 /* The header, if it is not empty; else the parameter in any of its spellings. */
-static struct slice last_event_id(const struct exchange *x, struct buf *decoded)
+static void read_last_event_id(struct exchange *x, const struct request *r)
 {
     static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id"};
+    struct slice query = slice_str(request_get(r, PARAM_QUERY));
 
-    if (has(x, PARAM_LAST_EVENT_ID))
-        return slice_str(param(x, PARAM_LAST_EVENT_ID));
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    x->resumes = request_get(r, PARAM_LAST_EVENT_ID) != NULL;
+    if (x->resumes)
+        buf_add_str(&x->last_event_id, request_get(r, PARAM_LAST_EVENT_ID));
+    for (size_t i = 0; !x->resumes && i < sizeof names / sizeof names[0]; i++) {
         size_t count;
-        struct slice value = query_find(slice_str(param(x, PARAM_QUERY)), names[i], &count);
-        if (value.n == 0)
-            continue;
+        struct slice value = query_find(query, names[i], &count);
+        x->resumes = value.n > 0;
         /* Badly encoded: taken as it stands, which no event id is. */
-        return query_decode(decoded, value) ? buf_slice(decoded) : value;
+        if (x->resumes && !query_decode(&x->last_event_id, value))
+            buf_add_slice(&x->last_event_id, value);
     }
-    return slice_of(NULL, 0);
 }
 
 /* Half to one and a half times: clients cut off together do not come back together. */
@@ -115,11 +184,13 @@ static int64_t retry_ms(const struct handler *h)
     return h->config.retry_ms / 2 + arc4random_uniform((uint32_t)h->config.retry_ms + 1);
 }
 
-static void add_head(struct buf *out, struct exchange *x)
+static void add_head(struct buf *out, const struct exchange *x)
 {
     struct buf headers = {0};
 
     cors_add_headers(&headers, x->h->cors, &x->origin);
+    if (x->h->gate.guard != NULL)
+        buf_add_str(&headers, "Referrer-Policy: no-referrer\r\n");
     answer_add_stream_head(out, buf_slice(&headers));
     buf_fini(&headers);
 }
@@ -132,110 +203,249 @@ static void answer_head(struct exchange *x)
     add_head(&out, x);
     fcgi_stdout_end(&out, mark, x->id);
     fcgi_end_add(&out, x->id, FCGI_STATUS_COMPLETE);
-    send(x->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    send_bytes(x->fd, &out);
     buf_fini(&out);
+    exchange_free(x);
 }
 
-static void open_stream(struct exchange *x)
+static void on_stream_end(void *arg)
 {
-    struct buf head = {0}, decoded = {0};
+    session_close(arg);
+}
+
+static void open_stream(struct exchange *x, struct session *session)
+{
+    struct stream_owner owner = {on_stream_end, session};
+    struct slice id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0);
+    struct buf head = {0};
     size_t mark = fcgi_stdout_begin(&head);
 
     add_head(&head, x);
     buf_printf(&head, "retry:%lld\n\n:\n\n", (long long)retry_ms(x->h));
     fcgi_stdout_end(&head, mark, 1);
-    fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), last_event_id(x, &decoded));
+    struct stream *s =
+        fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, session ? &owner : NULL);
     x->fd = -1;
+    if (session != NULL && s != NULL)
+        session_attach(session, s);
     buf_fini(&head);
-    buf_fini(&decoded);
+    exchange_free(x);
 }
 
-/* -- other methods -- */
-
-/* The text before the first `;`, trimmed, compared whole. */
-static bool is_challenge_response(const char *content_type)
+static void serve_stream(struct exchange *x, const struct verdict *verdict)
 {
-    if (content_type == NULL)
-        return false;
-    content_type += strspn(content_type, " \t");
-    size_t n = strcspn(content_type, ";");
-    while (n > 0 && (content_type[n - 1] == ' ' || content_type[n - 1] == '\t'))
-        n--;
-    return n == sizeof challenge_response - 1 &&
-           strncasecmp(content_type, challenge_response, n) == 0;
+    struct session *session = NULL;
+
+    if (x->head) {
+        answer_head(x);
+        return;
+    }
+    if (verdict != NULL) {
+        struct token_hash in_url = token_hash(buf_slice(&x->selector));
+        session = session_open(x->h->gate.sessions, verdict, x->selector.n > 0 ? &in_url : NULL);
+    }
+    open_stream(x, session);
 }
 
-static void post(struct exchange *x)
+static void on_stream_verdict(void *arg, const struct verdict *verdict)
 {
-    if (is_challenge_response(param(x, PARAM_CONTENT_TYPE)))
-        refuse_method(x); /* nothing to renew where nothing is guarded */
+    struct exchange *x = arg;
+
+    if (verdict->error)
+        refuse_token(x, verdict->error);
     else
-        refuse(x, 415, "the content type of a POST is not application/x-challenge-response", NULL);
+        serve_stream(x, verdict);
 }
 
-static void options(struct exchange *x)
+/* Reads both places; false if one of them is malformed, and then the exchange is over. */
+static bool read_credentials(struct exchange *x, const struct request *r)
+{
+    struct slice token = {0};
+    enum credential header = credential_from_header(request_get(r, PARAM_AUTHORIZATION), &token);
+    enum credential url =
+        credential_from_query(slice_str(request_get(r, PARAM_QUERY)), &x->selector);
+
+    if (header == CREDENTIAL_BAD || url == CREDENTIAL_BAD) {
+        refuse(x, 400, "the request carries its token badly", NULL);
+        return false;
+    }
+    buf_add_slice(&x->token, token);
+    return true;
+}
+
+static void get_stream(struct exchange *x, const struct request *r)
+{
+    read_last_event_id(x, r);
+    if (x->h->gate.guard == NULL) {
+        serve_stream(x, NULL);
+        return;
+    }
+    if (!read_credentials(x, r))
+        return;
+    if (x->token.n == 0) /* the first place that carries one decides */
+        buf_add_slice(&x->token, buf_slice(&x->selector));
+    if (x->token.n == 0)
+        refuse_without_token(x);
+    else
+        guard_check(x->h->gate.guard, buf_slice(&x->token), on_stream_verdict, x);
+}
+
+/* -- renewals -- */
+
+static void on_renewal_verdict(void *arg, const struct verdict *verdict)
+{
+    struct exchange *x = arg;
+    const struct gate *gate = &x->h->gate;
+    struct token_hash selector = token_hash(buf_slice(&x->selector));
+    struct renewal renewal = {
+        .token = buf_slice(&x->token),
+        .selector = x->selector.n > 0 ? &selector : NULL,
+    };
+
+    if (verdict->error) {
+        refuse_token(x, verdict->error);
+    } else if (renewal.selector &&
+               !token_names(buf_slice(&x->selector), gate->issuer, verdict->sub)) {
+        refuse(x, 403, "the token in the URL is of another issuer or subject", NULL);
+    } else if (!sessions_allow_renewal(gate->sessions, verdict->sub)) {
+        refuse(x, 429, "too many renewals of one subject", "Retry-After: 1\r\n");
+    } else if (gate->peers != NULL && peers_tell(gate->peers, &renewal) < 0) {
+        refuse(x, 503, "another responder cannot be told now", "Retry-After: 1\r\n");
+    } else {
+        struct answer answer = {.status = 204};
+        sessions_renew(gate->sessions, renewal.selector, verdict);
+        finish(x, &answer);
+    }
+}
+
+static void post(struct exchange *x, const struct request *r)
+{
+    if (!request_is_renewal(r)) {
+        refuse(x, 415, "the content type of a POST is not application/x-challenge-response", NULL);
+        return;
+    }
+    if (x->h->gate.guard == NULL) {
+        refuse_method(x); /* nothing to renew where nothing is guarded */
+        return;
+    }
+    if (!read_credentials(x, r))
+        return;
+    if (x->token.n == 0) /* only the header's counts here */
+        refuse_without_token(x);
+    else
+        guard_check(x->h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
+}
+
+/* A renewal that a peer has passed on, until its token is verified here. */
+struct passed_on {
+    struct handler *h;
+    struct token_hash selector;
+    bool has_selector;
+};
+
+static void on_passed_verdict(void *arg, const struct verdict *verdict)
+{
+    struct passed_on *p = arg;
+    struct sessions *sessions = p->h->gate.sessions;
+
+    p->h->passed_on--;
+    if (verdict->error) {
+        log_warn("guard: a peer passed on a token that is not good here: %s",
+                 token_error_text(verdict->error));
+    } else {
+        sessions_allow_renewal(sessions, verdict->sub); /* counts in the whole pool */
+        sessions_renew(sessions, p->has_selector ? &p->selector : NULL, verdict);
+    }
+    free(p);
+}
+
+void handler_on_peer_renewal(struct handler *h, const struct renewal *renewal)
+{
+    struct passed_on *p = mem_zero(sizeof *p);
+
+    p->h = h;
+    h->passed_on++;
+    p->has_selector = renewal->selector != NULL;
+    if (p->has_selector)
+        p->selector = *renewal->selector;
+    guard_check(h->gate.guard, renewal->token, on_passed_verdict, p);
+}
+
+bool handler_renewals_settled(struct handler *h)
+{
+    bool drained = h->gate.peers == NULL || peers_drain(h->gate.peers);
+
+    return drained && h->passed_on == 0;
+}
+
+/* -- requests -- */
+
+static void options(struct exchange *x, const struct request *r)
 {
     struct answer answer = {.status = 204};
 
-    if (has(x, PARAM_ORIGIN) && has(x, PARAM_PREFLIGHT_METHOD))
+    if (request_is_preflight(r))
         cors_add_preflight(&answer.headers);
     else
-        buf_add_str(&answer.headers, "Allow: GET, HEAD, OPTIONS\r\n");
-    send_answer(x, &answer);
+        buf_add_str(&answer.headers, allowed_methods(x->h));
+    finish(x, &answer);
 }
 
-static void dispatch(struct exchange *x)
+static bool guard_is_missing(const struct handler *h, const struct request *r)
 {
-    const char *method = has(x, PARAM_METHOD) ? param(x, PARAM_METHOD) : "";
+    const char *demanded = request_get(r, PARAM_REQUIRE_GUARD);
+
+    return h->gate.guard == NULL && demanded != NULL && strcmp(demanded, "0") != 0;
+}
+
+static void dispatch(struct exchange *x, const struct request *r)
+{
+    const char *method = request_get(r, PARAM_METHOD) ? request_get(r, PARAM_METHOD) : "";
 
     x->head = strcmp(method, "HEAD") == 0;
-    if (x->request.repeated)
+    if (r->repeated)
         refuse(x, 400, "a parameter was sent twice", NULL);
-    else if (!path_is_ours(x))
+    else if (guard_is_missing(x->h, r))
+        refuse(x, 500, "the front demands a guard, but this responder has no keys", NULL);
+    else if (!path_is_ours(x->h, r))
         refuse(x, 404, "there is nothing at this path", NULL);
     else if (!cors_allowed(x->h->cors, &x->origin))
         refuse(x, 403, "the origin is not allowed", NULL);
-    else if (x->head)
-        answer_head(x);
-    else if (strcmp(method, "GET") == 0)
-        open_stream(x);
+    else if (x->head || strcmp(method, "GET") == 0)
+        get_stream(x, r);
     else if (strcmp(method, "POST") == 0)
-        post(x);
+        post(x, r);
     else if (strcmp(method, "OPTIONS") == 0)
-        options(x);
+        options(x, r);
     else
         refuse_method(x);
 }
 
 static void on_request(void *arg, int fd, const struct fcgi_request *request, struct slice bytes)
 {
-    struct exchange x = {.h = arg, .fd = fd, .id = request->id};
+    struct handler *h = arg;
     struct slice after = slice_of(bytes.p + request->length, bytes.n - request->length);
     struct fcgi_input input = {0};
+    struct request r;
 
-    if (request_decode(x.h->decoder, bytes.p, request->length, &x.request) < 0) {
+    if (request_decode(h->decoder, bytes.p, request->length, &r) < 0) {
         log_error("front: libfcgi cannot decode a request");
         close(fd);
-        return;
-    }
-    x.origin.origin = has(&x, PARAM_ORIGIN) ? param(&x, PARAM_ORIGIN) : NULL;
-    x.origin.host = param(&x, PARAM_HOST);
-    x.origin.https = has(&x, PARAM_HTTPS) && strcasecmp(param(&x, PARAM_HTTPS), "off") != 0;
-    if (fcgi_input_ends(&input, after.p, after.n)) {
+    } else if (fcgi_input_ends(&input, after.p, after.n)) {
         struct buf out = {0};
-        fcgi_end_add(&out, x.id, FCGI_STATUS_COMPLETE);
-        send(fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        fcgi_end_add(&out, request->id, FCGI_STATUS_COMPLETE);
+        send_bytes(fd, &out);
         buf_fini(&out);
+        close(fd);
     } else {
-        dispatch(&x);
+        dispatch(exchange_new(h, fd, request->id, &r), &r);
     }
-    if (x.fd >= 0)
-        close(x.fd);
 }
 
 static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
 {
     struct handler *h = arg;
+    struct cors_request unknown = {0};
     struct answer answer = {0};
 
     if (state == FCGI_BAD_ROLE) {
@@ -245,11 +455,12 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     answer.status = state == FCGI_LARGE_STDIN ? 413 : 431;
     answer.detail = state == FCGI_LARGE_STDIN ? "the body is too large" : "the head is too large";
     log_info("front: %d %s", answer.status, answer.detail);
-    struct cors_request unknown = {0};
     cors_add_headers(&answer.headers, h->cors, &unknown);
     answer_add(out, id, &answer, true);
     buf_fini(&answer.headers);
 }
+
+/* -- life -- */
 
 struct handler *handler_new(const struct handler_config *config, struct fanout *fanout)
 {
@@ -273,6 +484,11 @@ void handler_free(struct handler *h)
     cors_free(h->cors);
     decoder_free(h->decoder);
     free(h);
+}
+
+void handler_set_gate(struct handler *h, const struct gate *gate)
+{
+    h->gate = *gate;
 }
 
 struct inlet_handler handler_inlet(struct handler *h)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ static const struct {
     [PARAM_ORIGIN] = {"HTTP_ORIGIN", true},
     [PARAM_HOST] = {"HTTP_HOST", false},
     [PARAM_HTTPS] = {"HTTPS", false},
+    [PARAM_REQUIRE_GUARD] = {"SKF_REQUIRE_GUARD", true},
     [PARAM_PREFLIGHT_METHOD] = {"HTTP_ACCESS_CONTROL_REQUEST_METHOD", false},
 };
 
@@ -34,6 +36,30 @@ struct decoder {
     FCGX_Request fcgx;
     bool decoded;
 };
+
+const char *request_get(const struct request *r, enum param p)
+{
+    return r->param[p] && *r->param[p] ? r->param[p] : NULL;
+}
+
+bool request_is_preflight(const struct request *r)
+{
+    return request_get(r, PARAM_ORIGIN) && request_get(r, PARAM_PREFLIGHT_METHOD);
+}
+
+bool request_is_renewal(const struct request *r)
+{
+    static const char wanted[] = "application/x-challenge-response";
+    const char *type = request_get(r, PARAM_CONTENT_TYPE);
+
+    if (type == NULL)
+        return false;
+    type += strspn(type, " \t");
+    size_t n = strcspn(type, ";");
+    while (n > 0 && (type[n - 1] == ' ' || type[n - 1] == '\t'))
+        n--;
+    return n == sizeof wanted - 1 && strncasecmp(type, wanted, n) == 0;
+}
 
 static void release(struct decoder *d)
 {

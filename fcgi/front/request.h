@@ -25,6 +25,7 @@ enum param {
     PARAM_HOST,
     PARAM_HTTPS,
     PARAM_PREFLIGHT_METHOD,
+    PARAM_REQUIRE_GUARD,
     PARAMS,
 };
 
@@ -32,6 +33,14 @@ struct request {
     const char *param[PARAMS]; /* NULL: not sent.  Borrowed until the next request_decode() */
     bool repeated;             /* one that decides something was sent twice */
 };
+
+/* The parameter, or NULL if it is empty, too. */
+const char *request_get(const struct request *r, enum param p);
+/* A page's question before a request of another origin (Fetch standard, 3.2.2). */
+bool request_is_preflight(const struct request *r);
+/* Its content type is that of a challenge's answer: what stands before the first `;`, in any case.
+ */
+bool request_is_renewal(const struct request *r);
 
 /* NULL if libfcgi does not decode a request of ours as it should, which is tried at once. */
 struct decoder *decoder_new(void);

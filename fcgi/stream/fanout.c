@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "stream/mark.h"
 #include "stream/stream.h"
 #include "topic/cache.h"
 
@@ -14,19 +15,11 @@ enum {
     REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
     FLUSH_STREAMS = 256,      /* between two looks at everything else */
     REPLAY_STREAMS = 16,
-    LEADERLESS_MS = 10000,
     EXPIRE_MS = 1000,
+    LAST_CALL_MS = 2000,
 };
 
 TAILQ_HEAD(streams, stream);
-
-/* Where a stream wants to resume, and the survey that will say whether the place exists. */
-struct resume {
-    struct progress_id id;
-    uint64_t ticket; /* 0: none needed so far */
-    int64_t since_ms;
-    const char *reason; /* START_RESET: why */
-};
 
 struct fanout {
     struct loop *loop;
@@ -41,10 +34,7 @@ struct fanout {
     struct streams ended; /* to be freed at the end of the turn */
     struct task reap;
 
-    /* The mark: the topic's end when the WAITING began to wait. */
-    struct progress mark;
-    bool marked;
-    int64_t marked_at_ms;
+    struct mark mark; /* what the WAITING wait for */
 
     struct task flush, replay;
     struct timer *flush_timer, *keepalive_timer, *expire_timer;
@@ -53,12 +43,6 @@ struct fanout {
     uint64_t unflushed; /* bytes since the last round began */
     uint64_t flushing;  /* bytes of the round under way */
 };
-
-static const char reset_malformed[] = "the event id is malformed";
-static const char reset_partition[] = "the event id names a partition that the topic lacks";
-static const char reset_beyond[] = "the event id is beyond the end of the topic";
-static const char reset_deletes[] = "deletes since the event id are no longer known";
-static const char reset_topic[] = "the topic was made again";
 
 /* -- lists -- */
 
@@ -87,14 +71,6 @@ size_t fanout_count(const struct fanout *f)
     return n;
 }
 
-static void resume_free(struct resume *resume)
-{
-    if (resume == NULL)
-        return;
-    progress_id_fini(&resume->id);
-    free(resume);
-}
-
 static void reap(void *arg)
 {
     struct fanout *f = arg;
@@ -114,6 +90,7 @@ static void end(struct stream *s)
     if (s->fd < 0)
         return;
     watch_free(s->watch);
+    timer_free(s->last_call);
     stream_close(s);
     replay_free(s->replay);
     resume_free(s->resume);
@@ -122,6 +99,8 @@ static void end(struct stream *s)
     f->count[s->state]--;
     TAILQ_INSERT_TAIL(&f->ended, s, link);
     loop_defer(f->loop, &f->reap);
+    if (s->owner.on_end != NULL)
+        s->owner.on_end(s->owner.arg);
 }
 
 /* -- keep-alive -- */
@@ -192,7 +171,7 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
     struct fanout *f = s->fanout;
 
     if (replay_lost_deletes(s->replay, f->cache))
-        start_over(s, reset_deletes);
+        start_over(s, resume_deletes_unknown);
     /* A stream that was ahead of the cache gets what came from there: the backlog would repeat what
      * it has seen. */
     if (s->state == STREAM_READY)
@@ -320,7 +299,7 @@ static void on_keepalive(void *arg)
     fcgi_stdout_end(&comment, mark, 1);
     while ((s = TAILQ_FIRST(&f->quiet)) != NULL && s->wrote_at_ms + f->config.keepalive_ms <= now) {
         touch(s, now);
-        if (s->state == STREAM_BLOCKED || s->state == STREAM_REPLAYING || s->pending.n > 0)
+        if (s->state >= STREAM_BLOCKED || s->state == STREAM_REPLAYING || s->pending.n > 0)
             continue; /* not silent, but slow */
         stream_put(s, buf_slice(&comment));
         sent(s, stream_send_pending(s), now);
@@ -339,88 +318,35 @@ static void on_expire(void *arg)
 
 /* -- starting -- */
 
-static void begin(struct stream *s, struct replay *replay, const char *reset_reason)
+static void begin(struct stream *s)
 {
     struct fanout *f = s->fanout;
+    const char *reset;
 
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
-    s->replay = replay;
+    s->replay = resume_replay(s->resume, f->cache, &reset);
     s->place = backlog_end(f->backlog);
-    if (reset_reason != NULL)
-        put_reset(s, replay_progress(replay), reset_reason);
+    if (reset != NULL)
+        put_reset(s, replay_progress(s->replay), reset);
     resume_free(s->resume);
     s->resume = NULL;
     set_state(s, STREAM_REPLAYING);
     pump(s, loop_now_ms());
 }
 
-static bool id_is_ahead(const struct fanout *f, const struct progress_id *id)
-{
-    const struct progress *end = cache_progress(f->cache);
-
-    for (int32_t i = 0; i < id->n; i++)
-        if (id->at[i].next > progress_get(end, id->at[i].partition) ||
-            id->at[i].partition >= end->n)
-            return true;
-    return false;
-}
-
-/* An id whose places all exist: below the horizon it may have missed deletes. */
-static void begin_resumed(struct stream *s)
-{
-    struct fanout *f = s->fanout;
-    const struct progress_id *id = &s->resume->id;
-    int32_t n = cache_progress(f->cache)->n;
-    struct progress from = {0};
-    bool below = false;
-
-    progress_resize(&from, n);
-    for (int32_t i = 0; i < id->n; i++)
-        if (id->at[i].partition < n)
-            from.next[id->at[i].partition] = id->at[i].next;
-    for (int32_t i = 0; i < n && cache_compacted(f->cache); i++)
-        below |= from.next[i] >= 0 && from.next[i] < cache_horizon(f->cache, i);
-    if (below)
-        begin(s, replay_fresh(f->cache), reset_deletes);
-    else
-        begin(s, replay_resumed(f->cache, &from), NULL);
-    progress_fini(&from);
-}
-
 static void start(struct stream *s)
 {
     struct fanout *f = s->fanout;
 
-    if (s->start == START_FRESH) {
-        begin(s, replay_fresh(f->cache), NULL);
-    } else if (s->start == START_RESET) {
-        begin(s, replay_fresh(f->cache), s->resume->reason);
-    } else if (id_is_ahead(f, &s->resume->id)) {
-        s->resume->ticket = consumer_ask(f->consumer);
-        s->resume->since_ms = loop_now_ms();
-        set_state(s, STREAM_AHEAD);
-    } else {
-        begin_resumed(s);
+    if (s->resume == NULL || !resume_is_ahead(s->resume, f->cache)) {
+        begin(s);
+        return;
     }
+    resume_await(s->resume, consumer_ask(f->consumer), loop_now_ms());
+    set_state(s, STREAM_AHEAD);
 }
 
-/* What a survey made after the stream came says of its id; NULL: nothing against it. */
-static const char *refute(const struct fanout *f, const struct progress_id *id)
-{
-    int32_t n = cache_progress(f->cache)->n;
-
-    for (int32_t i = 0; i < id->n; i++) {
-        if (id->at[i].partition >= n)
-            return reset_partition;
-        int64_t surveyed = consumer_surveyed_end(f->consumer, id->at[i].partition);
-        if (surveyed >= 0 && id->at[i].next > surveyed)
-            return reset_beyond;
-    }
-    return NULL;
-}
-
-/* Ids are judged by the cache's word if it has caught up, else by the cluster's. */
 static void judge_ahead(struct fanout *f, uint64_t answered)
 {
     struct stream *s, *next;
@@ -428,53 +354,27 @@ static void judge_ahead(struct fanout *f, uint64_t answered)
 
     for (s = TAILQ_FIRST(&f->in[STREAM_AHEAD]); s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
-        const char *reason = NULL;
-        if (answered >= s->resume->ticket)
-            reason = refute(f, &s->resume->id);
-        if (reason != NULL)
-            begin(s, replay_fresh(f->cache), reason);
-        else if (!id_is_ahead(f, &s->resume->id) ||
-                 (answered >= s->resume->ticket && now - s->resume->since_ms > LEADERLESS_MS))
-            begin_resumed(s);
+        if (resume_decide(s->resume, f->cache, f->consumer, answered, now))
+            begin(s);
     }
-}
-
-static void set_mark(struct fanout *f)
-{
-    int32_t n = cache_progress(f->cache)->n;
-
-    if (f->mark.n != n)
-        progress_resize(&f->mark, n);
-    for (int32_t i = 0; i < n; i++)
-        f->mark.next[i] = consumer_end(f->consumer, i);
-    f->marked = true;
-    f->marked_at_ms = loop_now_ms();
-    while (!TAILQ_EMPTY(&f->in[STREAM_OPENED]))
-        set_state(TAILQ_FIRST(&f->in[STREAM_OPENED]), STREAM_WAITING);
-}
-
-static bool mark_reached(const struct fanout *f)
-{
-    bool patient = loop_now_ms() - f->marked_at_ms < LEADERLESS_MS;
-
-    for (int32_t i = 0; i < f->mark.n; i++) {
-        if (consumer_has_leader(f->consumer, i) || patient)
-            if (!consumer_passed(f->consumer, i, f->mark.next[i]))
-                return false;
-    }
-    return true;
 }
 
 static void start_waiting(struct fanout *f)
 {
-    if (!consumer_ready(f->consumer) || cache_progress(f->cache)->n == 0)
+    int32_t n = cache_progress(f->cache)->n;
+    int64_t now = loop_now_ms();
+
+    if (!consumer_ready(f->consumer) || n == 0)
         return;
     for (;;) {
-        if (!f->marked && f->count[STREAM_OPENED] > 0)
-            set_mark(f);
-        if (!f->marked || !mark_reached(f))
+        if (!f->mark.set && f->count[STREAM_OPENED] > 0) {
+            mark_set(&f->mark, f->consumer, n, now);
+            while (!TAILQ_EMPTY(&f->in[STREAM_OPENED]))
+                set_state(TAILQ_FIRST(&f->in[STREAM_OPENED]), STREAM_WAITING);
+        }
+        if (!f->mark.set || !mark_reached(&f->mark, f->consumer, now))
             return;
-        f->marked = false;
+        f->mark.set = false;
         while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
             start(TAILQ_FIRST(&f->in[STREAM_WAITING]));
     }
@@ -514,23 +414,21 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
 {
     struct fanout *f = arg;
 
-    for (int i = STREAM_AHEAD; i < STREAM_STATES; i++) {
+    for (int i = STREAM_AHEAD; i <= STREAM_BLOCKED; i++) {
         struct stream *s;
         while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
             stream_settle(s);
             replay_free(s->replay);
             s->replay = NULL;
             s->place = (struct place){0};
-            if (s->resume == NULL)
-                s->resume = mem_zero(sizeof *s->resume);
-            s->resume->reason = reset_topic;
-            s->start = START_RESET;
+            resume_free(s->resume);
+            s->resume = resume_new_topic();
             set_state(s, STREAM_OPENED);
         }
     }
     while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
         set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
-    f->marked = false;
+    f->mark.set = false;
     cache_reset(f->cache, compacted, delete_retention_ms);
     backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
 }
@@ -622,42 +520,67 @@ static void on_io(void *arg, int what)
     watch_change(s->watch, LOOP_READ);
     if (s->state == STREAM_BLOCKED)
         pump(s, loop_now_ms());
-    else
-        sent(s, stream_send_pending(s), loop_now_ms());
+    else if (sent(s, stream_send_pending(s), loop_now_ms()) && s->state == STREAM_FINISHING)
+        end(s);
 }
 
-static void read_id(struct stream *s, struct slice last_event_id)
-{
-    s->start = START_FRESH;
-    if (last_event_id.p == NULL)
-        return;
-    s->resume = mem_zero(sizeof *s->resume);
-    s->start = START_RESUMED;
-    if (progress_id_parse(last_event_id, &s->resume->id) < 0) {
-        s->start = START_RESET;
-        s->resume->reason = reset_malformed;
-    }
-}
-
-void fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
-                 struct slice last_event_id)
+struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
+                           struct slice last_event_id, const struct stream_owner *owner)
 {
     struct stream *s = mem_zero(sizeof *s);
 
     s->fanout = f;
     s->fd = fd;
     s->request_id = id;
+    if (owner != NULL)
+        s->owner = *owner;
     s->watch = watch_new(f->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
     TAILQ_INSERT_TAIL(&f->in[STREAM_OPENED], s, link);
     f->count[STREAM_OPENED]++;
     TAILQ_INSERT_TAIL(&f->quiet, s, quiet);
-    read_id(s, last_event_id);
+    s->resume = last_event_id.p ? resume_new(last_event_id) : NULL;
     stream_put(s, head);
-    if (!sent(s, stream_send_pending(s), loop_now_ms()))
-        return;
-    start_waiting(f);
+    if (sent(s, stream_send_pending(s), loop_now_ms()))
+        start_waiting(f);
     start_keepalive(f);
+    return s->fd < 0 ? NULL : s;
+}
+
+void fanout_say(struct stream *s, struct slice records)
+{
+    if (s->state == STREAM_FINISHING)
+        return;
+    stream_settle(s);
+    stream_put(s, records);
+    if (s->state != STREAM_BLOCKED)
+        sent(s, stream_send_pending(s), loop_now_ms());
+}
+
+static void on_last_call(void *arg)
+{
+    end(arg);
+}
+
+void fanout_finish(struct stream *s)
+{
+    struct fanout *f = s->fanout;
+
+    if (s->state == STREAM_FINISHING)
+        return;
+    stream_settle(s);
+    replay_free(s->replay);
+    s->replay = NULL;
+    s->place = (struct place){0};
+    bool full = s->pending.n > 0 && stream_send_pending(s) == STREAM_FULL;
+    if (!full) {
+        end(s);
+        return;
+    }
+    set_state(s, STREAM_FINISHING);
+    watch_change(s->watch, LOOP_READ | LOOP_WRITE);
+    s->last_call = timer_new(f->loop, on_last_call, s);
+    timer_start(s->last_call, LAST_CALL_MS);
 }
 
 /* -- life -- */
@@ -699,7 +622,7 @@ void fanout_free(struct fanout *f)
     timer_free(f->keepalive_timer);
     timer_free(f->expire_timer);
     chunk_fini(&f->chunk);
-    progress_fini(&f->mark);
+    mark_fini(&f->mark);
     backlog_free(f->backlog);
     cache_free(f->cache);
     free(f);

@@ -11,6 +11,8 @@
 #include "topic/event.h"
 
 struct fanout;
+struct stream;
+struct stream_owner; /* stream.h */
 
 struct fanout_config {
     enum event_id event_id;
@@ -30,9 +32,18 @@ void fanout_attach(struct fanout *f, struct consumer *consumer);
 
 /* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends
  * first, as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to
- * resume. Both are copied. */
-void fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
-                 struct slice last_event_id);
+ * resume. Both are copied.  The stream is valid until the owner (NULL: nobody) is told of its end,
+ * which may be before this returns: then it is NULL. */
+struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
+                           struct slice last_event_id, const struct stream_owner *owner);
+
+/* Sends what stands outside of events (STDOUT records made with id 1; copied) after the event that
+ * is under way. */
+void fanout_say(struct stream *s, struct slice records);
+
+/* Begins nothing new: the rest of the event that is under way may follow for two seconds, then the
+ * stream ends. */
+void fanout_finish(struct stream *s);
 
 size_t fanout_count(const struct fanout *f);
 

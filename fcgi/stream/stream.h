@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "stream/backlog.h"
 #include "stream/replay.h"
+#include "stream/resume.h"
 
 enum stream_state {
     STREAM_OPENED,    /* waits for the next mark of the topic's end */
@@ -21,13 +22,17 @@ enum stream_state {
     STREAM_REPLAYING, /* gets the cache */
     STREAM_READY,     /* gets the backlog */
     STREAM_BLOCKED,   /* either of these two, but its socket is full */
+    STREAM_FINISHING, /* gets no more than the rest of the event that was under way */
     STREAM_STATES,
 };
 
-/* How a stream starts once the cache is ready. */
-enum stream_start { START_FRESH, START_RESUMED, START_RESET };
-
 struct fanout;
+
+/* Who is told of a stream's end, whatever ended it. */
+struct stream_owner {
+    void (*on_end)(void *arg);
+    void *arg;
+};
 
 struct stream {
     TAILQ_ENTRY(stream) link;  /* among those of its state */
@@ -42,9 +47,10 @@ struct stream {
     int fd;
     uint16_t request_id;
     uint8_t state; /* enum stream_state */
-    uint8_t start; /* enum stream_start */
     struct fcgi_input input;
-    struct resume *resume; /* until it was judged */
+    struct resume *resume;   /* NULL: a fresh stream, or judged by now */
+    struct timer *last_call; /* while FINISHING */
+    struct stream_owner owner;
 };
 
 enum stream_result {

@@ -150,7 +150,7 @@ static struct client open_with(uint16_t id, const char *last_event_id)
     buf_add_str(&head, "head\n");
     fcgi_stdout_end(&head, mark, 1);
     small_socketpair(fds);
-    fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id));
+    fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id), NULL);
     buf_fini(&head);
     fake_loop_settle();
     return (struct client){.fd = fds[1]};

@@ -46,6 +46,7 @@ static const char *const names[PARAMS] = {
     [PARAM_HOST] = "HTTP_HOST",
     [PARAM_HTTPS] = "HTTPS",
     [PARAM_PREFLIGHT_METHOD] = "HTTP_ACCESS_CONTROL_REQUEST_METHOD",
+    [PARAM_REQUIRE_GUARD] = "SKF_REQUIRE_GUARD",
 };
 
 static void each_parameter_is_found_by_its_name(void **state)

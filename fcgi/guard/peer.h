@@ -1,0 +1,43 @@
+/* peer - the other responders of the pool, on this host.
+ *
+ * A renewal comes to any responder, the stream may be at another: each passes what it accepted on
+ * to all.  They find each other by sockets in a directory of their own user; a name holds a hash of
+ * what they must agree on.  Connected SOCK_SEQPACKET sockets: a message arrives whole, in order,
+ * and stays with its receiver's kernel buffer while that is stopped; a peer's death is its end of
+ * file. */
+#ifndef SKF_GUARD_PEER_H
+#define SKF_GUARD_PEER_H
+
+#include "base/loop.h"
+#include "guard/guard.h"
+
+struct peers;
+
+/* A renewal as it goes from one responder to another. */
+struct renewal {
+    struct slice token;                /* the new one */
+    const struct token_hash *selector; /* NULL: none */
+};
+
+struct peers_handler {
+    void *arg;
+    /* A peer has passed this on (borrowed). */
+    void (*on_renewal)(void *arg, const struct renewal *renewal);
+    /* False while no more can be taken: the messages wait with their senders. */
+    bool (*has_room)(void *arg);
+};
+
+/* Joins the pool in `directory`, which must be of this user, mode 0700 and no link; `agreement` is
+ * what peers have in common.  NULL, and one line in `error`, if that cannot be. */
+struct peers *peers_new(struct loop *loop, const char *directory, struct slice agreement,
+                        const struct peers_handler *handler, char *error, size_t size);
+void peers_free(struct peers *peers);
+
+/* Takes what has come by now; false if there is more than there is room for. */
+bool peers_drain(struct peers *peers);
+
+/* Passes it on to every peer there is.  0: each that lives will get it; -EAGAIN: one cannot be
+ * told now. */
+int peers_tell(struct peers *peers, const struct renewal *renewal);
+
+#endif

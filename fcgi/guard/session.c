@@ -1,0 +1,340 @@
+#include "guard/session.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "base/fcgi_record.h"
+#include "base/mem.h"
+#include "stream/fanout.h"
+
+/* Zilla's, byte for byte: clients take their next request from it. */
+static const char challenge[] = "event:challenge\n"
+                                "data:{\"method\":\"POST\",\"headers\":{\"content-type\":"
+                                "\"application/x-challenge-response\"}}\n\n";
+
+enum {
+    DUE_TURN = 200,   /* sessions served in one turn */
+    SETTLE_MS = 2000, /* for renewals that wait, before a stream is ended all the same */
+    RENEWALS_PER_SECOND = 10,
+    RATES_MAX = 4096,
+};
+
+/* The sessions that one selector selects. */
+struct group {
+    UT_hash_handle hh;
+    struct token_hash key;
+    LIST_HEAD(, session) sessions;
+};
+
+struct session {
+    LIST_ENTRY(session) link; /* in its group, if it has one */
+    TAILQ_ENTRY(session) all;
+    TAILQ_ENTRY(session) due_link;
+    struct sessions *sessions;
+    struct group *group; /* NULL: nothing renews it */
+    struct stream *stream;
+    struct timer *timer;
+    int64_t exp_ms;  /* of the token, since 1970 */
+    int64_t last_ms; /* the age limit, likewise */
+    uint8_t key[KEY_THUMBPRINT];
+    bool challenged;
+    bool due;
+    int64_t end_due_ms; /* when it was first found to be over, by loop_now_ms(); 0: not yet */
+};
+
+struct rate {
+    UT_hash_handle hh;
+    struct token_hash sub;
+    int64_t second;
+    int count;
+};
+
+struct sessions {
+    struct loop *loop;
+    struct session_config config;
+    TAILQ_HEAD(, session) all;
+    TAILQ_HEAD(, session) due;
+    struct task serve;
+    struct group *groups;
+    struct rate *rates;
+};
+
+/* -- groups -- */
+
+/* Streams are selected by the token in their URL, if there is one, and always by their subject: a
+ * stranger who knows a URL cannot join, or renew, what is behind it. */
+static struct token_hash group_of(const struct token_hash *in_url, const char *sub)
+{
+    struct buf text = {0};
+
+    buf_add_byte(&text, in_url != NULL);
+    if (in_url != NULL)
+        buf_add(&text, in_url, sizeof *in_url);
+    buf_add_byte(&text, sub != NULL);
+    buf_add_str(&text, sub ? sub : "");
+    struct token_hash h = token_hash(buf_slice(&text));
+    buf_fini(&text);
+    return h;
+}
+
+static struct group *find_group(struct sessions *ss, const struct token_hash *key)
+{
+    struct group *group;
+
+    HASH_FIND(hh, ss->groups, key, sizeof *key, group);
+    return group;
+}
+
+static void join_group(struct session *s, const struct token_hash *key)
+{
+    struct sessions *ss = s->sessions;
+
+    s->group = find_group(ss, key);
+    if (s->group == NULL) {
+        s->group = mem_zero(sizeof *s->group);
+        s->group->key = *key;
+        LIST_INIT(&s->group->sessions);
+        HASH_ADD(hh, ss->groups, key, sizeof s->group->key, s->group);
+    }
+    LIST_INSERT_HEAD(&s->group->sessions, s, link);
+}
+
+static void leave_group(struct session *s)
+{
+    struct group *group = s->group;
+
+    if (group == NULL)
+        return;
+    LIST_REMOVE(s, link);
+    if (!LIST_EMPTY(&group->sessions))
+        return;
+    HASH_DEL(s->sessions->groups, group);
+    free(group);
+}
+
+/* -- time -- */
+
+static int64_t end_ms(const struct session *s)
+{
+    int64_t end = s->exp_ms + s->sessions->config.leeway_ms;
+
+    return end < s->last_ms ? end : s->last_ms;
+}
+
+static int64_t challenge_ms(const struct session *s)
+{
+    return s->exp_ms - s->sessions->config.challenge_ms;
+}
+
+static void arm(struct session *s)
+{
+    int64_t at = end_ms(s);
+
+    if (!s->challenged && challenge_ms(s) < at)
+        at = challenge_ms(s);
+    timer_start(s->timer, at - loop_wall_ms());
+}
+
+static void send_challenge(struct stream *stream)
+{
+    struct buf event = {0};
+    size_t mark = fcgi_stdout_begin(&event);
+
+    buf_add_str(&event, challenge);
+    fcgi_stdout_end(&event, mark, 1);
+    fanout_say(stream, buf_slice(&event));
+    buf_fini(&event);
+}
+
+static void set_due(void *arg)
+{
+    struct session *s = arg;
+    struct sessions *ss = s->sessions;
+
+    if (s->due)
+        return;
+    s->due = true;
+    TAILQ_INSERT_TAIL(&ss->due, s, due_link);
+    loop_defer(ss->loop, &ss->serve);
+}
+
+/* Its time is over.  True if it ends now, and not after the renewals that wait. */
+static bool ends(struct session *s, bool settled)
+{
+    int64_t now = loop_now_ms();
+
+    if (s->end_due_ms == 0)
+        s->end_due_ms = now;
+    return settled || now - s->end_due_ms >= SETTLE_MS;
+}
+
+static void serve(struct session *s, bool settled)
+{
+    int64_t now = loop_wall_ms();
+
+    s->due = false;
+    TAILQ_REMOVE(&s->sessions->due, s, due_link);
+    if (s->stream == NULL) { /* not attached yet */
+        arm(s);
+    } else if (now >= end_ms(s)) {
+        if (ends(s, settled))
+            fanout_finish(s->stream); /* may free s */
+        else
+            set_due(s);
+    } else if (!s->challenged && now >= challenge_ms(s)) {
+        s->challenged = true;
+        arm(s);
+        send_challenge(s->stream); /* may free s */
+    } else {
+        arm(s);
+    }
+}
+
+/* Thousands may be due in one second. */
+static void serve_due(void *arg)
+{
+    struct sessions *ss = arg;
+    bool settled = ss->config.settled == NULL || ss->config.settled(ss->config.arg);
+
+    for (int n = 0; n < DUE_TURN && !TAILQ_EMPTY(&ss->due); n++)
+        serve(TAILQ_FIRST(&ss->due), settled);
+    if (!TAILQ_EMPTY(&ss->due))
+        loop_defer(ss->loop, &ss->serve);
+}
+
+/* The timers count elapsed time: after a step of the wall clock all are set anew. */
+static void on_clock_step(void *arg)
+{
+    struct sessions *ss = arg;
+    struct session *s;
+
+    TAILQ_FOREACH(s, &ss->all, all)
+    arm(s);
+}
+
+/* -- sessions -- */
+
+struct session *session_open(struct sessions *ss, const struct verdict *v,
+                             const struct token_hash *in_url)
+{
+    struct session *s = mem_zero(sizeof *s);
+
+    s->sessions = ss;
+    s->exp_ms = v->exp_ms;
+    s->last_ms = loop_wall_ms() + ss->config.max_age_ms;
+    memcpy(s->key, v->key, sizeof s->key);
+    TAILQ_INSERT_TAIL(&ss->all, s, all);
+    if (in_url != NULL || v->sub != NULL) {
+        struct token_hash key = group_of(in_url, v->sub);
+        join_group(s, &key);
+    }
+    s->timer = timer_new(ss->loop, set_due, s);
+    arm(s);
+    return s;
+}
+
+void session_attach(struct session *s, struct stream *stream)
+{
+    s->stream = stream;
+}
+
+void session_close(struct session *s)
+{
+    struct sessions *ss = s->sessions;
+
+    leave_group(s);
+    TAILQ_REMOVE(&ss->all, s, all);
+    if (s->due)
+        TAILQ_REMOVE(&ss->due, s, due_link);
+    timer_free(s->timer);
+    free(s);
+}
+
+void sessions_renew(struct sessions *ss, const struct token_hash *selector, const struct verdict *v)
+{
+    struct token_hash key = group_of(selector, v->sub);
+    struct group *group = find_group(ss, &key);
+    struct session *s;
+
+    if (group == NULL)
+        return;
+    LIST_FOREACH(s, &group->sessions, link)
+    {
+        if (v->exp_ms <= s->exp_ms)
+            continue;
+        s->exp_ms = v->exp_ms;
+        s->challenged = false;
+        s->end_due_ms = 0;
+        memcpy(s->key, v->key, sizeof s->key);
+        arm(s);
+    }
+}
+
+bool sessions_allow_renewal(struct sessions *ss, const char *sub)
+{
+    struct token_hash h = group_of(NULL, sub);
+    int64_t second = loop_now_ms() / 1000;
+    struct rate *r;
+
+    HASH_FIND(hh, ss->rates, &h, sizeof h, r);
+    if (r == NULL) {
+        if (HASH_COUNT(ss->rates) >= RATES_MAX) {
+            struct rate *oldest = ss->rates;
+            HASH_DEL(ss->rates, oldest);
+            free(oldest);
+        }
+        r = mem_zero(sizeof *r);
+        r->sub = h;
+        HASH_ADD(hh, ss->rates, sub, sizeof r->sub, r);
+    }
+    if (r->second != second) {
+        r->second = second;
+        r->count = 0;
+    }
+    return ++r->count <= RENEWALS_PER_SECOND;
+}
+
+void sessions_check_keys(struct sessions *ss, const struct guard *guard)
+{
+    struct session *s;
+
+    TAILQ_FOREACH(s, &ss->all, all)
+    {
+        if (guard_has_key(guard, s->key))
+            continue;
+        int64_t window_end = loop_wall_ms() + ss->config.challenge_ms;
+        if (s->exp_ms + ss->config.leeway_ms > window_end)
+            s->exp_ms = window_end - ss->config.leeway_ms;
+        set_due(s); /* the challenge, if it was not sent */
+    }
+}
+
+/* -- life -- */
+
+struct sessions *sessions_new(struct loop *loop, const struct session_config *config)
+{
+    struct sessions *ss = mem_zero(sizeof *ss);
+
+    ss->loop = loop;
+    ss->config = *config;
+    TAILQ_INIT(&ss->all);
+    TAILQ_INIT(&ss->due);
+    ss->serve = (struct task){.run = serve_due, .arg = ss};
+    loop_on_clock_step(loop, on_clock_step, ss);
+    return ss;
+}
+
+void sessions_free(struct sessions *ss)
+{
+    struct rate *r, *next;
+
+    if (ss == NULL)
+        return;
+    HASH_ITER(hh, ss->rates, r, next)
+    {
+        HASH_DEL(ss->rates, r);
+        free(r);
+    }
+    loop_cancel(ss->loop, &ss->serve);
+    free(ss);
+}

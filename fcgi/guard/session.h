@@ -1,0 +1,49 @@
+/* session - which streams a token has opened, and until when they may go on.
+ *
+ * Each guarded stream has one session.  A window before its token's expiry the stream is sent a
+ * challenge; at the expiry it ends, unless a renewal has come.  The wall clock rules. */
+#ifndef SKF_GUARD_SESSION_H
+#define SKF_GUARD_SESSION_H
+
+#include "guard/guard.h"
+
+struct sessions;
+struct session;
+struct stream;
+
+struct session_config {
+    int64_t challenge_ms; /* before the expiry */
+    int64_t leeway_ms;    /* after it */
+    int64_t max_age_ms;   /* of a stream, however often it is renewed */
+    /* Asked before a stream is ended: have all renewals been seen to that have come by now?  After
+     * this process was stopped for a while they may still wait.  NULL: yes. */
+    bool (*settled)(void *arg);
+    void *arg;
+};
+
+struct sessions *sessions_new(struct loop *loop, const struct session_config *config);
+/* All sessions must be closed. */
+void sessions_free(struct sessions *ss);
+
+/* A session for a stream that a good token has opened.  in_url: the token in the stream's URL,
+ * which selects it for renewals, together with the subject; NULL: there is none, and the subject
+ * does. */
+struct session *session_open(struct sessions *ss, const struct verdict *verdict,
+                             const struct token_hash *in_url);
+/* Its stream, once there is one; to be closed when that ends. */
+void session_attach(struct session *s, struct stream *stream);
+void session_close(struct session *s);
+
+/* A good token renews the streams of its subject that have `selector` in their URL, or (NULL) no
+ * token there. */
+void sessions_renew(struct sessions *ss, const struct token_hash *selector,
+                    const struct verdict *verdict);
+
+/* Counts a renewal of that subject (NULL: none); false beyond 10 in a second. */
+bool sessions_allow_renewal(struct sessions *ss, const char *sub);
+
+/* The key set was replaced: challenges the streams whose keys are gone, and ends them after the
+ * challenge window. */
+void sessions_check_keys(struct sessions *ss, const struct guard *guard);
+
+#endif

@@ -1,0 +1,74 @@
+/* token - is this JWT one that opens a stream?
+ *
+ * A strict frame of ours around a signature check: libjwt 1.10.2 lets too much through to see a
+ * token first (facts: an HS256 token signed with the public key, an empty segment, megabytes).  All
+ * here is pure but for the signature: time and keys are arguments. */
+#ifndef SKF_GUARD_TOKEN_H
+#define SKF_GUARD_TOKEN_H
+
+#include <jansson.h>
+
+#include "guard/keyset.h"
+
+enum { TOKEN_MAX = 8192 };
+
+enum token_error {
+    TOKEN_OK,
+    TOKEN_MALFORMED,
+    TOKEN_ALGORITHM,
+    TOKEN_TYPE,
+    TOKEN_ISSUER,
+    TOKEN_AUDIENCE,
+    TOKEN_SUBJECT,
+    TOKEN_NO_EXPIRY,
+    TOKEN_EXPIRED,
+    TOKEN_NOT_YET,
+    TOKEN_KEY,
+    TOKEN_SIGNATURE,
+    TOKEN_SCOPE, /* all else is right */
+    TOKEN_BUSY,  /* not a token's fault: too many wait to be verified */
+};
+/* For a header or a log line; holds nothing of the token. */
+const char *token_error_text(enum token_error error);
+
+struct token_policy {
+    const char *issuer, *audience;
+    const char *const *scopes; /* each must be held */
+    size_t scope_count;
+    const char *scope_claim; /* a dotted path */
+    int64_t leeway_ms;
+};
+
+/* What a token says.  Valid until token_fini(). */
+struct token {
+    struct slice text; /* borrowed */
+    enum algorithm algorithm;
+    bool at_jwt;     /* typ says that it is an access token (RFC 9068), which libjwt refuses */
+    const char *kid; /* NULL: none */
+    const char *sub; /* NULL: none */
+    int64_t exp_ms, nbf_ms; /* since 1970; nbf 0: none */
+    size_t signed_size;     /* header and payload, with the dot between */
+    json_t *header, *payload;
+};
+
+/* Size, three segments of strict unpadded base64url, JSON objects without duplicate names, no
+ * `crit`, a known `alg` (RFC 7515, 7519).  Fills `out` also if it is not TOKEN_OK, for
+ * token_fini(). */
+enum token_error token_parse(struct slice text, struct token *out);
+void token_fini(struct token *token);
+
+/* Everything but signature and scope: typ, iss, aud, sub, exp, nbf. */
+enum token_error token_check_claims(const struct token *token, const struct token_policy *policy,
+                                    int64_t now_ms);
+enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leeway_ms,
+                                   int64_t now_ms);
+/* TOKEN_OK and the key that verifies it, borrowed from the set: the one that `kid` names; without
+ * one, of those that fit, the first four. */
+enum token_error token_verify(const struct token *token, const struct keyset *keys,
+                              const struct key **key);
+enum token_error token_check_scope(const struct token *token, const struct token_policy *policy);
+
+/* iss and sub of a token that need not be valid any more: is it of that issuer and subject? */
+bool token_names(struct slice text, const char *issuer, const char *sub);
+
+#endif

@@ -1,0 +1,112 @@
+#include "stream/resume.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+enum { LEADERLESS_MS = 10000 };
+
+const char resume_deletes_unknown[] = "deletes since the event id are no longer known";
+
+struct resume {
+    struct progress_id id;
+    const char *reset; /* why the id cannot be honoured; NULL: it can, so far */
+    uint64_t ticket;
+    int64_t since_ms;
+};
+
+struct resume *resume_new(struct slice last_event_id)
+{
+    struct resume *r = mem_zero(sizeof *r);
+
+    if (progress_id_parse(last_event_id, &r->id) < 0)
+        r->reset = "the event id is malformed";
+    return r;
+}
+
+struct resume *resume_new_topic(void)
+{
+    struct resume *r = mem_zero(sizeof *r);
+
+    r->reset = "the topic was made again";
+    return r;
+}
+
+void resume_free(struct resume *r)
+{
+    if (r == NULL)
+        return;
+    progress_id_fini(&r->id);
+    free(r);
+}
+
+bool resume_is_ahead(const struct resume *r, const struct cache *cache)
+{
+    const struct progress *end = cache_progress(cache);
+
+    for (int32_t i = 0; i < r->id.n && r->reset == NULL; i++)
+        if (r->id.at[i].partition >= end->n || r->id.at[i].next > end->next[r->id.at[i].partition])
+            return true;
+    return false;
+}
+
+void resume_await(struct resume *r, uint64_t ticket, int64_t now_ms)
+{
+    r->ticket = ticket;
+    r->since_ms = now_ms;
+}
+
+/* What a survey made after the stream came has against the id; NULL: nothing. */
+static const char *refute(const struct resume *r, int32_t n, const struct consumer *consumer)
+{
+    for (int32_t i = 0; i < r->id.n; i++) {
+        if (r->id.at[i].partition >= n)
+            return "the event id names a partition that the topic lacks";
+        int64_t end = consumer_surveyed_end(consumer, r->id.at[i].partition);
+        if (end >= 0 && r->id.at[i].next > end)
+            return "the event id is beyond the end of the topic";
+    }
+    return NULL;
+}
+
+bool resume_decide(struct resume *r, const struct cache *cache, const struct consumer *consumer,
+                   uint64_t answered, int64_t now_ms)
+{
+    if (!resume_is_ahead(r, cache))
+        return true;
+    if (answered < r->ticket)
+        return false;
+    r->reset = refute(r, cache_progress(cache)->n, consumer);
+    return r->reset != NULL || now_ms - r->since_ms > LEADERLESS_MS;
+}
+
+/* Below the horizon the reader may have missed a delete. */
+static bool below_horizon(const struct progress *from, const struct cache *cache)
+{
+    for (int32_t i = 0; i < from->n && cache_compacted(cache); i++)
+        if (from->next[i] >= 0 && from->next[i] < cache_horizon(cache, i))
+            return true;
+    return false;
+}
+
+struct replay *resume_replay(const struct resume *r, const struct cache *cache, const char **reason)
+{
+    struct progress from = {0};
+    struct replay *replay = NULL;
+
+    *reason = r ? r->reset : NULL;
+    if (r == NULL || r->reset != NULL)
+        return replay_fresh(cache);
+    progress_resize(&from, cache_progress(cache)->n);
+    for (int32_t i = 0; i < r->id.n; i++)
+        if (r->id.at[i].partition < from.n)
+            from.next[r->id.at[i].partition] = r->id.at[i].next;
+    if (below_horizon(&from, cache)) {
+        *reason = resume_deletes_unknown;
+        replay = replay_fresh(cache);
+    } else {
+        replay = replay_resumed(cache, &from);
+    }
+    progress_fini(&from);
+    return replay;
+}

@@ -1,0 +1,34 @@
+/* resume - where a stream wants to go on, and whether it can: judged when the cache is ready. */
+#ifndef SKF_STREAM_RESUME_H
+#define SKF_STREAM_RESUME_H
+
+#include "kafka/consumer.h"
+#include "stream/replay.h"
+
+struct resume;
+
+/* From an event id; one that is malformed leads to a reset. */
+struct resume *resume_new(struct slice last_event_id);
+/* For a stream whose topic was made again. */
+struct resume *resume_new_topic(void);
+void resume_free(struct resume *resume);
+
+/* The id is beyond what the cache has read: it may be another responder's that has read more, so it
+ * waits.  The survey of that ticket will say. */
+bool resume_is_ahead(const struct resume *resume, const struct cache *cache);
+void resume_await(struct resume *resume, uint64_t ticket, int64_t now_ms);
+/* Looks at what the surveys up to `answered` say.  True if the waiting is over: the cache has
+ * caught up, the place does not exist (then it leads to a reset), or its partition has no leader to
+ * ask. */
+bool resume_decide(struct resume *resume, const struct cache *cache,
+                   const struct consumer *consumer, uint64_t answered, int64_t now_ms);
+
+/* The replay (the caller's) to start with; NULL is a fresh stream's resume.  *reason gets why it
+ * has to be a reset, or NULL. */
+struct replay *resume_replay(const struct resume *resume, const struct cache *cache,
+                             const char **reason);
+
+/* Why a stream that fell behind is reset. */
+extern const char resume_deletes_unknown[];
+
+#endif

@@ -1,0 +1,355 @@
+#include "stream/resume.h"
+
+#include <stdlib.h>
+
+#include "support.h"
+
+enum { PARTITIONS = 3, LEADERLESS_MS = 10000, RETENTION_MS = 1000 };
+
+/* -- the consumer, as it is seen here -- */
+
+struct consumer {
+    int64_t surveyed_end[PARTITIONS]; /* -1: the last survey did not get it */
+};
+static struct consumer consumer;
+
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+{
+    return c->surveyed_end[partition];
+}
+
+/* -- a cache of three partitions, and an id -- */
+
+static struct cache *cache;
+static struct resume *resume;
+
+static void make(bool compacted)
+{
+    cache_free(cache);
+    cache = cache_new(1 << 20);
+    cache_reset(cache, compacted, RETENTION_MS);
+    cache_set_partitions(cache, PARTITIONS);
+    for (int i = 0; i < PARTITIONS; i++)
+        cache_set_origin(cache, i, 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    make(true);
+    for (int i = 0; i < PARTITIONS; i++)
+        consumer.surveyed_end[i] = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    resume_free(resume);
+    resume = NULL;
+    cache_free(cache);
+    cache = NULL;
+    return 0;
+}
+
+/* Records up to that offset, which is the next one then. */
+static void fill(int32_t partition, int64_t next)
+{
+    while (cache_progress(cache)->next[partition] < next) {
+        const struct record r = {.partition = partition,
+                                 .offset = cache_progress(cache)->next[partition],
+                                 .key = BYTES("k"),
+                                 .value = BYTES("v")};
+        cache_append(cache, &r, 0, 0);
+    }
+    consumer.surveyed_end[partition] = next;
+}
+
+static void resume_at(const char *id)
+{
+    resume_free(resume);
+    resume = resume_new(slice_str(id));
+}
+
+/* The id of these next offsets. */
+static void resume_from(int64_t next0, int64_t next1, int64_t next2)
+{
+    int64_t next[] = {next0, next1, next2};
+    const struct progress p = {PARTITIONS, next};
+    struct buf id = {0};
+
+    progress_add(&id, &p);
+    resume_free(resume);
+    resume = resume_new(buf_slice(&id));
+    buf_fini(&id);
+}
+
+/* Where the replay starts partition 0, and why it has to be a reset: NULL, or a part of it. */
+static void check_replay(int64_t next0, const char *expected)
+{
+    const char *reason = "untouched";
+    struct replay *replay = resume_replay(resume, cache, &reason);
+
+    assert_non_null(replay);
+    assert_int_equal(progress_get(replay_progress(replay), 0), next0);
+    if (expected == NULL && reason != NULL)
+        fail_msg("a reset: %s", reason);
+    if (expected != NULL && (reason == NULL || strstr(reason, expected) == NULL))
+        fail_msg("%s, not: %s", reason ? reason : "no reset", expected);
+    replay_free(replay);
+}
+
+/* -- what is judged at once -- */
+
+static void no_id_is_a_fresh_stream(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    check_replay(0, NULL);
+}
+
+static void an_id_goes_on_where_it_says(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(3, 0, 0);
+    assert_false(resume_is_ahead(resume, cache));
+    check_replay(3, NULL);
+}
+
+static void a_malformed_id_leads_to_a_reset(void **state)
+{
+    static const char *const ids[] = {"", "x", "AQIAAg==x", "[]", "AgIAAg==", "AQ==", "AQIA"};
+
+    (void)state;
+    fill(0, 5);
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        resume_at(ids[i]);
+        assert_false(resume_is_ahead(resume, cache)); /* nothing to wait for */
+        check_replay(0, "malformed");
+    }
+}
+
+static void partitions_that_an_id_omits_start_at_their_beginning(void **state)
+{
+    const char *reason;
+
+    (void)state;
+    fill(0, 5);
+    fill(1, 5);
+    resume_at("AQIAAg=="); /* partition 0, next 1 */
+    assert_false(resume_is_ahead(resume, cache));
+    struct replay *replay = resume_replay(resume, cache, &reason);
+    assert_null(reason);
+    assert_int_equal(progress_get(replay_progress(replay), 0), 1);
+    assert_int_equal(progress_get(replay_progress(replay), 1), OFFSET_BEGINNING);
+    replay_free(replay);
+}
+
+static void a_topic_made_again_leads_to_a_reset(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume = resume_new_topic();
+    assert_false(resume_is_ahead(resume, cache));
+    check_replay(0, "made again");
+}
+
+/* -- the horizon of deletes -- */
+
+/* A delete at offset 1 that the cache has dropped by now. */
+static void drop_a_delete(void)
+{
+    struct record r = {.key = BYTES("a"), .value = BYTES("v")};
+
+    cache_append(cache, &r, 0, 0);
+    r.offset = 1;
+    r.value = slice_of(NULL, 0);
+    cache_append(cache, &r, 0, 0);
+    fill(0, 5);
+    cache_expire(cache, 10 * RETENTION_MS);
+    assert_int_equal(cache_horizon(cache, 0), 2);
+}
+
+static void an_id_below_the_horizon_leads_to_a_reset(void **state)
+{
+    (void)state;
+    drop_a_delete();
+    for (int64_t next = 0; next < 2; next++) {
+        resume_from(next, 0, 0);
+        check_replay(0, "deletes");
+    }
+}
+
+static void an_id_at_the_horizon_goes_on(void **state)
+{
+    (void)state;
+    drop_a_delete();
+    resume_from(2, 0, 0);
+    check_replay(2, NULL);
+}
+
+static void one_that_never_saw_a_partition_has_no_delete_to_miss(void **state)
+{
+    (void)state;
+    drop_a_delete();
+    resume_from(OFFSET_BEGINNING, 0, 0);
+    check_replay(OFFSET_BEGINNING, NULL);
+}
+
+static void a_topic_that_is_not_compacted_has_no_deletes(void **state)
+{
+    (void)state;
+    make(false);
+    fill(0, 5);
+    cache_set_origin(cache, 0, 3);
+    resume_from(1, 0, 0);
+    check_replay(1, NULL);
+}
+
+/* -- an id that is ahead -- */
+
+static void an_id_is_ahead_from_one_past_the_cache_on(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(5, 0, 0);
+    assert_false(resume_is_ahead(resume, cache));
+    resume_from(6, 0, 0);
+    assert_true(resume_is_ahead(resume, cache));
+    resume_from(5, 1, 0);
+    assert_true(resume_is_ahead(resume, cache));
+}
+
+static void an_id_of_a_partition_that_is_not_there_is_ahead(void **state)
+{
+    (void)state;
+    resume_at("AQIGAg=="); /* partition 3, next 1 */
+    assert_true(resume_is_ahead(resume, cache));
+}
+
+static void an_id_that_is_ahead_waits_for_its_survey(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 0);
+    assert_false(resume_decide(resume, cache, &consumer, 6, 0));
+    assert_false(resume_decide(resume, cache, &consumer, 6, 100 * LEADERLESS_MS));
+}
+
+static void an_id_beyond_the_end_leads_to_a_reset(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 0);
+    consumer.surveyed_end[0] = 7;
+    assert_true(resume_decide(resume, cache, &consumer, 7, 0));
+    check_replay(0, "beyond the end");
+}
+
+static void an_id_that_is_merely_ahead_of_the_cache_waits_for_it(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 0);
+    consumer.surveyed_end[0] = 8;
+    assert_false(resume_decide(resume, cache, &consumer, 7, 0));
+    assert_false(resume_decide(resume, cache, &consumer, 9, 5000));
+    fill(0, 8);
+    assert_true(resume_decide(resume, cache, &consumer, 9, 5000));
+    check_replay(8, NULL);
+}
+
+static void the_cache_may_catch_up_before_the_survey(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 0);
+    fill(0, 8);
+    assert_true(resume_decide(resume, cache, &consumer, 0, 0));
+    check_replay(8, NULL);
+}
+
+static void a_partition_that_the_topic_lacks_leads_to_a_reset(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_at("AQIGAg==");
+    resume_await(resume, 7, 0);
+    assert_false(resume_decide(resume, cache, &consumer, 6, 0));
+    assert_true(resume_decide(resume, cache, &consumer, 7, 0));
+    check_replay(0, "partition");
+}
+
+static void a_partition_that_the_topic_gets_meanwhile_is_none_that_lacks(void **state)
+{
+    struct cache *larger = cache_new(1 << 20);
+
+    (void)state;
+    resume_at("AQICAA=="); /* partition 1, next 0 */
+    cache_reset(larger, true, RETENTION_MS);
+    cache_set_partitions(larger, 1);
+    assert_true(resume_is_ahead(resume, larger));
+    resume_await(resume, 7, 0);
+    cache_set_partitions(larger, 2);
+    cache_set_origin(larger, 1, 0);
+    assert_true(resume_decide(resume, larger, &consumer, 0, 0));
+    cache_free(larger);
+}
+
+static void where_the_survey_knows_no_end_it_is_waited_for_ten_seconds(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 1000);
+    consumer.surveyed_end[0] = -1;
+    assert_false(resume_decide(resume, cache, &consumer, 7, 1000));
+    assert_false(resume_decide(resume, cache, &consumer, 7, 1000 + LEADERLESS_MS));
+    assert_true(resume_decide(resume, cache, &consumer, 7, 1001 + LEADERLESS_MS));
+    check_replay(8, NULL);
+}
+
+static void a_later_survey_may_find_the_end(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    resume_from(8, 0, 0);
+    resume_await(resume, 7, 0);
+    consumer.surveyed_end[0] = -1;
+    assert_false(resume_decide(resume, cache, &consumer, 7, 0));
+    consumer.surveyed_end[0] = 6;
+    assert_true(resume_decide(resume, cache, &consumer, 8, 1));
+    check_replay(0, "beyond the end");
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(no_id_is_a_fresh_stream),
+        T(an_id_goes_on_where_it_says),
+        T(a_malformed_id_leads_to_a_reset),
+        T(partitions_that_an_id_omits_start_at_their_beginning),
+        T(a_topic_made_again_leads_to_a_reset),
+        T(an_id_below_the_horizon_leads_to_a_reset),
+        T(an_id_at_the_horizon_goes_on),
+        T(one_that_never_saw_a_partition_has_no_delete_to_miss),
+        T(a_topic_that_is_not_compacted_has_no_deletes),
+        T(an_id_is_ahead_from_one_past_the_cache_on),
+        T(an_id_of_a_partition_that_is_not_there_is_ahead),
+        T(an_id_that_is_ahead_waits_for_its_survey),
+        T(an_id_beyond_the_end_leads_to_a_reset),
+        T(an_id_that_is_merely_ahead_of_the_cache_waits_for_it),
+        T(the_cache_may_catch_up_before_the_survey),
+        T(a_partition_that_the_topic_lacks_leads_to_a_reset),
+        T(a_partition_that_the_topic_gets_meanwhile_is_none_that_lacks),
+        T(where_the_survey_knows_no_end_it_is_waited_for_ten_seconds),
+        T(a_later_survey_may_find_the_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

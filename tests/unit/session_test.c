@@ -1,0 +1,871 @@
+#include "guard/session.h"
+
+#include <openssl/sha.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "fake_loop.h"
+#include "stream/fanout.h"
+#include "support.h"
+
+enum { CHALLENGE_MS = 10000, LEEWAY_MS = 2000, MAX_AGE_MS = 600000, DUE_TURN = 200 };
+
+static const char challenge[] =
+    "event:challenge\ndata:{\"method\":\"POST\",\"headers\":{\"content-type\":"
+    "\"application/x-challenge-response\"}}\n\n";
+
+/* -- the wall clock, which can be set -- */
+
+static int64_t stepped_ms;
+static void (*on_step)(void *arg);
+static void *on_step_arg;
+
+int64_t __real_loop_wall_ms(void);
+int64_t __wrap_loop_wall_ms(void);
+int64_t __wrap_loop_wall_ms(void)
+{
+    return __real_loop_wall_ms() + stepped_ms;
+}
+
+void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg)
+{
+    (void)loop;
+    on_step = stepped;
+    on_step_arg = arg;
+}
+
+static void step_clock(int64_t ms)
+{
+    stepped_ms += ms;
+    on_step(on_step_arg);
+    fake_loop_settle();
+}
+
+/* -- streams, as the sessions see them -- */
+
+struct stream {
+    struct session *session; /* NULL: closed */
+    int challenges, finished;
+    bool lingers;          /* half an event is still under way when it is finished */
+    bool dies_when_spoken; /* the front turns out to have gone */
+};
+
+static struct session *all[2048]; /* that are not closed */
+static size_t count;
+
+static void end(struct stream *s)
+{
+    for (size_t i = 0; i < count; i++)
+        if (all[i] == s->session)
+            all[i] = all[--count];
+    session_close(s->session);
+    s->session = NULL;
+}
+
+void fanout_say(struct stream *s, struct slice records)
+{
+    struct output out = {0};
+
+    output_read(&out, records);
+    assert_text(buf_slice(&out.text), challenge);
+    assert_true(out.id == 1 && !out.ended && out.rest == 0);
+    output_fini(&out);
+    assert_non_null(s->session);
+    if (s->finished)
+        return;
+    s->challenges++;
+    if (s->dies_when_spoken)
+        end(s);
+}
+
+void fanout_finish(struct stream *s)
+{
+    assert_non_null(s->session);
+    s->finished++;
+    if (!s->lingers)
+        end(s);
+}
+
+/* -- the guard, likewise -- */
+
+static uint8_t withdrawn; /* keys up to this one */
+
+bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
+{
+    (void)g;
+    return thumbprint[0] > withdrawn;
+}
+
+struct token_hash token_hash(struct slice text)
+{
+    struct token_hash h;
+
+    SHA256(text.p, text.n, h.bytes);
+    return h;
+}
+
+/* -- sessions -- */
+
+static struct loop *loop;
+static struct sessions *sessions;
+
+static void start(int64_t leeway_ms)
+{
+    const struct session_config config = {
+        .challenge_ms = CHALLENGE_MS, .leeway_ms = leeway_ms, .max_age_ms = MAX_AGE_MS};
+
+    loop = loop_new();
+    sessions = sessions_new(loop, &config);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    stepped_ms = 0;
+    withdrawn = 0;
+    start(0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    while (count > 0) /* of a test that failed */
+        session_close(all[--count]);
+    sessions_free(sessions);
+    loop_free(loop);
+    return 0;
+}
+
+static struct verdict verdict_by(const char *sub, int64_t left_ms, uint8_t key)
+{
+    return (struct verdict){.exp_ms = loop_wall_ms() + left_ms, .sub = sub, .key = {key}};
+}
+
+/* What a good token says: whose it is, and how long it is good from now on. */
+static struct verdict verdict(const char *sub, int64_t left_ms)
+{
+    return verdict_by(sub, left_ms, 1);
+}
+
+/* With that token in the URL; NULL: it came in the header. */
+static void open_by(struct stream *s, const char *sub, int64_t left_ms, const char *in_url,
+                    uint8_t key)
+{
+    struct verdict v = verdict_by(sub, left_ms, key);
+    struct token_hash hash = token_hash(slice_str(in_url));
+
+    *s = (struct stream){.session = session_open(sessions, &v, in_url ? &hash : NULL)};
+    all[count++] = s->session;
+    session_attach(s->session, s);
+    fake_loop_settle();
+}
+
+static void open_stream(struct stream *s, const char *sub, int64_t left_ms, const char *in_url)
+{
+    open_by(s, sub, left_ms, in_url, 1);
+}
+
+static void renew_by(const char *sub, int64_t left_ms, const char *selector, uint8_t key)
+{
+    struct verdict v = verdict_by(sub, left_ms, key);
+    struct token_hash hash = token_hash(slice_str(selector));
+
+    sessions_renew(sessions, selector ? &hash : NULL, &v);
+    fake_loop_settle();
+}
+
+static void renew(const char *sub, int64_t left_ms, const char *selector)
+{
+    renew_by(sub, left_ms, selector, 1);
+}
+
+/* The stream has had that many challenges, and ends `left_ms` from now, not before. */
+static void check_end_in(struct stream *s, int64_t left_ms)
+{
+    fake_loop_pass(left_ms - 1);
+    assert_int_equal(s->finished, 0);
+    fake_loop_pass(1);
+    assert_int_equal(s->finished, 1);
+}
+
+static void check_challenge_in(struct stream *s, int64_t ms)
+{
+    int before = s->challenges;
+
+    fake_loop_pass(ms - 1);
+    assert_int_equal(s->challenges, before);
+    fake_loop_pass(1);
+    assert_int_equal(s->challenges, before + 1);
+}
+
+/* -- challenge and end -- */
+
+static void the_challenge_comes_a_window_before_the_expiry(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    check_challenge_in(&s, 20000);
+    check_end_in(&s, 10000);
+    assert_int_equal(s.challenges, 1);
+}
+
+static void the_end_comes_at_the_expiry_with_the_leeway(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start(LEEWAY_MS);
+    open_stream(&s, "alice", 30000, NULL);
+    check_challenge_in(&s, 20000);
+    check_end_in(&s, 10000 + LEEWAY_MS);
+}
+
+static void a_token_that_lives_shorter_is_challenged_at_once(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 3000, NULL);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 1);
+    check_end_in(&s, 3000);
+    assert_int_equal(s.challenges, 1);
+}
+
+static void a_token_that_lives_just_the_window_is_challenged_at_once(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", CHALLENGE_MS, NULL);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 1);
+    check_end_in(&s, CHALLENGE_MS);
+}
+
+static void a_token_that_is_over_but_for_the_leeway_opens_a_short_stream(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start(LEEWAY_MS);
+    open_stream(&s, "alice", -500, NULL);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 1);
+    check_end_in(&s, LEEWAY_MS - 500);
+}
+
+static void each_stream_of_a_token_is_challenged(void **state)
+{
+    struct stream s[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        open_stream(&s[i], "alice", 30000, "a");
+    fake_loop_pass(20000);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s[i].challenges, 1);
+    fake_loop_pass(10000);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(s[i].finished, 1);
+}
+
+static void a_session_may_be_closed_at_any_time(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    end(&s);
+    open_stream(&s, "alice", 30000, NULL);
+    fake_loop_pass(25000);
+    end(&s);
+    fake_loop_pass(10000);
+    assert_int_equal(s.finished, 0);
+}
+
+static void a_session_without_a_stream_yet_waits_for_it(void **state)
+{
+    struct verdict v = verdict("alice", 5000);
+    struct stream s = {.session = session_open(sessions, &v, NULL)};
+
+    (void)state;
+    session_attach(s.session, &s);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 1);
+    end(&s);
+}
+
+static void a_session_whose_stream_never_came_is_closed(void **state)
+{
+    struct verdict v = verdict("alice", 5000);
+
+    (void)state;
+    session_close(session_open(sessions, &v, NULL));
+    fake_loop_pass(10000);
+}
+
+static void a_stream_may_turn_out_to_be_gone_at_its_challenge(void **state)
+{
+    struct stream s, other;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    open_stream(&other, "alice", 30000, NULL);
+    s.dies_when_spoken = true;
+    fake_loop_pass(40000);
+    assert_int_equal(s.challenges, 1);
+    assert_int_equal(s.finished, 0);
+    assert_int_equal(other.finished, 1);
+}
+
+static void a_stream_that_lingers_is_not_challenged_nor_finished_again(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    s.lingers = true;
+    fake_loop_pass(32000);
+    assert_true(s.challenges == 1 && s.finished == 1);
+    end(&s);
+}
+
+/* -- renewals -- */
+
+static void a_renewal_moves_challenge_and_end(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    fake_loop_pass(25000);
+    renew("alice", 30000, NULL);
+    check_challenge_in(&s, 20000);
+    check_end_in(&s, 10000);
+    assert_int_equal(s.challenges, 2);
+}
+
+static void a_renewal_before_the_challenge_moves_it_too(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    fake_loop_pass(5000);
+    renew("alice", 40000, NULL);
+    check_challenge_in(&s, 30000);
+    check_end_in(&s, 10000);
+}
+
+static void a_renewal_in_the_last_millisecond_counts(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    fake_loop_pass(29999);
+    renew("alice", 30000, NULL);
+    fake_loop_pass(1000);
+    assert_int_equal(s.finished, 0);
+    end(&s);
+}
+
+static void renewals_may_follow_each_other_without_limit(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 12000, NULL);
+    for (int i = 1; i <= 40; i++) {
+        fake_loop_pass(10000);
+        assert_true(s.challenges == i && s.finished == 0);
+        renew("alice", 12000, NULL);
+    }
+    check_end_in(&s, 12000);
+}
+
+static void a_renewal_for_less_than_the_window_is_challenged_at_once(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 12000, NULL);
+    fake_loop_pass(10000);
+    renew("alice", 5000, NULL);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 2);
+    check_end_in(&s, 5000);
+}
+
+static void an_expiry_that_is_not_later_changes_nothing(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    renew("alice", 30000, NULL);
+    renew("alice", 29999, NULL);
+    renew("alice", -1000, NULL);
+    check_challenge_in(&s, 20000);
+    renew("alice", 10000, NULL);
+    renew("alice", 5000, NULL);
+    check_end_in(&s, 10000);
+    assert_int_equal(s.challenges, 1);
+}
+
+/* A token made before the challenge came, and sent again after the renewal. */
+static void a_repeated_renewal_brings_no_second_challenge(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    fake_loop_pass(25000);
+    struct verdict v = verdict("alice", 12000);
+    for (int i = 0; i < 3; i++)
+        sessions_renew(sessions, NULL, &v);
+    fake_loop_pass(2000);
+    assert_int_equal(s.challenges, 2);
+    sessions_renew(sessions, NULL, &v);
+    fake_loop_pass(9999);
+    assert_int_equal(s.challenges, 2);
+    check_end_in(&s, 1);
+}
+
+static void no_renewal_goes_beyond_the_greatest_age(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    renew("alice", 10 * MAX_AGE_MS, NULL);
+    check_end_in(&s, MAX_AGE_MS);
+}
+
+static void no_token_opens_a_stream_beyond_the_greatest_age(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 10 * MAX_AGE_MS, NULL);
+    check_end_in(&s, MAX_AGE_MS);
+}
+
+static void a_stream_that_is_finished_is_not_renewed(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    s.lingers = true;
+    fake_loop_pass(30000);
+    assert_int_equal(s.finished, 1);
+    renew("alice", 300000, NULL);
+    fake_loop_pass(2000);
+    assert_true(s.challenges == 1 && s.finished == 1);
+    end(&s);
+}
+
+/* -- which streams -- */
+
+static void another_subject_renews_nothing(void **state)
+{
+    struct stream in_header, in_url;
+
+    (void)state;
+    open_stream(&in_header, "alice", 30000, NULL);
+    open_stream(&in_url, "alice", 30000, "a");
+    renew("bob", 100000, NULL);
+    renew("bob", 100000, "a");
+    renew("alic", 100000, "a");
+    renew(NULL, 100000, NULL);
+    renew(NULL, 100000, "a");
+    renew("", 100000, "a");
+    fake_loop_pass(30000);
+    assert_true(in_header.finished && in_url.finished);
+}
+
+static void a_selector_renews_the_streams_with_that_token_in_their_url(void **state)
+{
+    struct stream a[2], b, in_header;
+
+    (void)state;
+    open_stream(&a[0], "alice", 30000, "a");
+    open_stream(&b, "alice", 30000, "b");
+    open_stream(&a[1], "alice", 30000, "a");
+    open_stream(&in_header, "alice", 30000, NULL);
+    renew("alice", 100000, "a");
+    fake_loop_pass(30000);
+    assert_true(!a[0].finished && !a[1].finished && b.finished && in_header.finished);
+    fake_loop_pass(70000);
+    assert_true(a[0].finished && a[1].finished);
+}
+
+static void without_a_selector_the_streams_without_a_token_in_their_url_are_renewed(void **state)
+{
+    struct stream a, in_header[2];
+
+    (void)state;
+    open_stream(&in_header[0], "alice", 30000, NULL);
+    open_stream(&a, "alice", 30000, "a");
+    open_stream(&in_header[1], "alice", 20000, NULL);
+    renew("alice", 100000, NULL);
+    fake_loop_pass(30000);
+    assert_true(a.finished && !in_header[0].finished && !in_header[1].finished);
+    fake_loop_pass(70000);
+}
+
+static void a_selector_that_matches_nothing_renews_nothing(void **state)
+{
+    struct stream a, in_header;
+
+    (void)state;
+    open_stream(&a, "alice", 30000, "a");
+    open_stream(&in_header, "alice", 30000, NULL);
+    renew("alice", 100000, "b");
+    renew("alice", 100000, "");
+    fake_loop_pass(30000);
+    assert_true(a.finished && in_header.finished);
+}
+
+/* The selector stays what stands in the URL, however often it was renewed. */
+static void a_selector_goes_on_to_select_after_a_renewal(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, "a");
+    for (int i = 0; i < 10; i++) {
+        fake_loop_pass(25000);
+        renew("alice", 30000, "a");
+    }
+    assert_int_equal(s.finished, 0);
+    check_end_in(&s, 30000);
+}
+
+static void a_token_without_subject_renews_only_by_selector(void **state)
+{
+    struct stream in_header, in_url;
+
+    (void)state;
+    open_stream(&in_header, NULL, 30000, NULL);
+    open_stream(&in_url, NULL, 30000, "a");
+    renew(NULL, 100000, NULL);
+    renew(NULL, 100000, "a");
+    fake_loop_pass(30000);
+    assert_true(in_header.finished && !in_url.finished);
+    fake_loop_pass(70000);
+}
+
+static void no_subject_is_not_an_empty_one(void **state)
+{
+    struct stream in_url;
+
+    (void)state;
+    open_stream(&in_url, NULL, 30000, "a");
+    renew("", 100000, "a");
+    fake_loop_pass(30000);
+    assert_true(in_url.finished);
+}
+
+/* The two streams of one subject in one table must not be mixed up by what a subject holds. */
+static void a_subject_cannot_be_made_to_look_like_a_selector(void **state)
+{
+    struct token_hash hash = token_hash(slice_str("a"));
+    struct stream in_url;
+    char sub[64] = {0};
+
+    (void)state;
+    open_stream(&in_url, "alice", 30000, "a");
+    snprintf(sub, sizeof sub, "%.32s\001alice", (const char *)hash.bytes);
+    renew(sub, 100000, NULL);
+    fake_loop_pass(30000);
+    assert_true(in_url.finished);
+}
+
+static void a_stream_that_has_ended_leaves_its_group(void **state)
+{
+    struct stream s[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        open_stream(&s[i], "alice", 30000, "a");
+    end(&s[1]);
+    renew("alice", 50000, "a");
+    end(&s[0]);
+    renew("alice", 60000, "a");
+    check_end_in(&s[2], 60000);
+    renew("alice", 70000, "a");
+}
+
+/* -- the rate -- */
+
+static void a_subject_has_ten_renewals_a_second(void **state)
+{
+    (void)state;
+    for (int second = 0; second < 3; second++) {
+        for (int i = 0; i < 15; i++)
+            assert_int_equal(sessions_allow_renewal(sessions, "alice"), i < 10);
+        assert_true(sessions_allow_renewal(sessions, "bob"));
+        assert_true(sessions_allow_renewal(sessions, NULL));
+        fake_loop_pass(1000);
+    }
+}
+
+static void the_rates_are_bounded(void **state)
+{
+    char sub[16];
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        snprintf(sub, sizeof sub, "s%d", i);
+        assert_true(sessions_allow_renewal(sessions, sub));
+    }
+    for (int i = 0; i < 9; i++)
+        assert_true(sessions_allow_renewal(sessions, sub));
+    assert_false(sessions_allow_renewal(sessions, sub));
+}
+
+/* -- keys -- */
+
+static void streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window(void **state)
+{
+    struct stream s, other;
+
+    (void)state;
+    open_by(&s, "alice", 300000, NULL, 1);
+    open_by(&other, "alice", 300000, NULL, 2);
+    fake_loop_pass(1000);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_settle();
+    assert_true(s.challenges == 1 && other.challenges == 0);
+    check_end_in(&s, CHALLENGE_MS);
+    assert_int_equal(s.challenges, 1);
+    fake_loop_pass(100000);
+    assert_true(other.finished == 0 && other.challenges == 0);
+    end(&other);
+}
+
+static void the_window_after_a_withdrawal_holds_with_a_leeway_too(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start(LEEWAY_MS);
+    open_by(&s, "alice", 300000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_settle();
+    assert_int_equal(s.challenges, 1);
+    check_end_in(&s, CHALLENGE_MS);
+}
+
+static void a_withdrawal_prolongs_nothing(void **state)
+{
+    struct stream s, t;
+
+    (void)state;
+    open_by(&s, "alice", 3000, NULL, 1);
+    open_by(&t, "alice", 300000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    check_end_in(&s, 3000);
+    sessions_check_keys(sessions, NULL); /* the files changed once more */
+    sessions_check_keys(sessions, NULL);
+    check_end_in(&t, CHALLENGE_MS - 3000);
+    assert_int_equal(t.challenges, 1);
+}
+
+static void a_stream_renewed_under_a_key_of_the_set_stays(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_by(&s, "alice", 300000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_pass(5000);
+    renew_by("alice", 30000, NULL, 2);
+    sessions_check_keys(sessions, NULL);
+    check_challenge_in(&s, 20000);
+    check_end_in(&s, 10000);
+}
+
+/* A renewal whose expiry is not later must not take the stream to its key: it changes nothing. */
+static void a_stream_keeps_its_key_unless_it_is_renewed(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_by(&s, "alice", 300000, NULL, 2);
+    renew_by("alice", 200000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_pass(100000);
+    assert_true(s.finished == 0 && s.challenges == 0);
+    end(&s);
+}
+
+/* Its key is still good, but the token's later expiry is what holds the stream open. */
+static void a_stream_renewed_by_a_key_that_is_withdrawn_is_challenged(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_by(&s, "alice", 30000, NULL, 2);
+    renew_by("alice", 200000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_settle();
+    assert_int_equal(s.challenges, 1);
+    check_end_in(&s, CHALLENGE_MS);
+}
+
+/* -- the clock -- */
+
+static void a_clock_set_forward_ends_streams_by_the_new_time(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    fake_loop_pass(10000);
+    step_clock(25000);
+    check_challenge_in(&s, 15000);
+    step_clock(9000);
+    check_end_in(&s, 1000);
+}
+
+static void a_clock_set_beyond_the_expiry_ends_the_stream_at_once(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    step_clock(3600000);
+    fake_loop_pass(0);
+    assert_int_equal(s.finished, 1);
+    assert_int_equal(s.challenges, 0);
+}
+
+static void a_clock_set_back_lets_streams_live_by_the_new_time(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    fake_loop_pass(30000);
+    step_clock(-20000);
+    check_challenge_in(&s, 40000);
+    check_end_in(&s, 10000);
+}
+
+/* -- many at once -- */
+
+static int sum(const struct stream *s, int n, bool finished)
+{
+    int all_of = 0;
+
+    for (int i = 0; i < n; i++)
+        all_of += finished ? s[i].finished : s[i].challenges;
+    return all_of;
+}
+
+static void many_that_are_due_in_one_moment_are_served_some_in_a_turn(void **state)
+{
+    enum { N = 5 * DUE_TURN + 50 };
+    static struct stream s[N];
+
+    (void)state;
+    for (int i = 0; i < N; i++)
+        open_stream(&s[i], "alice", 30000, NULL);
+    withdrawn = 1;
+    for (int finished = 0; finished < 2; finished++) {
+        int turns = 0;
+        stepped_ms += finished ? 30000 : 0;
+        sessions_check_keys(sessions, NULL); /* all are due */
+        assert_int_equal(sum(s, N, finished), 0);
+        for (int done = 0; done < N; turns++) {
+            fake_loop_turn();
+            int now = sum(s, N, finished);
+            assert_in_range(now - done, 1, DUE_TURN);
+            done = now;
+        }
+        assert_int_equal(turns, 6);
+    }
+}
+
+static void one_that_is_due_may_be_closed_before_its_turn(void **state)
+{
+    struct stream s[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        open_by(&s[i], "alice", 300000, NULL, 1);
+    withdrawn = 1;
+    sessions_check_keys(sessions, NULL); /* all are due */
+    end(&s[1]);
+    fake_loop_settle();
+    assert_true(s[0].challenges && !s[1].challenges && s[2].challenges);
+    end(&s[0]);
+    end(&s[2]);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(the_challenge_comes_a_window_before_the_expiry),
+        T(the_end_comes_at_the_expiry_with_the_leeway),
+        T(a_token_that_lives_shorter_is_challenged_at_once),
+        T(a_token_that_lives_just_the_window_is_challenged_at_once),
+        T(a_token_that_is_over_but_for_the_leeway_opens_a_short_stream),
+        T(each_stream_of_a_token_is_challenged),
+        T(a_session_may_be_closed_at_any_time),
+        T(a_session_without_a_stream_yet_waits_for_it),
+        T(a_session_whose_stream_never_came_is_closed),
+        T(a_stream_may_turn_out_to_be_gone_at_its_challenge),
+        T(a_stream_that_lingers_is_not_challenged_nor_finished_again),
+        T(a_renewal_moves_challenge_and_end),
+        T(a_renewal_before_the_challenge_moves_it_too),
+        T(a_renewal_in_the_last_millisecond_counts),
+        T(renewals_may_follow_each_other_without_limit),
+        T(a_renewal_for_less_than_the_window_is_challenged_at_once),
+        T(an_expiry_that_is_not_later_changes_nothing),
+        T(a_repeated_renewal_brings_no_second_challenge),
+        T(no_renewal_goes_beyond_the_greatest_age),
+        T(no_token_opens_a_stream_beyond_the_greatest_age),
+        T(a_stream_that_is_finished_is_not_renewed),
+        T(another_subject_renews_nothing),
+        T(a_selector_renews_the_streams_with_that_token_in_their_url),
+        T(without_a_selector_the_streams_without_a_token_in_their_url_are_renewed),
+        T(a_selector_that_matches_nothing_renews_nothing),
+        T(a_selector_goes_on_to_select_after_a_renewal),
+        T(a_token_without_subject_renews_only_by_selector),
+        T(no_subject_is_not_an_empty_one),
+        T(a_subject_cannot_be_made_to_look_like_a_selector),
+        T(a_stream_that_has_ended_leaves_its_group),
+        T(a_subject_has_ten_renewals_a_second),
+        T(the_rates_are_bounded),
+        T(streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window),
+        T(the_window_after_a_withdrawal_holds_with_a_leeway_too),
+        T(a_withdrawal_prolongs_nothing),
+        T(a_stream_renewed_under_a_key_of_the_set_stays),
+        T(a_stream_keeps_its_key_unless_it_is_renewed),
+        T(a_stream_renewed_by_a_key_that_is_withdrawn_is_challenged),
+        T(a_clock_set_forward_ends_streams_by_the_new_time),
+        T(a_clock_set_beyond_the_expiry_ends_the_stream_at_once),
+        T(a_clock_set_back_lets_streams_live_by_the_new_time),
+        T(many_that_are_due_in_one_moment_are_served_some_in_a_turn),
+        T(one_that_is_due_may_be_closed_before_its_turn),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
