@@ -1,10 +1,12 @@
 // The page: attaches an EventSource to a location and shows what comes.
 //
-//   Stream   one open location: keeps it open, also where EventSource gives up
+//   Stream   one open location: keeps it open, also where EventSource gives up or a token ends
 //   parseId  the key that a last event id carries
 //   view     what is on the screen; text from Kafka goes there by textContent only
 //
-// At the end the three are put together.
+// At the end the three are put together.  demo-token.js makes the access tokens.
+
+import { demoKey, mintToken } from "./demo-token.js";
 
 const MESSAGES_SHOWN = 200;
 const KEYS_SHOWN = 1000;
@@ -13,7 +15,7 @@ const CHARACTERS_SHOWN = 4000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30000;
 
-// Everything the responders send; `message` is an event without a name.
+// Everything the responders send of the topic; `message` is an event without a name.
 const EVENTS = ["message", "delete", "reset", "gap"];
 
 // Keeps one location attached until close().
@@ -22,67 +24,135 @@ const EVENTS = ["message", "delete", "reset", "gap"];
 // 200, such as a 503 while responders are started again.  A stream that was open before is then made
 // anew, with the last event id in the query, since a new EventSource knows none.  One that never
 // opened stays closed: its location is wrong, or nobody may read it.
+//
+// EventSource can send no header, so an access token goes into the query.  Some time before it ends the
+// server sends `challenge`, which is answered with a new token.  The URL keeps the first one all the
+// same: when that is over, the browser's reconnecting is refused, and the stream is made anew.
 class Stream {
   #url;
+  #tokens;
   #on;
   #source = null;
+  #token = null; // the one in the URL of #source, if we made it
   #timer = 0;
   #retryMs = RETRY_FIRST_MS;
   #opened = false;
+  #closed = false;
   #lastEventId = "";
 
-  // on.state(name, detail) and on.event(event)
-  constructor(url, on) {
+  // tokens.make(url): a promise of { text, expiresAt }, or of null if it goes without one of ours;
+  // tokens.renew(): whether another one is to follow the first; on.state(name, detail), on.event(event)
+  constructor(url, tokens, on) {
     this.#url = url;
+    this.#tokens = tokens;
     this.#on = on;
     this.#attach("connecting");
   }
 
   close(reason = "stopped") {
     clearTimeout(this.#timer);
-    this.#source.close();
+    this.#closed = true;
+    this.#source?.close();
+    console.log("closed", reason);
     this.#on.state("closed", reason);
   }
 
-  #attach(state) {
+  async #attach(state) {
+    this.#on.state(state, this.#name());
     const url = new URL(this.#url);
     if (this.#lastEventId) url.searchParams.set("lastEventId", this.#lastEventId);
-
-    const source = new EventSource(url);
-    source.onopen = () => this.#open();
-    source.onerror = () => this.#error();
-    for (const name of EVENTS) source.addEventListener(name, (event) => this.#event(event));
-    this.#source = source;
-    this.#on.state(state, this.#url.href);
+    try {
+      this.#token = await this.#tokens.make(url);
+    } catch (error) {
+      console.log("error", "no token", error.message);
+      if (!this.#closed) this.#giveUp(`no token: ${error.message}`);
+      return;
+    }
+    if (this.#closed) return;
+    if (this.#token) url.searchParams.set("access_token", this.#token.text);
+    this.#open(url);
   }
 
-  #open() {
-    console.log("open", this.#url.href);
+  #open(url) {
+    const source = new EventSource(url);
+    source.onopen = () => this.#onOpen();
+    source.onerror = () => this.#onError();
+    for (const name of EVENTS) source.addEventListener(name, (event) => this.#onEvent(event));
+    source.addEventListener("challenge", (event) => this.#onChallenge(event));
+    this.#source = source;
+  }
+
+  // Without the query, which may hold a token.
+  #name() {
+    return this.#url.origin + this.#url.pathname;
+  }
+
+  #onOpen() {
+    console.log("open", this.#name());
     this.#opened = true;
     this.#retryMs = RETRY_FIRST_MS;
-    this.#on.state("open", this.#url.href);
+    this.#on.state("open", this.#name());
   }
 
-  #event(event) {
+  #onEvent(event) {
     console.log(event.type, event.lastEventId, event.data);
     this.#lastEventId = event.lastEventId;
     this.#on.event(event);
   }
 
-  #error() {
-    const gaveUp = this.#source.readyState === EventSource.CLOSED;
-    console.log("error", gaveUp ? "refused" : "connection lost");
-    if (!gaveUp) this.#on.state("retrying", "connection lost");
-    else if (!this.#opened) this.close("refused by the server");
-    else this.#attachLater();
+  #onError() {
+    const refused = this.#source.readyState === EventSource.CLOSED;
+    console.log("error", refused ? "refused" : "connection lost");
+    if (this.#tokenIsOver()) this.#giveUp("its token is over");
+    else if (refused) this.#giveUp("refused by the server");
+    else this.#on.state("retrying", "connection lost");
+  }
+
+  #tokenIsOver() {
+    return this.#token !== null && Date.now() >= this.#token.expiresAt;
+  }
+
+  // This EventSource is of no use any more: on with another one, or not at all.
+  #giveUp(why) {
+    this.#source?.close();
+    if (!this.#opened) this.close(why);
+    else if (this.#token && !this.#tokens.renew()) this.close(`${why}; Reauthorize is off`);
+    else if (this.#url.searchParams.has("access_token")) this.close(`${why}; the location has its own token`);
+    else this.#attachLater(why);
   }
 
   // Not all clients of a server that comes back should do so in the same moment.
-  #attachLater() {
+  #attachLater(why) {
     const ms = Math.round(this.#retryMs * (0.5 + Math.random()));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
     this.#timer = setTimeout(() => this.#attach("retrying"), ms);
-    this.#on.state("retrying", `refused by the server, again in ${Math.ceil(ms / 1000)} s`);
+    this.#on.state("retrying", `${why}, again in ${Math.ceil(ms / 1000)} s`);
+  }
+
+  async #onChallenge(event) {
+    const source = event.target;
+    console.log("challenge", event.data);
+    const outcome = await this.#answer(source.url, event.data).catch((error) => error.message);
+    console.log("reauthorize", outcome);
+    if (source.readyState === EventSource.OPEN) this.#on.state("open", `${this.#name()}, ${outcome}`);
+  }
+
+  // Where the new token goes, and how, is not the challenge's to say.
+  async #answer(url, challenge) {
+    const type = JSON.parse(challenge).headers["content-type"];
+    if (!this.#token) return "its token ends soon, and the page has no other";
+    if (!this.#tokens.renew()) return "its token ends soon, and Reauthorize is off";
+    const token = await this.#tokens.make(this.#url);
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "content-type": type, authorization: `Bearer ${token.text}` },
+      mode: "same-origin",
+      credentials: "omit",
+      redirect: "error",
+      cache: "no-store",
+    });
+    if (!response.ok) return `the new token was refused: ${response.status}`;
+    return `token renewed, good until ${new Date(token.expiresAt).toLocaleTimeString()}`;
   }
 }
 
@@ -117,6 +187,7 @@ const view = {
   form: document.getElementById("connect"),
   location: document.getElementById("location"),
   stop: document.getElementById("stop"),
+  reauthorize: document.getElementById("reauthorize"),
   messages: document.getElementById("messages"),
   keys: document.getElementById("keys"),
 
@@ -128,6 +199,10 @@ const view = {
     document.getElementById("state-name").textContent = name;
     document.getElementById("state-detail").textContent = detail;
     this.stop.disabled = name === "closed";
+  },
+
+  showDemo() {
+    for (const e of document.querySelectorAll(".demo")) e.hidden = false;
   },
 
   clear() {
@@ -234,6 +309,19 @@ function targetUrl() {
   return field.reportValidity() ? url : null;
 }
 
+const demo = demoKey().catch(() => null);
+demo.then((key) => key && view.showDemo());
+
+// For this origin only, and not where the location brings its own.
+const tokens = {
+  async make(url) {
+    const ours = url.origin === location.origin && !url.searchParams.has("access_token");
+    return ours && (await demo) ? mintToken() : null;
+  },
+
+  renew: () => view.reauthorize.checked,
+};
+
 let stream = null;
 
 view.form.addEventListener("submit", (submit) => {
@@ -242,7 +330,7 @@ view.form.addEventListener("submit", (submit) => {
   if (!url) return;
   stream?.close();
   view.clear();
-  stream = new Stream(url, {
+  stream = new Stream(url, tokens, {
     state: (name, detail) => view.state(name, detail),
     event: (event) => onEvent[event.type](event),
   });
