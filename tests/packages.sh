@@ -9,7 +9,7 @@ run_packages=(build-essential cmake pkg-config libfcgi-dev librdkafka-dev libjan
 
 # What tests need besides. Unit tests are content with the first.
 unit_packages=(libcmocka-dev)
-integration_packages=(python3 python3-pytest python3-confluent-kafka python3-selenium
+integration_packages=(python3 python3-pytest python3-confluent-kafka python3-cryptography python3-selenium
     chromium chromium-driver nodejs npm)
 
 # Prints those of the given packages that are not installed.

@@ -15,6 +15,7 @@ from helpers import PROGRAM, Process
 from kafka import Kafka
 from lighttpd import Lighttpd, make_certificates
 from responder import Responder
+from tokens import leaked
 
 
 @pytest.fixture(scope="session")
@@ -102,11 +103,17 @@ def pytest_sessionstart() -> None:
 
 @pytest.fixture(autouse=True)
 def only_own_processes() -> Iterator[None]:
-    """Whatever a failed test left running ends here."""
+    """Whatever a failed test left running ends here; and no log holds a token."""
     Process.of_this_test.clear()
     yield
     for process in list(Process.running):
         process.end(9)
+    for process in Process.of_this_test:
+        assert not leaked(log_of(process)), f"a token is in the log of {process.name}"
+
+
+def log_of(process: Process) -> str:
+    return process.all_logs() if isinstance(process, Lighttpd) else process.text()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -118,8 +125,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
     if report.failed:
         for process in Process.of_this_test:
-            text = process.all_logs() if isinstance(process, Lighttpd) else process.text()
-            report.sections.append((f"log of {process.name}", text[-5000:]))
+            report.sections.append((f"log of {process.name}", log_of(process)[-5000:]))
         kafka = item.funcargs.get("kafka") if hasattr(item, "funcargs") else None
         if kafka:
             lines = [line for line in kafka.log().splitlines() if re.search(" (WARN|ERROR) ", line)]

@@ -19,8 +19,10 @@ class Lighttpd(Process):
         super().__init__("lighttpd", directory)
         self.http = ("127.0.0.1", free_port())
         self.https = ("127.0.0.1", free_port())
+        self.guarded = ("127.0.0.1", free_port())
         self.url = f"http://localhost:{self.http[1]}"
         self.https_url = f"https://localhost:{self.https[1]}"
+        self.guarded_url = f"https://localhost:{self.guarded[1]}"
         self.root = directory / "root"
         self.environment = os.environ | {"KAFKA_BROKERS": brokers}
         self.external = bool(responders)
@@ -38,7 +40,12 @@ class Lighttpd(Process):
         text = (REPOSITORY / "lighttpd.conf").read_text()
         text = replaced(text, r"\b8080\b", str(self.http[1]))
         text = replaced(text, r"\b9090\b", str(self.https[1]))
+        text = replaced(text, r"\b7143\b", str(self.guarded[1]))
         text = replaced(text, r"--topic events\b", f"--topic {topic}")
+        # The path of a socket has at most 107 bytes.
+        peers = self.directory / "p"
+        peers.mkdir(mode=0o700)
+        text = replaced(text, r'var\.run \+ "/peers"', f'"{peers}"')
         if responders:
             hosts = ",".join(
                 f'( "socket" => "{responder.address}", "check-local" => "disable",'
@@ -53,11 +60,17 @@ class Lighttpd(Process):
         command = ["lighttpd", "-D", "-f", "lighttpd.conf"]
         self.spawn(command, cwd=self.root, env=self.environment, start_new_session=True)
         pool = 0 if self.external else 2
-        self.wait_until_up(lambda: answers(self.https) and len(self.responders()) >= pool)
+
+        def up() -> bool:
+            pools = (self.responders(), self.guarded_responders())
+            ports = (self.https, self.guarded)
+            return all(map(answers, ports)) and all(len(pids) >= pool for pids in pools)
+
+        self.wait_until_up(up)
         return self
 
     def stop(self) -> None:
-        pids = self.responders()
+        pids = self.responders() + self.guarded_responders()
         status = self.end(signal.SIGTERM)
         wait_until(lambda: not any(map(is_running, pids)), what="the end of the responders")
         assert_no_sanitizer_report(self.all_logs())
@@ -65,7 +78,13 @@ class Lighttpd(Process):
         assert status in (0, 1), f"lighttpd ended with {status}: {self.text()[-2000:]}"
 
     def responders(self) -> list[int]:
-        """The process ids of those that it has started itself."""
+        """The process ids of the open pool that it has started itself."""
+        return [pid for pid in self._started() if not has_keys(pid)]
+
+    def guarded_responders(self) -> list[int]:
+        return [pid for pid in self._started() if has_keys(pid)]
+
+    def _started(self) -> list[int]:
         return [pid for pid in children(self.process.pid) if is_running(pid)]
 
     def all_logs(self) -> str:
@@ -87,6 +106,13 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def has_keys(pid: int) -> bool:
+    try:
+        return b"--jwks" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def make_certificates() -> None:
-    if not CA.exists():
-        subprocess.run([REPOSITORY / "certs" / "make"], check=True)
+    """And the keys for tokens; what is there stays."""
+    subprocess.run([REPOSITORY / "certs" / "make"], check=True)

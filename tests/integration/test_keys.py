@@ -1,0 +1,213 @@
+"""Keys that change under open streams."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from helpers import free_port, wait_until
+from responder import Responder
+from tokens import CHALLENGE, Jwks, Key, ec_key, in_url, jwks, renew, rsa_key
+
+WINDOW = 2
+OLD, NEW = rsa_key("old"), ec_key("new")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Jwks:
+    return Jwks(tmp_path / "jwks.json", OLD)
+
+
+@pytest.fixture
+def responder(start, keys) -> Responder:
+    options = keys.options("--challenge", str(WINDOW))
+    return start("events", *options, brokers=f"127.0.0.1:{free_port()}")
+
+
+def status(responder: Responder, token: str) -> int:
+    return responder.send("GET", in_url(token)).wait_head().status
+
+
+def reload(responder: Responder) -> None:
+    """As `systemctl reload` does, for those who don't want to wait two seconds."""
+    lines = len(responder.text().splitlines())
+    os.kill(responder.pid, signal.SIGHUP)
+    wait_until(lambda: len(responder.text().splitlines()) > lines)
+
+
+# How the file changes; all must be seen
+
+
+def by_rename(keys: Jwks, *wanted: Key) -> None:
+    keys.write(*wanted)
+
+
+def in_place(keys: Jwks, *wanted: Key) -> None:
+    keys.path.write_text(jwks(*wanted))
+
+
+def by_symlink(keys: Jwks, *wanted: Key) -> None:
+    """As Kubernetes does it: the link's own directory never changes its name."""
+    directory = keys.path.parent / f"version-{time.monotonic_ns()}"
+    directory.mkdir()
+    (directory / "jwks.json").write_text(jwks(*wanted))
+    link = keys.path.parent / "link.new"
+    link.symlink_to(directory / "jwks.json")
+    os.replace(link, keys.path)
+
+
+def half_written(keys: Jwks, *wanted: Key) -> None:
+    """A slow download, in the middle of which the file is looked at."""
+    text = jwks(*wanted)
+    with open(keys.path, "w") as file:
+        file.write(text[: len(text) // 2])
+        file.flush()
+        time.sleep(2.5)  # it is looked at every two seconds
+        file.write(text[len(text) // 2 :])
+
+
+def same_size_same_time(keys: Jwks, *wanted: Key) -> None:
+    """Only the inode tells."""
+    seen = keys.path.stat()
+    keys.write(*wanted)
+    os.utime(keys.path, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    "change", [by_rename, in_place, by_symlink, half_written, same_size_same_time]
+)
+def test_a_change_is_seen(responder, keys, change, note):
+    old, new = OLD.mint(), NEW.mint()
+    assert status(responder, old) == 200
+    assert status(responder, new) == 401
+    began = time.monotonic()
+    change(keys, NEW)
+    wait_until(lambda: status(responder, new) == 200, timeout=6)
+    note("seen after s", round(time.monotonic() - began, 1))
+    assert status(responder, old) == 401, "it was remembered, but its key is gone"
+    assert status(responder, OLD.mint()) == 401
+
+
+def test_sighup_reads_at_once(responder, keys):
+    keys.write(OLD, NEW)
+    began = time.monotonic()
+    reload(responder)
+    assert status(responder, NEW.mint()) == status(responder, OLD.mint()) == 200
+    assert time.monotonic() - began < 1
+
+
+def remove(keys: Jwks) -> None:
+    keys.path.unlink()
+
+
+def text(content: str) -> Callable[[Jwks], None]:
+    return lambda keys: keys.path.write_text(content)
+
+
+BROKEN: dict[str, Callable[[Jwks], None]] = {
+    "gone": remove,
+    "empty": text(""),
+    "half": lambda keys: keys.path.write_text(jwks(NEW)[:-20]),
+    "no JWKS": text("<html>502 Bad Gateway</html>"),
+    "keys twice": lambda keys: keys.write(NEW, NEW),
+    "the demo's": lambda keys: keys.write(NEW, ec_key("demo-insecure")),
+    "too large": lambda keys: keys.path.write_text(jwks(NEW) + " " * (1 << 20)),
+}
+
+
+def test_a_broken_file_keeps_the_old_keys_and_says_so(responder, keys):
+    old = OLD.mint()
+    stream = responder.open(target=in_url(old))
+    for name, damage in BROKEN.items():
+        said = len(responder.text())
+        damage(keys)
+        reload(responder)
+        line = responder.text()[said:]
+        assert str(keys.path) in line and "stay in use" in line, name
+        assert status(responder, old) == status(responder, OLD.mint()) == 200, name
+        assert status(responder, NEW.mint()) == 401, name
+    keys.write(OLD, NEW)
+    reload(responder)
+    assert status(responder, NEW.mint()) == 200
+    assert not stream.ended and not stream.events
+
+
+def test_a_withdrawn_key_ends_its_streams_after_the_window(responder, keys, note):
+    """Challenged at once; ended after the window; one renewed under a key of the set stays."""
+    old, renewed, untouched = OLD.mint(), OLD.mint(sub="bob"), NEW.mint()
+    keys.write(OLD, NEW)
+    reload(responder)
+    streams = [responder.open(target=in_url(token)) for token in (old, renewed, untouched)]
+    keys.write(NEW)
+    began = time.monotonic()
+    reload(responder)
+    for token in (old, renewed):
+        assert status(responder, token) == 401
+    for stream in streams[:2]:
+        challenge = stream.next()
+        assert challenge.raw == CHALLENGE
+        assert challenge.at - began < 1
+    assert renew(responder, OLD.mint(90, sub="bob"), renewed) == 401, "under the old key"
+    assert renew(responder, NEW.mint(30, sub="bob"), renewed) == 204
+    streams[0].wait_end()
+    ended = time.monotonic() - began
+    note(f"ended, after a window of {WINDOW} s, after s", round(ended, 2))
+    assert WINDOW - 0.1 < ended < WINDOW + 1
+    assert len(streams[0].events) == 1
+    # What is over by now would be if the renewal had not been heard, or the third been meant.
+    while time.monotonic() < began + WINDOW + 0.5:
+        assert status(responder, untouched) == 200
+    for stream in streams[1:]:
+        stream.sock.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while stream.sock.recv(4096):
+                pass
+
+
+def test_a_key_that_changes_under_its_kid_is_another_key(responder, keys):
+    old = OLD.mint()
+    stream = responder.open(target=in_url(old))
+    successor = Key(rsa_key("successor").private, "old", "RS256")
+    keys.write(successor)
+    reload(responder)
+    assert stream.next().raw == CHALLENGE
+    assert status(responder, old) == 401
+    assert renew(responder, successor.mint(), old) == 204
+    assert status(responder, successor.mint()) == 200
+
+
+def test_a_key_that_stays_is_not_disturbed(responder, keys):
+    stream = responder.open(target=in_url(OLD.mint()))
+    for others in ([NEW], [NEW, ec_key("third")], []):
+        keys.write(*others, OLD)
+        reload(responder)
+    assert not stream.events and not stream.ended
+    stream.sock.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        while stream.sock.recv(4096):
+            pass
+
+
+def test_a_narrowed_key_is_another_key(responder, keys):
+    """It was good for RS256, now it is for RS512 alone."""
+    old = OLD.mint()
+    stream = responder.open(target=in_url(old))
+    keys.write(OLD.jwk(alg="RS512"))
+    reload(responder)
+    assert stream.next().raw == CHALLENGE
+    assert status(responder, old) == 401
+    assert status(responder, Key(OLD.private, "old", "RS512").mint()) == 200
+
+
+def test_a_stream_that_was_challenged_already_still_ends_after_the_window(responder, keys):
+    token = OLD.mint(2.6)
+    stream = responder.open(target=in_url(token))
+    assert stream.next().raw == CHALLENGE
+    keys.write(NEW)
+    began = time.monotonic()
+    reload(responder)
+    stream.wait_end()
+    assert time.monotonic() - began < WINDOW + 0.5
