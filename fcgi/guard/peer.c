@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -46,8 +47,9 @@ struct peers {
     struct loop *loop;
     struct peers_handler handler;
     char *directory;
+    int directory_fd;
     char hash[NAME_HASH + 1];
-    char name[NAME_MAX + 1]; /* ours */
+    char name[64]; /* ours */
     int listen_fd;
     struct watch *watch;
     struct timer *scan, *room;
@@ -201,11 +203,13 @@ static void on_accept(void *arg, int what)
     accept_all(arg);
 }
 
-static bool address_of(const struct peers *peers, const char *name, struct sockaddr_un *at)
+/* By way of the open directory: its own path may be longer than an address can hold. */
+static struct sockaddr_un address_of(const struct peers *peers, const char *name)
 {
-    *at = (struct sockaddr_un){.sun_family = AF_UNIX};
-    int n = snprintf(at->sun_path, sizeof at->sun_path, "%s/%s", peers->directory, name);
-    return n > 0 && (size_t)n < sizeof at->sun_path;
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+
+    snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%.64s", peers->directory_fd, name);
+    return at;
 }
 
 static bool connected_to(const struct peers *peers, const char *name)
@@ -220,10 +224,7 @@ static bool connected_to(const struct peers *peers, const char *name)
 
 static void connect_to(struct peers *peers, const char *name)
 {
-    struct sockaddr_un at;
-
-    if (!address_of(peers, name, &at))
-        return;
+    struct sockaddr_un at = address_of(peers, name);
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         peers->unreached = true;
@@ -243,7 +244,8 @@ static void connect_to(struct peers *peers, const char *name)
  * told goes the way that one has opened.  To hear a renewal twice does no harm. */
 static void scan(struct peers *peers)
 {
-    DIR *dir = opendir(peers->directory);
+    int fd = openat(peers->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     struct dirent *entry;
 
     peers->unreached = dir == NULL;
@@ -308,32 +310,40 @@ int peers_tell(struct peers *peers, const struct renewal *renewal)
 
 /* -- life -- */
 
-static bool check_directory(const char *path, char *error, size_t size)
+/* Without slashes at its end, behind which a link would be followed. */
+static char *directory_name(const char *path)
+{
+    char *name = mem_strdup(path);
+
+    for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--)
+        name[n - 1] = 0;
+    return name;
+}
+
+static bool open_directory(struct peers *peers, char *error, size_t size)
 {
     struct stat st;
 
-    if (lstat(path, &st) != 0)
-        snprintf(error, size, "peer directory %s: %s", path, strerror(errno));
-    else if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0)
-        snprintf(error, size, "peer directory %s: must be a directory of this user, mode 0700",
-                 path);
-    else
+    peers->directory_fd = open(peers->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (peers->directory_fd >= 0 && fstat(peers->directory_fd, &st) == 0 &&
+        st.st_uid == geteuid() && (st.st_mode & 077) == 0)
         return true;
+    if (peers->directory_fd < 0 && errno != ENOTDIR && errno != ELOOP)
+        snprintf(error, size, "peer directory %s: %s", peers->directory, strerror(errno));
+    else
+        snprintf(error, size, "peer directory %s: must be a directory of this user, mode 0700",
+                 peers->directory);
     return false;
 }
 
 /* Bound under another name first: until it listens, others would take it for dead. */
 static int listen_in(const struct peers *peers)
 {
-    char hidden[NAME_MAX + 1];
-    struct sockaddr_un at, before;
-
-    snprintf(hidden, sizeof hidden, ".%.*s", (int)sizeof hidden - 2, peers->name);
-    if (!address_of(peers, peers->name, &at) || !address_of(peers, hidden, &before)) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    char hidden[sizeof peers->name + 1];
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    snprintf(hidden, sizeof hidden, ".%s", peers->name);
+    struct sockaddr_un before = address_of(peers, hidden), at = address_of(peers, peers->name);
     if (fd >= 0 && (bind(fd, (struct sockaddr *)&before, sizeof before) != 0 ||
                     listen(fd, PEERS_MAX) != 0 || rename(before.sun_path, at.sun_path) != 0)) {
         int err = errno;
@@ -343,16 +353,6 @@ static int listen_in(const struct peers *peers)
         return -1;
     }
     return fd;
-}
-
-/* Without slashes at its end, behind which a link would be followed. */
-static char *directory_name(const char *path)
-{
-    char *name = mem_strdup(path);
-
-    for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--)
-        name[n - 1] = 0;
-    return name;
 }
 
 struct peers *peers_new(struct loop *loop, const char *directory, struct slice agreement,
@@ -370,7 +370,7 @@ struct peers *peers_new(struct loop *loop, const char *directory, struct slice a
         snprintf(peers->hash + 2 * i, 3, "%02x", hash.bytes[i]);
     snprintf(peers->name, sizeof peers->name, "%s-%d-%08x", peers->hash, (int)getpid(),
              arc4random());
-    if (!check_directory(peers->directory, error, size)) {
+    if (!open_directory(peers, error, size)) {
         peers_free(peers);
         return NULL;
     }
@@ -390,20 +390,20 @@ struct peers *peers_new(struct loop *loop, const char *directory, struct slice a
 
 void peers_free(struct peers *peers)
 {
-    struct sockaddr_un at;
-
     if (peers == NULL)
         return;
     while (!TAILQ_EMPTY(&peers->all))
         drop(TAILQ_FIRST(&peers->all));
     if (peers->listen_fd >= 0) {
-        if (address_of(peers, peers->name, &at))
-            unlink(at.sun_path);
+        struct sockaddr_un at = address_of(peers, peers->name);
+        unlink(at.sun_path);
         watch_free(peers->watch);
         close(peers->listen_fd);
         timer_free(peers->scan);
         timer_free(peers->room);
     }
+    if (peers->directory_fd >= 0)
+        close(peers->directory_fd);
     free(peers->directory);
     free(peers);
 }
