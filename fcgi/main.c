@@ -164,6 +164,9 @@ static bool make(struct program *p)
     struct handler_config handler = {.path = c->path, .cors = c->cors, .retry_ms = c->retry_ms};
 
     p->loop = loop_new();
+    /* Before libfcgi, which would catch SIGTERM itself, and forget it. */
+    loop_on_signal(p->loop, SIGTERM, on_stop_signal, p->loop);
+    loop_on_signal(p->loop, SIGINT, on_stop_signal, p->loop);
     p->fanout = fanout_new(p->loop, &fanout);
     p->handler = handler_new(&handler, p->fanout);
     if (p->handler == NULL) {
@@ -193,8 +196,6 @@ static int serve(struct config *config, int listen_fd)
     if (make(&p)) {
         struct inlet_handler handler = handler_inlet(p.handler);
         p.inlet = inlet_new(p.loop, listen_fd, &handler);
-        loop_on_signal(p.loop, SIGTERM, on_stop_signal, p.loop);
-        loop_on_signal(p.loop, SIGINT, on_stop_signal, p.loop);
         log_info("topic %s of %s at %s, %s", config->topic, config->brokers, config->path,
                  p.guard ? "with tokens" : "open to all");
         loop_run(p.loop);

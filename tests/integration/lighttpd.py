@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -42,10 +43,6 @@ class Lighttpd(Process):
         text = replaced(text, r"\b9090\b", str(self.https[1]))
         text = replaced(text, r"\b7143\b", str(self.guarded[1]))
         text = replaced(text, r"--topic events\b", f"--topic {topic}")
-        # The path of a socket has at most 107 bytes.
-        peers = self.directory / "p"
-        peers.mkdir(mode=0o700)
-        text = replaced(text, r'var\.run \+ "/peers"', f'"{peers}"')
         if responders:
             hosts = ",".join(
                 f'( "socket" => "{responder.address}", "check-local" => "disable",'
@@ -54,6 +51,18 @@ class Lighttpd(Process):
             )
             text = replaced(text, r'\( "/events" => \(\(.*?\)\)\)', f'( "/events" => ( {hosts} ) )')
         (self.root / "lighttpd.conf").write_text(text)
+
+    def add_demo_key(self, lifetime_s: int) -> None:
+        """What ./run does for the page's own tokens, which shall live that long; before a start."""
+        make = REPOSITORY / "certs" / "make"
+        (self.root / "build" / "run").mkdir(exist_ok=True)
+        subprocess.run([make, "demo", self.root / "build" / "run"], check=True)
+        (self.root / "htdocs").unlink()
+        shutil.copytree(REPOSITORY / "htdocs", self.root / "htdocs")
+        script = self.root / "htdocs" / "demo-token.js"
+        script.write_text(
+            replaced(script.read_text(), r"LIFETIME_S = \d+", f"LIFETIME_S = {lifetime_s}")
+        )
 
     def start(self) -> "Lighttpd":
         # Workers of lighttpd signal their whole process group when they stop.

@@ -8,6 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from browser import Page, chromium
 from helpers import wait_until
 from kafka import numbered
+from lighttpd import Lighttpd
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +165,42 @@ def test_the_last_two_hundred_messages_are_shown(kafka, topic, front, open_page)
     page.go()
     page.wait_messages("299", "298")
     wait_until(lambda: len(page.messages()) == 200)
+
+
+@pytest.fixture
+def guarded_page(kafka, topic, front, open_page) -> tuple[Lighttpd, Page]:
+    """The page with tokens of its own, which live 14 seconds and are challenged after 4."""
+    server = front(topic)
+    server.stop()
+    server.add_demo_key(lifetime_s=14)
+    server.start()
+    kafka.put(topic, "a", "1")
+    page = open_page(server.guarded_url + "/index.html")
+    page.go()
+    page.wait_messages("1")
+    return server, page
+
+
+def test_the_page_renews_its_tokens_and_outlives_a_restart(kafka, topic, guarded_page):
+    server, page = guarded_page
+    wait_until(lambda: reauthorized(page) >= 2, timeout=40, what="a second renewal")
+    kafka.put(topic, "a", "after the first token's end")
+    page.wait_messages("after the first token's end", "1")
+    assert sum('"open"' in line for line in page.console()) == 1
+    server.stop()
+    kafka.put(topic, "b", "meanwhile")
+    server.start()
+    page.wait_messages("meanwhile", "after the first token's end", "1")
+    page.wait_state("open")
+
+
+def test_without_reauthorize_the_page_ends_with_its_token_and_says_so(guarded_page):
+    _, page = guarded_page
+    page.driver.find_element("id", "reauthorize").click()
+    page.wait_state("closed")
+    assert "Reauthorize is off" in page.driver.find_element("id", "state-detail").text
+    assert reauthorized(page) == 0
+
+
+def reauthorized(page: Page) -> int:
+    return sum('"reauthorize"' in line and "token renewed" in line for line in page.console())
