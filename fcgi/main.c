@@ -66,7 +66,9 @@ static void on_keys(void *arg)
 static void on_reload_signal(void *arg)
 {
     struct program *p = arg;
-    guard_reload(p->guard);
+
+    if (p->guard != NULL)
+        guard_reload(p->guard);
 }
 
 static void on_peer_renewal(void *arg, const struct renewal *renewal)
@@ -134,7 +136,6 @@ static bool make_guard(struct program *p)
         return false;
     struct gate gate = {p->guard, p->sessions, p->peers, c->issuer};
     handler_set_gate(p->handler, &gate);
-    loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
     return true;
 }
 
@@ -167,6 +168,7 @@ static bool make(struct program *p)
     /* Before libfcgi, which would catch SIGTERM itself, and forget it. */
     loop_on_signal(p->loop, SIGTERM, on_stop_signal, p->loop);
     loop_on_signal(p->loop, SIGINT, on_stop_signal, p->loop);
+    loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
     p->fanout = fanout_new(p->loop, &fanout);
     p->handler = handler_new(&handler, p->fanout);
     if (p->handler == NULL) {
@@ -236,6 +238,7 @@ int main(int argc, char **argv)
     raise_descriptor_limit();
     forbid_core_dumps();
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN); /* until the keys are read, which comes after */
     int fd =
         config.listen ? listener_open(config.listen, error, sizeof error) : listener_inherited();
     if (fd >= 0)
