@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "front/cgi.h"
 #include "front/cors.h"
 
 #ifndef SKF_VERSION
@@ -39,6 +40,8 @@ static const struct option_def options[] = {
     {"topic", "TOPIC", 't', TEXT, AT(topic), 0, 0, NULL, NULL, "topic to stream"},
     {"listen", "PATH|HOST:PORT", 0, TEXT, AT(listen), 0, 0, NULL, NULL,
      "FastCGI socket, loopback only; without it descriptor 0 must be one"},
+    {"standby", NULL, 0, FLAG, AT(standby), 0, 0, NULL, NULL,
+     "no Kafka: tell clients to come back, for the front while the pool is away"},
     {"path", "PATH", 0, TEXT, AT(path), 0, 0, NULL, "/events", "request path of the events"},
     {"cors", "POLICY", 0, TEXT, AT(cors), 0, 0, NULL, "cross-origin",
      "cross-origin, or the origins allowed, separated by commas"},
@@ -452,6 +455,17 @@ static bool is_topic(const char *name)
     return name[n] == 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
+static enum config_result check_kafka(const struct config *c)
+{
+    if (c->brokers == NULL)
+        return fail("no brokers given: -b HOST:PORT");
+    if (c->topic == NULL)
+        return fail("no topic given: -t TOPIC");
+    if (!is_topic(c->topic))
+        return fail("topic: must be up to 249 letters, digits, dots, underscores and hyphens");
+    return CONFIG_OK;
+}
+
 static enum config_result complete(struct reading *r)
 {
     struct config *c = r->config;
@@ -462,12 +476,8 @@ static enum config_result complete(struct reading *r)
         if (set_property(c, name, json_string_value(value), false) != CONFIG_OK)
             return CONFIG_ERROR;
     }
-    if (c->brokers == NULL)
-        return fail("no brokers given: -b HOST:PORT");
-    if (c->topic == NULL)
-        return fail("no topic given: -t TOPIC");
-    if (!is_topic(c->topic))
-        return fail("topic: must be up to 249 letters, digits, dots, underscores and hyphens");
+    if (!c->standby && check_kafka(c) != CONFIG_OK)
+        return CONFIG_ERROR;
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))
         return fail("path: must begin with / and hold no ?, # or blank");
     struct cors *cors = cors_new(c->cors);
@@ -480,6 +490,12 @@ static enum config_result complete(struct reading *r)
     return check_guard(r);
 }
 
+static enum config_result read_cgi(struct reading *r)
+{
+    r->file = getenv("SKF_CONFIG");
+    return r->file != NULL ? CONFIG_OK : fail("as a CGI program it needs SKF_CONFIG=FILE");
+}
+
 enum config_result config_read(struct config *config, int argc, char **argv)
 {
     struct reading r = {.config = config, .properties = json_object()};
@@ -489,7 +505,7 @@ enum config_result config_read(struct config *config, int argc, char **argv)
     for (size_t i = 0; i < OPTIONS; i++)
         if (options[i].preset != NULL)
             set_value(config, &options[i], options[i].preset);
-    result = read_command_line(&r, argc, argv);
+    result = cgi_is_one() ? read_cgi(&r) : read_command_line(&r, argc, argv);
     if (result == CONFIG_OK && r.file != NULL)
         result = read_file(&r);
     if (result == CONFIG_OK)

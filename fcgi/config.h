@@ -20,6 +20,7 @@ struct config_list {
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     rd_kafka_conf_t *kafka;                       /* owned; consumer_new() may take it over */
+    int64_t standby;                              /* bool: answers in place of a pool */
     int64_t event_id;                             /* enum event_id */
     int64_t compact;                              /* enum compact */
     int64_t log_level;                            /* enum log_level */
@@ -33,7 +34,9 @@ struct config {
 
 enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_ERROR };
 
-/* Reads the command line.  On CONFIG_ERROR one line was written to standard error. */
+/* Reads the command line; or, for a CGI program, whose command line may come from the request, only
+ * the file that the environment names as SKF_CONFIG.  On CONFIG_ERROR one line was written to
+ * standard error. */
 enum config_result config_read(struct config *config, int argc, char **argv);
 void config_fini(struct config *config);
 

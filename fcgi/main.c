@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "config.h"
+#include "front/cgi.h"
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
@@ -169,12 +170,15 @@ static bool make(struct program *p)
     loop_on_signal(p->loop, SIGTERM, on_stop_signal, p->loop);
     loop_on_signal(p->loop, SIGINT, on_stop_signal, p->loop);
     loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
-    p->fanout = fanout_new(p->loop, &fanout);
+    if (!c->standby)
+        p->fanout = fanout_new(p->loop, &fanout);
     p->handler = handler_new(&handler, p->fanout);
     if (p->handler == NULL) {
         snprintf(p->error, sizeof p->error, "libfcgi does not decode requests as expected");
         return false;
     }
+    if (c->standby)
+        return true;
     return (c->jwks.n == 0 || make_guard(p)) && make_consumer(p);
 }
 
@@ -198,14 +202,43 @@ static int serve(struct config *config, int listen_fd)
     if (make(&p)) {
         struct inlet_handler handler = handler_inlet(p.handler);
         p.inlet = inlet_new(p.loop, listen_fd, &handler);
-        log_info("topic %s of %s at %s, %s", config->topic, config->brokers, config->path,
-                 p.guard ? "with tokens" : "open to all");
+        if (config->standby)
+            log_info("standing by");
+        else
+            log_info("topic %s of %s at %s, %s", config->topic, config->brokers, config->path,
+                     p.guard ? "with tokens" : "open to all");
         loop_run(p.loop);
         status = EXIT_SUCCESS;
     } else {
         fail(p.error);
     }
     unmake(&p);
+    return status;
+}
+
+static int serve_as_cgi(const struct config *config)
+{
+    if (config->standby)
+        return cgi_stand_by(config->cors) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    cgi_fail();
+    return fail("as a CGI program it can only stand by");
+}
+
+static int serve_as_responder(struct config *config)
+{
+    char error[256] = "";
+    int status = EXIT_CONFIG;
+
+    raise_descriptor_limit();
+    signal(SIGHUP, SIG_IGN); /* until the keys are read, which comes after */
+    int fd =
+        config->listen ? listener_open(config->listen, error, sizeof error) : listener_inherited();
+    if (fd >= 0)
+        status = serve(config, fd);
+    else
+        fail(config->listen ? error : "descriptor 0 is not a listening socket: give --listen");
+    if (config->listen && fd >= 0 && strchr(config->listen, '/') != NULL)
+        unlink(config->listen);
     return status;
 }
 
@@ -221,32 +254,23 @@ static void forbid_core_dumps(void)
 int main(int argc, char **argv)
 {
     struct config config;
-    char error[256] = "";
-    int status = EXIT_CONFIG;
 
     switch (config_read(&config, argc, argv)) {
     case CONFIG_DONE:
         config_fini(&config);
         return EXIT_SUCCESS;
     case CONFIG_ERROR:
+        if (cgi_is_one())
+            cgi_fail();
         config_fini(&config);
         return EXIT_CONFIG;
     case CONFIG_OK:
         break;
     }
     log_set_level((enum log_level)config.log_level);
-    raise_descriptor_limit();
     forbid_core_dumps();
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN); /* until the keys are read, which comes after */
-    int fd =
-        config.listen ? listener_open(config.listen, error, sizeof error) : listener_inherited();
-    if (fd >= 0)
-        status = serve(&config, fd);
-    else
-        fail(config.listen ? error : "descriptor 0 is not a listening socket: give --listen");
-    if (config.listen && fd >= 0 && strchr(config.listen, '/') != NULL)
-        unlink(config.listen);
+    int status = cgi_is_one() ? serve_as_cgi(&config) : serve_as_responder(&config);
     config_fini(&config);
     return status;
 }

@@ -47,10 +47,8 @@ static char *problem(const struct answer *a)
     return text;
 }
 
-void answer_add(struct buf *out, uint16_t id, const struct answer *a, bool with_body)
+void answer_add_text(struct buf *out, const struct answer *a, bool with_body)
 {
-    size_t mark = fcgi_stdout_begin(out);
-
     buf_printf(out, "Status: %d %s\r\n", a->status, phrase(a->status));
     buf_add_str(out, "Cache-Control: no-store\r\n");
     buf_add_slice(out, buf_slice(&a->headers));
@@ -62,6 +60,13 @@ void answer_add(struct buf *out, uint16_t id, const struct answer *a, bool with_
     } else {
         buf_add_str(out, "\r\n");
     }
+}
+
+void answer_add(struct buf *out, uint16_t id, const struct answer *a, bool with_body)
+{
+    size_t mark = fcgi_stdout_begin(out);
+
+    answer_add_text(out, a, with_body);
     fcgi_stdout_end(out, mark, id);
     fcgi_end_add(out, id, FCGI_STATUS_COMPLETE);
 }

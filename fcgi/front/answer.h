@@ -11,8 +11,10 @@ struct answer {
     struct buf headers;
 };
 
-/* Appends the head and, for a refusal, a small problem document (RFC 9457), whose bytes a HEAD
- * request does not get, as STDOUT of request `id`, and the end of the request. */
+/* Appends the head (RFC 3875, section 6) and, for a refusal, a small problem document (RFC 9457),
+ * whose bytes a HEAD request does not get. */
+void answer_add_text(struct buf *out, const struct answer *answer, bool with_body);
+/* The same as STDOUT of request `id`, and the end of the request. */
 void answer_add(struct buf *out, uint16_t id, const struct answer *answer, bool with_body);
 
 /* Appends "Status: ..." and the header lines of an event stream, its end included. */

@@ -1,7 +1,6 @@
 #include "front/handler.h"
 
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,8 +11,10 @@
 #include "front/credential.h"
 #include "front/query.h"
 #include "front/request.h"
+#include "front/standby.h"
 #include "stream/fanout.h"
 #include "stream/stream.h"
+#include "topic/sse.h"
 
 struct handler {
     struct handler_config config;
@@ -50,14 +51,13 @@ static struct exchange *exchange_new(struct handler *h, int fd, uint16_t id,
                                      const struct request *r)
 {
     struct exchange *x = mem_zero(sizeof *x);
-    const char *https = request_get(r, PARAM_HTTPS);
 
     x->h = h;
     x->fd = fd;
     x->id = id;
-    x->origin.origin = keep(&x->origin_text, request_get(r, PARAM_ORIGIN));
-    x->origin.host = keep(&x->host_text, request_get(r, PARAM_HOST));
-    x->origin.https = https != NULL && strcasecmp(https, "off") != 0;
+    x->origin = request_origin(r);
+    x->origin.origin = keep(&x->origin_text, x->origin.origin);
+    x->origin.host = keep(&x->host_text, x->origin.host);
     return x;
 }
 
@@ -80,17 +80,30 @@ static void send_bytes(int fd, const struct buf *out)
     (void)ignored;
 }
 
+/* Sends a whole response as text, and ends the exchange. */
+static void finish_with(struct exchange *x, struct slice text)
+{
+    struct buf out = {0};
+    size_t mark = fcgi_stdout_begin(&out);
+
+    buf_add_slice(&out, text);
+    fcgi_stdout_end(&out, mark, x->id);
+    fcgi_end_add(&out, x->id, FCGI_STATUS_COMPLETE);
+    send_bytes(x->fd, &out);
+    buf_fini(&out);
+    exchange_free(x);
+}
+
 /* Ends the exchange. */
 static void finish(struct exchange *x, struct answer *answer)
 {
-    struct buf out = {0};
+    struct buf text = {0};
 
     cors_add_headers(&answer->headers, x->h->cors, &x->origin);
-    answer_add(&out, x->id, answer, !x->head);
-    send_bytes(x->fd, &out);
-    buf_fini(&out);
+    answer_add_text(&text, answer, !x->head);
+    finish_with(x, buf_slice(&text));
+    buf_fini(&text);
     buf_fini(&answer->headers);
-    exchange_free(x);
 }
 
 static void refuse(struct exchange *x, int status, const char *detail, const char *header)
@@ -178,12 +191,6 @@ static void read_last_event_id(struct exchange *x, const struct request *r)
     }
 }
 
-/* Half to one and a half times: clients cut off together do not come back together. */
-static int64_t retry_ms(const struct handler *h)
-{
-    return h->config.retry_ms / 2 + arc4random_uniform((uint32_t)h->config.retry_ms + 1);
-}
-
 static void add_head(struct buf *out, const struct exchange *x)
 {
     struct buf headers = {0};
@@ -197,15 +204,11 @@ static void add_head(struct buf *out, const struct exchange *x)
 
 static void answer_head(struct exchange *x)
 {
-    struct buf out = {0};
-    size_t mark = fcgi_stdout_begin(&out);
+    struct buf text = {0};
 
-    add_head(&out, x);
-    fcgi_stdout_end(&out, mark, x->id);
-    fcgi_end_add(&out, x->id, FCGI_STATUS_COMPLETE);
-    send_bytes(x->fd, &out);
-    buf_fini(&out);
-    exchange_free(x);
+    add_head(&text, x);
+    finish_with(x, buf_slice(&text));
+    buf_fini(&text);
 }
 
 static void on_stream_end(void *arg)
@@ -221,7 +224,8 @@ static void open_stream(struct exchange *x, struct session *session)
     size_t mark = fcgi_stdout_begin(&head);
 
     add_head(&head, x);
-    buf_printf(&head, "retry:%lld\n\n:\n\n", (long long)retry_ms(x->h));
+    sse_add_retry(&head, x->h->config.retry_ms);
+    buf_add_str(&head, ":\n\n");
     fcgi_stdout_end(&head, mark, 1);
     struct stream *s =
         fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, session ? &owner : NULL);
@@ -391,6 +395,15 @@ static void options(struct exchange *x, const struct request *r)
     finish(x, &answer);
 }
 
+static void stand_by(struct exchange *x, const struct request *r)
+{
+    struct buf text = {0};
+
+    standby_answer(&text, r, x->h->cors);
+    finish_with(x, buf_slice(&text));
+    buf_fini(&text);
+}
+
 static bool guard_is_missing(const struct handler *h, const struct request *r)
 {
     const char *demanded = request_get(r, PARAM_REQUIRE_GUARD);
@@ -403,7 +416,9 @@ static void dispatch(struct exchange *x, const struct request *r)
     const char *method = request_get(r, PARAM_METHOD) ? request_get(r, PARAM_METHOD) : "";
 
     x->head = strcmp(method, "HEAD") == 0;
-    if (r->repeated)
+    if (x->h->fanout == NULL)
+        stand_by(x, r);
+    else if (r->repeated)
         refuse(x, 400, "a parameter was sent twice", NULL);
     else if (guard_is_missing(x->h, r))
         refuse(x, 500, "the front demands a guard, but this responder has no keys", NULL);

@@ -24,7 +24,8 @@ struct gate {
     const char *issuer;
 };
 
-/* The strings are borrowed and must outlive it.  NULL if libfcgi cannot be used. */
+/* The strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as a standby
+ * (front/standby.h).  NULL if libfcgi cannot be used. */
 struct handler *handler_new(const struct handler_config *config, struct fanout *fanout);
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);

@@ -27,6 +27,8 @@ static const struct {
     [PARAM_ORIGIN] = {"HTTP_ORIGIN", true},
     [PARAM_HOST] = {"HTTP_HOST", false},
     [PARAM_HTTPS] = {"HTTPS", false},
+    [PARAM_ACCEPT] = {"HTTP_ACCEPT", false},
+    [PARAM_REDIRECT_STATUS] = {"REDIRECT_STATUS", false},
     [PARAM_REQUIRE_GUARD] = {"SKF_REQUIRE_GUARD", true},
     [PARAM_PREFLIGHT_METHOD] = {"HTTP_ACCESS_CONTROL_REQUEST_METHOD", false},
 };
@@ -40,6 +42,17 @@ struct decoder {
 const char *request_get(const struct request *r, enum param p)
 {
     return r->param[p] && *r->param[p] ? r->param[p] : NULL;
+}
+
+struct cors_request request_origin(const struct request *r)
+{
+    const char *https = request_get(r, PARAM_HTTPS);
+
+    return (struct cors_request){
+        .origin = request_get(r, PARAM_ORIGIN),
+        .host = request_get(r, PARAM_HOST),
+        .https = https != NULL && strcasecmp(https, "off") != 0,
+    };
 }
 
 bool request_is_preflight(const struct request *r)
@@ -111,6 +124,13 @@ static bool write_request(int fd, const uint8_t *bytes, size_t n)
 {
     return ftruncate(fd, 0) == 0 && pwrite(fd, bytes, n, 0) == (ssize_t)n &&
            lseek(fd, 0, SEEK_SET) == 0;
+}
+
+void request_from_environment(struct request *out)
+{
+    *out = (struct request){0};
+    for (size_t i = 0; i < PARAMS; i++)
+        out->param[i] = getenv(params[i].name);
 }
 
 static void take_param(struct request *out, const char *pair)

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "front/cors.h"
+
 struct decoder;
 
 /* The parameters that the program looks at. */
@@ -25,6 +27,8 @@ enum param {
     PARAM_HOST,
     PARAM_HTTPS,
     PARAM_PREFLIGHT_METHOD,
+    PARAM_ACCEPT,
+    PARAM_REDIRECT_STATUS, /* of the front's own error */
     PARAM_REQUIRE_GUARD,
     PARAMS,
 };
@@ -36,6 +40,8 @@ struct request {
 
 /* The parameter, or NULL if it is empty, too. */
 const char *request_get(const struct request *r, enum param p);
+/* Where it comes from; the strings are the request's. */
+struct cors_request request_origin(const struct request *r);
 /* A page's question before a request of another origin (Fetch standard, 3.2.2). */
 bool request_is_preflight(const struct request *r);
 /* Its content type is that of a challenge's answer: what stands before the first `;`, in any case.
@@ -45,6 +51,9 @@ bool request_is_renewal(const struct request *r);
 /* NULL if libfcgi does not decode a request of ours as it should, which is tried at once. */
 struct decoder *decoder_new(void);
 void decoder_free(struct decoder *d);
+
+/* What a CGI program is asked (RFC 3875, section 4.1), from the environment. */
+void request_from_environment(struct request *out);
 
 /* Decodes the n bytes of a request that fcgi_request_parse() found COMPLETE.  0, or -EPROTO. */
 int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out);

@@ -1,5 +1,7 @@
 #include "topic/sse.h"
 
+#include <stdlib.h>
+
 /* Where the byte is next, from `at` on; `end` if nowhere.  `known` is the answer of before, which
  * holds until it is passed: each byte is looked at once, whatever ends the lines. */
 static const uint8_t *next(const uint8_t *at, const uint8_t *end, int byte, const uint8_t *known)
@@ -27,4 +29,9 @@ void sse_add_data(struct buf *out, struct slice value)
             return;
         at = stop + (stop == cr && stop + 1 == lf && lf < end ? 2 : 1);
     }
+}
+
+void sse_add_retry(struct buf *out, int64_t ms)
+{
+    buf_printf(out, "retry:%lld\n\n", (long long)(ms / 2 + arc4random_uniform((uint32_t)ms + 1)));
 }

@@ -1,0 +1,25 @@
+/* standby - what a request gets from those who cannot serve it now.
+ *
+ * A browser's EventSource gives up for good on any status but 200.  So one that wants an event
+ * stream is answered 200, told when to come back, and ended; it comes back by itself.  All others
+ * are told 503.  A standby responder, to which the front turns when the pool is away, does nothing
+ * else; a live one does it when it is full or about to stop. */
+#ifndef SKF_FRONT_STANDBY_H
+#define SKF_FRONT_STANDBY_H
+
+#include "front/cors.h"
+#include "front/request.h"
+
+/* Does the request want an event stream, as EventSource says it (Accept)? */
+bool standby_wants_stream(const struct request *r);
+
+/* Appends the whole response (RFC 3875, section 6) for one that is to come back: 200, `retry:` of
+ * 10 to 30 s and no more if it wants a stream, else 503 with Retry-After. */
+void standby_add_come_back(struct buf *out, bool wants_stream, struct slice headers);
+
+/* Appends the whole response of a standby responder, which serves as the front's error handler.
+ * That shows it every method as GET and with an empty query, but leaves the headers, and tells by
+ * REDIRECT_STATUS what error of its own it is about.  Asked without one there is nothing: 404. */
+void standby_answer(struct buf *out, const struct request *r, const struct cors *cors);
+
+#endif
