@@ -48,8 +48,9 @@ static void another_scheme_counts_as_none(void **state)
 
 static void blanks_around_the_token_do_not_matter(void **state)
 {
-    static const char *const headers[] = {"Bearer   a.b.c", "Bearer\ta.b.c", " Bearer a.b.c",
-                                          "Bearer a.b.c  ", "Bearer a.b.c\t", "\tBearer \t a.b.c \t"};
+    static const char *const headers[] = {"Bearer   a.b.c", "Bearer\ta.b.c",
+                                          " Bearer a.b.c",  "Bearer a.b.c  ",
+                                          "Bearer a.b.c\t", "\tBearer \t a.b.c \t"};
 
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
@@ -66,10 +67,10 @@ static void bearer_without_a_token_is_bad(void **state)
 
 static void a_blank_or_comma_inside_the_header_s_token_is_bad(void **state)
 {
-    static const char *const headers[] = {"Bearer a b",        "Bearer a\tb",      "Bearer a,b",
-                                          "Bearer a, Bearer b", "Bearer ,",         "Bearer a,",
-                                          "Bearer ,a",          "Bearer a\nb",      "Bearer a\r\nX: y",
-                                          "Bearer a\x01",       "Bearer a, Basic b"};
+    static const char *const headers[] = {
+        "Bearer a b",       "Bearer a\tb",  "Bearer a,b",       "Bearer a, Bearer b",
+        "Bearer ,",         "Bearer a,",    "Bearer ,a",        "Bearer a\nb",
+        "Bearer a\r\nX: y", "Bearer a\x01", "Bearer a, Basic b"};
 
     (void)state;
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
@@ -124,10 +125,10 @@ static void the_parameter_may_stand_anywhere(void **state)
 static void the_name_is_compared_as_it_stands(void **state)
 {
     static const char *const queries[] = {
-        "Access_Token=a",     "ACCESS_TOKEN=a",       "access%5Ftoken=a", "%61ccess_token=a",
-        "access_token%3Da",   "access-token=a",       "access_tokens=a",  "access_toke=a",
-        "x=access_token=a",   "token=a",              "access_token =a",  " access_token=a",
-        "access_token[]=a",   "?access_token=a",      "x;access_token=a", "amp;access_token=a",
+        "Access_Token=a",   "ACCESS_TOKEN=a",  "access%5Ftoken=a", "%61ccess_token=a",
+        "access_token%3Da", "access-token=a",  "access_tokens=a",  "access_toke=a",
+        "x=access_token=a", "token=a",         "access_token =a",  " access_token=a",
+        "access_token[]=a", "?access_token=a", "x;access_token=a", "amp;access_token=a",
     };
 
     (void)state;
@@ -148,8 +149,8 @@ static void the_value_is_decoded_once(void **state)
 static void two_of_the_parameter_are_bad(void **state)
 {
     static const char *const queries[] = {
-        "access_token=a&access_token=b", "access_token=a&access_token=a",
-        "access_token=a&access_token",   "access_token&access_token=a",
+        "access_token=a&access_token=b",    "access_token=a&access_token=a",
+        "access_token=a&access_token",      "access_token&access_token=a",
         "access_token=a&x=y&access_token=", "access_token=&access_token=a",
     };
 

@@ -87,7 +87,9 @@ static size_t to_raw(uint8_t *signature, size_t n, EVP_PKEY *key)
 void mint_sign(struct buf *token, const char *alg, EVP_PKEY *key)
 {
     static const char *const digests[] = {"SHA256", "SHA384", "SHA512"};
-    const char *digest = digests[alg[2] == '2' ? 0 : alg[2] == '3' ? 1 : 2]; /* of ..256 and so on */
+    const char *digest = digests[alg[2] == '2'   ? 0
+                                 : alg[2] == '3' ? 1
+                                                 : 2]; /* of ..256 and so on */
     uint8_t signature[2048];
     size_t n = sizeof signature;
     EVP_MD_CTX *md = EVP_MD_CTX_new();

@@ -41,7 +41,7 @@ int __wrap_listen(int fd, int backlog)
 
 struct node {
     struct peers *peers;
-    int heard, room; /* room -1: always */
+    int heard, room;   /* room -1: always */
     struct buf tokens; /* heard, each behind a `|` */
     bool had_selector;
     struct token_hash selector;
@@ -196,8 +196,8 @@ static bool exists(const char *name)
     return access(at.sun_path, F_OK) == 0;
 }
 
-/* Connected to the only peer. */
-static int raw_connect(void)
+/* Connected to the only peer, which has not looked yet. */
+static int raw_connect_unseen(void)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     char name[256];
@@ -206,6 +206,13 @@ static int raw_connect(void)
     assert_int_equal(names(name), 1);
     snprintf(at.sun_path, sizeof at.sun_path, "%.60s/%.40s", directory, name);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof at), 0);
+    return fd;
+}
+
+static int raw_connect(void)
+{
+    int fd = raw_connect_unseen();
+
     fake_loop_settle();
     return fd;
 }
@@ -540,6 +547,63 @@ static void without_room_nothing_is_busy(void **state)
     fake_loop_pass(1000);
 }
 
+/* -- taking what has come by now -- */
+
+static void what_has_come_can_be_taken_without_a_turn(void **state)
+{
+    (void)state;
+    join_all();
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(tell_bytes(A, slice_str("a"), NULL), 0);
+        assert_int_equal(tell_bytes(C, slice_str("c"), NULL), 0);
+    }
+    assert_int_equal(nodes[B].heard, 0);
+    assert_true(peers_drain(nodes[B].peers));
+    assert_int_equal(nodes[B].heard, 200);
+    assert_true(peers_drain(nodes[B].peers));
+    assert_int_equal(nodes[B].heard, 200);
+}
+
+static void what_came_with_a_new_connection_can_be_taken_too(void **state)
+{
+    uint8_t bytes[100] = {1};
+
+    (void)state;
+    assert_true(join(A, directory, "x"));
+    int fd = raw_connect_unseen();
+    send(fd, bytes, sizeof bytes, 0);
+    assert_true(peers_drain(nodes[A].peers));
+    assert_int_equal(nodes[A].heard, 1);
+    close(fd);
+}
+
+static void without_room_for_all_the_caller_is_told(void **state)
+{
+    (void)state;
+    join_all();
+    for (int i = 0; i < 10; i++)
+        tell_bytes(A, slice_str("a"), NULL);
+    nodes[B].room = 4;
+    assert_false(peers_drain(nodes[B].peers));
+    assert_int_equal(nodes[B].heard, 4);
+    assert_false(peers_drain(nodes[B].peers));
+    nodes[B].room = -1;
+    assert_true(peers_drain(nodes[B].peers));
+    assert_int_equal(nodes[B].heard, 10);
+}
+
+static void peers_may_be_gone_when_what_came_is_taken(void **state)
+{
+    (void)state;
+    join_all();
+    tell_bytes(A, slice_str("a"), NULL);
+    leave(A);
+    leave(C);
+    assert_true(peers_drain(nodes[B].peers));
+    check_heard(B, "|a");
+    assert_int_equal(tell(B, "b"), 0);
+}
+
 /* -- a peer that does not read -- */
 
 static int tell_until_full(struct slice token)
@@ -635,7 +699,8 @@ static void a_peer_that_lives_and_cannot_be_reached_is_told_to_the_caller(void *
     assert_true(join(A, directory, "x"));
     int fd = raw_listen("1-busy", 0), other = raw_socket();
     struct sockaddr_un at = address("1-busy");
-    assert_int_equal(connect(other, (struct sockaddr *)&at, sizeof at), 0); /* its backlog is full */
+    assert_int_equal(connect(other, (struct sockaddr *)&at, sizeof at),
+                     0); /* its backlog is full */
     assert_int_equal(tell(A, "a"), -EAGAIN);
     assert_true(exists("1-busy"));
     close(accept(fd, NULL, NULL));
@@ -892,6 +957,10 @@ int main(void)
         T(two_senders_wait_alike),
         T(what_waits_is_not_lost_with_its_sender),
         T(without_room_nothing_is_busy),
+        T(what_has_come_can_be_taken_without_a_turn),
+        T(what_came_with_a_new_connection_can_be_taken_too),
+        T(without_room_for_all_the_caller_is_told),
+        T(peers_may_be_gone_when_what_came_is_taken),
         T(a_peer_that_never_reads_has_a_bounded_outbox),
         T(a_peer_that_reads_again_gets_all_that_it_was_told),
         T(a_peer_that_dies_with_a_full_outbox_is_forgotten),

@@ -8,13 +8,20 @@
 #include "stream/fanout.h"
 #include "support.h"
 
-enum { CHALLENGE_MS = 10000, LEEWAY_MS = 2000, MAX_AGE_MS = 600000, DUE_TURN = 200 };
+enum {
+    CHALLENGE_MS = 10000,
+    LEEWAY_MS = 2000,
+    MAX_AGE_MS = 600000,
+    DUE_TURN = 200,
+    RATES_MAX = 4096,
+    SETTLE_MS = 2000
+};
 
 static const char challenge[] =
     "event:challenge\ndata:{\"method\":\"POST\",\"headers\":{\"content-type\":"
     "\"application/x-challenge-response\"}}\n\n";
 
-/* -- the wall clock, which can be set -- */
+/* -- clocks: one that can be set, and one on which each look takes some time -- */
 
 static int64_t stepped_ms;
 static void (*on_step)(void *arg);
@@ -25,6 +32,16 @@ int64_t __wrap_loop_wall_ms(void);
 int64_t __wrap_loop_wall_ms(void)
 {
     return __real_loop_wall_ms() + stepped_ms;
+}
+
+static int64_t ticks_ms, tick_ms;
+
+int64_t __real_loop_now_ms(void);
+int64_t __wrap_loop_now_ms(void);
+int64_t __wrap_loop_now_ms(void)
+{
+    ticks_ms += tick_ms;
+    return __real_loop_now_ms() + ticks_ms;
 }
 
 void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg)
@@ -104,6 +121,22 @@ struct token_hash token_hash(struct slice text)
     return h;
 }
 
+/* -- renewals that wait -- */
+
+static int unsettled; /* they are seen to when they were asked for so many times */
+static void (*while_unsettled)(void);
+
+static bool settled(void *arg)
+{
+    assert_ptr_equal(arg, &unsettled);
+    if (unsettled == 0)
+        return true;
+    unsettled--;
+    if (while_unsettled != NULL)
+        while_unsettled();
+    return false;
+}
+
 /* -- sessions -- */
 
 static struct loop *loop;
@@ -111,8 +144,11 @@ static struct sessions *sessions;
 
 static void start(int64_t leeway_ms)
 {
-    const struct session_config config = {
-        .challenge_ms = CHALLENGE_MS, .leeway_ms = leeway_ms, .max_age_ms = MAX_AGE_MS};
+    const struct session_config config = {.challenge_ms = CHALLENGE_MS,
+                                          .leeway_ms = leeway_ms,
+                                          .max_age_ms = MAX_AGE_MS,
+                                          .settled = settled,
+                                          .arg = &unsettled};
 
     loop = loop_new();
     sessions = sessions_new(loop, &config);
@@ -121,8 +157,10 @@ static void start(int64_t leeway_ms)
 static int setup(void **state)
 {
     (void)state;
-    stepped_ms = 0;
+    stepped_ms = ticks_ms = tick_ms = 0;
     withdrawn = 0;
+    unsettled = 0;
+    while_unsettled = NULL;
     start(0);
     return 0;
 }
@@ -180,7 +218,15 @@ static void renew(const char *sub, int64_t left_ms, const char *selector)
     renew_by(sub, left_ms, selector, 1);
 }
 
-/* The stream has had that many challenges, and ends `left_ms` from now, not before. */
+/* The files hold no key up to that one any more. */
+static void withdraw(uint8_t key)
+{
+    withdrawn = key;
+    sessions_check_keys(sessions, NULL);
+    fake_loop_settle();
+}
+
+/* The stream ends `left_ms` from now, not before. */
 static void check_end_in(struct stream *s, int64_t left_ms)
 {
     fake_loop_pass(left_ms - 1);
@@ -574,19 +620,23 @@ static void no_subject_is_not_an_empty_one(void **state)
     assert_true(in_url.finished);
 }
 
-/* The two streams of one subject in one table must not be mixed up by what a subject holds. */
+/* Selectors and subjects must not run into each other, whatever they hold. */
 static void a_subject_cannot_be_made_to_look_like_a_selector(void **state)
 {
-    struct token_hash hash = token_hash(slice_str("a"));
-    struct stream in_url;
-    char sub[64] = {0};
+    struct verdict v = verdict("alice", 30000);
+    struct token_hash hash;
+    char sub[64] = "";
 
     (void)state;
-    open_stream(&in_url, "alice", 30000, "a");
-    snprintf(sub, sizeof sub, "%.32s\001alice", (const char *)hash.bytes);
+    memset(&hash, 'x', sizeof hash);
+    hash.bytes[0] = 1; /* as the mark of a subject */
+    struct stream s = {.session = session_open(sessions, &v, &hash)};
+    all[count++] = s.session;
+    session_attach(s.session, &s);
+    snprintf(sub, sizeof sub, "%.31s\001alice", (const char *)hash.bytes + 1);
     renew(sub, 100000, NULL);
     fake_loop_pass(30000);
-    assert_true(in_url.finished);
+    assert_int_equal(s.finished, 1);
 }
 
 static void a_stream_that_has_ended_leaves_its_group(void **state)
@@ -604,6 +654,96 @@ static void a_stream_that_has_ended_leaves_its_group(void **state)
     renew("alice", 70000, "a");
 }
 
+/* -- an end, and renewals that wait -- */
+
+static struct stream waiting;
+
+static void check_not_finished(void)
+{
+    assert_int_equal(waiting.finished, 0);
+}
+
+static void an_end_waits_for_the_renewals_that_wait(void **state)
+{
+    (void)state;
+    open_stream(&waiting, "alice", 30000, NULL);
+    fake_loop_pass(29999);
+    unsettled = 50;
+    while_unsettled = check_not_finished;
+    fake_loop_pass(1);
+    assert_int_equal(unsettled, 0);
+    assert_int_equal(waiting.finished, 1);
+}
+
+static void renew_waiting(void)
+{
+    struct verdict v = verdict("alice", 30000);
+
+    if (unsettled == 10)
+        sessions_renew(sessions, NULL, &v);
+}
+
+static void a_renewal_that_waited_keeps_the_stream(void **state)
+{
+    (void)state;
+    open_stream(&waiting, "alice", 30000, NULL);
+    fake_loop_pass(29999);
+    unsettled = 20;
+    while_unsettled = renew_waiting;
+    fake_loop_pass(1);
+    assert_int_equal(waiting.finished, 0);
+    unsettled = 0;
+    check_challenge_in(&waiting, 20000);
+    check_end_in(&waiting, 10000);
+}
+
+static void a_challenge_waits_for_nothing(void **state)
+{
+    (void)state;
+    open_stream(&waiting, "alice", 30000, NULL);
+    unsettled = 1000;
+    check_challenge_in(&waiting, 20000);
+    end(&waiting);
+}
+
+static void an_end_waits_two_seconds_at_most(void **state)
+{
+    (void)state;
+    open_stream(&waiting, "alice", 30000, NULL);
+    unsettled = 1 << 30;
+    tick_ms = 1;
+    fake_loop_pass(30000);
+    assert_int_equal(waiting.finished, 1);
+    assert_in_range(ticks_ms, SETTLE_MS, SETTLE_MS + 10);
+}
+
+static void renew_late(void)
+{
+    struct verdict v = verdict("alice", 30000);
+
+    if (ticks_ms < SETTLE_MS - 250)
+        return;
+    while_unsettled = NULL;
+    sessions_renew(sessions, NULL, &v);
+}
+
+static void the_next_end_may_wait_as_long_again(void **state)
+{
+    (void)state;
+    open_stream(&waiting, "alice", 30000, NULL);
+    unsettled = 1 << 30;
+    while_unsettled = renew_late;
+    tick_ms = 1;
+    fake_loop_pass(30000);
+    assert_int_equal(waiting.finished, 0);
+    fake_loop_pass(20000);
+    assert_int_equal(waiting.challenges, 2);
+    ticks_ms = 0;
+    fake_loop_pass(10000);
+    assert_int_equal(waiting.finished, 1);
+    assert_in_range(ticks_ms, SETTLE_MS, SETTLE_MS + 10);
+}
+
 /* -- the rate -- */
 
 static void a_subject_has_ten_renewals_a_second(void **state)
@@ -618,18 +758,20 @@ static void a_subject_has_ten_renewals_a_second(void **state)
     }
 }
 
+/* The one that has waited longest is forgotten. */
 static void the_rates_are_bounded(void **state)
 {
     char sub[16];
 
     (void)state;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 10; i++)
+        assert_true(sessions_allow_renewal(sessions, "alice"));
+    assert_false(sessions_allow_renewal(sessions, "alice"));
+    for (int i = 0; i < RATES_MAX; i++) {
         snprintf(sub, sizeof sub, "s%d", i);
         assert_true(sessions_allow_renewal(sessions, sub));
     }
-    for (int i = 0; i < 9; i++)
-        assert_true(sessions_allow_renewal(sessions, sub));
-    assert_false(sessions_allow_renewal(sessions, sub));
+    assert_true(sessions_allow_renewal(sessions, "alice"));
 }
 
 /* -- keys -- */
@@ -642,9 +784,7 @@ static void streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window(v
     open_by(&s, "alice", 300000, NULL, 1);
     open_by(&other, "alice", 300000, NULL, 2);
     fake_loop_pass(1000);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
-    fake_loop_settle();
+    withdraw(1);
     assert_true(s.challenges == 1 && other.challenges == 0);
     check_end_in(&s, CHALLENGE_MS);
     assert_int_equal(s.challenges, 1);
@@ -661,9 +801,7 @@ static void the_window_after_a_withdrawal_holds_with_a_leeway_too(void **state)
     sessions_free(sessions);
     start(LEEWAY_MS);
     open_by(&s, "alice", 300000, NULL, 1);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
-    fake_loop_settle();
+    withdraw(1);
     assert_int_equal(s.challenges, 1);
     check_end_in(&s, CHALLENGE_MS);
 }
@@ -675,11 +813,10 @@ static void a_withdrawal_prolongs_nothing(void **state)
     (void)state;
     open_by(&s, "alice", 3000, NULL, 1);
     open_by(&t, "alice", 300000, NULL, 1);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
+    withdraw(1);
     check_end_in(&s, 3000);
-    sessions_check_keys(sessions, NULL); /* the files changed once more */
-    sessions_check_keys(sessions, NULL);
+    withdraw(1); /* the files changed once more */
+    withdraw(1);
     check_end_in(&t, CHALLENGE_MS - 3000);
     assert_int_equal(t.challenges, 1);
 }
@@ -690,11 +827,10 @@ static void a_stream_renewed_under_a_key_of_the_set_stays(void **state)
 
     (void)state;
     open_by(&s, "alice", 300000, NULL, 1);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
+    withdraw(1);
     fake_loop_pass(5000);
     renew_by("alice", 30000, NULL, 2);
-    sessions_check_keys(sessions, NULL);
+    withdraw(1);
     check_challenge_in(&s, 20000);
     check_end_in(&s, 10000);
 }
@@ -707,8 +843,7 @@ static void a_stream_keeps_its_key_unless_it_is_renewed(void **state)
     (void)state;
     open_by(&s, "alice", 300000, NULL, 2);
     renew_by("alice", 200000, NULL, 1);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
+    withdraw(1);
     fake_loop_pass(100000);
     assert_true(s.finished == 0 && s.challenges == 0);
     end(&s);
@@ -722,9 +857,7 @@ static void a_stream_renewed_by_a_key_that_is_withdrawn_is_challenged(void **sta
     (void)state;
     open_by(&s, "alice", 30000, NULL, 2);
     renew_by("alice", 200000, NULL, 1);
-    withdrawn = 1;
-    sessions_check_keys(sessions, NULL);
-    fake_loop_settle();
+    withdraw(1);
     assert_int_equal(s.challenges, 1);
     check_end_in(&s, CHALLENGE_MS);
 }
@@ -853,6 +986,11 @@ int main(void)
         T(no_subject_is_not_an_empty_one),
         T(a_subject_cannot_be_made_to_look_like_a_selector),
         T(a_stream_that_has_ended_leaves_its_group),
+        T(an_end_waits_for_the_renewals_that_wait),
+        T(a_renewal_that_waited_keeps_the_stream),
+        T(a_challenge_waits_for_nothing),
+        T(an_end_waits_two_seconds_at_most),
+        T(the_next_end_may_wait_as_long_again),
         T(a_subject_has_ten_renewals_a_second),
         T(the_rates_are_bounded),
         T(streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window),
