@@ -57,6 +57,18 @@ static const struct option_def options[] = {
      "newest record per key only: auto asks for the topic's policy"},
     {"cache-bytes", "BYTES", 0, NUMBER, AT(cache_bytes), 1 << 16, INT64_MAX, NULL, "1073741824",
      "limit of the topic in memory"},
+    {"max-streams", "N", 0, NUMBER, AT(max_streams), 0, 1000000, NULL, "0",
+     "streams at a time; 0: what the limit of open files allows"},
+    {"max-streams-per-address", "N", 0, NUMBER, AT(max_streams_per_address), 0, 1000000, NULL, "0",
+     "of one client address, IPv6 by its /64; 0: no limit"},
+    {"max-streams-per-subject", "N", 0, NUMBER, AT(max_streams_per_subject), 0, 1000000, NULL, "0",
+     "of one subject of tokens; 0: no limit"},
+    {"max-opens-per-minute", "N", 0, NUMBER, AT(max_opens_per_minute), 0, 60000, NULL, "0",
+     "streams opened by an address, and by a subject; 0: no limit"},
+    {"max-stream-age", "SECONDS", 0, NUMBER, AT(max_stream_age_s), 0, 31536000, NULL, NULL,
+     "end of a stream, after 0.9 to 1 of it; 0: none (43200 with --jwks, else 0)"},
+    {"drain", "SECONDS", 0, NUMBER, AT(drain_s), 0, 3600, NULL, "5",
+     "over which the streams are ended after SIGTERM or SIGINT"},
     {"jwks", "FILE", 0, LIST, AT(jwks), 0, 0, NULL, NULL,
      "keys of the tokens' issuer, repeatable; demands a token for every stream"},
     {"issuer", "ISS", 0, TEXT, AT(issuer), 0, 0, NULL, NULL, "issuer of the tokens, with --jwks"},
@@ -69,8 +81,6 @@ static const struct option_def options[] = {
      "a challenge that long before a token's expiry"},
     {"leeway", "SECONDS", 0, NUMBER, AT(leeway_s), 0, 300, NULL, "0",
      "for clocks that differ, in a token's times"},
-    {"max-stream-age", "SECONDS", 0, NUMBER, AT(max_stream_age_s), 1, 31536000, NULL, "43200",
-     "end of a guarded stream, however often renewed"},
     {"peer-dir", "DIR", 0, TEXT, AT(peer_dir), 0, 0, NULL, NULL,
      "where a pool's responders meet, mode 0700 ($RUNTIME_DIRECTORY)"},
     {"allow-demo-key", NULL, 0, FLAG, AT(allow_demo_key), 0, 0, NULL, NULL,
@@ -78,7 +88,10 @@ static const struct option_def options[] = {
     {"log-level", "LEVEL", 0, CHOICE, AT(log_level), 0, 0, "error|warn|info|debug", "info",
      "what is logged"},
 };
-enum { OPTIONS = sizeof options / sizeof options[0] };
+enum {
+    OPTIONS = sizeof options / sizeof options[0],
+    GUARDED_STREAM_AGE_S = 43200, /* a stolen token must not be renewed for ever */
+};
 
 struct reading {
     struct config *config;
@@ -426,24 +439,34 @@ static enum config_result read_command_line(struct reading *r, int argc, char **
     return result;
 }
 
-/* A guard that is half there would be none. */
-static enum config_result check_guard(const struct reading *r)
+static bool is_set(const struct reading *r, const char *name)
 {
-    static const char *const guard[] = {"scope",  "scope-claim",    "challenge",
-                                        "leeway", "max-stream-age", "allow-demo-key"};
-    const struct config *c = r->config;
+    for (size_t i = 0; i < OPTIONS; i++)
+        if (r->set[i] && strcmp(options[i].name, name) == 0)
+            return true;
+    return false;
+}
 
-    if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL)
+/* A guard that is half there would be none. */
+static enum config_result check_guard(struct reading *r)
+{
+    static const char *const guard[] = {"scope", "scope-claim", "challenge", "leeway",
+                                        "allow-demo-key"};
+    struct config *c = r->config;
+
+    if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL) {
+        if (!is_set(r, "max-stream-age"))
+            c->max_stream_age_s = GUARDED_STREAM_AGE_S;
         return CONFIG_OK;
+    }
     if (c->jwks.n > 0 || c->issuer != NULL || c->audience != NULL)
         return fail("no %s given: jwks, issuer and audience come together", c->jwks.n == 0 ? "jwks"
                                                                             : c->issuer == NULL
                                                                                 ? "issuer"
                                                                                 : "audience");
-    for (size_t i = 0; i < OPTIONS; i++)
-        for (size_t k = 0; k < sizeof guard / sizeof guard[0]; k++)
-            if (r->set[i] && strcmp(options[i].name, guard[k]) == 0)
-                return fail("%s: only with jwks, issuer and audience", guard[k]);
+    for (size_t i = 0; i < sizeof guard / sizeof guard[0]; i++)
+        if (is_set(r, guard[i]))
+            return fail("%s: only with jwks, issuer and audience", guard[i]);
     return CONFIG_OK;
 }
 

@@ -24,11 +24,14 @@ struct config {
     int64_t event_id;                             /* enum event_id */
     int64_t compact;                              /* enum compact */
     int64_t log_level;                            /* enum log_level */
-    int64_t keepalive_s, retry_ms, flush_ms, cache_bytes;
+    int64_t keepalive_s, retry_ms, flush_ms, cache_bytes, drain_s;
+    /* 0: no limit; for max_streams: as many as there are descriptors for. */
+    int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;
+    int64_t max_stream_age_s;
     /* The guard: jwks, issuer and audience are all there or none is. */
     struct config_list jwks, scopes;
     char *issuer, *audience, *scope_claim, *peer_dir; /* owned */
-    int64_t challenge_s, leeway_s, max_stream_age_s;
+    int64_t challenge_s, leeway_s;
     int64_t allow_demo_key; /* bool */
 };
 

@@ -17,20 +17,18 @@
 #include "guard/guard.h"
 #include "guard/peer.h"
 #include "guard/session.h"
+#include "stream/drain.h"
 #include "stream/fanout.h"
 
-enum { EXIT_CONFIG = 2 };
+enum {
+    EXIT_CONFIG = 2,
+    SPARE_DESCRIPTORS = 128, /* for all but streams: brokers, peers, requests */
+};
 
 static int fail(const char *what)
 {
     fprintf(stderr, "sse-kafka-fanout: %s\n", what);
     return EXIT_CONFIG;
-}
-
-static void on_stop_signal(void *arg)
-{
-    log_info("stopping");
-    loop_stop(arg);
 }
 
 /* As many descriptors as the host allows: each stream is one. */
@@ -55,8 +53,58 @@ struct program {
     struct guard *guard;
     struct sessions *sessions;
     struct peers *peers;
+    struct drain *drain;
+    int listen_fd; /* -1: closed */
     char error[256];
 };
+
+static void close_listener(struct program *p)
+{
+    if (p->listen_fd >= 0)
+        listener_close(p->listen_fd, p->config->listen);
+    p->listen_fd = -1;
+}
+
+static void on_drained(void *arg)
+{
+    struct program *p = arg;
+    loop_stop(p->loop);
+}
+
+/* Our listening socket goes first, so that the front turns to others at once. */
+static void begin_to_stop(struct program *p)
+{
+    struct drain_config drain = {
+        .drain_ms = p->config->drain_s * 1000,
+        .retry_ms = p->config->retry_ms,
+        .done = on_drained,
+        .arg = p,
+    };
+
+    handler_drain(p->handler);
+    inlet_close(p->inlet);
+    close_listener(p);
+    if (p->fanout == NULL || fanout_count(p->fanout) == 0) {
+        log_info("stopping");
+        loop_stop(p->loop);
+        return;
+    }
+    log_info("stopping: %zu stream(s) are ended within %lld s", fanout_count(p->fanout),
+             (long long)p->config->drain_s);
+    p->drain = drain_new(p->loop, p->fanout, &drain);
+}
+
+static void on_stop_signal(void *arg)
+{
+    struct program *p = arg;
+
+    if (p->drain == NULL && p->inlet != NULL) {
+        begin_to_stop(p);
+        return;
+    }
+    log_info("stopping at once");
+    loop_stop(p->loop);
+}
 
 static void on_keys(void *arg)
 {
@@ -121,6 +169,19 @@ static bool make_guard(struct program *p)
         .file_count = c->jwks.n,
         .allow_demo_key = c->allow_demo_key,
     };
+
+    p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
+    if (p->guard == NULL)
+        return false;
+    if (c->peer_dir != NULL && (p->peers = join_pool(p)) == NULL)
+        return false;
+    return true;
+}
+
+/* Who may come in, and for how long. */
+static bool make_gate(struct program *p)
+{
+    struct config *c = p->config;
     struct session_config session = {
         .challenge_ms = c->challenge_s * 1000,
         .leeway_ms = c->leeway_s * 1000,
@@ -129,11 +190,9 @@ static bool make_guard(struct program *p)
         .arg = p,
     };
 
-    p->sessions = sessions_new(p->loop, &session);
-    p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
-    if (p->guard == NULL)
-        return false;
-    if (c->peer_dir != NULL && (p->peers = join_pool(p)) == NULL)
+    if (c->jwks.n > 0 || c->max_stream_age_s > 0)
+        p->sessions = sessions_new(p->loop, &session);
+    if (c->jwks.n > 0 && !make_guard(p))
         return false;
     struct gate gate = {p->guard, p->sessions, p->peers, c->issuer};
     handler_set_gate(p->handler, &gate);
@@ -154,6 +213,17 @@ static bool make_consumer(struct program *p)
     return p->consumer != NULL;
 }
 
+static int64_t max_streams(const struct config *c)
+{
+    struct rlimit limit;
+
+    if (c->max_streams > 0)
+        return c->max_streams;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * SPARE_DESCRIPTORS)
+        return SPARE_DESCRIPTORS;
+    return (int64_t)limit.rlim_cur - SPARE_DESCRIPTORS;
+}
+
 static bool make(struct program *p)
 {
     const struct config *c = p->config;
@@ -163,12 +233,19 @@ static bool make(struct program *p)
         .flush_ms = c->flush_ms,
         .cache_bytes = (size_t)c->cache_bytes,
     };
-    struct handler_config handler = {.path = c->path, .cors = c->cors, .retry_ms = c->retry_ms};
+    struct handler_config handler = {
+        .path = c->path,
+        .cors = c->cors,
+        .retry_ms = c->retry_ms,
+        .max_streams = max_streams(c),
+        .address = {c->max_streams_per_address, c->max_opens_per_minute},
+        .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
+    };
 
     p->loop = loop_new();
     /* Before libfcgi, which would catch SIGTERM itself, and forget it. */
-    loop_on_signal(p->loop, SIGTERM, on_stop_signal, p->loop);
-    loop_on_signal(p->loop, SIGINT, on_stop_signal, p->loop);
+    loop_on_signal(p->loop, SIGTERM, on_stop_signal, p);
+    loop_on_signal(p->loop, SIGINT, on_stop_signal, p);
     loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
     if (!c->standby)
         p->fanout = fanout_new(p->loop, &fanout);
@@ -179,12 +256,13 @@ static bool make(struct program *p)
     }
     if (c->standby)
         return true;
-    return (c->jwks.n == 0 || make_guard(p)) && make_consumer(p);
+    return make_gate(p) && make_consumer(p);
 }
 
 static void unmake(struct program *p)
 {
     inlet_free(p->inlet);
+    drain_free(p->drain);
     guard_free(p->guard); /* answers those who wait */
     consumer_free(p->consumer);
     fanout_free(p->fanout);
@@ -196,7 +274,7 @@ static void unmake(struct program *p)
 
 static int serve(struct config *config, int listen_fd)
 {
-    struct program p = {.config = config};
+    struct program p = {.config = config, .listen_fd = listen_fd};
     int status = EXIT_CONFIG;
 
     if (make(&p)) {
@@ -212,6 +290,7 @@ static int serve(struct config *config, int listen_fd)
     } else {
         fail(p.error);
     }
+    close_listener(&p);
     unmake(&p);
     return status;
 }
@@ -237,8 +316,6 @@ static int serve_as_responder(struct config *config)
         status = serve(config, fd);
     else
         fail(config->listen ? error : "descriptor 0 is not a listening socket: give --listen");
-    if (config->listen && fd >= 0 && strchr(config->listen, '/') != NULL)
-        unlink(config->listen);
     return status;
 }
 

@@ -22,8 +22,14 @@ struct handler {
     struct cors *cors;
     struct decoder *decoder;
     struct gate gate;
-    size_t passed_on; /* renewals from peers that wait for their token's verdict */
+    struct limits *addresses, *subjects;
+    bool draining;
+    uint64_t refusals[REFUSALS];
+    int64_t told_ms[REFUSALS]; /* when the log said it last; 0: never */
+    size_t renewing; /* renewals, ours and from peers, that wait for their token's verdict */
 };
+
+enum { TELL_MS = 60000 };
 
 /* One request until it is answered, which may take some turns if a token must be verified: what is
  * needed then is copied. */
@@ -32,6 +38,8 @@ struct exchange {
     int fd; /* -1: given away */
     uint16_t id;
     bool head;
+    bool wants_stream; /* and gives up for good on anything but one */
+    struct visitor *address, *subject;
     struct cors_request origin;
     struct buf origin_text, host_text, last_event_id;
     bool resumes;
@@ -65,6 +73,8 @@ static void exchange_free(struct exchange *x)
 {
     if (x->fd >= 0)
         close(x->fd);
+    limits_leave(x->h->addresses, x->address);
+    limits_leave(x->h->subjects, x->subject);
     buf_fini(&x->origin_text);
     buf_fini(&x->host_text);
     buf_fini(&x->last_event_id);
@@ -106,14 +116,54 @@ static void finish(struct exchange *x, struct answer *answer)
     buf_fini(&answer->headers);
 }
 
+static enum refusal refusal_of(int status)
+{
+    return status == 401 ? REFUSAL_TOKEN : status == 403 ? REFUSAL_FORBIDDEN : REFUSAL_OTHER;
+}
+
 static void refuse(struct exchange *x, int status, const char *detail, const char *header)
 {
     struct answer answer = {.status = status, .detail = detail};
 
+    x->h->refusals[refusal_of(status)]++;
     log_info("front: %d %s", status, detail);
     if (header != NULL)
         buf_add_str(&answer.headers, header);
     finish(x, &answer);
+}
+
+/* What the log says of those who are told to come back, not more than once a minute. */
+static void tell_of(struct handler *h, enum refusal why)
+{
+    static const char *const texts[REFUSALS] = {
+        [REFUSAL_DRAINING] = "this responder stops",
+        [REFUSAL_FULL] = "all streams are taken (--max-streams)",
+        [REFUSAL_ADDRESS_STREAMS] = "too many streams of an address (--max-streams-per-address)",
+        [REFUSAL_ADDRESS_OPENS] = "too many openings of an address (--max-opens-per-minute)",
+        [REFUSAL_SUBJECT_STREAMS] = "too many streams of a subject (--max-streams-per-subject)",
+        [REFUSAL_SUBJECT_OPENS] = "too many openings of a subject (--max-opens-per-minute)",
+        [REFUSAL_BUSY] = "too many tokens wait to be verified",
+    };
+    int64_t now = loop_now_ms();
+
+    if (h->told_ms[why] != 0 && now - h->told_ms[why] < TELL_MS)
+        return;
+    h->told_ms[why] = now;
+    log_warn("front: clients are told to come back later: %s", texts[why]);
+}
+
+/* Tells the client to come back, in the way that it understands. */
+static void turn_away(struct exchange *x, enum refusal why)
+{
+    struct buf text = {0}, headers = {0};
+
+    x->h->refusals[why]++;
+    tell_of(x->h, why);
+    cors_add_headers(&headers, x->h->cors, &x->origin);
+    standby_add_come_back(&text, x->wants_stream, buf_slice(&headers));
+    finish_with(x, buf_slice(&text));
+    buf_fini(&headers);
+    buf_fini(&text);
 }
 
 static const char *allowed_methods(const struct handler *h)
@@ -133,13 +183,14 @@ static void refuse_token(struct exchange *x, enum token_error error)
     const char *code = "invalid_token";
 
     if (error == TOKEN_BUSY) {
-        refuse(x, 503, text, "Retry-After: 1\r\n");
+        turn_away(x, REFUSAL_BUSY);
         return;
     }
     if (error == TOKEN_SCOPE) {
         answer.status = 403;
         code = "insufficient_scope";
     }
+    x->h->refusals[refusal_of(answer.status)]++;
     log_info("front: %d %s", answer.status, text);
     buf_printf(&answer.headers,
                "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n", code, text);
@@ -211,14 +262,37 @@ static void answer_head(struct exchange *x)
     buf_fini(&text);
 }
 
+/* What is given back when a stream ends; each may be NULL. */
+struct guest {
+    struct handler *h;
+    struct session *session;
+    struct visitor *address, *subject;
+};
+
+static struct guest *guest_new(struct exchange *x, struct session *session)
+{
+    struct guest *g = mem_zero(sizeof *g);
+
+    *g = (struct guest){x->h, session, x->address, x->subject};
+    x->address = x->subject = NULL;
+    return g;
+}
+
 static void on_stream_end(void *arg)
 {
-    session_close(arg);
+    struct guest *g = arg;
+
+    if (g->session != NULL)
+        session_close(g->session);
+    limits_leave(g->h->addresses, g->address);
+    limits_leave(g->h->subjects, g->subject);
+    free(g);
 }
 
 static void open_stream(struct exchange *x, struct session *session)
 {
-    struct stream_owner owner = {on_stream_end, session};
+    bool owned = session != NULL || x->address != NULL || x->subject != NULL;
+    struct stream_owner owner = {on_stream_end, owned ? guest_new(x, session) : NULL};
     struct slice id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0);
     struct buf head = {0};
     size_t mark = fcgi_stdout_begin(&head);
@@ -228,7 +302,7 @@ static void open_stream(struct exchange *x, struct session *session)
     buf_add_str(&head, ":\n\n");
     fcgi_stdout_end(&head, mark, 1);
     struct stream *s =
-        fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, session ? &owner : NULL);
+        fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, owned ? &owner : NULL);
     x->fd = -1;
     if (session != NULL && s != NULL)
         session_attach(session, s);
@@ -236,17 +310,61 @@ static void open_stream(struct exchange *x, struct session *session)
     exchange_free(x);
 }
 
+/* Is there room for a stream?  REFUSALS: yes. */
+static enum refusal shortage(const struct handler *h)
+{
+    if (h->draining)
+        return REFUSAL_DRAINING;
+    return fanout_count(h->fanout) < (size_t)h->config.max_streams ? REFUSALS : REFUSAL_FULL;
+}
+
+/* False, and the exchange is over, if there is no room, or not for one of that name. */
+static bool enter(struct exchange *x, struct limits *limits, struct slice name,
+                  struct visitor **visitor)
+{
+    enum refusal why = shortage(x->h);
+    bool by_address = limits == x->h->addresses;
+
+    if (why == REFUSALS) {
+        switch (limits_enter(limits, name, loop_now_ms(), visitor)) {
+        case LIMIT_NONE:
+            return true;
+        case LIMIT_STREAMS:
+            why = by_address ? REFUSAL_ADDRESS_STREAMS : REFUSAL_SUBJECT_STREAMS;
+            break;
+        case LIMIT_OPENS:
+            why = by_address ? REFUSAL_ADDRESS_OPENS : REFUSAL_SUBJECT_OPENS;
+            break;
+        }
+    }
+    turn_away(x, why);
+    return false;
+}
+
+static bool enter_by_address(struct exchange *x, const struct request *r)
+{
+    char name[LIMITS_NAME];
+
+    limits_address_name(request_get(r, PARAM_REMOTE_ADDR), name);
+    return enter(x, x->h->addresses, slice_str(name), &x->address);
+}
+
 static void serve_stream(struct exchange *x, const struct verdict *verdict)
 {
+    struct sessions *sessions = x->h->gate.sessions;
     struct session *session = NULL;
 
     if (x->head) {
         answer_head(x);
         return;
     }
-    if (verdict != NULL) {
+    /* Tokens without a subject count as one. */
+    const char *sub = verdict && verdict->sub ? verdict->sub : "";
+    if (verdict != NULL && !enter(x, x->h->subjects, slice_str(sub), &x->subject))
+        return;
+    if (sessions != NULL) {
         struct token_hash in_url = token_hash(buf_slice(&x->selector));
-        session = session_open(x->h->gate.sessions, verdict, x->selector.n > 0 ? &in_url : NULL);
+        session = session_open(sessions, verdict, x->selector.n > 0 ? &in_url : NULL);
     }
     open_stream(x, session);
 }
@@ -280,6 +398,9 @@ static bool read_credentials(struct exchange *x, const struct request *r)
 static void get_stream(struct exchange *x, const struct request *r)
 {
     read_last_event_id(x, r);
+    x->wants_stream = !x->head && standby_wants_stream(r);
+    if (!x->head && !enter_by_address(x, r))
+        return;
     if (x->h->gate.guard == NULL) {
         serve_stream(x, NULL);
         return;
@@ -306,6 +427,7 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
         .selector = x->selector.n > 0 ? &selector : NULL,
     };
 
+    x->h->renewing--;
     if (verdict->error) {
         refuse_token(x, verdict->error);
     } else if (renewal.selector &&
@@ -334,10 +456,12 @@ static void post(struct exchange *x, const struct request *r)
     }
     if (!read_credentials(x, r))
         return;
-    if (x->token.n == 0) /* only the header's counts here */
+    if (x->token.n == 0) { /* only the header's counts here */
         refuse_without_token(x);
-    else
-        guard_check(x->h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
+        return;
+    }
+    x->h->renewing++;
+    guard_check(x->h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
 }
 
 /* A renewal that a peer has passed on, until its token is verified here. */
@@ -352,7 +476,7 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
     struct passed_on *p = arg;
     struct sessions *sessions = p->h->gate.sessions;
 
-    p->h->passed_on--;
+    p->h->renewing--;
     if (verdict->error) {
         log_warn("guard: a peer passed on a token that is not good here: %s",
                  token_error_text(verdict->error));
@@ -368,7 +492,7 @@ void handler_on_peer_renewal(struct handler *h, const struct renewal *renewal)
     struct passed_on *p = mem_zero(sizeof *p);
 
     p->h = h;
-    h->passed_on++;
+    h->renewing++;
     p->has_selector = renewal->selector != NULL;
     if (p->has_selector)
         p->selector = *renewal->selector;
@@ -379,7 +503,7 @@ bool handler_renewals_settled(struct handler *h)
 {
     bool drained = h->gate.peers == NULL || peers_drain(h->gate.peers);
 
-    return drained && h->passed_on == 0;
+    return drained && h->renewing == 0;
 }
 
 /* -- requests -- */
@@ -469,6 +593,7 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     }
     answer.status = state == FCGI_LARGE_STDIN ? 413 : 431;
     answer.detail = state == FCGI_LARGE_STDIN ? "the body is too large" : "the head is too large";
+    h->refusals[REFUSAL_OTHER]++;
     log_info("front: %d %s", answer.status, answer.detail);
     cors_add_headers(&answer.headers, h->cors, &unknown);
     answer_add(out, id, &answer, true);
@@ -484,6 +609,8 @@ struct handler *handler_new(const struct handler_config *config, struct fanout *
     h->config = *config;
     h->fanout = fanout;
     h->cors = cors_new(config->cors);
+    h->addresses = limits_new(&config->address);
+    h->subjects = limits_new(&config->subject);
     h->decoder = decoder_new();
     if (h->cors == NULL || h->decoder == NULL) {
         handler_free(h);
@@ -497,6 +624,8 @@ void handler_free(struct handler *h)
     if (h == NULL)
         return;
     cors_free(h->cors);
+    limits_free(h->addresses);
+    limits_free(h->subjects);
     decoder_free(h->decoder);
     free(h);
 }
@@ -504,6 +633,16 @@ void handler_free(struct handler *h)
 void handler_set_gate(struct handler *h, const struct gate *gate)
 {
     h->gate = *gate;
+}
+
+void handler_drain(struct handler *h)
+{
+    h->draining = true;
+}
+
+const uint64_t *handler_refusals(const struct handler *h)
+{
+    return h->refusals;
 }
 
 struct inlet_handler handler_inlet(struct handler *h)

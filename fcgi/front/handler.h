@@ -4,23 +4,41 @@
 #define SKF_FRONT_HANDLER_H
 
 #include "front/inlet.h"
+#include "front/limits.h"
 #include "guard/peer.h"
 #include "guard/session.h"
 
 struct handler;
 struct fanout;
 
+/* Why a request got no stream: the first ones are told to come back (front/standby.h). */
+enum refusal {
+    REFUSAL_DRAINING,        /* the process stops */
+    REFUSAL_FULL,            /* all streams are taken */
+    REFUSAL_ADDRESS_STREAMS, /* too many streams of one address */
+    REFUSAL_ADDRESS_OPENS,   /* too many openings of one address */
+    REFUSAL_SUBJECT_STREAMS, /* likewise of one subject */
+    REFUSAL_SUBJECT_OPENS,
+    REFUSAL_BUSY,      /* too many tokens wait to be verified */
+    REFUSAL_TOKEN,     /* 401 */
+    REFUSAL_FORBIDDEN, /* 403 */
+    REFUSAL_OTHER,     /* any other status */
+    REFUSALS,
+};
+
 struct handler_config {
     const char *path; /* of the events, as it stands in the request's URI */
     const char *cors; /* see cors_new(); it was checked before */
     int64_t retry_ms; /* what clients are told to wait before they come back, more or less */
+    int64_t max_streams;
+    struct limits_config address, subject;
 };
 
-/* What stands between requests and streams; guard NULL: nothing, all may come in. */
+/* What stands between requests and streams. */
 struct gate {
-    struct guard *guard;
-    struct sessions *sessions;
-    struct peers *peers; /* NULL: a pool of one */
+    struct guard *guard;       /* NULL: all may come in */
+    struct sessions *sessions; /* NULL: streams go on for as long as they like */
+    struct peers *peers;       /* NULL: a pool of one */
     const char *issuer;
 };
 
@@ -30,6 +48,12 @@ struct handler *handler_new(const struct handler_config *config, struct fanout *
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);
 void handler_free(struct handler *h);
+
+/* From now on whoever wants a stream is told to come back. */
+void handler_drain(struct handler *h);
+
+/* How many requests were refused since the start, by reason. */
+const uint64_t *handler_refusals(const struct handler *h);
 
 struct inlet_handler handler_inlet(struct handler *h);
 

@@ -15,6 +15,7 @@ enum {
     READ_BYTES = 32 * 1024,
     PENDING_MAX = 1024,    /* requests that are not whole; the oldest goes */
     ACCEPTS = 256,         /* in one turn */
+    BACKLOG_MAX = 8192,    /* of them when no more are wanted */
     ACCEPT_PAUSE_MS = 100, /* when there are no descriptors left */
     /* lighttpd writes to a temporary file what it finds waiting beyond 64 KB, which the default of
      * 208 KB lets pile up: records would reach the disk, and a burst takes six times as long. */
@@ -173,23 +174,33 @@ static void pause_accepting(struct inlet *inlet)
     timer_start(inlet->resume_timer, ACCEPT_PAUSE_MS);
 }
 
+enum accepted { ACCEPTED, ACCEPTED_NONE, ACCEPTED_TOO_MANY };
+
+static enum accepted accept_one(struct inlet *inlet)
+{
+    int fd = accept4(inlet->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        inlet->paused_told = false;
+        add(inlet, fd);
+        return ACCEPTED;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        return ACCEPTED_TOO_MANY;
+    /* Any other error is of that connection alone. */
+    return errno == EAGAIN || errno == EWOULDBLOCK ? ACCEPTED_NONE : ACCEPTED;
+}
+
 static void on_acceptable(void *arg, int what)
 {
     struct inlet *inlet = arg;
+    enum accepted accepted = ACCEPTED;
 
     (void)what;
-    for (int i = 0; i < ACCEPTS; i++) {
-        int fd = accept4(inlet->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            inlet->paused_told = false;
-            add(inlet, fd);
-        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            pause_accepting(inlet);
-            return;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            return;
-        }
-    }
+    for (int i = 0; i < ACCEPTS && accepted == ACCEPTED; i++)
+        accepted = accept_one(inlet);
+    if (accepted == ACCEPTED_TOO_MANY)
+        pause_accepting(inlet);
 }
 
 static void start_accepting(void *arg)
@@ -213,6 +224,15 @@ struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_han
     inlet->deadline_timer = timer_new(loop, on_deadline, inlet);
     start_accepting(inlet);
     return inlet;
+}
+
+void inlet_close(struct inlet *inlet)
+{
+    for (int i = 0; i < BACKLOG_MAX && accept_one(inlet) == ACCEPTED; i++)
+        ;
+    watch_free(inlet->watch);
+    inlet->watch = NULL;
+    timer_stop(inlet->resume_timer);
 }
 
 void inlet_free(struct inlet *inlet)

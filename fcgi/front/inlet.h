@@ -20,6 +20,8 @@ struct inlet_handler {
 
 /* Accepts on listen_fd, which stays the caller's and is made non-blocking. */
 struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_handler *handler);
+/* Takes those that wait in the backlog, and no more from then on: the descriptor can be closed. */
+void inlet_close(struct inlet *inlet);
 void inlet_free(struct inlet *inlet);
 
 #endif

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,11 +116,21 @@ static int open_port(const char *where, const char *colon, char *error, size_t s
     return fd;
 }
 
+static bool is_path(const char *where)
+{
+    return strchr(where, '/') != NULL || strrchr(where, ':') == NULL;
+}
+
 int listener_open(const char *where, char *error, size_t size)
 {
-    const char *colon = strrchr(where, ':');
-
-    if (strchr(where, '/') != NULL || colon == NULL)
+    if (is_path(where))
         return open_path(where, error, size);
-    return open_port(where, colon, error, size);
+    return open_port(where, strrchr(where, ':'), error, size);
+}
+
+void listener_close(int fd, const char *where)
+{
+    if (where != NULL && is_path(where))
+        unlink(where);
+    close(fd);
 }

@@ -13,4 +13,7 @@ int listener_inherited(void);
  * or a negative errno and `error` filled in. */
 int listener_open(const char *where, char *error, size_t size);
 
+/* Closes either; `where` as it was opened with, NULL if inherited.  A socket's path is removed. */
+void listener_close(int fd, const char *where);
+
 #endif

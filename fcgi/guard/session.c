@@ -15,6 +15,7 @@ static const char challenge[] = "event:challenge\n"
 enum {
     DUE_TURN = 200,   /* sessions served in one turn */
     SETTLE_MS = 2000, /* for renewals that wait, before a stream is ended all the same */
+    SETTLE_LOOK_MS = 20,
     RENEWALS_PER_SECOND = 10,
     RATES_MAX = 4096,
 };
@@ -39,8 +40,10 @@ struct session {
     uint8_t key[KEY_THUMBPRINT];
     bool challenged;
     bool due;
-    int64_t end_due_ms; /* when it was first found to be over, by loop_now_ms(); 0: not yet */
+    int64_t over_at_ms; /* when it was found to be over, by loop_now_ms(); 0: it is not */
 };
+
+static const int64_t NEVER_MS = INT64_MAX / 2; /* sums with it fit */
 
 struct rate {
     UT_hash_handle hh;
@@ -158,14 +161,44 @@ static void set_due(void *arg)
     loop_defer(ss->loop, &ss->serve);
 }
 
-/* Its time is over.  True if it ends now, and not after the renewals that wait. */
-static bool ends(struct session *s, bool settled)
+/* Its times have changed. */
+static void arm_anew(struct session *s)
+{
+    if (s->over_at_ms != 0)
+        set_due(s); /* it may be held for nothing now */
+    else
+        arm(s);
+}
+
+/* Its time is over: nothing new is sent, and the stream ends when the renewals that have come by
+ * now were seen to. */
+static void finish(struct session *s, bool settled)
 {
     int64_t now = loop_now_ms();
 
-    if (s->end_due_ms == 0)
-        s->end_due_ms = now;
-    return settled || now - s->end_due_ms >= SETTLE_MS;
+    if (s->over_at_ms == 0)
+        s->over_at_ms = now;
+    if (settled || now - s->over_at_ms >= SETTLE_MS) {
+        bool old = s->last_ms < s->exp_ms + s->sessions->config.leeway_ms;
+        fanout_finish(s->stream, old ? STREAM_END_AGE : STREAM_END_TOKEN); /* may free s */
+        return;
+    }
+    timer_start(s->timer, SETTLE_LOOK_MS);
+    fanout_hold(s->stream, true); /* may free s */
+}
+
+static void go_on(struct session *s, bool challenge_is_due)
+{
+    struct stream *stream = s->stream;
+    bool was_over = s->over_at_ms != 0;
+
+    s->over_at_ms = 0;
+    s->challenged = s->challenged || challenge_is_due;
+    arm(s);
+    if (was_over)
+        fanout_hold(stream, false); /* may free s */
+    if (challenge_is_due)
+        send_challenge(stream); /* likewise */
 }
 
 static void serve(struct session *s, bool settled)
@@ -174,20 +207,12 @@ static void serve(struct session *s, bool settled)
 
     s->due = false;
     TAILQ_REMOVE(&s->sessions->due, s, due_link);
-    if (s->stream == NULL) { /* not attached yet */
+    if (s->stream == NULL) /* not attached yet */
         arm(s);
-    } else if (now >= end_ms(s)) {
-        if (ends(s, settled))
-            fanout_finish(s->stream); /* may free s */
-        else
-            set_due(s);
-    } else if (!s->challenged && now >= challenge_ms(s)) {
-        s->challenged = true;
-        arm(s);
-        send_challenge(s->stream); /* may free s */
-    } else {
-        arm(s);
-    }
+    else if (now >= end_ms(s))
+        finish(s, settled);
+    else
+        go_on(s, !s->challenged && now >= challenge_ms(s));
 }
 
 /* Thousands may be due in one second. */
@@ -209,10 +234,18 @@ static void on_clock_step(void *arg)
     struct session *s;
 
     TAILQ_FOREACH(s, &ss->all, all)
-    arm(s);
+    arm_anew(s);
 }
 
 /* -- sessions -- */
+
+/* Streams that were opened in the same second do not end in the same second. */
+static int64_t age_ms(const struct sessions *ss)
+{
+    int64_t max = ss->config.max_age_ms;
+
+    return max - arc4random_uniform((uint32_t)(max / 10) + 1);
+}
 
 struct session *session_open(struct sessions *ss, const struct verdict *v,
                              const struct token_hash *in_url)
@@ -220,11 +253,12 @@ struct session *session_open(struct sessions *ss, const struct verdict *v,
     struct session *s = mem_zero(sizeof *s);
 
     s->sessions = ss;
-    s->exp_ms = v->exp_ms;
-    s->last_ms = loop_wall_ms() + ss->config.max_age_ms;
-    memcpy(s->key, v->key, sizeof s->key);
+    s->exp_ms = v ? v->exp_ms : NEVER_MS;
+    s->last_ms = ss->config.max_age_ms > 0 ? loop_wall_ms() + age_ms(ss) : NEVER_MS;
+    if (v != NULL)
+        memcpy(s->key, v->key, sizeof s->key);
     TAILQ_INSERT_TAIL(&ss->all, s, all);
-    if (in_url != NULL || v->sub != NULL) {
+    if (v != NULL && (in_url != NULL || v->sub != NULL)) {
         struct token_hash key = group_of(in_url, v->sub);
         join_group(s, &key);
     }
@@ -264,9 +298,8 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
             continue;
         s->exp_ms = v->exp_ms;
         s->challenged = false;
-        s->end_due_ms = 0;
         memcpy(s->key, v->key, sizeof s->key);
-        arm(s);
+        arm_anew(s);
     }
 }
 

@@ -1,7 +1,8 @@
 /* session - which streams a token has opened, and until when they may go on.
  *
- * Each guarded stream has one session.  A window before its token's expiry the stream is sent a
- * challenge; at the expiry it ends, unless a renewal has come.  The wall clock rules. */
+ * Each guarded stream has one session, and others if their age is limited.  A window before its
+ * token's expiry the stream is sent a challenge; at the expiry it ends, unless a renewal has come.
+ * The wall clock rules. */
 #ifndef SKF_GUARD_SESSION_H
 #define SKF_GUARD_SESSION_H
 
@@ -14,7 +15,8 @@ struct stream;
 struct session_config {
     int64_t challenge_ms; /* before the expiry */
     int64_t leeway_ms;    /* after it */
-    int64_t max_age_ms;   /* of a stream, however often it is renewed */
+    int64_t max_age_ms;   /* of a stream, however often it is renewed; each draws 0.9 to 1 of it; 0:
+                             any */
     /* Asked before a stream is ended: have all renewals been seen to that have come by now?  After
      * this process was stopped for a while they may still wait.  NULL: yes. */
     bool (*settled)(void *arg);
@@ -25,9 +27,9 @@ struct sessions *sessions_new(struct loop *loop, const struct session_config *co
 /* All sessions must be closed. */
 void sessions_free(struct sessions *ss);
 
-/* A session for a stream that a good token has opened.  in_url: the token in the stream's URL,
- * which selects it for renewals, together with the subject; NULL: there is none, and the subject
- * does. */
+/* A session for a stream that a good token has opened; or, with verdict NULL, for one that needs
+ * none and has no end but its age.  in_url: the token in the stream's URL, which selects it for
+ * renewals, together with the subject; NULL: there is none, and the subject does. */
 struct session *session_open(struct sessions *ss, const struct verdict *verdict,
                              const struct token_hash *in_url);
 /* Its stream, once there is one; to be closed when that ends. */

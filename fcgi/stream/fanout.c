@@ -71,6 +71,14 @@ size_t fanout_count(const struct fanout *f)
     return n;
 }
 
+struct stream *fanout_first(struct fanout *f)
+{
+    for (int i = 0; i < STREAM_FINISHING; i++)
+        if (!TAILQ_EMPTY(&f->in[i]))
+            return TAILQ_FIRST(&f->in[i]);
+    return NULL;
+}
+
 static void reap(void *arg)
 {
     struct fanout *f = arg;
@@ -202,6 +210,11 @@ static void pump(struct stream *s, int64_t now_ms)
 
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return;
+    if (s->held) {
+        if (s->state != STREAM_BLOCKED)
+            set_state(s, STREAM_BLOCKED);
+        return;
+    }
     if (s->replay != NULL && !pump_replay(s, now_ms, &more))
         return;
     if (more) {
@@ -549,7 +562,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
 
 void fanout_say(struct stream *s, struct slice records)
 {
-    if (s->state == STREAM_FINISHING)
+    if (s->fd < 0 || s->state == STREAM_FINISHING)
         return;
     stream_settle(s);
     stream_put(s, records);
@@ -557,17 +570,30 @@ void fanout_say(struct stream *s, struct slice records)
         sent(s, stream_send_pending(s), loop_now_ms());
 }
 
+void fanout_hold(struct stream *s, bool hold)
+{
+    if (s->fd < 0 || s->state == STREAM_FINISHING || s->held == hold)
+        return;
+    s->held = hold;
+    if (hold)
+        stream_settle(s);
+    if (s->state == STREAM_BLOCKED ? !hold
+                                   : s->state == STREAM_READY || s->state == STREAM_REPLAYING)
+        pump(s, loop_now_ms());
+}
+
 static void on_last_call(void *arg)
 {
     end(arg);
 }
 
-void fanout_finish(struct stream *s)
+void fanout_finish(struct stream *s, enum stream_end why)
 {
     struct fanout *f = s->fanout;
 
-    if (s->state == STREAM_FINISHING)
+    if (s->fd < 0 || s->state == STREAM_FINISHING)
         return;
+    s->why = (uint8_t)why;
     stream_settle(s);
     replay_free(s->replay);
     s->replay = NULL;

@@ -14,6 +14,15 @@ struct fanout;
 struct stream;
 struct stream_owner; /* stream.h */
 
+/* Why a stream has ended. */
+enum stream_end {
+    STREAM_END_CLIENT, /* it left */
+    STREAM_END_TOKEN,  /* its token is over */
+    STREAM_END_AGE,    /* it has reached its greatest age */
+    STREAM_END_DRAIN,  /* the process stops */
+    STREAM_ENDS,
+};
+
 struct fanout_config {
     enum event_id event_id;
     int64_t keepalive_ms;
@@ -41,10 +50,16 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
  * is under way. */
 void fanout_say(struct stream *s, struct slice records);
 
+/* Held, a stream begins nothing new: the rest of the event that is under way may follow.  Let go
+ * again, it goes on without loss. */
+void fanout_hold(struct stream *s, bool hold);
+
 /* Begins nothing new: the rest of the event that is under way may follow for two seconds, then the
  * stream ends. */
-void fanout_finish(struct stream *s);
+void fanout_finish(struct stream *s, enum stream_end why);
 
+/* The streams that there are, and one of them that was not told to finish; NULL: none. */
 size_t fanout_count(const struct fanout *f);
+struct stream *fanout_first(struct fanout *f);
 
 #endif

@@ -25,7 +25,7 @@ class Responder(Process):
     def __init__(self, brokers: str, topic: str, directory: Path, *options: str):
         Responder.numbers += 1
         super().__init__(f"responder-{Responder.numbers}", directory)
-        self.options = ["-b", brokers, "-t", topic, *options]
+        self.options = ["-b", brokers, "-t", topic, "--drain", "0", *options]
         self.address = str(directory / f"{self.name}.sock")
 
     def start(self) -> "Responder":

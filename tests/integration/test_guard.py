@@ -641,7 +641,6 @@ HALVES = {
     "only another place of the scope": ["--scope-claim", "scp"],
     "only a challenge": ["--challenge", "5"],
     "only a leeway": ["--leeway", "5"],
-    "only an age": ["--max-stream-age", "5"],
     "empty keys": ["--jwks", "", "--issuer", "I", "--audience", "A"],
     "empty issuer": ["--jwks", "JWKS", "--issuer", "", "--audience", "A"],
     "empty audience": ["--jwks", "JWKS", "--issuer", "I", "--audience", ""],

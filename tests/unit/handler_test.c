@@ -40,9 +40,22 @@ void fanout_say(struct stream *s, struct slice records)
     (void)records;
 }
 
-void fanout_finish(struct stream *s)
+void fanout_hold(struct stream *s, bool hold)
 {
     (void)s;
+    (void)hold;
+}
+
+void fanout_finish(struct stream *s, enum stream_end why)
+{
+    (void)s;
+    (void)why;
+}
+
+size_t fanout_count(const struct fanout *f)
+{
+    (void)f;
+    return 0;
 }
 
 /* -- a request and what comes of it -- */
@@ -53,7 +66,8 @@ static struct output answer;
 
 static void make(const char *cors, int64_t retry_ms)
 {
-    const struct handler_config config = {.path = "/events", .cors = cors, .retry_ms = retry_ms};
+    const struct handler_config config = {
+        .path = "/events", .cors = cors, .retry_ms = retry_ms, .max_streams = 100};
 
     handler_free(handler);
     handler = handler_new(&config, (struct fanout *)&fanout);

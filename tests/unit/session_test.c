@@ -34,14 +34,12 @@ int64_t __wrap_loop_wall_ms(void)
     return __real_loop_wall_ms() + stepped_ms;
 }
 
-static int64_t ticks_ms, tick_ms;
+static uint32_t chance; /* what is drawn, up to the bound */
 
-int64_t __real_loop_now_ms(void);
-int64_t __wrap_loop_now_ms(void);
-int64_t __wrap_loop_now_ms(void)
+uint32_t __wrap_arc4random_uniform(uint32_t bound);
+uint32_t __wrap_arc4random_uniform(uint32_t bound)
 {
-    ticks_ms += tick_ms;
-    return __real_loop_now_ms() + ticks_ms;
+    return chance < bound ? chance : bound - 1;
 }
 
 void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg)
@@ -63,6 +61,8 @@ static void step_clock(int64_t ms)
 struct stream {
     struct session *session; /* NULL: closed */
     int challenges, finished;
+    enum stream_end why;
+    bool held;
     bool lingers;          /* half an event is still under way when it is finished */
     bool dies_when_spoken; /* the front turns out to have gone */
 };
@@ -95,10 +95,18 @@ void fanout_say(struct stream *s, struct slice records)
         end(s);
 }
 
-void fanout_finish(struct stream *s)
+void fanout_hold(struct stream *s, bool hold)
+{
+    s->held = hold;
+    if (s->dies_when_spoken)
+        end(s);
+}
+
+void fanout_finish(struct stream *s, enum stream_end why)
 {
     assert_non_null(s->session);
     s->finished++;
+    s->why = why;
     if (!s->lingers)
         end(s);
 }
@@ -124,7 +132,6 @@ struct token_hash token_hash(struct slice text)
 /* -- renewals that wait -- */
 
 static int unsettled; /* they are seen to when they were asked for so many times */
-static void (*while_unsettled)(void);
 
 static bool settled(void *arg)
 {
@@ -132,8 +139,6 @@ static bool settled(void *arg)
     if (unsettled == 0)
         return true;
     unsettled--;
-    if (while_unsettled != NULL)
-        while_unsettled();
     return false;
 }
 
@@ -157,10 +162,10 @@ static void start(int64_t leeway_ms)
 static int setup(void **state)
 {
     (void)state;
-    stepped_ms = ticks_ms = tick_ms = 0;
+    stepped_ms = 0;
+    chance = 0;
     withdrawn = 0;
     unsettled = 0;
-    while_unsettled = NULL;
     start(0);
     return 0;
 }
@@ -658,43 +663,55 @@ static void a_stream_that_has_ended_leaves_its_group(void **state)
 
 static struct stream waiting;
 
-static void check_not_finished(void)
+/* Its time comes, and renewals wait. */
+static void let_wait(int times)
 {
-    assert_int_equal(waiting.finished, 0);
-}
-
-static void an_end_waits_for_the_renewals_that_wait(void **state)
-{
-    (void)state;
     open_stream(&waiting, "alice", 30000, NULL);
     fake_loop_pass(29999);
-    unsettled = 50;
-    while_unsettled = check_not_finished;
+    unsettled = times;
     fake_loop_pass(1);
-    assert_int_equal(unsettled, 0);
-    assert_int_equal(waiting.finished, 1);
+    assert_true(waiting.held);
+    assert_int_equal(waiting.finished, 0);
 }
 
 static void renew_waiting(void)
 {
     struct verdict v = verdict("alice", 30000);
 
-    if (unsettled == 10)
-        sessions_renew(sessions, NULL, &v);
+    sessions_renew(sessions, NULL, &v);
+    fake_loop_settle();
+}
+
+static void an_end_waits_for_the_renewals_that_wait(void **state)
+{
+    (void)state;
+    let_wait(50);
+    fake_loop_pass(49 * 20);
+    assert_int_equal(waiting.finished, 0);
+    fake_loop_pass(20);
+    assert_int_equal(waiting.finished, 1);
+    assert_int_equal(waiting.why, STREAM_END_TOKEN);
 }
 
 static void a_renewal_that_waited_keeps_the_stream(void **state)
 {
     (void)state;
-    open_stream(&waiting, "alice", 30000, NULL);
-    fake_loop_pass(29999);
-    unsettled = 20;
-    while_unsettled = renew_waiting;
-    fake_loop_pass(1);
-    assert_int_equal(waiting.finished, 0);
-    unsettled = 0;
+    let_wait(1000);
+    fake_loop_pass(500);
+    renew_waiting();
+    assert_false(waiting.held);
     check_challenge_in(&waiting, 20000);
+    unsettled = 0;
     check_end_in(&waiting, 10000);
+}
+
+static void a_renewal_may_find_that_the_front_has_gone(void **state)
+{
+    (void)state;
+    let_wait(1000);
+    waiting.dies_when_spoken = true;
+    renew_waiting();
+    assert_null(waiting.session);
 }
 
 static void a_challenge_waits_for_nothing(void **state)
@@ -703,45 +720,40 @@ static void a_challenge_waits_for_nothing(void **state)
     open_stream(&waiting, "alice", 30000, NULL);
     unsettled = 1000;
     check_challenge_in(&waiting, 20000);
+    assert_false(waiting.held);
     end(&waiting);
 }
 
 static void an_end_waits_two_seconds_at_most(void **state)
 {
     (void)state;
-    open_stream(&waiting, "alice", 30000, NULL);
-    unsettled = 1 << 30;
-    tick_ms = 1;
-    fake_loop_pass(30000);
+    let_wait(1 << 30);
+    fake_loop_pass(SETTLE_MS - 20);
+    assert_int_equal(waiting.finished, 0);
+    fake_loop_pass(40);
     assert_int_equal(waiting.finished, 1);
-    assert_in_range(ticks_ms, SETTLE_MS, SETTLE_MS + 10);
-}
-
-static void renew_late(void)
-{
-    struct verdict v = verdict("alice", 30000);
-
-    if (ticks_ms < SETTLE_MS - 250)
-        return;
-    while_unsettled = NULL;
-    sessions_renew(sessions, NULL, &v);
 }
 
 static void the_next_end_may_wait_as_long_again(void **state)
 {
     (void)state;
-    open_stream(&waiting, "alice", 30000, NULL);
-    unsettled = 1 << 30;
-    while_unsettled = renew_late;
-    tick_ms = 1;
-    fake_loop_pass(30000);
+    let_wait(1 << 30);
+    fake_loop_pass(SETTLE_MS - 100);
+    renew_waiting();
+    fake_loop_pass(30000 + SETTLE_MS - 20);
     assert_int_equal(waiting.finished, 0);
-    fake_loop_pass(20000);
-    assert_int_equal(waiting.challenges, 2);
-    ticks_ms = 0;
-    fake_loop_pass(10000);
+    fake_loop_pass(40);
     assert_int_equal(waiting.finished, 1);
-    assert_in_range(ticks_ms, SETTLE_MS, SETTLE_MS + 10);
+}
+
+static void a_clock_set_back_lets_an_end_that_waits_go_on(void **state)
+{
+    (void)state;
+    let_wait(1 << 30);
+    step_clock(-10000);
+    assert_false(waiting.held);
+    unsettled = 0;
+    check_end_in(&waiting, 10000);
 }
 
 /* -- the rate -- */
@@ -988,6 +1000,8 @@ int main(void)
         T(a_stream_that_has_ended_leaves_its_group),
         T(an_end_waits_for_the_renewals_that_wait),
         T(a_renewal_that_waited_keeps_the_stream),
+        T(a_renewal_may_find_that_the_front_has_gone),
+        T(a_clock_set_back_lets_an_end_that_waits_go_on),
         T(a_challenge_waits_for_nothing),
         T(an_end_waits_two_seconds_at_most),
         T(the_next_end_may_wait_as_long_again),

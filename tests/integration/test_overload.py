@@ -1,0 +1,250 @@
+"""Limits, and the end of a responder: whoever gets no stream is told in a way it survives."""
+
+import signal
+import socket
+import time
+
+import pytest
+
+from eventid import encode
+from helpers import PROGRAM, answers, free_port, wait_until
+from kafka import numbered
+from sse import EventReader, pump
+from tokens import Jwks, in_url, rsa_key
+
+STREAM = {"Accept": "text/event-stream"}
+PREFLIGHT = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+
+
+@pytest.fixture
+def keys(tmp_path) -> Jwks:
+    return Jwks(tmp_path / "jwks.json", rsa_key())
+
+
+@pytest.fixture
+def lonely(start):
+    """lonely(option..): a responder without a Kafka, whose streams stay empty."""
+
+    def start_lonely(*options: str):
+        return start("events", *options, brokers=f"127.0.0.1:{free_port()}")
+
+    return start_lonely
+
+
+def assert_come_back(answer: EventReader) -> None:
+    """What EventSource survives: 200, a time to come back, the end, and nothing else."""
+    answer.wait_end()
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert bytes(answer.body) == b"retry:%d\n\n" % answer.retry[0]
+    assert 10000 <= answer.retry[0] <= 30000
+
+
+def assert_retry_after(answer: EventReader) -> None:
+    answer.wait_end()
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def visit(responder, address: str = "127.0.0.1", target: str = "/events") -> EventReader:
+    return responder.send(target=target, headers=STREAM, params={"REMOTE_ADDR": address})
+
+
+def open_from(responder, address: str) -> EventReader:
+    return responder.open(params={"REMOTE_ADDR": address})
+
+
+# Limits
+
+
+def test_a_full_responder_tells_clients_to_come_back(lonely):
+    responder = lonely("--max-streams", "2")
+    streams = [responder.open() for _ in range(2)]
+    retries = set()
+    for _ in range(10):
+        answer = visit(responder)
+        assert_come_back(answer)
+        retries.add(answer.retry[0])
+    assert len(retries) > 5, "they come back at different times"
+    assert_retry_after(responder.send())
+    assert_retry_after(responder.send(headers={"Accept": "*/*"}))
+    assert responder.send("HEAD", headers=STREAM).wait_end().status == 200
+    assert responder.send("OPTIONS", headers=PREFLIGHT).wait_end().status == 204
+    assert responder.send("PUT").wait_end().status == 405
+    assert responder.text().count("--max-streams") == 1, "said once, not per client"
+    streams[0].close()
+    wait_until(lambda: not visit(responder).wait_head().ended)
+
+
+def test_a_full_responder_answers_every_token_alike(lonely, keys):
+    responder = lonely(*keys.options("--max-streams", "1"))
+    good = rsa_key().mint()
+    stream = responder.open(target=in_url(good))
+    for token in (good, rsa_key().mint(-5), "a.b.c"):
+        assert_come_back(visit(responder, target=in_url(token)))
+    assert not stream.ended
+
+
+def test_streams_of_one_address(lonely):
+    responder = lonely("--max-streams-per-address", "2")
+    streams = [open_from(responder, "192.0.2.1") for _ in range(2)]
+    assert_come_back(visit(responder, "192.0.2.1"))
+    assert_come_back(visit(responder, "::ffff:192.0.2.1"))
+    streams.append(open_from(responder, "192.0.2.2"))
+    # One customer has a /64.
+    streams += [open_from(responder, f"2001:db8:1:2::{i}") for i in range(2)]
+    assert_come_back(visit(responder, "2001:db8:1:2:3::"))
+    streams.append(open_from(responder, "2001:db8:1:3::"))
+    # What says nothing useful is one address, too.
+    streams += [open_from(responder, address) for address in ("", "unix:")]
+    assert_come_back(visit(responder, "nonsense"))
+    streams[0].close()
+    wait_until(lambda: not visit(responder, "192.0.2.1").wait_head().ended)
+
+
+def test_streams_of_one_subject(lonely, keys):
+    responder = lonely(*keys.options("--max-streams-per-subject", "2"))
+    alice = [rsa_key().mint(sub="alice") for _ in range(3)]
+    streams = [responder.open(target=in_url(token)) for token in alice[:2]]
+    assert_come_back(visit(responder, target=in_url(alice[2])))
+    streams.append(responder.open(target=in_url(rsa_key().mint(sub="bob"))))
+    streams[0].close()
+    wait_until(lambda: not visit(responder, target=in_url(alice[2])).wait_head().ended)
+
+
+@pytest.mark.parametrize("kind", ["address", "subject"])
+def test_to_open_and_close_in_a_loop_has_a_limit(lonely, keys, kind):
+    responder = lonely(*keys.options("--max-opens-per-minute", "20"))
+    began = time.monotonic()
+    for i in range(20):
+        address = "192.0.2.1" if kind == "address" else f"192.0.2.{i}"
+        subject = "alice" if kind == "subject" else f"user{i}"
+        target = in_url(rsa_key().mint(sub=subject))
+        responder.open(target=target, params={"REMOTE_ADDR": address}).close()
+    refused = "192.0.2.1" if kind == "address" else "192.0.2.99"
+    target = in_url(rsa_key().mint(sub="alice" if kind == "subject" else "other"))
+    assert_come_back(visit(responder, refused, target))
+    others = in_url(rsa_key().mint(sub="bob"))
+    assert not visit(responder, "192.0.2.200", others).wait_head().ended
+    # One every three seconds comes back.
+    wait_until(lambda: not visit(responder, refused, target).wait_head().ended)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_the_age_of_a_stream_is_limited_and_spread(lonely, keys, with_keys, note):
+    options = ["--max-stream-age", "3"]
+    responder = lonely(*(keys.options(*options) if with_keys else options))
+    target = in_url(rsa_key().mint()) if with_keys else "/events"
+    began = time.monotonic()
+    streams = [responder.open(target=target) for _ in range(30)]
+    ends = []
+    for _ in streams:
+        pump(streams, lambda: sum(s.ended for s in streams) > len(ends))
+        ends += [time.monotonic() - began] * (sum(s.ended for s in streams) - len(ends))
+        if len(ends) == len(streams):
+            break
+    note("ends of an age of 3 s, first and last", (round(ends[0], 2), round(ends[-1], 2)))
+    assert ends[0] > 2.6
+    assert ends[-1] < 3.6
+    assert ends[-1] - ends[0] > 0.1, "they don't all come back at once"
+
+
+# The end of a responder
+
+
+def test_streams_are_ended_over_the_drain_time(kafka, topic, start, note):
+    responder = start(topic, "--drain", "2", "--retry", "1000")
+    kafka.produce(topic, *numbered(10, keys=10))
+    streams = [responder.open() for _ in range(100)]
+    pump(streams, lambda: all(len(s.events) == 10 for s in streams))
+    began = time.monotonic()
+    responder.process.send_signal(signal.SIGTERM)
+    kafka.produce(topic, *numbered(1, keys=1, start=10))  # also while it stops
+    ends: list[float] = []
+
+    def note_ends() -> bool:
+        ended = sum(s.ended for s in streams)
+        ends.extend([time.monotonic() - began] * (ended - len(ends)))
+        return ended == len(streams)
+
+    pump(streams, note_ends)
+    assert responder.end() == 0
+    note("ends over a drain of 2 s: first, middle, last", [round(ends[i], 2) for i in (0, 50, 99)])
+    assert 1.5 < ends[-1] < 3
+    assert 0.5 < ends[50] < 1.6, "evenly spread"
+    for stream in streams:
+        first, last = stream.retry
+        assert 500 <= last <= 1500
+        assert bytes(stream.body).endswith(b"retry:%d\n\n" % last)
+    assert len({s.retry[1] for s in streams}) > 50
+    assert streams[-1].events[-1].id in (encode({0: 10}), encode({0: 11}))
+
+
+def test_what_waits_in_the_backlog_is_answered(lonely):
+    responder = lonely("--drain", "1")
+    responder.process.send_signal(signal.SIGSTOP)
+    waiting = [visit(responder) for _ in range(2000)]
+    responder.process.send_signal(signal.SIGTERM)
+    responder.process.send_signal(signal.SIGCONT)
+    pump(waiting, lambda: all(answer.ended for answer in waiting))
+    assert responder.end() == 0
+    # Some hundred are accepted before the signal is looked at, and are ended as streams.
+    turned_away = [answer for answer in waiting if b":\n\n" not in answer.body]
+    assert len(turned_away) > 500
+    for answer in turned_away:
+        assert_come_back(answer)
+
+
+def test_the_front_can_turn_to_others_while_streams_are_ended(lonely):
+    responder = lonely("--drain", "60")
+    streams = [responder.open() for _ in range(10)]
+    responder.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: not answers(responder.address))
+    assert not streams[-1].ended
+    responder.stop()
+
+
+def test_a_second_signal_ends_it_at_once(lonely):
+    responder = lonely("--drain", "60")
+    streams = [responder.open() for _ in range(50)]
+    responder.process.send_signal(signal.SIGINT)
+    wait_until(lambda: not answers(responder.address))
+    pump(streams, lambda: any(s.ended for s in streams))
+    began = time.monotonic()
+    assert responder.end(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 3
+
+
+def test_a_socket_held_by_a_supervisor_keeps_requests_for_the_successor(tmp_path, lonely):
+    responder = lonely("--drain", "20")
+    path = str(tmp_path / "held.sock")
+    holder = socket.socket(socket.AF_UNIX)
+    holder.bind(path)
+    holder.listen(100)
+
+    def spawn() -> None:
+        responder.spawn([PROGRAM, *responder.options], cwd=tmp_path, stdin=holder)
+
+    responder.stop()
+    responder.address = path
+    spawn()
+    stream = responder.open()
+    responder.process.send_signal(signal.SIGTERM)
+    stream.wait_end()
+    assert responder.process.wait(20) == 0
+    waiting = visit(responder)
+    spawn()
+    waiting.wait_started()
+    assert waiting.status == 200 and not waiting.ended
+    responder.stop()
+    holder.close()
+
+
+def test_a_responder_without_streams_ends_at_once(lonely):
+    responder = lonely("--drain", "60")
+    began = time.monotonic()
+    responder.stop()
+    assert time.monotonic() - began < 3
