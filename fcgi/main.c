@@ -14,9 +14,11 @@
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
+#include "front/status.h"
 #include "guard/guard.h"
 #include "guard/peer.h"
 #include "guard/session.h"
+#include "report.h"
 #include "stream/drain.h"
 #include "stream/fanout.h"
 
@@ -54,6 +56,7 @@ struct program {
     struct sessions *sessions;
     struct peers *peers;
     struct drain *drain;
+    struct status *status;
     int listen_fd; /* -1: closed */
     char error[256];
 };
@@ -224,6 +227,25 @@ static int64_t max_streams(const struct config *c)
     return (int64_t)limit.rlim_cur - SPARE_DESCRIPTORS;
 }
 
+static void collect(void *arg, struct metrics *m)
+{
+    const struct program *p = arg;
+    struct report report = {p->loop,    p->fanout, p->consumer,
+                            p->handler, p->guard,  p->listen_fd < 0};
+
+    report_collect(&report, m);
+}
+
+static bool make_status(struct program *p)
+{
+    struct status_config config = {p->config->peer_dir, collect, p};
+
+    p->status = status_new(p->loop, &config, p->error, sizeof p->error);
+    if (p->status != NULL)
+        handler_set_status(p->handler, p->status);
+    return p->status != NULL;
+}
+
 static bool make(struct program *p)
 {
     const struct config *c = p->config;
@@ -256,13 +278,14 @@ static bool make(struct program *p)
     }
     if (c->standby)
         return true;
-    return make_gate(p) && make_consumer(p);
+    return make_gate(p) && make_consumer(p) && make_status(p);
 }
 
 static void unmake(struct program *p)
 {
     inlet_free(p->inlet);
     drain_free(p->drain);
+    status_free(p->status);
     guard_free(p->guard); /* answers those who wait */
     consumer_free(p->consumer);
     fanout_free(p->fanout);

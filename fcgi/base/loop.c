@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
+enum { LONG_TURN_MS = 1000 };
 enum { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITIES };
 
 struct watch {
@@ -22,12 +24,14 @@ struct watch {
 
 struct timer {
     struct event event;
+    struct loop *loop;
     void (*due)(void *arg);
     void *arg;
 };
 
 struct signal_watch {
     struct event event;
+    struct loop *loop;
     void (*caught)(void *arg);
     void *arg;
     SLIST_ENTRY(signal_watch) link;
@@ -49,6 +53,8 @@ struct loop {
     struct watch *served; /* the urgent one, when it has had its turn */
     SLIST_HEAD(, signal_watch) signals;
     SLIST_HEAD(, clock_watch) clocks;
+    int64_t turn_began_ms; /* with its first callback; 0: it waits */
+    struct loop_turns turns;
     bool stopped;
 };
 
@@ -85,11 +91,41 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+/* The turn's time counts from what it does first, not from its waiting for that. */
+static void begin_turn(struct loop *loop)
+{
+    if (loop->turn_began_ms == 0)
+        loop->turn_began_ms = loop_now_ms();
+}
+
+static void end_turn(struct loop *loop)
+{
+    int64_t now = loop_now_ms(), took = now - loop->turn_began_ms;
+
+    if (loop->turn_began_ms == 0)
+        return;
+    loop->turn_began_ms = 0;
+    if (took > loop->turns.longest_ms)
+        loop->turns.longest_ms = took;
+    if (took <= LONG_TURN_MS)
+        return;
+    loop->turns.long_ones++;
+    loop->turns.last_long_ms = now;
+    log_warn("loop: a turn took %lld ms, all streams had to wait", (long long)took);
+}
+
+const struct loop_turns *loop_turns(const struct loop *loop)
+{
+    return &loop->turns;
+}
+
 static void run_tasks(struct loop *loop)
 {
     struct task *task;
     uint64_t turn = loop->turn++;
 
+    if (!TAILQ_EMPTY(&loop->tasks))
+        begin_turn(loop);
     /* What a task defers is for the next turn. */
     while ((task = TAILQ_FIRST(&loop->tasks)) != NULL && task->turn <= turn) {
         loop_cancel(loop, task);
@@ -114,6 +150,7 @@ void loop_run(struct loop *loop)
     while (!loop->stopped) {
         run_events(loop);
         run_tasks(loop);
+        end_turn(loop);
     }
 }
 
@@ -162,6 +199,7 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
     struct watch *watch = arg;
 
     (void)fd;
+    begin_turn(watch->loop);
     if (watch->urgent) {
         event_del(&watch->event);
         watch->loop->served = watch;
@@ -220,6 +258,7 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    begin_turn(timer->loop);
     timer->due(timer->arg);
 }
 
@@ -227,6 +266,7 @@ struct timer *timer_new(struct loop *loop, void (*due)(void *arg), void *arg)
 {
     struct timer *timer = mem_zero(sizeof *timer);
 
+    timer->loop = loop;
     timer->due = due;
     timer->arg = arg;
     evtimer_assign(&timer->event, loop->base, on_due, timer);
@@ -265,6 +305,7 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    begin_turn(s->loop);
     s->caught(s->arg);
 }
 
@@ -272,6 +313,7 @@ void loop_on_signal(struct loop *loop, int signo, void (*caught)(void *arg), voi
 {
     struct signal_watch *s = mem_zero(sizeof *s);
 
+    s->loop = loop;
     s->caught = caught;
     s->arg = arg;
     evsignal_assign(&s->event, loop->base, signo, on_signal, s);

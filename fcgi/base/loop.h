@@ -19,6 +19,14 @@ void loop_free(struct loop *loop);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
+/* A turn that takes over a second keeps all streams waiting: it is logged and counted. */
+struct loop_turns {
+    int64_t longest_ms;
+    uint64_t long_ones;
+    int64_t last_long_ms; /* by loop_now_ms(); 0: never */
+};
+const struct loop_turns *loop_turns(const struct loop *loop);
+
 /* Milliseconds of a clock that never goes back (CLOCK_MONOTONIC). */
 int64_t loop_now_ms(void);
 /* Milliseconds since 1970 (CLOCK_REALTIME). */

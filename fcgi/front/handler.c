@@ -12,6 +12,7 @@
 #include "front/query.h"
 #include "front/request.h"
 #include "front/standby.h"
+#include "front/status.h"
 #include "stream/fanout.h"
 #include "stream/stream.h"
 #include "topic/sse.h"
@@ -22,6 +23,7 @@ struct handler {
     struct cors *cors;
     struct decoder *decoder;
     struct gate gate;
+    struct status *status;
     struct limits *addresses, *subjects;
     bool draining;
     uint64_t refusals[REFUSALS];
@@ -528,6 +530,30 @@ static void stand_by(struct exchange *x, const struct request *r)
     buf_fini(&text);
 }
 
+/* Only the front's configuration can set that parameter. */
+static bool is_admin(const struct handler *h, const struct request *r)
+{
+    const char *admin = request_get(r, PARAM_ADMIN);
+
+    return h->status != NULL && admin != NULL && strcmp(admin, "1") == 0;
+}
+
+static void tell_status(struct exchange *x, const struct request *r, const char *method)
+{
+    struct slice path = slice_str(request_get(r, PARAM_URI));
+    struct buf text = {0};
+
+    if (!x->head && strcmp(method, "GET") != 0) {
+        refuse(x, 405, "the method is not allowed here", "Allow: GET, HEAD\r\n");
+        return;
+    }
+    if (path.p != NULL)
+        path.n = strcspn((const char *)path.p, "?");
+    status_answer(x->h->status, path, !x->head, &text);
+    finish_with(x, buf_slice(&text));
+    buf_fini(&text);
+}
+
 static bool guard_is_missing(const struct handler *h, const struct request *r)
 {
     const char *demanded = request_get(r, PARAM_REQUIRE_GUARD);
@@ -544,6 +570,8 @@ static void dispatch(struct exchange *x, const struct request *r)
         stand_by(x, r);
     else if (r->repeated)
         refuse(x, 400, "a parameter was sent twice", NULL);
+    else if (is_admin(x->h, r))
+        tell_status(x, r, method);
     else if (guard_is_missing(x->h, r))
         refuse(x, 500, "the front demands a guard, but this responder has no keys", NULL);
     else if (!path_is_ours(x->h, r))
@@ -633,6 +661,11 @@ void handler_free(struct handler *h)
 void handler_set_gate(struct handler *h, const struct gate *gate)
 {
     h->gate = *gate;
+}
+
+void handler_set_status(struct handler *h, struct status *status)
+{
+    h->status = status;
 }
 
 void handler_drain(struct handler *h)

@@ -10,6 +10,7 @@
 
 struct handler;
 struct fanout;
+struct status;
 
 /* Why a request got no stream: the first ones are told to come back (front/standby.h). */
 enum refusal {
@@ -47,6 +48,7 @@ struct gate {
 struct handler *handler_new(const struct handler_config *config, struct fanout *fanout);
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);
+void handler_set_status(struct handler *h, struct status *status);
 void handler_free(struct handler *h);
 
 /* From now on whoever wants a stream is told to come back. */

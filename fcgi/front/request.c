@@ -31,6 +31,7 @@ static const struct {
     [PARAM_REMOTE_ADDR] = {"REMOTE_ADDR", true},
     [PARAM_REDIRECT_STATUS] = {"REDIRECT_STATUS", false},
     [PARAM_REQUIRE_GUARD] = {"SKF_REQUIRE_GUARD", true},
+    [PARAM_ADMIN] = {"SKF_ADMIN", true},
     [PARAM_PREFLIGHT_METHOD] = {"HTTP_ACCESS_CONTROL_REQUEST_METHOD", false},
 };
 

@@ -48,6 +48,7 @@ struct guard {
     void (*on_keys)(void *arg);
     void *arg;
     struct keyset *keys;
+    bool broken; /* the files; these are the keys of before */
     struct seen *seen;
     struct timer *watch;
     struct remembered *remembered;
@@ -261,6 +262,7 @@ void guard_reload(struct guard *g)
 
     look_at_all(g);
     keys = load(g, error, sizeof error);
+    g->broken = keys == NULL;
     if (keys == NULL) {
         log_error("guard: %s; the keys read before stay in use", error);
         return;
@@ -278,6 +280,11 @@ static void on_watch(void *arg)
     if (look_at_all(g))
         guard_reload(g);
     timer_start(g->watch, WATCH_MS);
+}
+
+bool guard_keys_broken(const struct guard *g)
+{
+    return g->broken;
 }
 
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])

@@ -48,6 +48,8 @@ bool guard_has_room(const struct guard *g);
 
 /* Reads the JWKS files again; keeps the old keys if they are broken. */
 void guard_reload(struct guard *g);
+/* The files were broken when they were read last. */
+bool guard_keys_broken(const struct guard *g);
 /* Is a key with that thumbprint in the set? */
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT]);
 

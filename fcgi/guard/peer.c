@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rundir.h"
 
 /* A message: the version, 1 or 0 for "with a selector", the selector, the token. */
 enum {
@@ -46,7 +46,6 @@ struct peer {
 struct peers {
     struct loop *loop;
     struct peers_handler handler;
-    char *directory;
     int directory_fd;
     char hash[NAME_HASH + 1];
     char name[64]; /* ours */
@@ -310,32 +309,6 @@ int peers_tell(struct peers *peers, const struct renewal *renewal)
 
 /* -- life -- */
 
-/* Without slashes at its end, behind which a link would be followed. */
-static char *directory_name(const char *path)
-{
-    char *name = mem_strdup(path);
-
-    for (size_t n = strlen(name); n > 1 && name[n - 1] == '/'; n--)
-        name[n - 1] = 0;
-    return name;
-}
-
-static bool open_directory(struct peers *peers, char *error, size_t size)
-{
-    struct stat st;
-
-    peers->directory_fd = open(peers->directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (peers->directory_fd >= 0 && fstat(peers->directory_fd, &st) == 0 &&
-        st.st_uid == geteuid() && (st.st_mode & 077) == 0)
-        return true;
-    if (peers->directory_fd < 0 && errno != ENOTDIR && errno != ELOOP)
-        snprintf(error, size, "peer directory %s: %s", peers->directory, strerror(errno));
-    else
-        snprintf(error, size, "peer directory %s: must be a directory of this user, mode 0700",
-                 peers->directory);
-    return false;
-}
-
 /* Bound under another name first: until it listens, others would take it for dead. */
 static int listen_in(const struct peers *peers)
 {
@@ -363,14 +336,14 @@ struct peers *peers_new(struct loop *loop, const char *directory, struct slice a
 
     peers->loop = loop;
     peers->handler = *handler;
-    peers->directory = directory_name(directory);
     peers->listen_fd = -1;
     TAILQ_INIT(&peers->all);
     for (size_t i = 0; i < NAME_HASH / 2; i++)
         snprintf(peers->hash + 2 * i, 3, "%02x", hash.bytes[i]);
     snprintf(peers->name, sizeof peers->name, "%s-%d-%08x", peers->hash, (int)getpid(),
              arc4random());
-    if (!open_directory(peers, error, size)) {
+    peers->directory_fd = rundir_open(directory, error, size);
+    if (peers->directory_fd < 0) {
         peers_free(peers);
         return NULL;
     }
@@ -404,6 +377,5 @@ void peers_free(struct peers *peers)
     }
     if (peers->directory_fd >= 0)
         close(peers->directory_fd);
-    free(peers->directory);
     free(peers);
 }

@@ -17,6 +17,7 @@ enum {
     TURN_MS = 5, /* records of one loop turn */
     DESCRIBE_TIMEOUT_MS = 5000,
     DELETE_RETENTION_MS = 86400000, /* Kafka's default */
+    STUCK_MS = 10000,
 };
 
 struct partition {
@@ -26,6 +27,9 @@ struct partition {
     int64_t next;          /* offset of the next record; -1: not started yet */
     int64_t end;           /* by the last survey; -1: it did not get it */
     uint64_t out_of_range; /* the survey that says why `next` is; 0: it is not */
+    int64_t stood_at;      /* `next` when it was last seen to move */
+    int64_t stood_since_ms;
+    bool stuck;
 };
 
 struct consumer {
@@ -47,6 +51,7 @@ struct consumer {
     int64_t delete_retention_ms;
     struct partition *partitions;
     int32_t n;
+    uint64_t stuck_ever;
     rd_kafka_resp_err_t trouble;      /* 0: none; logged once per change */
     char reason[256];                 /* librdkafka's last words about a broker */
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
@@ -293,6 +298,27 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 
 /* -- surveys -- */
 
+/* There is more to read, the broker answers, and still nothing comes. */
+static void look_if_stuck(struct consumer *c, int32_t i)
+{
+    struct partition *p = &c->partitions[i];
+    int64_t now = loop_now_ms();
+    bool waits = p->started && !p->at_end && !c->held && p->has_leader && p->end > p->next;
+
+    if (!waits || p->next != p->stood_at) {
+        if (p->stuck)
+            log_info("kafka: %s[%d] goes on at %lld", c->topic, i, (long long)p->next);
+        p->stuck = false;
+        p->stood_at = p->next;
+        p->stood_since_ms = now;
+    } else if (!p->stuck && now - p->stood_since_ms >= STUCK_MS) {
+        p->stuck = true;
+        c->stuck_ever++;
+        log_error("kafka: %s[%d] is stuck at %lld: its log goes on to %lld and the broker answers",
+                  c->topic, i, (long long)p->next, (long long)p->end);
+    }
+}
+
 static void on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s,
                                   uint64_t ticket)
 {
@@ -300,6 +326,7 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
 
     p->has_leader = s->has_leader;
     p->end = s->has_offsets ? s->end : -1;
+    look_if_stuck(c, i);
     if (!s->has_offsets)
         return;
     c->handler.on_origin(c->handler.arg, i, s->first);
@@ -561,6 +588,19 @@ void consumer_hold(struct consumer *c, bool hold)
 uint64_t consumer_ask(struct consumer *c)
 {
     return survey_ask(c->survey);
+}
+
+struct consumer_stats consumer_stats(const struct consumer *c)
+{
+    struct consumer_stats stats = {.trouble = c->trouble, .stuck_ever = c->stuck_ever};
+
+    for (int32_t i = 0; i < c->n; i++) {
+        const struct partition *p = &c->partitions[i];
+        int64_t next = p->next < 0 ? 0 : p->next, end = consumer_end(c, i);
+        stats.lag += !p->at_end && end > next ? end - next : 0;
+        stats.stuck = stats.stuck || p->stuck;
+    }
+    return stats;
 }
 
 bool consumer_ready(const struct consumer *c)

@@ -53,6 +53,15 @@ void consumer_hold(struct consumer *c, bool hold);
 /* Asks for a survey that begins now; on_survey() answers with this ticket or a later one. */
 uint64_t consumer_ask(struct consumer *c);
 
+/* How it fares. */
+struct consumer_stats {
+    rd_kafka_resp_err_t trouble; /* what keeps it from asking for the topic; 0: nothing */
+    int64_t lag;                 /* records not read yet, as far as it is known */
+    uint64_t stuck_ever;         /* times that a partition stood still for ten seconds */
+    bool stuck;                  /* one does now */
+};
+struct consumer_stats consumer_stats(const struct consumer *c);
+
 /* The topic and its partitions are known. */
 bool consumer_ready(const struct consumer *c);
 /* The end of the partition's log as far as it is known now; -1: not at all. */

@@ -34,7 +34,9 @@ struct fanout {
     struct streams ended; /* to be freed at the end of the turn */
     struct task reap;
 
-    struct mark mark; /* what the WAITING wait for */
+    struct mark mark;  /* what the WAITING wait for */
+    struct mark first; /* what makes it caught up */
+    struct fanout_stats stats;
 
     struct task flush, replay;
     struct timer *flush_timer, *keepalive_timer, *expire_timer;
@@ -71,6 +73,16 @@ size_t fanout_count(const struct fanout *f)
     return n;
 }
 
+struct fanout_stats fanout_stats(const struct fanout *f)
+{
+    struct fanout_stats stats = f->stats;
+
+    stats.cache_records = cache_count(f->cache);
+    stats.cache_bytes = cache_bytes(f->cache);
+    stats.cache_overflowed = cache_overflowed(f->cache);
+    return stats;
+}
+
 struct stream *fanout_first(struct fanout *f)
 {
     for (int i = 0; i < STREAM_FINISHING; i++)
@@ -102,6 +114,7 @@ static void end(struct stream *s)
     stream_close(s);
     replay_free(s->replay);
     resume_free(s->resume);
+    f->stats.ended[s->why]++;
     TAILQ_REMOVE(&f->quiet, s, quiet);
     TAILQ_REMOVE(&f->in[s->state], s, link);
     f->count[s->state]--;
@@ -156,6 +169,7 @@ static void put_reset(struct stream *s, const struct progress *at, const char *r
 {
     struct buf event = {0}, json = {0};
 
+    s->fanout->stats.resets++;
     buf_printf(&json, "{\"reason\":\"%s\"}", reason);
     buf_add_byte(&json, 0);
     event_encode_notice(&event, s->fanout->config.event_id, at, "reset", (const char *)json.p);
@@ -194,6 +208,7 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
     }
     *more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
                         REPLAY_BYTES, &f->chunk);
+    f->stats.gaps += f->chunk.gaps;
     enum stream_result result = stream_send_chunk(s, &f->chunk);
     if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, f->cache)) {
         replay_free(s->replay);
@@ -372,6 +387,15 @@ static void judge_ahead(struct fanout *f, uint64_t answered)
     }
 }
 
+static void look_if_caught_up(struct fanout *f, int32_t n, int64_t now)
+{
+    if (f->stats.caught_up)
+        return;
+    if (!f->first.set)
+        mark_set(&f->first, f->consumer, n, now);
+    f->stats.caught_up = mark_reached(&f->first, f->consumer, now);
+}
+
 static void start_waiting(struct fanout *f)
 {
     int32_t n = cache_progress(f->cache)->n;
@@ -379,6 +403,7 @@ static void start_waiting(struct fanout *f)
 
     if (!consumer_ready(f->consumer) || n == 0)
         return;
+    look_if_caught_up(f, n, now);
     for (;;) {
         if (!f->mark.set && f->count[STREAM_OPENED] > 0) {
             mark_set(&f->mark, f->consumer, n, now);
@@ -413,6 +438,7 @@ static void on_backlog_drop(void *arg, struct block *block)
                 backlog_progress(&s->place, &at);
                 stream_settle(s);
                 s->replay = replay_behind(number, &at);
+                f->stats.conflations++;
                 progress_fini(&at);
                 if (s->state == STREAM_READY)
                     set_state(s, STREAM_REPLAYING);
@@ -441,7 +467,7 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     }
     while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
         set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
-    f->mark.set = false;
+    f->mark.set = f->first.set = f->stats.caught_up = false;
     cache_reset(f->cache, compacted, delete_retention_ms);
     backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
 }
@@ -461,6 +487,7 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
 static void on_record(void *arg, const struct record *r)
 {
     struct fanout *f = arg;
+    f->stats.records++;
     uint64_t number = cache_append(f->cache, r, loop_now_ms(), loop_wall_ms());
 
     if (!any_started(f))
@@ -542,6 +569,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
 {
     struct stream *s = mem_zero(sizeof *s);
 
+    f->stats.opened++;
     s->fanout = f;
     s->fd = fd;
     s->request_id = id;
@@ -649,6 +677,7 @@ void fanout_free(struct fanout *f)
     timer_free(f->expire_timer);
     chunk_fini(&f->chunk);
     mark_fini(&f->mark);
+    mark_fini(&f->first);
     backlog_free(f->backlog);
     cache_free(f->cache);
     free(f);

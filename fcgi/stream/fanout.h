@@ -23,6 +23,17 @@ enum stream_end {
     STREAM_ENDS,
 };
 
+/* What it has done since the start, and holds now. */
+struct fanout_stats {
+    uint64_t opened, ended[STREAM_ENDS];
+    uint64_t records;
+    uint64_t conflations; /* times that a stream fell behind the backlog */
+    uint64_t gaps, resets;
+    size_t cache_records, cache_bytes;
+    bool cache_overflowed; /* a compacted topic did not fit in */
+    bool caught_up;        /* everything was read that was there when the topic was found */
+};
+
 struct fanout_config {
     enum event_id event_id;
     int64_t keepalive_ms;
@@ -60,6 +71,7 @@ void fanout_finish(struct stream *s, enum stream_end why);
 
 /* The streams that there are, and one of them that was not told to finish; NULL: none. */
 size_t fanout_count(const struct fanout *f);
+struct fanout_stats fanout_stats(const struct fanout *f);
 struct stream *fanout_first(struct fanout *f);
 
 #endif

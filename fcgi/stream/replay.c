@@ -151,6 +151,7 @@ static void add_gaps(struct replay *r, const struct cache *c, enum event_id form
                  (long long)from, (long long)to);
         event_encode_notice(&chunk->bytes, form, &r->at, "gap", json);
         add_mark(chunk, r->pos, i, to);
+        chunk->gaps++;
     }
 }
 
@@ -171,6 +172,7 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
     complete_progress(r, c);
     chunk->bytes.n = 0;
     chunk->n = 0;
+    chunk->gaps = 0;
     progress_copy(&chunk->start, &r->at);
     add_gaps(r, c, form, chunk);
     struct cache_walk walk = cache_walk(c, r->pos, limit);

@@ -18,6 +18,7 @@ struct chunk {
     struct progress start;
     struct chunk_mark *marks;
     size_t n, cap;
+    unsigned gaps; /* `gap` events among them */
 };
 void chunk_fini(struct chunk *chunk);
 

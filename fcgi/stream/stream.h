@@ -48,7 +48,7 @@ struct stream {
     uint16_t request_id;
     uint8_t state; /* enum stream_state */
     bool held;     /* gets nothing new for now; BLOCKED, once it is started */
-    uint8_t why;   /* enum stream_end, while FINISHING */
+    uint8_t why;   /* enum stream_end */
     struct fcgi_input input;
     struct resume *resume;   /* NULL: a fresh stream, or judged by now */
     struct timer *last_call; /* while FINISHING */

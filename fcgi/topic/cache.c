@@ -516,6 +516,11 @@ int64_t cache_lost(const struct cache *c, int32_t partition)
     return c->partitions[partition].lost;
 }
 
+bool cache_overflowed(const struct cache *c)
+{
+    return c->limit_told;
+}
+
 uint64_t cache_losses(const struct cache *c)
 {
     return c->losses;

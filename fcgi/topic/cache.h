@@ -62,6 +62,9 @@ int64_t cache_lost(const struct cache *c, int32_t partition);
 /* Changes whenever one of the three above does. */
 uint64_t cache_losses(const struct cache *c);
 
+/* The topic is compacted and did not fit in: some newest records were dropped for the limit. */
+bool cache_overflowed(const struct cache *c);
+
 size_t cache_count(const struct cache *c);
 size_t cache_bytes(const struct cache *c);
 

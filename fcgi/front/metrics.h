@@ -1,0 +1,72 @@
+/* metrics - what a responder counts, and what keeps it from being ready. */
+#ifndef SKF_FRONT_METRICS_H
+#define SKF_FRONT_METRICS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+/* enumerator, family, label, what it means.  A family that ends with `_total` only grows; its
+ * members stand together. */
+#define METRIC_TABLE(X)                                                                            \
+    X(STREAMS, "streams", "", "Event streams that are open.")                                      \
+    X(OPENED, "streams_opened_total", "", "Event streams that were opened.")                       \
+    X(ENDED_CLIENT, "streams_ended_total", "reason=\"client\"", "Event streams that have ended.")  \
+    X(ENDED_TOKEN, "streams_ended_total", "reason=\"token\"", "")                                  \
+    X(ENDED_AGE, "streams_ended_total", "reason=\"age\"", "")                                      \
+    X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
+    X(REFUSED_DRAINING, "requests_refused_total", "reason=\"draining\"",                           \
+      "Requests that were refused or told to come back.")                                          \
+    X(REFUSED_FULL, "requests_refused_total", "reason=\"full\"", "")                               \
+    X(REFUSED_ADDRESS_STREAMS, "requests_refused_total", "reason=\"address_streams\"", "")         \
+    X(REFUSED_ADDRESS_OPENS, "requests_refused_total", "reason=\"address_opens\"", "")             \
+    X(REFUSED_SUBJECT_STREAMS, "requests_refused_total", "reason=\"subject_streams\"", "")         \
+    X(REFUSED_SUBJECT_OPENS, "requests_refused_total", "reason=\"subject_opens\"", "")             \
+    X(REFUSED_BUSY, "requests_refused_total", "reason=\"busy\"", "")                               \
+    X(REFUSED_TOKEN, "requests_refused_total", "reason=\"token\"", "")                             \
+    X(REFUSED_FORBIDDEN, "requests_refused_total", "reason=\"forbidden\"", "")                     \
+    X(REFUSED_OTHER, "requests_refused_total", "reason=\"other\"", "")                             \
+    X(RECORDS, "records_total", "", "Records read from Kafka.")                                    \
+    X(LAG, "lag_records", "", "Records in Kafka that were not read yet.")                          \
+    X(CONFLATIONS, "conflations_total", "", "Times that a slow stream fell behind the backlog.")   \
+    X(GAPS, "gaps_total", "", "Gap events sent: records were lost to a stream.")                   \
+    X(RESETS, "resets_total", "", "Reset events sent: a stream had to start anew.")                \
+    X(CACHE_RECORDS, "cache_records", "", "Records in the cache.")                                 \
+    X(CACHE_BYTES, "cache_bytes", "", "Memory of the cache.")                                      \
+    X(LONGEST_TURN, "loop_longest_turn_milliseconds", "", "Longest turn of the loop so far.")      \
+    X(LONG_TURNS, "loop_long_turns_total", "", "Turns of the loop that took over a second.")       \
+    X(STUCK, "consumer_stuck_total", "", "Times that a partition did not move for 10 s.")
+
+#define METRIC_ENUMERATOR(name, family, label, help) METRIC_##name,
+enum metric { METRIC_TABLE(METRIC_ENUMERATOR) METRICS };
+
+/* What keeps a responder from being ready, as bits. */
+enum reason {
+    REASON_KAFKA_AWAY = 1 << 0,     /* no broker answers, or refuses us */
+    REASON_TOPIC_MISSING = 1 << 1,  /* or not known yet */
+    REASON_CATCHING_UP = 1 << 2,    /* has not read what was there when it came */
+    REASON_CACHE_FULL = 1 << 3,     /* a compacted topic did not fit in */
+    REASON_KEYS_BROKEN = 1 << 4,    /* the JWKS files; the keys of before are in use */
+    REASON_LOOP_SLOW = 1 << 5,      /* a turn took over a second, a minute ago at most */
+    REASON_CONSUMER_STUCK = 1 << 6, /* a partition does not move though its broker answers */
+    REASON_DRAINING = 1 << 7,       /* stops */
+    REASON_SILENT = 1 << 8,         /* its loop has not turned for seconds */
+};
+
+struct metrics {
+    int32_t pid;
+    uint32_t reasons;
+    int64_t beat_ms; /* CLOCK_MONOTONIC, when it was taken */
+    int64_t guarded; /* bool */
+    int64_t values[METRICS];
+};
+
+/* The names of the reasons as a JSON array, which is the caller's. */
+json_t *metrics_reasons(uint32_t reasons);
+
+/* Appends all of them in Prometheus' text format, version 0.0.4; a label tells whose they are. */
+void metrics_add_text(struct buf *out, const struct metrics *m, size_t n);
+
+#endif

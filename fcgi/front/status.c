@@ -1,0 +1,149 @@
+#include "front/status.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "front/answer.h"
+#include "front/ledger.h"
+
+enum {
+    BEAT_MS = 1000,
+    SILENT_MS = 5000, /* without a beat */
+};
+
+struct status {
+    struct status_config config;
+    struct ledger *ledger; /* NULL: there is no directory */
+    struct timer *timer;
+    struct metrics all[LEDGER_MAX];
+};
+
+static struct metrics take(const struct status *s)
+{
+    struct metrics m = {.pid = (int32_t)getpid(), .beat_ms = loop_now_ms()};
+
+    s->config.collect(s->config.arg, &m);
+    return m;
+}
+
+static void on_beat(void *arg)
+{
+    struct status *s = arg;
+    struct metrics m = take(s);
+
+    ledger_write(s->ledger, &m);
+    timer_start(s->timer, BEAT_MS);
+}
+
+struct status *status_new(struct loop *loop, const struct status_config *config, char *error,
+                          size_t size)
+{
+    struct status *s = mem_zero(sizeof *s);
+
+    s->config = *config;
+    if (config->directory == NULL)
+        return s;
+    s->ledger = ledger_new(config->directory, error, size);
+    if (s->ledger == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->timer = timer_new(loop, on_beat, s);
+    on_beat(s);
+    return s;
+}
+
+void status_free(struct status *s)
+{
+    if (s == NULL)
+        return;
+    timer_free(s->timer);
+    ledger_free(s->ledger);
+    free(s);
+}
+
+static size_t read_all(struct status *s)
+{
+    int64_t now = loop_now_ms();
+
+    if (s->ledger == NULL) {
+        s->all[0] = take(s);
+        return 1;
+    }
+    on_beat(s);
+    size_t n = ledger_read(s->ledger, s->all);
+    for (size_t i = 0; i < n; i++)
+        if (now - s->all[i].beat_ms > SILENT_MS)
+            s->all[i].reasons |= REASON_SILENT;
+    return n;
+}
+
+/* One that stops leaves the pool, which can be ready without it. */
+static bool is_ready(const struct metrics *all, size_t n)
+{
+    size_t staying = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].reasons & REASON_DRAINING)
+            continue;
+        if (all[i].reasons != 0)
+            return false;
+        staying++;
+    }
+    return staying > 0;
+}
+
+static void add_json(struct buf *body, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+
+    buf_printf(body, "%s\n", text);
+    free(text);
+    json_decref(json);
+}
+
+static int add_readiness(struct status *s, struct buf *body)
+{
+    size_t n = read_all(s);
+    bool ready = is_ready(s->all, n);
+    json_t *responders = json_array();
+
+    for (size_t i = 0; i < n; i++) {
+        const struct metrics *m = &s->all[i];
+        json_array_append_new(responders,
+                              json_pack("{s:i, s:s, s:b, s:o}", "pid", (int)m->pid, "pool",
+                                        m->guarded ? "guarded" : "open", "ready", m->reasons == 0,
+                                        "reasons", metrics_reasons(m->reasons)));
+    }
+    add_json(body, json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
+                             s->ledger ? "pool" : "responder", "responders", responders));
+    return ready ? 200 : 503;
+}
+
+void status_answer(struct status *s, struct slice path, bool with_body, struct buf *out)
+{
+    struct answer answer = {.status = 200};
+    struct buf body = {0};
+    const char *type = "application/json";
+
+    if (slice_equal(path, slice_str("/health/live"))) {
+        add_json(&body, json_pack("{s:b}", "live", 1));
+    } else if (slice_equal(path, slice_str("/health/ready"))) {
+        answer.status = add_readiness(s, &body);
+    } else if (slice_equal(path, slice_str("/metrics"))) {
+        metrics_add_text(&body, s->all, read_all(s));
+        type = "text/plain; version=0.0.4";
+    } else {
+        answer.status = 404;
+        answer.detail = "there is nothing at this path";
+        answer_add_text(out, &answer, with_body);
+        return;
+    }
+    buf_printf(&answer.headers, "Content-Type: %s\r\nContent-Length: %zu\r\n", type, body.n);
+    answer_add_text(out, &answer, false);
+    if (with_body)
+        buf_add_slice(out, buf_slice(&body));
+    buf_fini(&answer.headers);
+    buf_fini(&body);
+}

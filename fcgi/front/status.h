@@ -1,0 +1,28 @@
+/* status - /health/live, /health/ready and /metrics, for those whom the front lets ask.
+ *
+ * The answer is for the whole pool if its responders have a directory to meet in, else for the one
+ * that was asked, and says so. */
+#ifndef SKF_FRONT_STATUS_H
+#define SKF_FRONT_STATUS_H
+
+#include "base/loop.h"
+#include "front/metrics.h"
+
+struct status;
+
+struct status_config {
+    const char *directory;                         /* base/rundir.h; NULL: none */
+    void (*collect)(void *arg, struct metrics *m); /* fills in reasons, guarded and values */
+    void *arg;
+};
+
+/* NULL, and one line in `error`, if the directory cannot be used. */
+struct status *status_new(struct loop *loop, const struct status_config *config, char *error,
+                          size_t size);
+void status_free(struct status *s);
+
+/* Appends the whole response (RFC 3875, section 6) to a request for that path, 404 if it is none of
+ * the three.  with_body false: HEAD. */
+void status_answer(struct status *s, struct slice path, bool with_body, struct buf *out);
+
+#endif

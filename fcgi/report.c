@@ -1,0 +1,72 @@
+#include "report.h"
+
+enum { SLOW_FOR_MS = 60000 };
+
+static uint32_t reason_of(rd_kafka_resp_err_t trouble)
+{
+    if (trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return 0;
+    return trouble == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? REASON_TOPIC_MISSING
+                                                              : REASON_KAFKA_AWAY;
+}
+
+static bool was_slow(const struct loop *loop)
+{
+    int64_t last = loop_turns(loop)->last_long_ms;
+
+    return last != 0 && loop_now_ms() - last < SLOW_FOR_MS;
+}
+
+static uint32_t reasons(const struct report *r, const struct fanout_stats *fanout,
+                        const struct consumer_stats *consumer)
+{
+    uint32_t reasons = reason_of(consumer->trouble);
+
+    if (!reasons && !consumer_ready(r->consumer))
+        reasons = REASON_TOPIC_MISSING; /* not known yet */
+    else if (!fanout->caught_up)
+        reasons |= REASON_CATCHING_UP;
+    if (fanout->cache_overflowed)
+        reasons |= REASON_CACHE_FULL;
+    if (r->guard != NULL && guard_keys_broken(r->guard))
+        reasons |= REASON_KEYS_BROKEN;
+    if (was_slow(r->loop))
+        reasons |= REASON_LOOP_SLOW;
+    if (consumer->stuck)
+        reasons |= REASON_CONSUMER_STUCK;
+    if (r->draining)
+        reasons |= REASON_DRAINING;
+    return reasons;
+}
+
+void report_collect(const struct report *r, struct metrics *m)
+{
+    struct fanout_stats fanout = fanout_stats(r->fanout);
+    struct consumer_stats consumer = consumer_stats(r->consumer);
+    const uint64_t *refusals = handler_refusals(r->handler);
+    int64_t *v = m->values;
+
+    m->reasons = reasons(r, &fanout, &consumer);
+    m->guarded = r->guard != NULL;
+    v[METRIC_STREAMS] = (int64_t)fanout_count(r->fanout);
+    v[METRIC_OPENED] = (int64_t)fanout.opened;
+    for (int i = 0; i < STREAM_ENDS; i++)
+        v[METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
+    for (int i = 0; i < REFUSALS; i++)
+        v[METRIC_REFUSED_DRAINING + i] = (int64_t)refusals[i];
+    v[METRIC_RECORDS] = (int64_t)fanout.records;
+    v[METRIC_LAG] = consumer.lag;
+    v[METRIC_CONFLATIONS] = (int64_t)fanout.conflations;
+    v[METRIC_GAPS] = (int64_t)fanout.gaps;
+    v[METRIC_RESETS] = (int64_t)fanout.resets;
+    v[METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
+    v[METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
+    v[METRIC_LONGEST_TURN] = loop_turns(r->loop)->longest_ms;
+    v[METRIC_LONG_TURNS] = (int64_t)loop_turns(r->loop)->long_ones;
+    v[METRIC_STUCK] = (int64_t)consumer.stuck_ever;
+}
+
+_Static_assert(METRIC_ENDED_DRAIN - METRIC_ENDED_CLIENT == STREAM_END_DRAIN - STREAM_END_CLIENT,
+               "in the order of enum stream_end");
+_Static_assert(METRIC_REFUSED_OTHER - METRIC_REFUSED_DRAINING == REFUSAL_OTHER - REFUSAL_DRAINING,
+               "in the order of enum refusal");

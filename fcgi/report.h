@@ -1,0 +1,23 @@
+/* report - the numbers of all rooms, as metrics. */
+#ifndef SKF_REPORT_H
+#define SKF_REPORT_H
+
+#include "front/handler.h"
+#include "front/metrics.h"
+#include "kafka/consumer.h"
+#include "stream/fanout.h"
+
+/* Whose numbers they are. */
+struct report {
+    const struct loop *loop;
+    const struct fanout *fanout;
+    const struct consumer *consumer;
+    const struct handler *handler;
+    const struct guard *guard; /* NULL: none */
+    bool draining;
+};
+
+/* Fills in all but whose they are and when they were taken. */
+void report_collect(const struct report *r, struct metrics *m);
+
+#endif

@@ -1,0 +1,203 @@
+"""Health and metrics: who may ask, and whether the answers are true."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+
+from helpers import free_port, wait_until
+from kafka import numbered
+from tokens import Jwks, in_url, rsa_key
+
+ADMIN = {"SKF_ADMIN": "1"}
+PATHS = ["/health/live", "/health/ready", "/metrics"]
+STREAM = {"Accept": "text/event-stream"}
+
+
+@pytest.fixture
+def peers(tmp_path):
+    directory = tmp_path / "peers"
+    directory.mkdir(mode=0o700)
+    return directory
+
+
+def ask(responder, path: str, method: str = "GET"):
+    return responder.send(method, path, params=ADMIN).wait_end()
+
+
+def readiness(responder) -> dict:
+    answer = ask(responder, "/health/ready")
+    said = json.loads(answer.body)
+    assert answer.status == (200 if said["ready"] else 503)
+    assert answer.headers["content-type"] == "application/json"
+    return said
+
+
+def reasons(responder) -> list[str]:
+    (only,) = readiness(responder)["responders"]
+    assert only["ready"] == (not only["reasons"])
+    return only["reasons"]
+
+
+def metrics(responder) -> dict[str, int]:
+    """Family and label -> the sum over the pool; and the text format is kept."""
+    answer = ask(responder, "/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    values: dict[str, int] = {}
+    announced = ""
+    for line in answer.body.decode().splitlines():
+        if line.startswith("# "):
+            match = re.fullmatch(r"# (HELP|TYPE) (sse_kafka_fanout_\w+) (.+)", line)
+            assert match, line
+            assert match[1] == "HELP" or match[3] in ("counter", "gauge")
+            announced = match[2]
+            continue
+        match = re.fullmatch(r'(\w+)\{pid="\d+",pool="(?:open|guarded)"(,\w+="\w+")?\} (\d+)', line)
+        assert match and match[1] == announced, line
+        key = match[1].removeprefix("sse_kafka_fanout_") + (match[2] or "")
+        values[key] = values.get(key, 0) + int(match[3])
+    return values
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_only_the_front_can_let_somebody_ask(topic, start, path):
+    responder = start(topic)
+    assert responder.send("GET", path).wait_end().status == 404
+    assert responder.send("GET", path, headers={"Skf-Admin": "1"}).wait_end().status == 404
+    for value in ("", "0", "yes", "11"):
+        assert responder.send("GET", path, params={"SKF_ADMIN": value}).wait_end().status == 404
+    assert ask(responder, path).status in (200, 503)
+    head = ask(responder, path, "HEAD")
+    assert head.status in (200, 503) and not head.body
+    assert ask(responder, path, "POST").status == 405
+    assert ask(responder, path + "/").status == 404
+    assert ask(responder, path + "?x").status in (200, 503)
+
+
+def test_the_guard_is_not_for_those_who_may_ask(start, tmp_path):
+    keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    responder = start("events", *keys.options(), brokers=f"127.0.0.1:{free_port()}")
+    assert ask(responder, "/health/live").status == 200
+    assert responder.send("GET", "/events", params=ADMIN).wait_end().status == 404
+
+
+def test_ready_is_who_has_read_the_topic(kafka, start):
+    topic = kafka.new_name()
+    responder = start(topic)
+    wait_until(lambda: reasons(responder) == ["topic_missing"])
+    assert json.loads(ask(responder, "/health/live").body) == {"live": True}
+    kafka.topic(name=topic)
+    wait_until(lambda: not reasons(responder))
+    assert readiness(responder)["scope"] == "responder"
+    kafka.stop()
+    try:
+        wait_until(lambda: reasons(responder) == ["kafka_away"])
+    finally:
+        kafka.start()
+    wait_until(lambda: not reasons(responder), timeout=60)
+
+
+def test_a_compacted_topic_that_does_not_fit_in_is_told(kafka, topic, start):
+    responder = start(topic, "--cache-bytes", str(1 << 16))
+    wait_until(lambda: not reasons(responder))
+    stream = responder.open()
+    kafka.produce(topic, *numbered(2000, keys=2000))
+    stream.take_until(b"1999")
+    wait_until(lambda: reasons(responder) == ["cache_full"])
+    assert "--cache-bytes" in responder.text()
+    late = responder.open()
+    assert late.next().event == "gap", "never a silent hole"
+    late.take_until(b"1999")
+    assert metrics(responder)["gaps_total"] == 1
+    assert metrics(responder)["cache_bytes"] <= 1 << 16
+
+
+def test_broken_keys_are_told(topic, start, tmp_path):
+    keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    responder = start(topic, *keys.options())
+    wait_until(lambda: not reasons(responder))
+    good = keys.path.read_text()
+    keys.path.write_text("{")
+    wait_until(lambda: reasons(responder) == ["keys_broken"])
+    keys.path.write_text(good)
+    wait_until(lambda: not reasons(responder))
+
+
+def test_one_answers_for_the_pool(topic, start, peers, tmp_path):
+    """Also an open one for a guarded one, when both have the directory."""
+    keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    pool = [start(topic, "--peer-dir", str(peers)) for _ in range(2)]
+    pool.append(start(topic, *keys.options("--peer-dir", str(peers))))
+    wait_until(lambda: readiness(pool[0])["ready"])
+    said = readiness(pool[0])
+    assert said["scope"] == "pool"
+    assert sorted(one["pid"] for one in said["responders"]) == sorted(r.pid for r in pool)
+    assert sorted(one["pool"] for one in said["responders"]) == ["guarded", "open", "open"]
+    streams = [pool[1].open(), pool[2].open(target=in_url(rsa_key().mint()))]
+    wait_until(lambda: metrics(pool[0])["streams"] == len(streams))
+    pool[1].end(signal.SIGKILL)
+    assert {one["pid"] for one in readiness(pool[0])["responders"]} == {pool[0].pid, pool[2].pid}
+    assert metrics(pool[0])["streams"] == 1
+    # Who comes next clears up after the dead.
+    pool.append(start(topic, "--peer-dir", str(peers)))
+    names = {path.name for path in peers.iterdir() if path.name.startswith("metrics")}
+    assert names == {f"metrics-{pool[i].pid}" for i in (0, 2, 3)}
+    wait_until(lambda: readiness(pool[0])["ready"])
+    os.kill(pool[3].pid, signal.SIGSTOP)
+    wait_until(lambda: not readiness(pool[0])["ready"])
+    (silent,) = (one for one in readiness(pool[0])["responders"] if one["reasons"])
+    assert (silent["pid"], silent["reasons"]) == (pool[3].pid, ["silent"])
+    os.kill(pool[3].pid, signal.SIGCONT)
+    wait_until(lambda: readiness(pool[0])["ready"])
+
+
+def test_who_stops_leaves_the_pool(topic, start, peers):
+    pool = [start(topic, "--peer-dir", str(peers), "--drain", "60") for _ in range(2)]
+    wait_until(lambda: readiness(pool[0])["ready"])
+    streams = [pool[1].open() for _ in range(2)]
+    pool[1].process.send_signal(signal.SIGTERM)
+    wait_until(lambda: ["draining"] in [r["reasons"] for r in readiness(pool[0])["responders"]])
+    assert readiness(pool[0])["ready"], "the pool can do without it"
+    assert pool[1].end(signal.SIGTERM) == 0
+    assert len(readiness(pool[0])["responders"]) == 1
+    assert len(list(peers.iterdir())) == 1
+    assert any(stream.wait_end().ended for stream in streams)
+
+
+def test_what_happens_is_counted(kafka, topic, start, tmp_path):
+    keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    responder = start(topic, *keys.options("--max-streams-per-address", "2"))
+    before = metrics(responder)
+    assert before["streams"] == before["streams_opened_total"] == before["records_total"] == 0
+    kafka.produce(topic, *numbered(5, keys=5))
+    token = in_url(rsa_key().mint())
+    streams = [responder.open(target=token) for _ in range(2)]
+    for stream in streams:
+        stream.take(5)
+    responder.send(target=token, headers=STREAM).wait_end()
+    elsewhere = {"REMOTE_ADDR": "192.0.2.9"}
+    for target in ("/events", in_url(rsa_key().mint(scope="other")), "/nothing"):
+        responder.send(target=target, params=elsewhere).wait_end()
+    reset = responder.open("nonsense", target=token, params=elsewhere)
+    assert reset.next().event == "reset"
+    streams[0].close()
+    responder.open(target=in_url(rsa_key().mint(1)), params=elsewhere).wait_end()
+    wait_until(lambda: metrics(responder)["streams"] == 2)
+    after = metrics(responder)
+    wanted = {
+        "ready": 1,
+        "streams_opened_total": 4,
+        'streams_ended_total,reason="client"': 1,
+        'streams_ended_total,reason="token"': 1,
+        'requests_refused_total,reason="address_streams"': 1,
+        'requests_refused_total,reason="token"': 1,
+        'requests_refused_total,reason="forbidden"': 1,
+        'requests_refused_total,reason="other"': 1,
+        "records_total": 5,
+        "lag_records": 0,
+        "resets_total": 1,
+        "cache_records": 5,
+    }
+    assert {name: after[name] for name in wanted} == wanted
