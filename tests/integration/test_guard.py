@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import fastcgi
-from helpers import PROGRAM, free_port
+from helpers import PROGRAM, free_port, wait_until
 from responder import Responder
 from sse import EventReader
 from test_start import GOOD
