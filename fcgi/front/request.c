@@ -122,9 +122,17 @@ void decoder_free(struct decoder *d)
     free(d);
 }
 
+/* Without the padding of BEGIN_REQUEST: libfcgi would take it for the next record. */
 static bool write_request(int fd, const uint8_t *bytes, size_t n)
 {
-    return ftruncate(fd, 0) == 0 && pwrite(fd, bytes, n, 0) == (ssize_t)n &&
+    enum { PADDING = 6, BEGIN = 16 }; /* where its length stands; header and content */
+    uint8_t begin[BEGIN];
+    size_t rest = BEGIN + (size_t)bytes[PADDING];
+
+    memcpy(begin, bytes, BEGIN);
+    begin[PADDING] = 0;
+    return ftruncate(fd, 0) == 0 && pwrite(fd, begin, BEGIN, 0) == BEGIN &&
+           pwrite(fd, bytes + rest, n - rest, BEGIN) == (ssize_t)(n - rest) &&
            lseek(fd, 0, SEEK_SET) == 0;
 }
 

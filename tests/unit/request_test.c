@@ -53,6 +53,25 @@ static const char *const names[PARAMS] = {
     [PARAM_REQUIRE_GUARD] = "SKF_REQUIRE_GUARD",
 };
 
+static void padding_makes_no_difference(void **state)
+{
+    const uint8_t begin[8] = {0, 1};
+    struct slice method = BYTES("\16\3REQUEST_METHODGET"), none = {0};
+
+    (void)state;
+    for (int padding = 0; padding < 256; padding++) {
+        struct buf b = {0};
+        struct request r;
+        add_record(&b, FCGI_BEGIN, 1, slice_of(begin, sizeof begin), (uint8_t)padding);
+        add_record(&b, FCGI_PARAMS, 1, method, (uint8_t)padding);
+        add_record(&b, FCGI_PARAMS, 1, none, (uint8_t)padding);
+        add_record(&b, FCGI_STDIN, 1, none, (uint8_t)padding);
+        assert_int_equal(request_decode(decoder, b.p, b.n, &r), 0);
+        assert_string_equal(request_get(&r, PARAM_METHOD), "GET");
+        buf_fini(&b);
+    }
+}
+
 static void each_parameter_is_found_by_its_name(void **state)
 {
     (void)state;
@@ -206,6 +225,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(padding_makes_no_difference),
         T(each_parameter_is_found_by_its_name),
         T(names_are_compared_whole),
         T(an_empty_parameter_is_there),
