@@ -106,6 +106,8 @@ rd_kafka_conf_t *consumer_conf_new(void)
 
 static bool listed(const char *name, const char *const *list, size_t n)
 {
+    if (strncmp(name, "topic.", 6) == 0) /* librdkafka knows some properties by both names */
+        name += 6;
     for (size_t i = 0; i < n; i++)
         if (strcmp(name, list[i]) == 0)
             return true;

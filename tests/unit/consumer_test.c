@@ -526,6 +526,8 @@ static void properties_are_set_or_refused_for_a_reason(void **state)
     (void)state;
     assert_int_equal(consumer_conf_set(conf, "client.id", "c", false), 0);
     assert_int_equal(consumer_conf_set(conf, "group.id", "g", true), -EPERM);
+    assert_int_equal(consumer_conf_set(conf, "topic.auto.offset.reset", "latest", true), -EPERM);
+    assert_int_equal(consumer_conf_set(conf, "topic.request.timeout.ms", "1000", true), 0);
     assert_int_equal(consumer_conf_set(conf, "plugin.library.paths", "/x", false), -EACCES);
     assert_int_equal(consumer_conf_set(conf, "sasl.kerberos.kinit.cmd", "/x", true), 0);
     assert_int_equal(consumer_conf_set(conf, "no.such", "1", true), -ENOENT);
