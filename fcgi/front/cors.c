@@ -55,7 +55,8 @@ static bool is_own(const struct cors_request *r)
     const char *scheme = r->https ? "https://" : "http://";
     size_t n = strlen(scheme);
 
-    return r->host != NULL && strncasecmp(r->origin, scheme, n) == 0 &&
+    /* It will be a header line, and whoever can set both headers may make them equal. */
+    return r->host != NULL && is_origin(r->origin) && strncasecmp(r->origin, scheme, n) == 0 &&
            strcasecmp(r->origin + n, r->host) == 0;
 }
 

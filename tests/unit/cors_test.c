@@ -146,6 +146,7 @@ static void the_own_origin_has_the_same_scheme_host_and_port(void **state)
         {"http://own.example.evil", "own.example", false},
         {"http://own.example", NULL, false},
         {"http://", "own.example", false},
+        {"http://own.example\r\nA: b", "own.example\r\nA: b", false},
     };
 
     (void)state;
