@@ -35,10 +35,10 @@ static bool get_length(const uint8_t **at, const uint8_t *end, size_t *length)
 
 static bool params_valid(const struct buf *params)
 {
-    const uint8_t *at = params->p, *end = params->p + params->n;
-
     if (params->n == 0)
         return false;
+
+    const uint8_t *at = params->p, *end = params->p + params->n;
     while (at < end) {
         size_t name, value;
         if (!get_length(&at, end, &name) || !get_length(&at, end, &value))
