@@ -35,8 +35,9 @@ static int say(char *error, size_t size, const char *where, const char *what, in
 static int somebody_listens(const struct sockaddr_un *at)
 {
     struct stat st;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int alive = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* EAGAIN: its backlog is full. */
+    int alive = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN;
 
     if (!alive && errno == ECONNREFUSED && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(at->sun_path);

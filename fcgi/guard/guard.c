@@ -92,8 +92,11 @@ static void remember(struct guard *g, const struct token *t, const struct key *k
     struct slice signed_part = slice_of(t->text.p, t->signed_size);
     struct remembered *r;
 
-    if (find(g, signed_part) != NULL)
-        return; /* the other form of its signature */
+    r = find(g, signed_part);
+    if (r != NULL) { /* the other form of its signature: the last one seen is the one to know */
+        r->text = token_hash(t->text);
+        return;
+    }
     if (HASH_COUNT(g->remembered) >= REMEMBERED_MAX)
         forget(g, g->remembered);
     r = mem_zero(sizeof *r);

@@ -228,6 +228,10 @@ static bool add_key(struct keyset *set, const json_t *jwk, const char *file, boo
     const char *kid = json_string_value(json_object_get(jwk, "kid"));
     struct log_quoted quoted;
 
+    if (kid == NULL && json_object_get(jwk, "kid") != NULL) {
+        snprintf(error, size, "%s: a kid is not a string", file);
+        return false;
+    }
     if (kid != NULL && strcmp(kid, demo_kid) == 0 && !allow_demo) {
         snprintf(error, size, "%s: holds the demo's key %s, whose private half is public", file,
                  demo_kid);

@@ -182,6 +182,8 @@ static void accept_all(struct peers *peers)
 
     while ((fd = accept4(peers->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
         add(peers, fd, "");
+    if (errno != EAGAIN) /* out of descriptors: the next scan looks again */
+        watch_change(peers->watch, 0);
 }
 
 bool peers_drain(struct peers *peers)
@@ -264,6 +266,7 @@ static void on_scan(void *arg)
     struct peers *peers = arg;
 
     scan(peers);
+    watch_change(peers->watch, LOOP_READ);
     timer_start(peers->scan, SCAN_MS);
 }
 

@@ -552,6 +552,21 @@ static void the_demo_key_is_refused_unless_it_is_allowed(void **state)
     buf_fini(&demo);
 }
 
+static void a_kid_that_is_no_string_is_an_error(void **state)
+{
+    static const char *const kids[] = {"\"kid\":7,", "\"kid\":null,", "\"kid\":[\"a\"],"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kids / sizeof kids[0]; i++) {
+        struct buf text = {0};
+        mint_jwks(&text, rsa, kids[i]);
+        mint_write_file(paths[0], buf_slice(&text));
+        assert_false(load_files(1, false));
+        assert_non_null(strstr(error, "kid"));
+        buf_fini(&text);
+    }
+}
+
 static void a_set_without_a_usable_key_is_an_error(void **state)
 {
     static const char *const texts[] = {
@@ -786,6 +801,7 @@ int main(void)
         T(a_kid_in_an_error_is_quoted),
         T(several_keys_may_have_no_kid),
         T(the_demo_key_is_refused_unless_it_is_allowed),
+        T(a_kid_that_is_no_string_is_an_error),
         T(a_set_without_a_usable_key_is_an_error),
         T(what_is_no_jwks_is_an_error),
         T(a_good_file_does_not_make_up_for_one_that_is_none),
