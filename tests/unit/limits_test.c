@@ -1,5 +1,7 @@
 #include "front/limits.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "support.h"
 
