@@ -104,13 +104,16 @@ struct reading {
 static enum config_result fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static enum config_result fail(const char *format, ...)
 {
+    char line[512];
     va_list args;
 
-    fputs("sse-kafka-fanout: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    vsnprintf(line, sizeof line, format, args);
     va_end(args);
-    fputc('\n', stderr);
+    for (char *c = line; *c; c++)
+        if (*c > 0 && *c < ' ') /* a name in the file may hold line ends */
+            *c = '?';
+    fprintf(stderr, "sse-kafka-fanout: %s\n", line);
     return CONFIG_ERROR;
 }
 

@@ -326,6 +326,13 @@ static void a_library_for_tls_runs_code_too(void **state)
 
 /* -- the file -- */
 
+static void a_name_brings_no_line_of_its_own(void **state)
+{
+    (void)state;
+    refused_file("unknown member a?b", "{\"a\\nb\": 1}");
+    refused_file("kafka property a?b", "{\"kafka\": {\"a\\u001bb\": \"1\"}}");
+}
+
 static void the_file_has_the_same_names(void **state)
 {
     (void)state;
@@ -457,6 +464,7 @@ int main(void)
         T(what_the_program_must_set_itself_is_refused),
         T(what_runs_code_may_only_be_in_the_file),
         T(a_library_for_tls_runs_code_too),
+        T(a_name_brings_no_line_of_its_own),
         T(the_file_has_the_same_names),
         T(an_option_wins_wherever_it_stands),
         T(what_is_wrong_in_the_file_is_named_with_the_file),
