@@ -1,0 +1,88 @@
+/* A JWKS file. */
+#include "guard/keyset.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "fuzz.h"
+
+enum {
+    RSA_ALGORITHMS = 1 << ALG_RS256 | 1 << ALG_RS384 | 1 << ALG_RS512 | 1 << ALG_PS256 |
+                     1 << ALG_PS384 | 1 << ALG_PS512,
+    EC_ALGORITHMS = 1 << ALG_ES256 | 1 << ALG_ES384 | 1 << ALG_ES512,
+};
+
+static struct keyset *load(const char *file, bool allow_demo)
+{
+    char error[256] = "";
+    struct keyset *set = keyset_load(&file, 1, allow_demo, error, sizeof error);
+
+    assert((set == NULL) == (*error != 0));
+    for (const char *c = error; *c; c++) /* it goes into one line of the log */
+        assert(*c >= ' ' && *c < 0x7f);
+    return set;
+}
+
+static EVP_PKEY *read_pem(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+
+    BIO_free(bio);
+    return key;
+}
+
+static void check_key(const struct keyset *set, const struct key *key)
+{
+    bool rsa = EVP_PKEY_is_a(key->public_key, "RSA"), ec = EVP_PKEY_is_a(key->public_key, "EC");
+    EVP_PKEY *same = read_pem(key->pem);
+
+    assert(rsa || ec);
+    assert(key->algorithms != 0);
+    assert((key->algorithms & ~(uint32_t)(rsa ? RSA_ALGORITHMS : EC_ALGORITHMS)) == 0);
+    assert(EVP_PKEY_get_bits(key->public_key) >= (rsa ? 2048 : 256));
+    assert(same != NULL && EVP_PKEY_eq(same, key->public_key) == 1);
+    assert(key->kid == NULL || keyset_by_kid(set, key->kid) == key);
+    assert(keyset_has(set, key->thumbprint));
+    EVP_PKEY_free(same);
+}
+
+static void check_set(const struct keyset *set)
+{
+    assert(keyset_count(set) > 0 && keyset_count(set) <= 256);
+    for (size_t i = 0; i < keyset_count(set); i++)
+        check_key(set, keyset_at(set, i));
+}
+
+/* Read again, the keys are the same; and the demo's is none unless it is allowed. */
+static void check_again(const char *file, const struct keyset *set)
+{
+    struct keyset *again = load(file, false);
+
+    assert(again != NULL || keyset_by_kid(set, "demo-insecure") != NULL);
+    for (size_t i = 0; again != NULL && i < keyset_count(set); i++)
+        assert(keyset_has(again, keyset_at(set, i)->thumbprint));
+    keyset_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    char file[64];
+    int fd = memfd_create("jwks", MFD_CLOEXEC);
+
+    log_set_level(LOG_ERROR);
+    assert(pwrite(fd, data, n, 0) == (ssize_t)n);
+    snprintf(file, sizeof file, "/proc/self/fd/%d", fd);
+    struct keyset *set = load(file, true);
+    if (set != NULL) {
+        check_set(set);
+        check_again(file, set);
+    }
+    keyset_free(set);
+    close(fd);
+    return 0;
+}
