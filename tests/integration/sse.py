@@ -227,11 +227,14 @@ class HttpReader(EventReader):
         self.ended = self._left == 0
 
     def _take_chunks(self) -> None:
-        while not self.ended:
-            size, line_end, rest = self._input.partition(b"\r\n")
-            if not line_end or len(rest) < int(size, 16) + 2:
-                return
-            chunk, self._input = rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+        at = 0
+        while not self.ended and (line_end := self._input.find(b"\r\n", at)) >= 0:
+            start = line_end + 2
+            end = start + int(self._input[at:line_end], 16)
+            if len(self._input) < end + 2:
+                break
+            chunk, at = self._input[start:end], end + 2
             self.chunks.append((time.monotonic(), chunk))
             self.on_body(chunk)
             self.ended = not chunk
+        self._input = self._input[at:]
