@@ -1,6 +1,8 @@
 """The real Kafka of the tests: one broker for the whole session, a fresh topic for each test."""
 
 import itertools
+import re
+import shutil
 import subprocess
 import time
 from collections.abc import Iterable
@@ -24,19 +26,17 @@ class Record(NamedTuple):
     timestamp: int = 0  # ms; 0: now
 
 
-class Kafka:
+class Broker:
+    """A broker and what it keeps."""
+
     def __init__(self, directory: Path):
         self.directory = directory
         self.port = free_port()  # and the next one for its controller
-        self.brokers = f"localhost:{self.port}"
-        self._names = (f"t{n}" for n in itertools.count(1))
 
-    def first_start(self) -> None:
+    def first_start(self, *properties: str) -> None:
         self._broker("fetch")
         # The offsets of tests are exact: nothing may be compacted or expired behind their back.
-        self._broker("start", self.directory, self.port, "log.cleaner.enable=false")
-        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
-        self.producer = self.new_producer()
+        self._broker("start", self.directory, self.port, "log.cleaner.enable=false", *properties)
 
     def start(self) -> None:
         self._broker("start", self.directory)
@@ -59,6 +59,44 @@ class Kafka:
         log = self.directory / "log"
         return log.read_text(errors="replace") if log.exists() else ""
 
+    # Its disk
+
+    @property
+    def _identity(self) -> Path:
+        return self.directory / "data" / "meta.properties"
+
+    @property
+    def cluster_id(self) -> str:
+        return re.search(r"^cluster.id=(.+)$", self._identity.read_text(), re.M)[1]
+
+    def format(self, node: int, cluster_id: str) -> None:
+        """An empty disk, as kafka-storage makes it; without this, the first start takes an id by
+        itself."""
+        self._identity.parent.mkdir(parents=True)
+        self._identity.write_text(f"version=1\nnode.id={node}\ncluster.id={cluster_id}\n")
+
+    def wipe(self) -> None:
+        """While it is stopped: everything that it knows is gone."""
+        shutil.rmtree(self.directory / "data")
+
+
+class Kafka(Broker):
+    """One broker, and a producer and an administrator for it."""
+
+    def __init__(self, directory: Path):
+        super().__init__(directory)
+        self.brokers = f"localhost:{self.port}"
+        self._names = (f"t{n}" for n in itertools.count(1))
+
+    def first_start(self, *properties: str) -> None:
+        super().first_start(*properties)
+        self.connect()
+
+    def connect(self) -> None:
+        """Anew after wipe(): a producer is good for one cluster."""
+        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        self.producer = self.new_producer()
+
     # Topics
 
     def new_name(self) -> str:
@@ -68,9 +106,13 @@ class Kafka:
         """A new topic, compacted unless config says otherwise."""
         name = name or self.new_name()
         config = {"cleanup.policy": "compact"} | (config or {})
-        self._done(self.admin.create_topics([NewTopic(name, partitions, 1, config=config)]))
-        wait_until(lambda: self._partitions(name) == partitions, what=f"topic {name}")
+        self._create(NewTopic(name, partitions, 1, config=config), partitions)
         return name
+
+    def _create(self, topic: NewTopic, partitions: int) -> None:
+        self._done(self.admin.create_topics([topic]))
+        what = f"topic {topic.topic}"
+        wait_until(lambda: self._partitions(topic.topic) == partitions, what=what)
 
     def log_topic(self, partitions: int = 1) -> str:
         """A new topic that is not compacted."""
@@ -154,6 +196,44 @@ class Kafka:
         """As the user types it: echo LINE | kcat -P -b HOST:PORT -t TOPIC -k KEY"""
         command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-k", key]
         subprocess.run(command, input=line.encode() + b"\n", check=True, timeout=30)
+
+
+class TwoBrokers(Kafka):
+    """A cluster of two; .second may stop at any time, the other one is also its controller."""
+
+    def first_start(self) -> None:
+        # A leader that has come back gets its partitions back within seconds.
+        super().first_start(
+            "leader.imbalance.check.interval.seconds=1", "leader.imbalance.per.broker.percentage=0"
+        )
+        self.second = Broker(self.directory / "second")
+        self.second.directory.mkdir()
+        self.second.format(2, self.cluster_id)
+        self.second.first_start(
+            "process.roles=broker",
+            "node.id=2",
+            f"controller.quorum.voters=1@127.0.0.1:{self.port + 1}",
+            f"listeners=PLAINTEXT://127.0.0.1:{self.second.port}",
+            f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.second.port}",
+        )
+
+    def stop(self) -> None:
+        self.second.stop()
+        super().stop()
+
+    def topic_of_second(self) -> str:
+        """A compacted topic whose leader is the second broker, while that is there."""
+        name = self.new_name()
+        config = {"cleanup.policy": "compact"}
+        self._create(NewTopic(name, 1, replica_assignment=[[2, 1]], config=config), 1)
+        return name
+
+    def leader(self, topic: str) -> int:
+        """Its number, -1 if there is none."""
+        return self.admin.list_topics(topic, timeout=10).topics[topic].partitions[0].leader
+
+    def in_sync(self, topic: str) -> set[int]:
+        return set(self.admin.list_topics(topic, timeout=10).topics[topic].partitions[0].isrs)
 
 
 def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
