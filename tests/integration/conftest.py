@@ -50,12 +50,15 @@ def start(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Responder]]:
 
 @pytest.fixture
 def front(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Lighttpd]]:
-    """front(topic): lighttpd with its pool of responders, or with the given ones."""
+    """front(topic): lighttpd with its pool of responders, or with the given ones, or with pools
+    that outlive it, as ./run has them (kept)."""
     started = []
     make_certificates()
 
-    def start_front(topic: str, responders: Sequence[Responder] = ()) -> Lighttpd:
-        server = Lighttpd(kafka.brokers, topic, tmp_path, list(responders))
+    def start_front(
+        topic: str, responders: Sequence[Responder] = (), kept: bool = False
+    ) -> Lighttpd:
+        server = Lighttpd(kafka.brokers, topic, tmp_path, list(responders), kept)
         started.append(server)
         return server.start()
 

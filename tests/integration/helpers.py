@@ -37,6 +37,17 @@ def answers(address: tuple[str, int] | str) -> bool:
         return False
 
 
+def listening_addresses(port: int) -> set[str]:
+    """As the kernel writes them: hexadecimal, in words of the machine's byte order."""
+    addresses = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            address, local_port = line.split()[1].split(":")
+            if int(local_port, 16) == port and line.split()[3] == "0A":
+                addresses.add(address)
+    return addresses
+
+
 def connect(address: tuple[str, int] | str, timeout: float = 10) -> socket.socket:
     """A TCP connection to (host, port), or one to the Unix socket of that path."""
     if isinstance(address, tuple):

@@ -10,53 +10,71 @@ from pathlib import Path
 from helpers import PROGRAM, REPOSITORY, Process, answers, children, free_port, wait_until
 from responder import Responder, assert_no_sanitizer_report
 
+SEARCH_PATH = f"{os.environ['PATH']}:/usr/sbin"
 CA = REPOSITORY / "certs" / "test-ca.crt"
 
 
-class Lighttpd(Process):
-    """It starts its responders itself, or has those that it is given."""
+POOLS = ("open-1", "open-2", "guarded-1", "guarded-2")
 
-    def __init__(self, brokers: str, topic: str, directory: Path, responders: list[Responder]):
+
+class Lighttpd(Process):
+    """It starts its responders itself, or has those that it is given, or those of kept pools."""
+
+    def __init__(
+        self,
+        brokers: str,
+        topic: str,
+        directory: Path,
+        responders: list[Responder],
+        kept: bool = False,
+    ):
         super().__init__("lighttpd", directory)
         self.http = ("127.0.0.1", free_port())
         self.https = ("127.0.0.1", free_port())
         self.guarded = ("127.0.0.1", free_port())
+        self.admin = ("127.0.0.1", free_port())
         self.url = f"http://localhost:{self.http[1]}"
         self.https_url = f"https://localhost:{self.https[1]}"
         self.guarded_url = f"https://localhost:{self.guarded[1]}"
         self.root = directory / "root"
+        self.run = self.root / "build" / "run"
         self.environment = os.environ | {"KAFKA_BROKERS": brokers}
-        self.external = bool(responders)
+        self.external = kept or bool(responders)
+        kept_names = (*POOLS, "standby") if kept else ("standby",) if responders else ()
+        self.keepers = {name: Keeper(name, self) for name in kept_names}
         self._lay_out()
-        self._configure(topic, responders)
+        self._configure(topic)
+        for number, name in enumerate(POOLS if responders else ()):
+            responder = responders[number % 2 % len(responders)]
+            (self.run / f"{name}.sock").symlink_to(responder.address)
 
     def _lay_out(self) -> None:
-        """The file finds everything in the directory that lighttpd is started in."""
-        (self.root / "build").mkdir(parents=True)
+        """The files find everything in the directory that lighttpd is started in."""
+        self.run.mkdir(parents=True)
+        (self.root / "fcgi").mkdir()
         (self.root / "build" / PROGRAM.name).symlink_to(PROGRAM)
-        for name in ("certs", "fcgi", "htdocs"):
+        for name in ("certs", "htdocs", "fcgi/mask-log.sh", "fcgi/keep-responder.sh"):
             (self.root / name).symlink_to(REPOSITORY / name)
 
-    def _configure(self, topic: str, responders: list[Responder]) -> None:
+    def _configure(self, topic: str) -> None:
         text = (REPOSITORY / "lighttpd.conf").read_text()
-        text = replaced(text, r"\b8080\b", str(self.http[1]))
-        text = replaced(text, r"\b9090\b", str(self.https[1]))
-        text = replaced(text, r"\b7143\b", str(self.guarded[1]))
-        text = replaced(text, r"--topic events\b", f"--topic {topic}")
-        if responders:
-            hosts = ",".join(
-                f'( "socket" => "{responder.address}", "check-local" => "disable",'
-                ' "tcp-fin-propagate" => "enable", "disable-time" => 1 )'
-                for responder in responders
-            )
-            text = replaced(text, r'\( "/events" => \(\(.*?\)\)\)', f'( "/events" => ( {hosts} ) )')
+        for said, port in (
+            ("8080", self.http),
+            ("9090", self.https),
+            ("7143", self.guarded),
+            ("9464", self.admin),
+        ):
+            text = replaced(text, rf"\b{said}\b", str(port[1]))
         (self.root / "lighttpd.conf").write_text(text)
+        text = (REPOSITORY / "fcgi" / "start-responder.sh").read_text()
+        script = self.root / "fcgi" / "start-responder.sh"
+        script.write_text(replaced(text, r"--topic events\b", f"--topic {topic}"))
+        script.chmod(0o755)
 
     def add_demo_key(self, lifetime_s: int) -> None:
         """What ./run does for the page's own tokens, which shall live that long; before a start."""
         make = REPOSITORY / "certs" / "make"
-        (self.root / "build" / "run").mkdir(exist_ok=True)
-        subprocess.run([make, "demo", self.root / "build" / "run"], check=True)
+        subprocess.run([make, "demo", self.run], check=True)
         (self.root / "htdocs").unlink()
         shutil.copytree(REPOSITORY / "htdocs", self.root / "htdocs")
         script = self.root / "htdocs" / "demo-token.js"
@@ -65,9 +83,13 @@ class Lighttpd(Process):
         )
 
     def start(self) -> "Lighttpd":
-        # Workers of lighttpd signal their whole process group when they stop.
-        command = ["lighttpd", "-D", "-f", "lighttpd.conf"]
-        self.spawn(command, cwd=self.root, env=self.environment, start_new_session=True)
+        for keeper in self.keepers.values():
+            keeper.start()
+        environment = self.environment | ({"RESPONDERS": "external"} if self.external else {})
+        # By its whole path, as a graceful restart wants it. In a session of its own: workers of
+        # lighttpd signal their whole process group when they stop.
+        command = [shutil.which("lighttpd", path=SEARCH_PATH), "-D", "-f", "lighttpd.conf"]
+        self.spawn(command, cwd=self.root, env=environment, start_new_session=True)
         pool = 0 if self.external else 2
 
         def up() -> bool:
@@ -79,8 +101,11 @@ class Lighttpd(Process):
         return self
 
     def stop(self) -> None:
-        pids = self.responders() + self.guarded_responders()
+        pids = self._started()
         status = self.end(signal.SIGTERM)
+        for keeper in self.keepers.values():
+            if keeper in Process.running:
+                keeper.stop()
         wait_until(lambda: not any(map(is_running, pids)), what="the end of the responders")
         assert_no_sanitizer_report(self.all_logs())
         # 1 is its status when connections were open.
@@ -88,10 +113,10 @@ class Lighttpd(Process):
 
     def responders(self) -> list[int]:
         """The process ids of the open pool that it has started itself."""
-        return [pid for pid in self._started() if not has_keys(pid)]
+        return [pid for pid in self._started() if not {"--jwks", "--standby"} & arguments(pid)]
 
     def guarded_responders(self) -> list[int]:
-        return [pid for pid in self._started() if has_keys(pid)]
+        return [pid for pid in self._started() if "--jwks" in arguments(pid)]
 
     def _started(self) -> list[int]:
         return [pid for pid in children(self.process.pid) if is_running(pid)]
@@ -99,6 +124,38 @@ class Lighttpd(Process):
     def all_logs(self) -> str:
         logs = (self.root / "build").rglob("*.log")
         return self.text() + "".join(log.read_text(errors="replace") for log in logs)
+
+
+class Keeper(Process):
+    """One responder of a pool and the socket that outlives it, as ./run starts them."""
+
+    def __init__(self, socket: str, front: Lighttpd):
+        super().__init__(f"keeper-{socket}", front.directory)
+        self.socket = socket
+        self.front = front
+
+    def start(self) -> "Keeper":
+        path = self.front.run / f"{self.socket}.sock"
+        command = ["spawn-fcgi", "-n", "-s", path, "-M", "0600", "-b", "4096", "--"]
+        command += ["fcgi/keep-responder.sh", self.socket.partition("-")[0]]
+        options = {"cwd": self.front.root, "env": self.front.environment}
+        self.spawn(command, start_new_session=True, **options)
+        self.wait_until_up(self.responders)
+        return self
+
+    def responders(self) -> list[int]:
+        """Usually one; for a while two, when one takes over from another."""
+        return [pid for pid in children(self.process.pid) if is_running(pid)]
+
+    def end(self, how: int = signal.SIGTERM, timeout: float = 20) -> int:
+        if how == signal.SIGKILL and self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+        return super().end(how, timeout)
+
+    def stop(self) -> None:
+        status = self.end(signal.SIGTERM)
+        assert_no_sanitizer_report(self.text())
+        assert status == 0, f"{self.name} ended with {status}: {self.text()[-2000:]}"
 
 
 def replaced(text: str, pattern: str, by: str) -> str:
@@ -115,11 +172,11 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def has_keys(pid: int) -> bool:
+def arguments(pid: int) -> set[str]:
     try:
-        return b"--jwks" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return set(Path(f"/proc/{pid}/cmdline").read_text().split("\0"))
     except OSError:
-        return False
+        return set()
 
 
 def make_certificates() -> None:
