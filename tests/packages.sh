@@ -5,7 +5,7 @@
 # What the program, its front and a local Kafka need.
 run_packages=(build-essential cmake pkg-config libfcgi-dev librdkafka-dev libjansson-dev libjwt-dev
     libevent-dev libssl-dev uthash-dev libxxhash-dev lighttpd lighttpd-mod-openssl openssl kcat curl
-    ca-certificates openjdk-17-jre-headless maven)
+    spawn-fcgi ca-certificates openjdk-17-jre-headless maven)
 
 # What tests need besides. Unit tests are content with the first.
 unit_packages=(libcmocka-dev)
