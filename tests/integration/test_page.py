@@ -8,7 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from browser import Page, chromium
 from helpers import wait_until
 from kafka import numbered
-from lighttpd import Lighttpd
+from lighttpd import POOLS, Lighttpd
 
 
 @pytest.fixture(scope="module")
@@ -126,11 +126,40 @@ def test_the_page_comes_back_when_lighttpd_was_stopped_and_started(kafka, topic,
     assert any('"error"' in line for line in page.console())
 
 
-def test_the_page_comes_back_when_there_was_no_responder(kafka, topic, front, start, open_page):
+def test_the_page_goes_on_by_itself_when_the_pool_alone_was_restarted(
+    kafka, topic, front, open_page
+):
+    """The standby answers meanwhile, for which an EventSource does not give up."""
+    kafka.put(topic, "a", "1")
+    kafka.put(topic, "b", "2")
+    server = front(topic, kept=True)
+    page = open_page(server.url)
+    page.go()
+    page.wait_messages("2", "1")
+    for name in POOLS:
+        server.keepers[name].stop()
+    wait_until(lambda: "/events-standby" in server.all_logs(), what="it met the standby")
+    page.wait_state("retrying")
+    kafka.put(topic, "c", "meanwhile")
+    kafka.put(topic, "b", None)
+    for name in POOLS:
+        server.keepers[name].start()
+    page.wait_table(a="1", c="meanwhile")
+    page.wait_state("open")
+    texts = [text for kind, text in page.messages() if kind == "message"]
+    assert texts == ["meanwhile", "2", "1"], "nothing twice"
+    assert not any("refused" in line for line in page.console())
+
+
+def test_the_page_comes_back_when_there_was_no_standby_either(
+    kafka, topic, front, start, open_page
+):
     """lighttpd says 503 then, for which an EventSource gives up; the page does not."""
     kafka.put(topic, "a", "1")
     responder = start(topic, "--event-id", "key")
-    page = open_page(front(topic, responders=[responder]).url)
+    server = front(topic, responders=[responder])
+    server.keepers["standby"].stop()
+    page = open_page(server.url)
     page.go()
     page.wait_messages("1")
     responder.stop()
