@@ -1,6 +1,7 @@
 """The real Kafka of the tests: one broker for the whole session, a fresh topic for each test."""
 
 import itertools
+import json
 import re
 import shutil
 import subprocess
@@ -36,7 +37,10 @@ class Broker:
     def first_start(self, *properties: str) -> None:
         self._broker("fetch")
         # The offsets of tests are exact: nothing may be compacted or expired behind their back.
-        self._broker("start", self.directory, self.port, "log.cleaner.enable=false", *properties)
+        properties = ("log.cleaner.enable=false", *properties)
+        # Transactions whose producer is gone are looked for so often.
+        properties += ("transaction.abort.timed.out.transaction.cleanup.interval.ms=500",)
+        self._broker("start", self.directory, self.port, *properties)
 
     def start(self) -> None:
         self._broker("start", self.directory)
@@ -125,6 +129,14 @@ class Kafka(Broker):
     def add_partitions(self, name: str, total: int) -> None:
         self._done(self.admin.create_partitions([NewPartitions(name, total)]))
         wait_until(lambda: self._partitions(name) == total, what=f"{total} partitions")
+
+    def delete_records(self, name: str, before: int) -> None:
+        """Of its first partition, all below that offset."""
+        wanted = {"topic": name, "partition": 0, "offset": before}
+        file = self.directory / "delete-records.json"
+        file.write_text(json.dumps({"version": 1, "partitions": [wanted]}))
+        options = ["--bootstrap-server", self.brokers, "--offset-json-file", file]
+        self._broker("tool", "kafka-delete-records", *options)
 
     def _partitions(self, name: str) -> int:
         topics = self.admin.list_topics(timeout=10).topics
@@ -223,17 +235,22 @@ class TwoBrokers(Kafka):
 
     def topic_of_second(self) -> str:
         """A compacted topic whose leader is the second broker, while that is there."""
+        return self._topic_at([2, 1])
+
+    def topic_of_both(self) -> str:
+        """A compacted topic of two partitions, one at each broker and nowhere else."""
+        return self._topic_at([1], [2])
+
+    def _topic_at(self, *replicas: list[int]) -> str:
         name = self.new_name()
         config = {"cleanup.policy": "compact"}
-        self._create(NewTopic(name, 1, replica_assignment=[[2, 1]], config=config), 1)
+        n = len(replicas)
+        self._create(NewTopic(name, n, replica_assignment=list(replicas), config=config), n)
         return name
 
     def leader(self, topic: str) -> int:
-        """Its number, -1 if there is none."""
+        """Of its first partition; -1 if there is none."""
         return self.admin.list_topics(topic, timeout=10).topics[topic].partitions[0].leader
-
-    def in_sync(self, topic: str) -> set[int]:
-        return set(self.admin.list_topics(topic, timeout=10).topics[topic].partitions[0].isrs)
 
 
 def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
