@@ -1,12 +1,15 @@
 """What goes away comes back, and the streams go on by themselves."""
 
+import json
+import os
+import signal
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from eventid import encode
-from helpers import free_port, wait_until
+from helpers import cpu_seconds, free_port, wait_until
 from kafka import Kafka, Record, TwoBrokers, numbered
 from responder import Responder
 from sse import EventReader, pump
@@ -319,3 +322,52 @@ def test_a_transaction_whose_producer_is_gone_is_over_when_the_broker_says_so(ka
     kafka.put(topic, "after", "after")
     assert stream.next(timeout=60).text == "after"
     assert len(stream.events) == 1
+
+
+# What can't be had
+
+
+@pytest.mark.parametrize("policy, event", [("delete", "gap"), ("compact,delete", "reset")])
+def test_what_kafka_deleted_before_it_was_read_is_told(kafka, start, policy, event):
+    """A responder that was stopped for long finds the log's beginning further on."""
+    topic = kafka.topic(config={"cleanup.policy": policy})
+    responder = start(topic)
+    stream = responder.open()
+    kafka.produce(topic, *numbered(10, keys=100))
+    stream.take(10)
+    os.kill(responder.pid, signal.SIGSTOP)
+    try:  # librdkafka has asked for the next megabyte already
+        kafka.produce(topic, *numbered(90, keys=100, size=50_000, start=10))
+        kafka.delete_records(topic, 60)
+    finally:
+        os.kill(responder.pid, signal.SIGCONT)
+    events = stream.take_until(b"99 ".ljust(50_000, b"."), timeout=60)
+    read = [int(event.data.split()[0]) for event in events if event.event == "message"]
+    missing = [n for n in range(10, 100) if n not in read]
+    assert missing == list(range(missing[0], 60)), read
+    [told] = [event for event in events if event.event != "message"]
+    assert (told.event, told.id) == (event, encode({0: 60}))
+    if event == "gap":
+        assert json.loads(told.data) == {"partition": 0, "from": missing[0], "to": 60}
+
+
+def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(kafka, start):
+    topic = kafka.topic(2, config={"max.message.bytes": "9000000"})
+    limit = ["receive.message.max.bytes=2000000", "fetch.max.bytes=1000000"]
+    limit += ["message.max.bytes=1000000", "fetch.message.max.bytes=1000000"]
+    responder = start(topic, "--keepalive", "1", *(w for name in limit for w in ("-X", name)))
+    stream = responder.open()
+    kafka.put(topic, "a", "1")
+    assert stream.next().text == "1"
+    kafka.produce(topic, Record(b"large", b"x" * 5_000_000))
+    kafka.put(topic, "b", "2", partition=1)
+    assert stream.next(timeout=60).text == "2"
+    before = cpu_seconds(responder.pid)
+    wait_until(lambda: reasons(responder) == ["consumer_stuck"], timeout=40)
+    assert cpu_seconds(responder.pid) - before < 2, "it tries on in peace"
+    assert f"{topic}[0]" in responder.text()
+    assert len(kafka_lines(responder)) < 10
+    kafka.put(topic, "c", "3", partition=1)
+    assert stream.next(timeout=60).text == "3"
+    comments = len(stream.comments)
+    stream.wait(lambda: len(stream.comments) > comments)
