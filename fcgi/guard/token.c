@@ -49,7 +49,8 @@ static json_t *decode_object(struct slice segment)
     struct buf bytes = {0};
     json_t *json = NULL;
 
-    if (decode_segment(segment, &bytes))
+    /* jansson overlooks a NUL behind a number, and to libjwt the text ends there. */
+    if (decode_segment(segment, &bytes) && memchr(bytes.p, 0, bytes.n) == NULL)
         json = json_loadb((const char *)bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
     buf_fini(&bytes);
     if (!json_is_object(json)) {

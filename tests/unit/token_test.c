@@ -844,6 +844,16 @@ static void nul_bytes_are_refused(void **state)
 
 /* -- the JSON -- */
 
+static void a_nul_is_no_json(void **state)
+{
+    (void)state;
+    check_bytes_of(BYTES(HEADER), BYTES("{" WHO "," UNTIL "\0," MAY "}"), TOKEN_MALFORMED,
+                   "behind a number");
+    check_bytes_of(BYTES("{\"typ\":\"at+jwt\",\"n\":1\0,\"alg\":\"ES256\"}"), BYTES(GOOD),
+                   TOKEN_MALFORMED, "in the header");
+    check_bytes_of(BYTES(HEADER), BYTES(GOOD "\0"), TOKEN_MALFORMED, "behind all");
+}
+
 static void header_and_payload_are_json_objects(void **state)
 {
     static const char *const texts[] = {"[]", "[" GOOD "]", "\"a\"", "1",   "null", "true",    "{",
@@ -1528,6 +1538,7 @@ int main(void)
         T(a_token_has_8192_bytes_at_most),
         T(a_token_of_7_mb_is_refused),
         T(nul_bytes_are_refused),
+        T(a_nul_is_no_json),
         T(header_and_payload_are_json_objects),
         T(duplicate_names_are_refused),
         T(what_follows_the_json_is_refused),
