@@ -1,6 +1,6 @@
-/* A request and its answer.  In the first line `open`, `guarded` or `standby`, the responder that
- * is asked; then FastCGI parameters, NAME=VALUE in lines.  In a value `$T` becomes a good token and
- * ^ a line end, which no front should let through. */
+/* A request and its answer.  In the first line `open`, `guarded`, `standby` or `draining`, the
+ * responder that is asked; then FastCGI parameters, NAME=VALUE in lines.  In a value `$T` becomes a
+ * good token and ^ a line end, which no front should let through. */
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "fake_loop.h"
 #include "front/handler.h"
+#include "front/status.h"
 #include "fuzz.h"
 #include "mint.h"
 #include "stream/fanout.h"
@@ -44,9 +45,22 @@ void fanout_say(struct stream *s, struct slice records)
     (void)records;
 }
 
-void fanout_finish(struct stream *s)
+void fanout_hold(struct stream *s, bool hold)
 {
     (void)s;
+    (void)hold;
+}
+
+void fanout_finish(struct stream *s, enum stream_end why)
+{
+    (void)s;
+    (void)why;
+}
+
+size_t fanout_count(const struct fanout *f)
+{
+    (void)f;
+    return 0;
 }
 
 /* The clock is never set here. */
@@ -59,7 +73,7 @@ void loop_on_clock_step(struct loop *loop, void (*stepped)(void *arg), void *arg
 
 /* -- responders -- */
 
-static struct handler *open_to_all, *guarded, *standby;
+static struct handler *open_to_all, *guarded, *standby, *draining;
 static struct buf good_token;
 
 static struct guard *make_guard(struct loop *loop)
@@ -90,22 +104,59 @@ static struct guard *make_guard(struct loop *loop)
     return guard_new(loop, &config, NULL, NULL, error, sizeof error);
 }
 
+static void collect(void *arg, struct metrics *m)
+{
+    (void)arg;
+    m->reasons = REASON_KAFKA_AWAY | REASON_DRAINING;
+}
+
+static struct handler *make_handler(const char *cors, struct fanout *f, struct status *status)
+{
+    const struct handler_config config = {.path = "/events",
+                                          .cors = cors,
+                                          .retry_ms = 2000,
+                                          .max_streams = 1,
+                                          .address = {.streams = 1}};
+    struct handler *h = handler_new(&config, f);
+
+    handler_set_status(h, status);
+    return h;
+}
+
 static void make_responders(void)
 {
-    const struct handler_config any = {"/events", "cross-origin", 2000};
-    const struct handler_config some = {"/events", "https://www.example.com", 2000};
+    static const char list[] = "https://www.example.com";
     const struct session_config session = {.challenge_ms = 10000, .max_age_ms = 1000000};
+    const struct status_config config = {.collect = collect};
     struct loop *loop = loop_new();
+    struct status *status = status_new(loop, &config, NULL, 0);
     struct gate gate = {.sessions = sessions_new(loop, &session),
                         .issuer = "https://issuer.example"};
 
     log_set_level(LOG_ERROR);
-    open_to_all = handler_new(&any, &fanout);
-    standby = handler_new(&some, NULL);
-    guarded = handler_new(&some, &fanout);
+    open_to_all = make_handler("cross-origin", &fanout, status);
+    draining = make_handler(list, &fanout, status);
+    handler_drain(draining);
+    standby = make_handler(list, NULL, status);
+    guarded = make_handler(list, &fanout, status);
     gate.guard = make_guard(loop);
     assert(gate.guard != NULL);
     handler_set_gate(guarded, &gate);
+}
+
+/* The one whose name begins so. */
+static struct handler *responder(struct slice name)
+{
+    switch (take_byte(&name)) {
+    case 'g':
+        return guarded;
+    case 's':
+        return standby;
+    case 'd':
+        return draining;
+    default:
+        return open_to_all;
+    }
 }
 
 /* -- requests -- */
@@ -224,7 +275,7 @@ static void check(struct handler *h, struct slice request, bool head, bool has_t
     assert(read_all(fds[1], &received)); /* it has closed the socket */
     output_read(&answer, buf_slice(&received));
     assert(answer.rest == 0 && answer.ended == (fanout.opened == 0));
-    assert(fanout.opened == 0 || h == open_to_all || has_token);
+    assert(fanout.opened == 0 || h == open_to_all || (h == guarded && has_token));
     check_response(buf_slice(fanout.opened ? &fanout.head.text : &answer.text), head);
     output_fini(&answer);
     buf_fini(&received);
@@ -239,10 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (guarded == NULL)
         make_responders();
     bool head = make_request(in, &request);
-    struct handler *h = kind.n > 0 && *kind.p == 'g'   ? guarded
-                        : kind.n > 0 && *kind.p == 's' ? standby
-                                                       : open_to_all;
-    check(h, buf_slice(&request), head, memmem(in.p, in.n, "$T", 2) != NULL);
+    check(responder(kind), buf_slice(&request), head, memmem(in.p, in.n, "$T", 2) != NULL);
     output_fini(&fanout.head);
     fanout.opened = 0;
     fake_loop_pass(1000); /* so many renewals a second, and no more */
