@@ -29,7 +29,7 @@ static void end_stream(const struct drain *d, struct stream *s)
     buf_fini(&retry);
 }
 
-/* How many streams may still be there, when the ends are evenly spread. */
+/* How many streams may stay for now, when the ends are evenly spread. */
 static size_t quota(const struct drain *d)
 {
     int64_t left = d->began_ms + d->config.drain_ms - loop_now_ms();
@@ -40,7 +40,7 @@ static size_t quota(const struct drain *d)
 static void on_tick(void *arg)
 {
     struct drain *d = arg;
-    size_t wanted = quota(d), n = fanout_count(d->fanout);
+    size_t wanted = quota(d), n = fanout_staying(d->fanout);
     struct stream *s;
 
     for (; n > wanted && (s = fanout_first(d->fanout)) != NULL; n--)

@@ -73,6 +73,11 @@ size_t fanout_count(const struct fanout *f)
     return n;
 }
 
+size_t fanout_staying(const struct fanout *f)
+{
+    return fanout_count(f) - f->count[STREAM_FINISHING];
+}
+
 struct fanout_stats fanout_stats(const struct fanout *f)
 {
     struct fanout_stats stats = f->stats;

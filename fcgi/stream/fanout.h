@@ -69,9 +69,11 @@ void fanout_hold(struct stream *s, bool hold);
  * stream ends. */
 void fanout_finish(struct stream *s, enum stream_end why);
 
-/* The streams that there are, and one of them that was not told to finish; NULL: none. */
+/* The streams that there are; those of them that were not told to finish, and one of these (NULL:
+ * none). */
 size_t fanout_count(const struct fanout *f);
-struct fanout_stats fanout_stats(const struct fanout *f);
+size_t fanout_staying(const struct fanout *f);
 struct stream *fanout_first(struct fanout *f);
+struct fanout_stats fanout_stats(const struct fanout *f);
 
 #endif
