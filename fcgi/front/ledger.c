@@ -61,7 +61,8 @@ static void for_each(const struct ledger *l,
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0)
             continue;
-        int file = openat(l->directory, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+        int file =
+            openat(l->directory, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
         if (file < 0)
             continue;
         each(arg, l, entry->d_name, file);
