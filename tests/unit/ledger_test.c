@@ -1,0 +1,321 @@
+#include "front/ledger.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support.h"
+
+static char directory[] = "/tmp/ledger_test.XXXXXX";
+static char error[256];
+static struct metrics all[LEDGER_MAX];
+
+/* Several responders in one process. */
+static pid_t pid;
+pid_t __wrap_getpid(void);
+pid_t __wrap_getpid(void)
+{
+    return pid;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    error[0] = 0;
+    return mkdtemp(directory) == NULL;
+}
+
+/* Fails if something is left in it. */
+static int teardown(void **state)
+{
+    (void)state;
+    return rmdir(directory);
+}
+
+static struct ledger *join(pid_t as)
+{
+    pid = as;
+    struct ledger *l = ledger_new(directory, error, sizeof error);
+    assert_non_null(l);
+    return l;
+}
+
+static void write_streams(struct ledger *l, pid_t as, int64_t streams)
+{
+    ledger_write(l, &(struct metrics){.pid = as, .values[METRIC_STREAMS] = streams});
+}
+
+static struct ledger *join_with(pid_t as, int64_t streams)
+{
+    struct ledger *l = join(as);
+
+    write_streams(l, as, streams);
+    return l;
+}
+
+/* What the one of that pid has written; -1: it is not there. */
+static int64_t streams_of(size_t n, pid_t as)
+{
+    int64_t streams = -1;
+
+    for (size_t i = 0; i < n; i++)
+        if (all[i].pid == as) {
+            assert_int_equal(streams, -1);
+            streams = all[i].values[METRIC_STREAMS];
+        }
+    return streams;
+}
+
+static const char *in_directory(const char *name)
+{
+    static char path[96];
+
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static bool is_there(const char *name)
+{
+    struct stat st;
+
+    return lstat(in_directory(name), &st) == 0;
+}
+
+/* -- */
+
+static void one_reads_what_it_has_written_last(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10);
+    write_streams(l, 1, 11);
+    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(streams_of(1, 1), 11);
+    ledger_free(l);
+}
+
+static void each_reads_what_all_have_written(void **state)
+{
+    struct ledger *l[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++)
+        l[i] = join_with(i + 1, 10 * (i + 1));
+    for (int i = 0; i < 3; i++) {
+        memset(all, 0, sizeof all);
+        assert_int_equal(ledger_read(l[i], all), 3);
+        for (int k = 0; k < 3; k++)
+            assert_int_equal(streams_of(3, k + 1), 10 * (k + 1));
+    }
+    for (int i = 0; i < 3; i++)
+        ledger_free(l[i]);
+}
+
+static void one_that_has_not_written_yet_is_left_out(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10), *quiet = join(2);
+    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(streams_of(1, 1), 10);
+    ledger_free(l);
+    ledger_free(quiet);
+}
+
+static void one_that_has_left_is_gone(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10), *leaves = join_with(2, 20);
+    assert_true(is_there("metrics-2"));
+    ledger_free(leaves);
+    assert_false(is_there("metrics-2"));
+    assert_int_equal(ledger_read(l, all), 1);
+    ledger_free(l);
+}
+
+/* Without having left. */
+static void let_one_die(pid_t as)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        join_with(as, 99);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
+static void one_that_has_died_is_left_out(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10);
+    let_one_die(2);
+    assert_true(is_there("metrics-2"));
+    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(streams_of(1, 1), 10);
+    ledger_free(l);
+    unlink(in_directory("metrics-2"));
+}
+
+static void the_next_one_removes_the_files_of_the_dead_only(void **state)
+{
+    (void)state;
+    let_one_die(2);
+    let_one_die(3);
+    struct ledger *lives = join_with(1, 10), *l = join_with(4, 40);
+    assert_false(is_there("metrics-2") || is_there("metrics-3"));
+    assert_int_equal(ledger_read(l, all), 2);
+    assert_int_equal(streams_of(2, 1), 10);
+    ledger_free(lives);
+    ledger_free(l);
+}
+
+static void one_with_the_number_of_a_dead_one_starts_with_nothing(void **state)
+{
+    (void)state;
+    let_one_die(1);
+    struct ledger *l = join(1);
+    assert_int_equal(ledger_read(l, all), 0);
+    write_streams(l, 1, 10);
+    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(streams_of(1, 1), 10);
+    ledger_free(l);
+}
+
+/* A file like that of the one whose number is 1, locked by somebody; `cut` bytes are missing, and
+ * its first byte is another one if `other_version`. */
+static int copy_file(const char *name, off_t cut, bool other_version)
+{
+    uint8_t bytes[8192];
+    int from = open(in_directory("metrics-1"), O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(from, bytes, sizeof bytes);
+    int to = open(in_directory(name), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+
+    close(from);
+    assert_true(n > cut && n < (ssize_t)sizeof bytes && to >= 0);
+    bytes[0] = (uint8_t)(bytes[0] + other_version);
+    assert_int_equal(write(to, bytes, (size_t)(n - cut)), n - cut);
+    assert_int_equal(flock(to, LOCK_EX | LOCK_NB), 0);
+    return to;
+}
+
+static void of_another_version_nothing_is_read_and_its_file_stays(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10);
+    int same = copy_file("metrics-2", 0, false), other = copy_file("metrics-3", 0, true),
+        shorter = copy_file("metrics-4", 1, false);
+    assert_int_equal(ledger_read(l, all), 2);
+    struct ledger *next = join_with(5, 50);
+    assert_int_equal(ledger_read(next, all), 3);
+    assert_true(is_there("metrics-3") && is_there("metrics-4"));
+    ledger_free(next);
+    ledger_free(l);
+    close(same);
+    close(other);
+    close(shorter);
+    for (char name[] = "metrics-2"; name[8] <= '4'; name[8]++)
+        unlink(in_directory(name));
+}
+
+static void other_files_are_left_alone(void **state)
+{
+    static const char *const names[] = {"peer-1", "metrics", "xmetrics-1", ".metrics-1x"};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        close(open(in_directory(names[i]), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(symlink(names[0], in_directory("metrics-link")), 0);
+    assert_int_equal(mkdir(in_directory("metrics-directory"), 0700), 0);
+    struct ledger *l = join_with(1, 10);
+    assert_int_equal(ledger_read(l, all), 1);
+    ledger_free(l);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(unlink(in_directory(names[i])), 0);
+    assert_int_equal(unlink(in_directory("metrics-link")), 0);
+    assert_int_equal(rmdir(in_directory("metrics-directory")), 0);
+}
+
+static void a_pipe_holds_nobody_up(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(in_directory("metrics-pipe"), 0600), 0);
+    struct ledger *l = join_with(1, 10);
+    assert_int_equal(ledger_read(l, all), 1);
+    ledger_free(l);
+    unlink(in_directory("metrics-pipe"));
+}
+
+static void no_more_are_read_than_there_is_room_for(void **state)
+{
+    enum { MANY = LEDGER_MAX + 3 };
+    static struct ledger *l[MANY];
+    static struct metrics guarded[LEDGER_MAX + 1];
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        l[i] = join_with(i + 1, 1);
+    guarded[LEDGER_MAX].pid = -1;
+    assert_int_equal(ledger_read(l[0], guarded), LEDGER_MAX);
+    assert_int_equal(guarded[LEDGER_MAX].pid, -1);
+    for (int i = 0; i < MANY; i++)
+        ledger_free(l[i]);
+}
+
+static void a_directory_that_is_not_ours_alone_is_refused(void **state)
+{
+    (void)state;
+    chmod(directory, 0755);
+    assert_null(ledger_new(directory, error, sizeof error));
+    assert_non_null(strstr(error, "mode 0700"));
+    chmod(directory, 0700);
+}
+
+static void a_file_that_cannot_be_made_is_told(void **state)
+{
+    (void)state;
+    pid = 1;
+    assert_int_equal(mkdir(in_directory(".metrics-1"), 0700), 0);
+    assert_null(ledger_new(directory, error, sizeof error));
+    assert_non_null(strstr(error, directory));
+    assert_non_null(strstr(error, "cannot keep metrics in it: Is a directory"));
+    rmdir(in_directory(".metrics-1"));
+}
+
+static void no_descriptor_is_left(void **state)
+{
+    (void)state;
+    int before = dup(0);
+    close(before);
+    struct ledger *l = join_with(1, 10);
+    ledger_read(l, all);
+    ledger_free(l);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(after, before);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(one_reads_what_it_has_written_last),
+        T(each_reads_what_all_have_written),
+        T(one_that_has_not_written_yet_is_left_out),
+        T(one_that_has_left_is_gone),
+        T(one_that_has_died_is_left_out),
+        T(the_next_one_removes_the_files_of_the_dead_only),
+        T(one_with_the_number_of_a_dead_one_starts_with_nothing),
+        T(of_another_version_nothing_is_read_and_its_file_stays),
+        T(other_files_are_left_alone),
+        T(a_pipe_holds_nobody_up),
+        T(no_more_are_read_than_there_is_room_for),
+        T(a_directory_that_is_not_ours_alone_is_refused),
+        T(a_file_that_cannot_be_made_is_told),
+        T(no_descriptor_is_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+#include "front/metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "support.h"
+
+static struct buf text;
+
+static int teardown(void **state)
+{
+    (void)state;
+    buf_fini(&text);
+    return 0;
+}
+
+/* Each value tells whose and which it is. */
+static struct metrics sample(int pid)
+{
+    struct metrics m = {.pid = pid};
+
+    for (int i = 0; i < METRICS; i++)
+        m.values[i] = pid * 1000 + i;
+    return m;
+}
+
+static bool says(const char *line)
+{
+    return memmem(text.p, text.n, line, strlen(line)) != NULL;
+}
+
+static void check_reasons(uint32_t reasons, const char *expected)
+{
+    json_t *array = metrics_reasons(reasons);
+    char *names = json_dumps(array, JSON_COMPACT);
+
+    assert_string_equal(names, expected);
+    free(names);
+    json_decref(array);
+}
+
+static void each_reason_has_its_name(void **state)
+{
+    (void)state;
+    check_reasons(0, "[]");
+    check_reasons(REASON_KAFKA_AWAY, "[\"kafka_away\"]");
+    check_reasons(REASON_TOPIC_MISSING, "[\"topic_missing\"]");
+    check_reasons(REASON_CATCHING_UP, "[\"catching_up\"]");
+    check_reasons(REASON_CACHE_FULL, "[\"cache_full\"]");
+    check_reasons(REASON_KEYS_BROKEN, "[\"keys_broken\"]");
+    check_reasons(REASON_LOOP_SLOW, "[\"loop_slow\"]");
+    check_reasons(REASON_CONSUMER_STUCK, "[\"consumer_stuck\"]");
+    check_reasons(REASON_DRAINING, "[\"draining\"]");
+    check_reasons(REASON_SILENT, "[\"silent\"]");
+    check_reasons(REASON_KAFKA_AWAY | REASON_CATCHING_UP | REASON_SILENT,
+                  "[\"kafka_away\",\"catching_up\",\"silent\"]");
+}
+
+static void a_value_stands_with_its_owner_and_label(void **state)
+{
+    struct metrics m[2] = {sample(7), sample(8)};
+
+    (void)state;
+    m[1].guarded = true;
+    m[1].reasons = REASON_SILENT;
+    m[0].values[METRIC_LAG] = INT64_MAX;
+    metrics_add_text(&text, m, 2);
+    assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
+                     "# TYPE sse_kafka_fanout_ready gauge\n"
+                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\"} 1\n"
+                     "sse_kafka_fanout_ready{pid=\"8\",pool=\"guarded\"} 0\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\"} 7000\n"));
+    assert_true(says("\nsse_kafka_fanout_streams_ended_total"
+                     "{pid=\"8\",pool=\"guarded\",reason=\"age\"} 8004\n"));
+    assert_true(says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\"} "
+                     "9223372036854775807\n"));
+    assert_true(says("\n# TYPE sse_kafka_fanout_streams_ended_total counter\n"));
+    assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
+}
+
+/* A scraper refuses a text whose families are torn apart, or with one series twice. */
+static void families_stand_together_and_no_series_comes_twice(void **state)
+{
+    struct metrics m[2] = {sample(7), sample(8)};
+    char family[128] = "", types[4096] = "\n", series[16384] = "\n", *line, *rest = NULL;
+    int values = 0;
+
+    (void)state;
+    metrics_add_text(&text, m, 2);
+    assert_int_equal(text.p[text.n - 1], '\n');
+    buf_add_byte(&text, 0);
+    for (line = strtok_r((char *)text.p, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        char name[256];
+        if (strncmp(line, "# HELP ", 7) == 0) {
+            assert_int_equal(sscanf(line + 7, "%127s", family), 1);
+            assert_true(strlen(line) > 7 + strlen(family) + 1);
+        } else if (strncmp(line, "# TYPE ", 7) == 0) {
+            snprintf(name, sizeof name, "\n%s ", family);
+            assert_null(strstr(types, name));
+            snprintf(types + strlen(types), sizeof types - strlen(types), "%s \n", family);
+            assert_memory_equal(line + 7, family, strlen(family));
+        } else {
+            values++;
+            assert_memory_equal(line, family, strlen(family));
+            assert_int_equal(line[strlen(family)], '{');
+            snprintf(name, sizeof name, "\n%.*s\n", (int)(strrchr(line, ' ') - line), line);
+            assert_null(strstr(series, name));
+            snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
+        }
+    }
+    assert_int_equal(values, 2 * (METRICS + 1));
+}
+
+static void without_responders_the_families_are_empty(void **state)
+{
+    (void)state;
+    metrics_add_text(&text, NULL, 0);
+    assert_true(says("# TYPE sse_kafka_fanout_streams gauge\n"));
+    assert_false(says("{"));
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_teardown(test, teardown)
+    const struct CMUnitTest tests[] = {
+        T(each_reason_has_its_name),
+        T(a_value_stands_with_its_owner_and_label),
+        T(families_stand_together_and_no_series_comes_twice),
+        T(without_responders_the_families_are_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

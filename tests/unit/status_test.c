@@ -1,0 +1,361 @@
+#include "front/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "fake_loop.h"
+#include "front/ledger.h"
+#include "support.h"
+
+enum { OURS = 1, OTHERS = 3, BEAT_MS = 1000, SILENT_MS = 5000 };
+
+static char directory[] = "/tmp/status_test.XXXXXX";
+static char error[256];
+static struct loop *loop;
+static struct status *status;
+static struct ledger *others[OTHERS];
+static uint32_t reasons; /* ours */
+static int64_t streams;
+static int collected;
+static struct buf out;
+
+/* Several responders in one process. */
+static pid_t pid = OURS;
+pid_t __wrap_getpid(void);
+pid_t __wrap_getpid(void)
+{
+    return pid;
+}
+
+static void collect(void *arg, struct metrics *m)
+{
+    assert_ptr_equal(arg, &reasons);
+    collected++;
+    m->reasons = reasons;
+    m->guarded = true;
+    m->values[METRIC_STREAMS] = streams;
+}
+
+static void start(const char *where)
+{
+    const struct status_config config = {where, collect, &reasons};
+
+    pid = OURS;
+    status = status_new(loop, &config, error, sizeof error);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(directory + strlen(directory) - 6, "XXXXXX");
+    error[0] = 0;
+    reasons = 0;
+    streams = 0;
+    collected = 0;
+    loop = loop_new();
+    return mkdtemp(directory) == NULL;
+}
+
+/* Fails if something is left in the directory. */
+static int teardown(void **state)
+{
+    (void)state;
+    status_free(status);
+    status = NULL;
+    for (int i = 0; i < OTHERS; i++) {
+        ledger_free(others[i]);
+        others[i] = NULL;
+    }
+    buf_fini(&out);
+    loop_free(loop);
+    return rmdir(directory);
+}
+
+/* Another responder writes how it is. */
+static void beat(int i, uint32_t its_reasons)
+{
+    const struct metrics m = {
+        .pid = 10 + i, .reasons = its_reasons, .beat_ms = loop_now_ms(), .values = {100 + i}};
+
+    pid = m.pid;
+    if (others[i] == NULL)
+        others[i] = ledger_new(directory, error, sizeof error);
+    assert_non_null(others[i]);
+    ledger_write(others[i], &m);
+    pid = OURS;
+}
+
+static void ask(const char *path)
+{
+    out.n = 0;
+    status_answer(status, slice_str(path), true, &out);
+    buf_add_byte(&out, 0);
+    out.n--;
+}
+
+static bool says(const char *part)
+{
+    return memmem(out.p, out.n, part, strlen(part)) != NULL;
+}
+
+static bool is_ready(void)
+{
+    ask("/health/ready");
+    bool ready = says("{\"ready\":true,");
+    assert_true(ready || says("{\"ready\":false,"));
+    assert_memory_equal(out.p, ready ? "Status: 200 OK\r\n" : "Status: 503 Service", 16);
+    return ready;
+}
+
+/* -- the answers -- */
+
+static void whoever_answers_lives(void **state)
+{
+    (void)state;
+    reasons = REASON_KAFKA_AWAY | REASON_DRAINING;
+    start(NULL);
+    ask("/health/live");
+    assert_text(buf_slice(&out), "Status: 200 OK\r\nCache-Control: no-store\r\n"
+                                 "Content-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+                                 "{\"live\":true}\n");
+}
+
+static void a_responder_alone_answers_for_itself_and_says_so(void **state)
+{
+    (void)state;
+    start(NULL);
+    ask("/health/ready");
+    assert_text(buf_slice(&out),
+                "Status: 200 OK\r\nCache-Control: no-store\r\n"
+                "Content-Type: application/json\r\nContent-Length: 103\r\n\r\n"
+                "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"pid\":1,"
+                "\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]}]}\n");
+    reasons = REASON_KAFKA_AWAY | REASON_CATCHING_UP;
+    assert_false(is_ready());
+    assert_true(says("\"ready\":false,\"reasons\":[\"kafka_away\",\"catching_up\"]}]}\n"));
+}
+
+static void one_responder_answers_for_the_pool(void **state)
+{
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    beat(1, REASON_CACHE_FULL);
+    assert_false(is_ready());
+    assert_true(says("\"scope\":\"pool\""));
+    assert_true(says("{\"pid\":1,\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]}"));
+    assert_true(says("{\"pid\":10,\"pool\":\"open\",\"ready\":true,\"reasons\":[]}"));
+    assert_true(
+        says("{\"pid\":11,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"cache_full\"]}"));
+}
+
+static void metrics_are_those_of_the_moment_and_of_all(void **state)
+{
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    streams = 7;
+    ask("/metrics");
+    assert_memory_equal(out.p, "Status: 200 OK\r\n", 16);
+    assert_true(says("\r\nContent-Type: text/plain; version=0.0.4\r\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"1\",pool=\"guarded\"} 7\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"10\",pool=\"open\"} 100\n"));
+    assert_true(says("\nsse_kafka_fanout_ready{pid=\"1\",pool=\"guarded\"} 1\n"));
+}
+
+static void the_length_is_that_of_the_body(void **state)
+{
+    static const char *const paths[] = {"/health/live", "/health/ready", "/metrics"};
+
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    for (size_t i = 0; i < 3; i++) {
+        ask(paths[i]);
+        const char *body = strstr((const char *)out.p, "\r\n\r\n") + 4;
+        const char *length = strstr((const char *)out.p, "Content-Length: ") + 16;
+        assert_int_equal(strtol(length, NULL, 10), strlen(body));
+    }
+}
+
+static void head_gets_the_same_head_and_no_body(void **state)
+{
+    static const char *const paths[] = {"/health/live", "/health/ready", "/metrics", "/other"};
+
+    (void)state;
+    start(NULL);
+    for (size_t i = 0; i < 4; i++) {
+        ask(paths[i]);
+        struct slice head = buf_slice(&out);
+        struct buf without = {0};
+        head.n = (size_t)(strstr((const char *)out.p, "\r\n\r\n") + 4 - (const char *)out.p);
+        status_answer(status, slice_str(paths[i]), false, &without);
+        assert_bytes(buf_slice(&without), head);
+        buf_fini(&without);
+    }
+}
+
+static void there_is_nothing_at_another_path(void **state)
+{
+    static const char *const paths[] = {
+        "",          "/",       "/health",    "/health/", "/health/liveness", "/health/read",
+        "/metrics/", "/events", "health/live"};
+
+    (void)state;
+    start(NULL);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        ask(paths[i]);
+        assert_memory_equal(out.p, "Status: 404 Not Found\r\n", 23);
+    }
+    out.n = 0;
+    status_answer(status, slice_of(NULL, 0), true, &out);
+    assert_memory_equal(out.p, "Status: 404 Not Found\r\n", 23);
+}
+
+/* -- when a pool is ready -- */
+
+static void a_pool_is_ready_if_all_that_stay_are(void **state)
+{
+    enum { DRAINS = REASON_DRAINING, BUSY = REASON_CATCHING_UP };
+    static const struct {
+        uint32_t ours, first, second;
+        bool ready;
+    } pools[] = {
+        {0, 0, 0, true},           {0, 0, BUSY, false},
+        {BUSY, 0, 0, false},       {0, 0, DRAINS, true},
+        {DRAINS, 0, DRAINS, true}, {0, 0, DRAINS | REASON_KAFKA_AWAY, true},
+        {DRAINS, BUSY, 0, false},  {DRAINS, DRAINS, DRAINS, false},
+        {BUSY, BUSY, BUSY, false},
+    };
+
+    (void)state;
+    start(directory);
+    for (size_t i = 0; i < sizeof pools / sizeof pools[0]; i++) {
+        reasons = pools[i].ours;
+        beat(0, pools[i].first);
+        beat(1, pools[i].second);
+        assert_int_equal(is_ready(), pools[i].ready);
+    }
+}
+
+static void each_reason_keeps_a_pool_from_being_ready(void **state)
+{
+    (void)state;
+    start(directory);
+    for (uint32_t reason = 1; reason <= REASON_SILENT; reason <<= 1) {
+        beat(0, reason);
+        assert_int_equal(is_ready(), reason == REASON_DRAINING);
+        beat(0, 0);
+        assert_true(is_ready());
+    }
+}
+
+static void one_that_is_silent_for_over_five_seconds_is_not_ready(void **state)
+{
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    fake_loop_pass(SILENT_MS);
+    assert_true(is_ready());
+    fake_loop_pass(1);
+    assert_false(is_ready());
+    assert_true(says("\"pid\":10,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"silent\"]"));
+    assert_true(says("\"pid\":1,\"pool\":\"guarded\",\"ready\":true"));
+    beat(0, 0);
+    assert_true(is_ready());
+}
+
+static void one_that_has_gone_is_not_missed(void **state)
+{
+    (void)state;
+    start(directory);
+    beat(0, REASON_CATCHING_UP);
+    assert_false(is_ready());
+    ledger_free(others[0]);
+    others[0] = NULL;
+    assert_true(is_ready());
+}
+
+/* -- what the others see of us -- */
+
+static int64_t seen_streams(void)
+{
+    struct metrics all[LEDGER_MAX];
+    size_t n = ledger_read(others[0], all);
+
+    for (size_t i = 0; i < n; i++)
+        if (all[i].pid == OURS)
+            return all[i].values[METRIC_STREAMS];
+    return -1;
+}
+
+static void the_others_see_us_at_once_and_then_every_second(void **state)
+{
+    (void)state;
+    beat(0, 0);
+    streams = 1;
+    start(directory);
+    assert_int_equal(seen_streams(), 1);
+    streams = 2;
+    fake_loop_pass(BEAT_MS - 1);
+    assert_int_equal(seen_streams(), 1);
+    fake_loop_pass(1);
+    assert_int_equal(seen_streams(), 2);
+    collected = 0;
+    fake_loop_pass(10 * BEAT_MS);
+    assert_int_equal(collected, 10);
+    status_free(status);
+    status = NULL;
+    assert_int_equal(seen_streams(), -1);
+}
+
+static void questions_do_not_multiply_the_beats(void **state)
+{
+    (void)state;
+    start(directory);
+    for (int i = 0; i < 20; i++)
+        ask("/health/ready");
+    collected = 0;
+    fake_loop_pass(3 * BEAT_MS);
+    assert_int_equal(collected, 3);
+}
+
+static void without_a_directory_nothing_is_collected_unasked(void **state)
+{
+    (void)state;
+    start(NULL);
+    fake_loop_pass(10 * BEAT_MS);
+    assert_int_equal(collected, 0);
+}
+
+static void a_directory_that_cannot_be_used_is_told(void **state)
+{
+    (void)state;
+    start("/no/such/directory");
+    assert_null(status);
+    assert_string_equal(error, "peer directory /no/such/directory: No such file or directory");
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(whoever_answers_lives),
+        T(a_responder_alone_answers_for_itself_and_says_so),
+        T(one_responder_answers_for_the_pool),
+        T(metrics_are_those_of_the_moment_and_of_all),
+        T(the_length_is_that_of_the_body),
+        T(head_gets_the_same_head_and_no_body),
+        T(there_is_nothing_at_another_path),
+        T(a_pool_is_ready_if_all_that_stay_are),
+        T(each_reason_keeps_a_pool_from_being_ready),
+        T(one_that_is_silent_for_over_five_seconds_is_not_ready),
+        T(one_that_has_gone_is_not_missed),
+        T(the_others_see_us_at_once_and_then_every_second),
+        T(questions_do_not_multiply_the_beats),
+        T(without_a_directory_nothing_is_collected_unasked),
+        T(a_directory_that_cannot_be_used_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
