@@ -16,6 +16,9 @@ static char file[] = "/tmp/config_test.XXXXXX";
 static int setup(void **state)
 {
     (void)state;
+    unsetenv("GATEWAY_INTERFACE");
+    unsetenv("SKF_CONFIG");
+    unsetenv("RUNTIME_DIRECTORY");
     strcpy(file + strlen(file) - 6, "XXXXXX");
     int fd = mkstemp(file); /* mode 0600 */
     close(fd);
@@ -127,6 +130,14 @@ static void brokers_and_topic_are_enough(void **state)
     assert_int_equal(config.retry_ms, 2000);
     assert_int_equal(config.flush_ms, 10);
     assert_int_equal(config.cache_bytes, 1 << 30);
+    assert_int_equal(config.standby, 0);
+    assert_int_equal(config.drain_s, 5);
+    assert_int_equal(config.max_streams, 0);
+    assert_int_equal(config.max_streams_per_address, 0);
+    assert_int_equal(config.max_streams_per_subject, 0);
+    assert_int_equal(config.max_opens_per_minute, 0);
+    assert_int_equal(config.max_stream_age_s, 0);
+    assert_null(config.peer_dir);
     assert_string_equal(said, "");
 }
 
@@ -148,6 +159,16 @@ static void each_option_has_its_place(void **state)
     assert_int_equal(config.retry_ms, 100);
     assert_int_equal(config.flush_ms, 0);
     assert_int_equal(config.cache_bytes, 65536);
+    good("--drain", "1", "--max-streams", "2", "--max-streams-per-address", "3",
+         "--max-streams-per-subject", "4", "--max-opens-per-minute", "5", "--max-stream-age", "6",
+         "--peer-dir", "/run/p");
+    assert_int_equal(config.drain_s, 1);
+    assert_int_equal(config.max_streams, 2);
+    assert_int_equal(config.max_streams_per_address, 3);
+    assert_int_equal(config.max_streams_per_subject, 4);
+    assert_int_equal(config.max_opens_per_minute, 5);
+    assert_int_equal(config.max_stream_age_s, 6);
+    assert_string_equal(config.peer_dir, "/run/p");
 }
 
 static void brokers_and_topic_are_demanded(void **state)
@@ -167,6 +188,12 @@ static void a_number_has_its_limits(void **state)
         {"--retry", "99", "100", "600000", "600001"},
         {"--flush-interval", "-1", "0", "1000", "1001"},
         {"--cache-bytes", "65535", "65536", "9223372036854775807", "9223372036854775808"},
+        {"--drain", "-1", "0", "3600", "3601"},
+        {"--max-streams", "-1", "0", "1000000", "1000001"},
+        {"--max-streams-per-address", "-1", "0", "1000000", "1000001"},
+        {"--max-streams-per-subject", "-1", "0", "1000000", "1000001"},
+        {"--max-opens-per-minute", "-1", "0", "60000", "60001"},
+        {"--max-stream-age", "-1", "0", "31536000", "31536001"},
     };
 
     (void)state;
@@ -232,10 +259,30 @@ static void an_unknown_letter_before_another_is_named(void **state)
 
 static void help_and_version_are_printed(void **state)
 {
-    static const char *const names[] = {
-        "--brokers",   "--topic", "--listen",         "--path",    "--cors",        "--event-id",
-        "--keepalive", "--retry", "--flush-interval", "--compact", "--cache-bytes", "--log-level",
-        "--config",    "-X",      "--version",        "--help"};
+    static const char *const names[] = {"--brokers",
+                                        "--topic",
+                                        "--listen",
+                                        "--path",
+                                        "--cors",
+                                        "--event-id",
+                                        "--keepalive",
+                                        "--retry",
+                                        "--flush-interval",
+                                        "--compact",
+                                        "--cache-bytes",
+                                        "--log-level",
+                                        "--config",
+                                        "-X",
+                                        "--version",
+                                        "--help",
+                                        "--standby",
+                                        "--drain",
+                                        "--max-streams",
+                                        "--max-streams-per-address",
+                                        "--max-streams-per-subject",
+                                        "--max-opens-per-minute",
+                                        "--max-stream-age",
+                                        "--peer-dir"};
 
     (void)state;
     assert_int_equal(read_args("--help"), CONFIG_DONE);
@@ -441,6 +488,155 @@ static void a_file_without_secrets_may_be_read_by_everybody(void **state)
     good_file("{\"kafka\": {\"ssl.key.location\": \"/x\"}}");
 }
 
+/* -- standing by -- */
+
+static void a_standby_needs_neither_brokers_nor_topic(void **state)
+{
+    (void)state;
+    assert_int_equal(read_args("--standby"), CONFIG_OK);
+    assert_int_equal(config.standby, 1);
+    assert_null(config.brokers);
+    assert_null(config.topic);
+    assert_int_equal(read_args("--standby", "--listen", "/run/s", "--cors", "https://a.example"),
+                     CONFIG_OK);
+    assert_string_equal(config.listen, "/run/s");
+    assert_string_equal(config.cors, "https://a.example");
+}
+
+static void a_standby_has_no_value(void **state)
+{
+    (void)state;
+    check_refused(read_args("--standby=1"), "--standby=1");
+    check_refused(read_args("--standby", "1"), "1: unexpected argument");
+    write_file("{\"standby\": 1}");
+    check_refused(read_args("-F", file), "standby: must be true or false");
+    write_file("{\"standby\": \"true\"}");
+    check_refused(read_args("-F", file), "standby: must be true or false");
+}
+
+static void the_file_may_say_that_it_stands_by(void **state)
+{
+    (void)state;
+    write_file("{\"standby\": true}");
+    assert_int_equal(read_args("-F", file), CONFIG_OK);
+    assert_int_equal(config.standby, 1);
+    write_file("{\"standby\": false}");
+    check_refused(read_args("-F", file), "no brokers");
+    assert_int_equal(read_args("-F", file, "--standby"), CONFIG_OK);
+    assert_int_equal(config.standby, 1);
+}
+
+static void a_standby_is_checked_in_all_else(void **state)
+{
+    (void)state;
+    check_refused(read_args("--standby", "--cors", "nonsense"), "cors: ");
+    check_refused(read_args("--standby", "--path", "x"), "path: ");
+    check_refused(read_args("--standby", "--issuer", "i"), "come together");
+}
+
+/* -- the age of streams -- */
+
+#define GUARD "--jwks", "/k", "--issuer", "i", "--audience", "a"
+
+static void streams_have_an_age_where_there_are_tokens(void **state)
+{
+    (void)state;
+    good(GUARD);
+    assert_int_equal(config.max_stream_age_s, 43200);
+    good(GUARD, "--max-stream-age", "60");
+    assert_int_equal(config.max_stream_age_s, 60);
+    good_file("{\"max-stream-age\": 70}", GUARD);
+    assert_int_equal(config.max_stream_age_s, 70);
+}
+
+static void an_age_of_0_is_none_also_where_there_are_tokens(void **state)
+{
+    (void)state;
+    good(GUARD, "--max-stream-age", "0");
+    assert_int_equal(config.max_stream_age_s, 0);
+    good_file("{\"max-stream-age\": 0}", GUARD);
+    assert_int_equal(config.max_stream_age_s, 0);
+}
+
+/* -- the directory of the pool -- */
+
+static void the_runtime_directory_is_taken_unless_another_is_given(void **state)
+{
+    (void)state;
+    setenv("RUNTIME_DIRECTORY", "/run/r", 1);
+    good("--retry", "100");
+    assert_string_equal(config.peer_dir, "/run/r");
+    good("--peer-dir", "/run/p");
+    assert_string_equal(config.peer_dir, "/run/p");
+    setenv("RUNTIME_DIRECTORY", "", 1);
+    good("--retry", "100");
+    assert_null(config.peer_dir);
+}
+
+/* -- as a CGI program -- */
+
+static void be_cgi(const char *config_file)
+{
+    setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+    if (config_file != NULL)
+        setenv("SKF_CONFIG", config_file, 1);
+}
+
+static void a_cgi_program_reads_the_file_of_its_environment(void **state)
+{
+    (void)state;
+    be_cgi(file);
+    write_file("{\"standby\": true, \"cors\": \"https://a.example\"}");
+    assert_int_equal(read_args(NULL), CONFIG_OK);
+    assert_int_equal(config.standby, 1);
+    assert_string_equal(config.cors, "https://a.example");
+    assert_string_equal(said, "");
+}
+
+/* A front may put the words of a query there (RFC 3875, section 4.4). */
+static void a_cgi_program_does_not_read_its_command_line(void **state)
+{
+    static const char *const lines[] = {"--help",          "--version",       "--nonsense",
+                                        "-F/no/such/file", "--cors=nonsense", "word",
+                                        "-Xno.such=1",     "--path=/other"};
+
+    (void)state;
+    be_cgi(file);
+    write_file("{\"standby\": true}");
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_int_equal(read_args(lines[i]), CONFIG_OK);
+        assert_int_equal(config.standby, 1);
+        assert_string_equal(config.path, "/events");
+        assert_string_equal(said, "");
+    }
+}
+
+static void a_cgi_program_needs_its_file(void **state)
+{
+    (void)state;
+    be_cgi(NULL);
+    check_refused(read_args("--standby"), "SKF_CONFIG");
+    be_cgi("/no/such/file");
+    check_refused(read_args("--standby"), "/no/such/file");
+    be_cgi("");
+    check_refused(read_args("--standby"), "No such file");
+    be_cgi(file);
+    write_file("{\"nonsense\": true}");
+    check_refused(read_args("--standby"), "nonsense");
+    write_file("{}");
+    check_refused(read_args("--standby"), "no brokers");
+}
+
+static void only_a_cgi_program_reads_the_file_of_its_environment(void **state)
+{
+    (void)state;
+    setenv("SKF_CONFIG", file, 1);
+    write_file("{\"standby\": true, \"retry\": 700}");
+    good("--path", "/p");
+    assert_int_equal(config.standby, 0);
+    assert_int_equal(config.retry_ms, 2000);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -472,6 +668,17 @@ int main(void)
         T(a_missing_file_is_named),
         T(a_file_with_secrets_is_for_its_owner),
         T(a_file_without_secrets_may_be_read_by_everybody),
+        T(a_standby_needs_neither_brokers_nor_topic),
+        T(a_standby_has_no_value),
+        T(the_file_may_say_that_it_stands_by),
+        T(a_standby_is_checked_in_all_else),
+        T(streams_have_an_age_where_there_are_tokens),
+        T(an_age_of_0_is_none_also_where_there_are_tokens),
+        T(the_runtime_directory_is_taken_unless_another_is_given),
+        T(a_cgi_program_reads_the_file_of_its_environment),
+        T(a_cgi_program_does_not_read_its_command_line),
+        T(a_cgi_program_needs_its_file),
+        T(only_a_cgi_program_reads_the_file_of_its_environment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

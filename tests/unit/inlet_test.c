@@ -382,6 +382,91 @@ static void freeing_closes_what_is_not_whole_and_not_the_listening_descriptor(vo
     start();
 }
 
+/* -- closing -- */
+
+static void those_in_the_backlog_are_taken_before_it_closes(void **state)
+{
+    enum { FRONTS = 300 }; /* more than are accepted in one turn */
+    struct buf b = get_request();
+    int fronts[FRONTS];
+
+    (void)state;
+    for (int i = 0; i < FRONTS; i++) {
+        fronts[i] = connect_front();
+        send_bytes(fronts[i], buf_slice(&b));
+    }
+    inlet_close(inlet);
+    assert_int_equal(seen.requests, FRONTS);
+    for (int i = 0; i < FRONTS; i++)
+        close(fronts[i]);
+    buf_fini(&b);
+}
+
+static void one_that_was_taken_may_still_send_its_request(void **state)
+{
+    struct buf b = get_request();
+
+    (void)state;
+    int front = connect_front();
+    inlet_close(inlet);
+    close(listen_fd);
+    listen_fd = -1;
+    send_bytes(front, buf_slice(&b));
+    fake_loop_settle();
+    assert_int_equal(seen.requests, 1);
+    close(front);
+    buf_fini(&b);
+}
+
+static void one_that_was_taken_has_no_more_time_than_others(void **state)
+{
+    (void)state;
+    int front = connect_front();
+    inlet_close(inlet);
+    fake_loop_pass(HEAD_MS - 1);
+    assert_false(closed(front));
+    fake_loop_pass(1);
+    assert_true(closed(front));
+    close(front);
+}
+
+static void whoever_comes_later_is_not_accepted(void **state)
+{
+    struct buf b = get_request();
+
+    (void)state;
+    inlet_close(inlet);
+    int front = connect_front();
+    send_bytes(front, buf_slice(&b));
+    fake_loop_settle();
+    fake_loop_pass(HEAD_MS);
+    assert_int_equal(seen.requests, 0);
+    assert_false(closed(front));
+    close(front);
+    buf_fini(&b);
+}
+
+static void it_may_be_closed_while_accepting_pauses(void **state)
+{
+    struct rlimit limit, none;
+    struct buf b = get_request();
+
+    (void)state;
+    int front = connect_front();
+    send_bytes(front, buf_slice(&b));
+    getrlimit(RLIMIT_NOFILE, &limit);
+    none = limit;
+    none.rlim_cur = (rlim_t)front + 1;
+    setrlimit(RLIMIT_NOFILE, &none);
+    fake_loop_settle();
+    inlet_close(inlet);
+    setrlimit(RLIMIT_NOFILE, &limit);
+    fake_loop_pass(HEAD_MS);
+    assert_int_equal(seen.requests, 0);
+    close(front);
+    buf_fini(&b);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -401,6 +486,11 @@ int main(void)
         T(without_descriptors_accepting_pauses_and_goes_on),
         T(the_listening_descriptor_is_made_non_blocking),
         T(freeing_closes_what_is_not_whole_and_not_the_listening_descriptor),
+        T(those_in_the_backlog_are_taken_before_it_closes),
+        T(one_that_was_taken_may_still_send_its_request),
+        T(one_that_was_taken_has_no_more_time_than_others),
+        T(whoever_comes_later_is_not_accepted),
+        T(it_may_be_closed_while_accepting_pauses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

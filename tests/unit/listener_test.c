@@ -233,6 +233,44 @@ static void descriptor_0_is_not_taken_if_it_does_not_listen(void **state)
     assert_int_equal(inherited(socket(AF_UNIX, SOCK_STREAM, 0)), -ENOTSOCK);
 }
 
+static void a_path_goes_with_its_socket(void **state)
+{
+    struct stat st;
+
+    (void)state;
+    int fd = open_at(path);
+    listener_close(fd, path);
+    assert_int_equal(lstat(path, &st), -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
+/* Whoever handed it down goes on to use it. */
+static void the_path_of_an_inherited_socket_stays(void **state)
+{
+    (void)state;
+    int fd = open_at(path), held = dup(fd);
+    listener_close(fd, NULL);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    assert_true(can_connect());
+    close(held);
+}
+
+static void closing_a_port_lets_the_next_one_have_it(void **state)
+{
+    struct sockaddr_in at;
+    socklen_t size = sizeof at;
+    char where[32];
+
+    (void)state;
+    int fd = open_at("127.0.0.1:0");
+    getsockname(fd, (struct sockaddr *)&at, &size);
+    snprintf(where, sizeof where, "127.0.0.1:%d", ntohs(at.sin_port));
+    listener_close(fd, where);
+    fd = open_at(where);
+    assert_true(fd >= 0);
+    listener_close(fd, where);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -251,6 +289,9 @@ int main(void)
         T(the_descriptor_blocks_nobody_and_is_not_inherited),
         T(descriptor_0_is_taken_if_it_listens),
         T(descriptor_0_is_not_taken_if_it_does_not_listen),
+        T(a_path_goes_with_its_socket),
+        T(the_path_of_an_inherited_socket_stays),
+        T(closing_a_port_lets_the_next_one_have_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,9 +3,24 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "support.h"
+
+/* The loop's clock, if it is ours to move. */
+static int64_t clock_ms; /* 0: the real one */
+
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    if (clock_ms == 0)
+        return __real_clock_gettime(clock, t);
+    *t = (struct timespec){clock_ms / 1000, clock_ms % 1000 * 1000000};
+    return 0;
+}
 
 /* Everything that is called notes its letter; the loop stops after the last one. */
 static struct loop *loop;
@@ -28,6 +43,7 @@ static int setup(void **state)
     loop = loop_new();
     memset(notes, 0, sizeof notes);
     stop_after = 0;
+    clock_ms = 0;
     return 0;
 }
 
@@ -403,6 +419,166 @@ static void the_clock_does_not_go_back(void **state)
     assert_true(loop_wall_ms() > INT64_C(1700000000000));
 }
 
+/* -- long turns -- */
+
+struct work {
+    struct task task;
+    int64_t takes_ms;
+    struct work *then; /* in the next turn; NULL: the loop stops */
+};
+
+static void run_work(void *arg)
+{
+    struct work *w = arg;
+
+    clock_ms += w->takes_ms;
+    if (w->then != NULL)
+        loop_defer(loop, &w->then->task);
+    else
+        loop_stop(loop);
+}
+
+#define WORK(name, ms, next)                                                                       \
+    struct work name = {.task = {.run = run_work, .arg = &name}, .takes_ms = ms, .then = next}
+
+static void run_from(struct work *w)
+{
+    clock_ms = 5000;
+    loop_defer(loop, &w->task);
+    loop_run(loop);
+}
+
+static void check_turns(int64_t longest_ms, uint64_t long_ones, int64_t last_long_ms)
+{
+    const struct loop_turns *turns = loop_turns(loop);
+
+    assert_int_equal(turns->longest_ms, longest_ms);
+    assert_int_equal(turns->long_ones, long_ones);
+    assert_int_equal(turns->last_long_ms, last_long_ms);
+}
+
+static void a_turn_of_over_a_second_is_long(void **state)
+{
+    WORK(w, 1001, NULL);
+
+    (void)state;
+    check_turns(0, 0, 0);
+    run_from(&w);
+    check_turns(1001, 1, 6001);
+}
+
+static void a_turn_of_a_second_is_not(void **state)
+{
+    WORK(w, 1000, NULL);
+
+    (void)state;
+    run_from(&w);
+    check_turns(1000, 0, 0);
+}
+
+static void each_turn_is_counted_for_itself(void **state)
+{
+    WORK(last, 600, NULL);
+    WORK(third, 3000, &last);
+    WORK(second, 600, &third);
+    WORK(first, 2000, &second);
+
+    (void)state;
+    run_from(&first);
+    check_turns(3000, 2, 5000 + 2000 + 600 + 3000);
+}
+
+static void what_is_done_in_one_turn_adds_up(void **state)
+{
+    WORK(one, 600, NULL);
+    WORK(other, 600, NULL);
+
+    (void)state;
+    loop_defer(loop, &one.task);
+    run_from(&other);
+    check_turns(1200, 1, 6200);
+}
+
+static void take_1500_ms(void *arg)
+{
+    (void)arg;
+    clock_ms += 1500;
+    loop_stop(loop);
+}
+
+static void take_1500_ms_ready(void *arg, int what)
+{
+    (void)what;
+    take_1500_ms(arg);
+}
+
+static void a_timer_may_make_a_turn_long(void **state)
+{
+    struct timer *timer = timer_new(loop, take_1500_ms, NULL);
+
+    (void)state;
+    clock_ms = 5000;
+    timer_start(timer, 0);
+    loop_run(loop);
+    timer_free(timer);
+    check_turns(1500, 1, 6500);
+}
+
+static void a_descriptor_may_make_a_turn_long(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    clock_ms = 5000;
+    small_socketpair(fds);
+    struct watch *watch = watch_new(loop, fds[0], LOOP_WRITE, take_1500_ms_ready, NULL);
+    loop_run(loop);
+    watch_free(watch);
+    close(fds[0]);
+    close(fds[1]);
+    check_turns(1500, 1, 6500);
+}
+
+static void a_signal_may_make_a_turn_long(void **state)
+{
+    (void)state;
+    clock_ms = 5000;
+    loop_on_signal(loop, SIGUSR1, take_1500_ms, NULL);
+    raise(SIGUSR1);
+    loop_run(loop);
+    check_turns(1500, 1, 6500);
+}
+
+static int alarm_fd;
+
+/* While the loop waits. */
+static void let_time_pass(int signo)
+{
+    (void)signo;
+    clock_ms += 5000;
+    ssize_t ignored = write(alarm_fd, "x", 1);
+    (void)ignored;
+}
+
+static void waiting_is_not_counted(void **state)
+{
+    int fds[2];
+
+    (void)state;
+    clock_ms = 5000;
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    alarm_fd = fds[1];
+    struct watch *watch = watch_new(loop, fds[0], LOOP_READ, on_ready, "-");
+    stop_after = '-';
+    signal(SIGALRM, let_time_pass);
+    ualarm(20000, 0);
+    loop_run(loop);
+    signal(SIGALRM, SIG_DFL);
+    unwatch_turns(watch, fds);
+    assert_int_equal(clock_ms, 10000);
+    check_turns(0, 0, 0);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -426,6 +602,15 @@ int main(void)
         T(a_stopped_timer_is_not_due),
         T(each_signal_is_told_to_those_who_asked),
         T(the_clock_does_not_go_back),
+        T(a_turn_of_over_a_second_is_long),
+        T(a_turn_of_a_second_is_not),
+        T(each_turn_is_counted_for_itself),
+        T(what_is_done_in_one_turn_adds_up),
+        T(a_timer_may_make_a_turn_long),
+        T(a_descriptor_may_make_a_turn_long),
+        T(a_signal_may_make_a_turn_long),
+        T(waiting_is_not_counted),
     };
+    log_set_level(LOG_ERROR); /* long turns are told */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -147,16 +147,21 @@ static bool settled(void *arg)
 static struct loop *loop;
 static struct sessions *sessions;
 
-static void start(int64_t leeway_ms)
+static void start_with(int64_t leeway_ms, int64_t max_age_ms)
 {
     const struct session_config config = {.challenge_ms = CHALLENGE_MS,
                                           .leeway_ms = leeway_ms,
-                                          .max_age_ms = MAX_AGE_MS,
+                                          .max_age_ms = max_age_ms,
                                           .settled = settled,
                                           .arg = &unsettled};
 
     loop = loop_new();
     sessions = sessions_new(loop, &config);
+}
+
+static void start(int64_t leeway_ms)
+{
+    start_with(leeway_ms, MAX_AGE_MS);
 }
 
 static int setup(void **state)
@@ -207,6 +212,15 @@ static void open_by(struct stream *s, const char *sub, int64_t left_ms, const ch
 static void open_stream(struct stream *s, const char *sub, int64_t left_ms, const char *in_url)
 {
     open_by(s, sub, left_ms, in_url, 1);
+}
+
+/* One that needs no token. */
+static void open_without_token(struct stream *s)
+{
+    *s = (struct stream){.session = session_open(sessions, NULL, NULL)};
+    all[count++] = s->session;
+    session_attach(s->session, s);
+    fake_loop_settle();
 }
 
 static void renew_by(const char *sub, int64_t left_ms, const char *selector, uint8_t key)
@@ -521,6 +535,125 @@ static void a_stream_that_is_finished_is_not_renewed(void **state)
     fake_loop_pass(2000);
     assert_true(s.challenges == 1 && s.finished == 1);
     end(&s);
+}
+
+/* -- age -- */
+
+static void each_stream_draws_its_age_from_nine_tenths_on(void **state)
+{
+    static const uint32_t draws[] = {0, 1, 20000, MAX_AGE_MS / 10 - 1, MAX_AGE_MS / 10, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof draws / sizeof draws[0]; i++) {
+        struct stream s;
+        chance = draws[i];
+        open_stream(&s, "alice", 10 * MAX_AGE_MS, NULL);
+        check_end_in(&s, MAX_AGE_MS - (chance < MAX_AGE_MS / 10 ? chance : MAX_AGE_MS / 10));
+        assert_int_equal(s.why, STREAM_END_AGE);
+    }
+}
+
+static void renewals_do_not_draw_again(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    chance = 50000;
+    open_stream(&s, "alice", 30000, NULL);
+    chance = 0;
+    renew("alice", 10 * MAX_AGE_MS, NULL);
+    check_end_in(&s, MAX_AGE_MS - 50000);
+    assert_int_equal(s.why, STREAM_END_AGE);
+}
+
+static void a_token_that_is_over_first_is_the_reason(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start(LEEWAY_MS);
+    open_stream(&s, "alice", MAX_AGE_MS - LEEWAY_MS - 1, NULL);
+    check_end_in(&s, MAX_AGE_MS - 1);
+    assert_int_equal(s.why, STREAM_END_TOKEN);
+    open_stream(&s, "alice", MAX_AGE_MS - LEEWAY_MS + 1, NULL);
+    check_end_in(&s, MAX_AGE_MS);
+    assert_int_equal(s.why, STREAM_END_AGE);
+}
+
+static void without_a_greatest_age_the_token_alone_counts(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start_with(0, 0);
+    open_stream(&s, "alice", 100 * MAX_AGE_MS, NULL);
+    check_challenge_in(&s, 100 * MAX_AGE_MS - CHALLENGE_MS);
+    renew("alice", 100 * MAX_AGE_MS, NULL);
+    check_end_in(&s, 100 * MAX_AGE_MS);
+    assert_int_equal(s.why, STREAM_END_TOKEN);
+}
+
+static void a_stream_without_a_token_has_its_age_and_no_challenge(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    chance = 12345;
+    open_without_token(&s);
+    check_end_in(&s, MAX_AGE_MS - 12345);
+    assert_int_equal(s.why, STREAM_END_AGE);
+    assert_int_equal(s.challenges, 0);
+}
+
+static void a_stream_without_a_token_is_of_nobody_and_is_not_renewed(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_without_token(&s);
+    renew("", 100000, NULL);
+    renew(NULL, 100000, NULL);
+    renew(NULL, 10 * MAX_AGE_MS, "");
+    check_end_in(&s, MAX_AGE_MS);
+    assert_int_equal(s.challenges, 0);
+}
+
+static void a_stream_without_a_token_may_leave_before(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_without_token(&s);
+    fake_loop_pass(MAX_AGE_MS / 2);
+    end(&s);
+    fake_loop_pass(MAX_AGE_MS);
+    assert_int_equal(s.finished, 0);
+}
+
+static void the_wall_clock_rules_the_age_too(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_without_token(&s);
+    step_clock(MAX_AGE_MS / 2);
+    check_end_in(&s, MAX_AGE_MS / 2);
+}
+
+/* A year, which is the most that can be configured. */
+static void the_greatest_age_may_be_long(void **state)
+{
+    static const int64_t year_ms = INT64_C(31536000000);
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start_with(0, year_ms);
+    chance = UINT32_MAX;
+    open_without_token(&s);
+    check_end_in(&s, year_ms - year_ms / 10);
 }
 
 /* -- which streams -- */
@@ -989,6 +1122,15 @@ int main(void)
         T(no_renewal_goes_beyond_the_greatest_age),
         T(no_token_opens_a_stream_beyond_the_greatest_age),
         T(a_stream_that_is_finished_is_not_renewed),
+        T(each_stream_draws_its_age_from_nine_tenths_on),
+        T(renewals_do_not_draw_again),
+        T(a_token_that_is_over_first_is_the_reason),
+        T(without_a_greatest_age_the_token_alone_counts),
+        T(a_stream_without_a_token_has_its_age_and_no_challenge),
+        T(a_stream_without_a_token_is_of_nobody_and_is_not_renewed),
+        T(a_stream_without_a_token_may_leave_before),
+        T(the_wall_clock_rules_the_age_too),
+        T(the_greatest_age_may_be_long),
         T(another_subject_renews_nothing),
         T(a_selector_renews_the_streams_with_that_token_in_their_url),
         T(without_a_selector_the_streams_without_a_token_in_their_url_are_renewed),

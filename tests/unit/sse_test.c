@@ -1,5 +1,6 @@
 #include "topic/sse.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include "support.h"
@@ -148,6 +149,47 @@ static void the_work_grows_with_the_lines_whatever_ends_them(void **state)
         assert_true(work_for(lines[i], 200000) < 250 * (work_for(lines[i], 4000) + 20));
 }
 
+/* -- retry -- */
+
+static long retry_of(int64_t ms)
+{
+    struct buf out = {0};
+    char *end;
+
+    buf_add_str(&out, "x");
+    sse_add_retry(&out, ms);
+    buf_add_byte(&out, 0);
+    assert_memory_equal(out.p, "xretry:", 7);
+    long result = strtol((char *)out.p + 7, &end, 10);
+    assert_string_equal(end, "\n\n");
+    buf_fini(&out);
+    return result;
+}
+
+static void the_time_to_retry_is_spread_over_half_to_one_and_a_half(void **state)
+{
+    enum { N = 4000, MS = 1000, PARTS = 10 };
+    int in[PARTS] = {0};
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        long ms = retry_of(MS);
+        assert_in_range(ms, MS / 2, MS * 3 / 2);
+        in[ms == MS * 3 / 2 ? PARTS - 1 : (ms - MS / 2) * PARTS / MS]++;
+    }
+    for (int i = 0; i < PARTS; i++)
+        assert_in_range(in[i], N / PARTS / 2, N / PARTS * 2);
+}
+
+static void the_shortest_and_the_longest_that_can_be_configured_are_spread(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        assert_in_range(retry_of(100), 50, 150);
+        assert_in_range(retry_of(600000), 300000, 900000);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -160,6 +202,8 @@ int main(void)
         cmocka_unit_test(all_other_bytes_are_as_they_are),
         cmocka_unit_test(a_client_reads_the_value_again),
         cmocka_unit_test(the_work_grows_with_the_lines_whatever_ends_them),
+        cmocka_unit_test(the_time_to_retry_is_spread_over_half_to_one_and_a_half),
+        cmocka_unit_test(the_shortest_and_the_longest_that_can_be_configured_are_spread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,247 @@
+#include "report.h"
+
+#include "support.h"
+
+enum { SLOW_FOR_MS = 60000 };
+
+/* -- the rooms, as the report sees them -- */
+
+struct loop {
+    struct loop_turns turns;
+};
+static struct loop loop;
+static int64_t now_ms;
+static struct fanout_stats fanout;
+static size_t streams;
+static struct consumer_stats consumer;
+static bool ready, keys_broken;
+static uint64_t refusals[REFUSALS];
+static char a_fanout, a_consumer, a_handler, a_guard; /* never looked into */
+
+const struct loop_turns *loop_turns(const struct loop *l)
+{
+    return &l->turns;
+}
+
+int64_t loop_now_ms(void)
+{
+    return now_ms;
+}
+
+struct fanout_stats fanout_stats(const struct fanout *f)
+{
+    assert_ptr_equal(f, &a_fanout);
+    return fanout;
+}
+
+size_t fanout_count(const struct fanout *f)
+{
+    assert_ptr_equal(f, &a_fanout);
+    return streams;
+}
+
+struct consumer_stats consumer_stats(const struct consumer *c)
+{
+    assert_ptr_equal(c, &a_consumer);
+    return consumer;
+}
+
+bool consumer_ready(const struct consumer *c)
+{
+    assert_ptr_equal(c, &a_consumer);
+    return ready;
+}
+
+const uint64_t *handler_refusals(const struct handler *h)
+{
+    assert_ptr_equal(h, &a_handler);
+    return refusals;
+}
+
+bool guard_keys_broken(const struct guard *g)
+{
+    assert_ptr_equal(g, &a_guard);
+    return keys_broken;
+}
+
+/* -- */
+
+static struct report report;
+static struct metrics metrics;
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&loop, 0, sizeof loop);
+    memset(&consumer, 0, sizeof consumer);
+    memset(refusals, 0, sizeof refusals);
+    memset(&metrics, 0, sizeof metrics);
+    now_ms = 1000000;
+    fanout = (struct fanout_stats){.caught_up = true};
+    streams = 0;
+    ready = true;
+    keys_broken = false;
+    report = (struct report){.loop = &loop,
+                             .fanout = (struct fanout *)&a_fanout,
+                             .consumer = (struct consumer *)&a_consumer,
+                             .handler = (struct handler *)&a_handler};
+    return 0;
+}
+
+static uint32_t reasons(void)
+{
+    report_collect(&report, &metrics);
+    return metrics.reasons;
+}
+
+static void one_that_fares_well_is_ready(void **state)
+{
+    (void)state;
+    assert_int_equal(reasons(), 0);
+    report.guard = (struct guard *)&a_guard;
+    assert_int_equal(reasons(), 0);
+}
+
+static void before_the_topic_is_known_it_is_missing(void **state)
+{
+    (void)state;
+    ready = fanout.caught_up = false;
+    assert_int_equal(reasons(), REASON_TOPIC_MISSING);
+    ready = true;
+    assert_int_equal(reasons(), REASON_CATCHING_UP);
+    consumer.trouble = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    assert_true(reasons() & REASON_TOPIC_MISSING);
+    assert_false(reasons() & REASON_KAFKA_AWAY);
+}
+
+static void whatever_else_keeps_us_from_asking_is_kafka_being_away(void **state)
+{
+    static const rd_kafka_resp_err_t errors[] = {
+        RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL,
+        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        consumer.trouble = errors[i];
+        assert_int_equal(reasons(), REASON_KAFKA_AWAY);
+    }
+    ready = false;
+    assert_true(reasons() & REASON_KAFKA_AWAY);
+    assert_false(reasons() & REASON_TOPIC_MISSING);
+}
+
+static void each_other_trouble_is_a_reason_of_its_own(void **state)
+{
+    (void)state;
+    fanout.cache_overflowed = true;
+    assert_int_equal(reasons(), REASON_CACHE_FULL);
+    fanout.cache_overflowed = false;
+    consumer.stuck = true;
+    assert_int_equal(reasons(), REASON_CONSUMER_STUCK);
+    consumer.stuck = false;
+    report.draining = true;
+    assert_int_equal(reasons(), REASON_DRAINING);
+    report.draining = false;
+    report.guard = (struct guard *)&a_guard;
+    keys_broken = true;
+    assert_int_equal(reasons(), REASON_KEYS_BROKEN);
+    fanout.caught_up = false;
+    assert_int_equal(reasons(), REASON_KEYS_BROKEN | REASON_CATCHING_UP);
+}
+
+static void a_long_turn_is_held_against_it_for_a_minute(void **state)
+{
+    (void)state;
+    loop.turns.last_long_ms = now_ms;
+    assert_int_equal(reasons(), REASON_LOOP_SLOW);
+    now_ms += SLOW_FOR_MS - 1;
+    assert_int_equal(reasons(), REASON_LOOP_SLOW);
+    now_ms++;
+    assert_int_equal(reasons(), 0);
+}
+
+/* The clock may have begun with the machine, just now. */
+static void without_a_long_turn_nothing_is_held_against_it(void **state)
+{
+    (void)state;
+    now_ms = 5;
+    assert_int_equal(reasons(), 0);
+}
+
+static void each_number_has_its_place(void **state)
+{
+    (void)state;
+    streams = 1;
+    fanout.opened = 2;
+    for (int i = 0; i < STREAM_ENDS; i++)
+        fanout.ended[i] = (uint64_t)(10 + i);
+    for (int i = 0; i < REFUSALS; i++)
+        refusals[i] = (uint64_t)(20 + i);
+    fanout.records = 3;
+    consumer.lag = 4;
+    fanout.conflations = 5;
+    fanout.gaps = 6;
+    fanout.resets = 7;
+    fanout.cache_records = 8;
+    fanout.cache_bytes = 9;
+    loop.turns = (struct loop_turns){.longest_ms = 40, .long_ones = 41};
+    consumer.stuck_ever = 42;
+    report_collect(&report, &metrics);
+
+    const int64_t expected[METRICS] = {
+        [METRIC_STREAMS] = 1,
+        [METRIC_OPENED] = 2,
+        [METRIC_ENDED_CLIENT] = 10 + STREAM_END_CLIENT,
+        [METRIC_ENDED_TOKEN] = 10 + STREAM_END_TOKEN,
+        [METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
+        [METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
+        [METRIC_REFUSED_DRAINING] = 20 + REFUSAL_DRAINING,
+        [METRIC_REFUSED_FULL] = 20 + REFUSAL_FULL,
+        [METRIC_REFUSED_ADDRESS_STREAMS] = 20 + REFUSAL_ADDRESS_STREAMS,
+        [METRIC_REFUSED_ADDRESS_OPENS] = 20 + REFUSAL_ADDRESS_OPENS,
+        [METRIC_REFUSED_SUBJECT_STREAMS] = 20 + REFUSAL_SUBJECT_STREAMS,
+        [METRIC_REFUSED_SUBJECT_OPENS] = 20 + REFUSAL_SUBJECT_OPENS,
+        [METRIC_REFUSED_BUSY] = 20 + REFUSAL_BUSY,
+        [METRIC_REFUSED_TOKEN] = 20 + REFUSAL_TOKEN,
+        [METRIC_REFUSED_FORBIDDEN] = 20 + REFUSAL_FORBIDDEN,
+        [METRIC_REFUSED_OTHER] = 20 + REFUSAL_OTHER,
+        [METRIC_RECORDS] = 3,
+        [METRIC_LAG] = 4,
+        [METRIC_CONFLATIONS] = 5,
+        [METRIC_GAPS] = 6,
+        [METRIC_RESETS] = 7,
+        [METRIC_CACHE_RECORDS] = 8,
+        [METRIC_CACHE_BYTES] = 9,
+        [METRIC_LONGEST_TURN] = 40,
+        [METRIC_LONG_TURNS] = 41,
+        [METRIC_STUCK] = 42,
+    };
+    for (int i = 0; i < METRICS; i++)
+        assert_int_equal(metrics.values[i], expected[i]);
+}
+
+static void it_tells_whether_the_pool_is_guarded(void **state)
+{
+    (void)state;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.guarded, 0);
+    report.guard = (struct guard *)&a_guard;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.guarded, 1);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup(test, setup)
+    const struct CMUnitTest tests[] = {
+        T(one_that_fares_well_is_ready),
+        T(before_the_topic_is_known_it_is_missing),
+        T(whatever_else_keeps_us_from_asking_is_kafka_being_away),
+        T(each_other_trouble_is_a_reason_of_its_own),
+        T(a_long_turn_is_held_against_it_for_a_minute),
+        T(without_a_long_turn_nothing_is_held_against_it),
+        T(each_number_has_its_place),
+        T(it_tells_whether_the_pool_is_guarded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
