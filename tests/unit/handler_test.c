@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "front/status.h"
+#include "guard/guard.h"
 #include "stream/fanout.h"
+#include "stream/stream.h"
 #include "support.h"
 
 /* -- the fan-out, as the handler sees it -- */
@@ -19,18 +22,34 @@ static struct {
     bool has_id;
 } opened;
 
+static struct stream a_stream;          /* each of them: never looked into */
+static struct stream_owner owners[100]; /* of those that have one and go on */
+static size_t owner_count;
+static size_t stream_count;
+
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
                            struct slice last_event_id, const struct stream_owner *owner)
 {
     (void)f;
-    (void)owner;
+    if (owner != NULL)
+        owners[owner_count++] = *owner;
     opened.count++;
     opened.fd = fd;
     opened.id = id;
     buf_add_slice(&opened.head, head);
     buf_add_slice(&opened.last_event_id, last_event_id);
     opened.has_id = last_event_id.p != NULL;
-    return NULL;
+    return &a_stream;
+}
+
+/* The one that was opened first of those with an owner. */
+static void end_first_stream(void)
+{
+    const struct stream_owner owner = owners[0];
+
+    assert_true(owner_count > 0);
+    memmove(owners, owners + 1, --owner_count * sizeof *owners);
+    owner.on_end(owner.arg);
 }
 
 /* Sessions would call these. */
@@ -55,7 +74,40 @@ void fanout_finish(struct stream *s, enum stream_end why)
 size_t fanout_count(const struct fanout *f)
 {
     (void)f;
-    return 0;
+    return stream_count;
+}
+
+/* -- the guard, likewise: what it says of each token -- */
+
+static struct verdict verdict;
+static bool verdict_waits; /* until a later turn */
+static void (*waiting)(void *arg, const struct verdict *verdict);
+static void *waiting_arg;
+
+void guard_check(struct guard *g, struct slice text,
+                 void (*done)(void *arg, const struct verdict *verdict), void *arg)
+{
+    (void)g;
+    assert_true(text.n > 0);
+    waiting = done;
+    waiting_arg = arg;
+    if (!verdict_waits)
+        done(arg, &verdict);
+}
+
+bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
+{
+    (void)g;
+    (void)thumbprint;
+    return true;
+}
+
+struct token_hash token_hash(struct slice text)
+{
+    struct token_hash h = {{0}};
+
+    memcpy(h.bytes, text.p, text.n < sizeof h.bytes ? text.n : sizeof h.bytes);
+    return h;
 }
 
 /* -- a request and what comes of it -- */
@@ -64,14 +116,21 @@ static char fanout; /* never looked into */
 static struct handler *handler;
 static struct output answer;
 
+static void make_with(const struct handler_config *config)
+{
+    while (owner_count > 0)
+        end_first_stream();
+    handler_free(handler);
+    handler = handler_new(config, (struct fanout *)&fanout);
+    assert_non_null(handler);
+}
+
 static void make(const char *cors, int64_t retry_ms)
 {
     const struct handler_config config = {
         .path = "/events", .cors = cors, .retry_ms = retry_ms, .max_streams = 100};
 
-    handler_free(handler);
-    handler = handler_new(&config, (struct fanout *)&fanout);
-    assert_non_null(handler);
+    make_with(&config);
 }
 
 static void clear(void)
@@ -87,6 +146,9 @@ static void clear(void)
 static int setup(void **state)
 {
     (void)state;
+    stream_count = 0;
+    verdict = (struct verdict){.exp_ms = loop_wall_ms() + 3600000, .sub = "alice"};
+    verdict_waits = false;
     make("cross-origin", 2000);
     return 0;
 }
@@ -95,6 +157,8 @@ static int teardown(void **state)
 {
     (void)state;
     clear();
+    while (owner_count > 0)
+        end_first_stream();
     handler_free(handler);
     handler = NULL;
     return 0;
@@ -522,9 +586,544 @@ static void another_role_is_told_to_fastcgi(void **state)
     assert_int_equal(answer.status, FCGI_STATUS_UNKNOWN_ROLE);
 }
 
+/* -- those who are told to come back -- */
+
+static uint64_t refusals(enum refusal why)
+{
+    return handler_refusals(handler)[why];
+}
+
+/* The refusals that were counted are these, and no other. */
+static void check_refusals(enum refusal why, uint64_t n)
+{
+    for (int i = 0; i < REFUSALS; i++)
+        assert_int_equal(handler_refusals(handler)[i], i == (int)why ? n : 0);
+}
+
+static void check_turned_away(bool wants_stream)
+{
+    assert_int_equal(opened.count, 0);
+    if (!wants_stream) {
+        check_status(503);
+        assert_true(answered("Retry-After: 10\r\n"));
+        return;
+    }
+    check_status(200);
+    assert_true(answered("Content-Type: text/event-stream\r\n"));
+    assert_true(answered("\r\n\r\nretry:"));
+    assert_memory_equal(answer.text.p + answer.text.n - 2, "\n\n", 2);
+}
+
+#define STREAM "HTTP_ACCEPT", "text/event-stream"
+
+/* Both kinds of clients. */
+static void check_all_turned_away(void)
+{
+    ask_events("GET", STREAM);
+    check_turned_away(true);
+    ask_events("GET", "HTTP_ACCEPT", "*/*");
+    check_turned_away(false);
+}
+
+static void one_that_is_full_tells_clients_to_come_back(void **state)
+{
+    (void)state;
+    stream_count = 99;
+    ask_events("GET", STREAM);
+    assert_int_equal(opened.count, 1);
+    for (stream_count = 100; stream_count < 102; stream_count++)
+        check_all_turned_away();
+    check_refusals(REFUSAL_FULL, 4);
+    stream_count = 99;
+    ask_events("GET", STREAM);
+    assert_int_equal(opened.count, 1);
+}
+
+static void one_that_drains_tells_clients_to_come_back(void **state)
+{
+    (void)state;
+    handler_drain(handler);
+    check_all_turned_away();
+    stream_count = 100;
+    check_all_turned_away();
+    check_refusals(REFUSAL_DRAINING, 4);
+}
+
+static void a_page_can_read_that_it_is_to_come_back(void **state)
+{
+    (void)state;
+    make("https://a.example", 2000);
+    stream_count = 100;
+    ask_events("GET", STREAM, "HTTP_ORIGIN", "https://a.example");
+    check_turned_away(true);
+    assert_true(answered("Access-Control-Allow-Origin: https://a.example\r\nVary: Origin\r\n"));
+    ask_events("GET", "HTTP_ORIGIN", "https://a.example");
+    check_turned_away(false);
+    assert_true(answered("Access-Control-Allow-Origin: https://a.example\r\nVary: Origin\r\n"));
+}
+
+static void who_wants_no_stream_is_answered_as_ever(void **state)
+{
+    (void)state;
+    make("https://a.example", 2000);
+    handler_drain(handler);
+    ask_events("HEAD", STREAM);
+    check_status(200);
+    assert_false(answered("retry:"));
+    ask_events("OPTIONS", "HTTP_ORIGIN", "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD",
+               "GET");
+    check_status(204);
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/other", STREAM);
+    check_status(404);
+    ask_events("GET", STREAM, "HTTP_ORIGIN", "https://evil.example");
+    check_status(403);
+    ask_events("PUT", STREAM);
+    check_status(405);
+    assert_int_equal(refusals(REFUSAL_DRAINING), 0);
+}
+
+static void the_log_says_each_reason_once_a_minute(void **state)
+{
+    char text[1024] = "";
+    int lines = 0;
+
+    (void)state;
+    FILE *kept = tmpfile();
+    int real = dup(STDERR_FILENO);
+    dup2(fileno(kept), STDERR_FILENO);
+    log_set_level(LOG_WARN);
+    stream_count = 100;
+    check_all_turned_away();
+    handler_drain(handler);
+    check_all_turned_away();
+    log_set_level(LOG_ERROR);
+    dup2(real, STDERR_FILENO);
+    close(real);
+    rewind(kept);
+    text[fread(text, 1, sizeof text - 1, kept)] = 0;
+    fclose(kept);
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines++;
+    assert_int_equal(lines, 2);
+    assert_non_null(strstr(text, "all streams are taken"));
+    assert_non_null(strstr(text, "this responder stops"));
+}
+
+/* -- limits of an address -- */
+
+static void make_limited(int64_t address_streams, int64_t subject_streams, int64_t opens)
+{
+    make_with(&(struct handler_config){.path = "/events",
+                                       .cors = "cross-origin",
+                                       .retry_ms = 2000,
+                                       .max_streams = 100,
+                                       .address = {address_streams, opens},
+                                       .subject = {subject_streams, opens}});
+}
+
+static bool opens(const char *address)
+{
+    ask_events("GET", STREAM, "REMOTE_ADDR", address);
+    if (opened.count == 0)
+        check_turned_away(true);
+    return opened.count > 0;
+}
+
+static void an_address_has_so_many_streams(void **state)
+{
+    (void)state;
+    make_limited(2, 0, 0);
+    assert_true(opens("192.0.2.1") && opens("192.0.2.1"));
+    assert_false(opens("192.0.2.1"));
+    ask_events("GET", "REMOTE_ADDR", "192.0.2.1");
+    check_turned_away(false);
+    check_refusals(REFUSAL_ADDRESS_STREAMS, 2);
+    assert_true(opens("192.0.2.2"));
+    end_first_stream();
+    assert_true(opens("192.0.2.1"));
+    assert_false(opens("192.0.2.1"));
+}
+
+static void what_one_customer_gets_is_one_address(void **state)
+{
+    (void)state;
+    make_limited(1, 0, 0);
+    assert_true(opens("2001:db8:0:1::1"));
+    assert_false(opens("2001:db8:0:1:ffff::2"));
+    assert_true(opens("2001:db8:0:2::1"));
+    assert_true(opens("192.0.2.1"));
+    assert_false(opens("::ffff:192.0.2.1"));
+}
+
+static void without_an_address_all_are_one(void **state)
+{
+    (void)state;
+    make_limited(1, 0, 0);
+    assert_true(opens(""));
+    ask_events("GET", STREAM);
+    check_turned_away(true);
+    assert_false(opens("unix:"));
+}
+
+static void an_address_has_so_many_openings_a_minute(void **state)
+{
+    (void)state;
+    make_limited(0, 0, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_true(opens("192.0.2.1"));
+        end_first_stream();
+    }
+    assert_false(opens("192.0.2.1"));
+    check_refusals(REFUSAL_ADDRESS_OPENS, 1);
+    assert_true(opens("192.0.2.2"));
+}
+
+static void a_head_is_no_opening(void **state)
+{
+    (void)state;
+    make_limited(1, 0, 1);
+    for (int i = 0; i < 3; i++) {
+        ask_events("HEAD", "REMOTE_ADDR", "192.0.2.1");
+        check_status(200);
+    }
+    assert_true(opens("192.0.2.1"));
+    ask_events("HEAD", "REMOTE_ADDR", "192.0.2.1");
+    check_status(200);
+    assert_int_equal(owner_count, 1);
+}
+
+static void without_limits_a_stream_has_no_owner(void **state)
+{
+    (void)state;
+    assert_true(opens("192.0.2.1"));
+    assert_int_equal(owner_count, 0);
+}
+
+/* -- behind a guard -- */
+
+static struct loop *loop;
+static struct sessions *sessions;
+static char guard; /* never looked into */
+
+static void make_gate(bool guarded, int64_t max_age_ms)
+{
+    const struct session_config config = {.challenge_ms = 10000, .max_age_ms = max_age_ms};
+
+    loop = loop_new();
+    sessions = sessions_new(loop, &config);
+    handler_set_gate(handler, &(struct gate){.guard = guarded ? (struct guard *)&guard : NULL,
+                                             .sessions = sessions,
+                                             .issuer = "i"});
+}
+
+static int teardown_gate(void **state)
+{
+    teardown(state);
+    sessions_free(sessions);
+    loop_free(loop);
+    return 0;
+}
+
+#define WITH_TOKEN STREAM, "HTTP_AUTHORIZATION", "Bearer x"
+
+static bool opens_as(const char *sub)
+{
+    verdict.sub = sub;
+    ask_events("GET", WITH_TOKEN, "REMOTE_ADDR", "192.0.2.1");
+    if (opened.count == 0)
+        check_turned_away(true);
+    return opened.count > 0;
+}
+
+static void a_subject_has_so_many_streams(void **state)
+{
+    (void)state;
+    make_limited(0, 2, 0);
+    make_gate(true, 0);
+    assert_true(opens_as("alice") && opens_as("alice"));
+    assert_false(opens_as("alice"));
+    check_refusals(REFUSAL_SUBJECT_STREAMS, 1);
+    assert_true(opens_as("bob"));
+    end_first_stream();
+    assert_true(opens_as("alice"));
+    assert_false(opens_as("alice"));
+}
+
+static void tokens_without_a_subject_are_of_one(void **state)
+{
+    (void)state;
+    make_limited(0, 1, 0);
+    make_gate(true, 0);
+    assert_true(opens_as(NULL));
+    assert_false(opens_as(NULL));
+    assert_true(opens_as("alice"));
+}
+
+static void a_subject_has_so_many_openings_a_minute(void **state)
+{
+    (void)state;
+    make_with(&(struct handler_config){.path = "/events",
+                                       .cors = "cross-origin",
+                                       .retry_ms = 2000,
+                                       .max_streams = 100,
+                                       .subject = {0, 2}});
+    make_gate(true, 0);
+    assert_true(opens_as("alice") && opens_as("alice"));
+    assert_false(opens_as("alice"));
+    check_refusals(REFUSAL_SUBJECT_OPENS, 1);
+    assert_true(opens_as("bob"));
+}
+
+/* The address was counted before the token was looked at: it must get its stream back. */
+static void an_address_does_not_pay_for_what_was_refused(void **state)
+{
+    (void)state;
+    make_limited(1, 1, 0);
+    make_gate(true, 0);
+    verdict.error = TOKEN_EXPIRED;
+    ask_events("GET", WITH_TOKEN, "REMOTE_ADDR", "192.0.2.1");
+    check_status(401);
+    verdict.error = TOKEN_SCOPE;
+    ask_events("GET", WITH_TOKEN, "REMOTE_ADDR", "192.0.2.1");
+    check_status(403);
+    verdict.error = TOKEN_BUSY;
+    assert_false(opens_as("alice"));
+    verdict.error = 0;
+    ask_events("GET", STREAM, "REMOTE_ADDR", "192.0.2.1");
+    check_status(401);
+    ask_events("GET", STREAM, "HTTP_AUTHORIZATION", "Bearer", "REMOTE_ADDR", "192.0.2.1");
+    check_status(400);
+    assert_true(opens_as("alice"));
+    assert_false(opens_as("bob"));
+    assert_int_equal(refusals(REFUSAL_ADDRESS_STREAMS), 1);
+    end_first_stream();
+    verdict.sub = "alice";
+    ask_events("GET", WITH_TOKEN, "REMOTE_ADDR", "192.0.2.2");
+    assert_int_equal(opened.count, 1);
+    assert_false(opens_as("alice")); /* its subject has one, elsewhere */
+    assert_int_equal(refusals(REFUSAL_SUBJECT_STREAMS), 1);
+    assert_true(opens_as("bob"));
+}
+
+static void too_many_waiting_tokens_send_all_away(void **state)
+{
+    (void)state;
+    make_gate(true, 0);
+    verdict.error = TOKEN_BUSY;
+    assert_false(opens_as("alice"));
+    ask_events("GET", "HTTP_AUTHORIZATION", "Bearer x");
+    check_turned_away(false);
+    ask_events("POST", WITH_TOKEN, "CONTENT_TYPE", "application/x-challenge-response");
+    check_turned_away(false);
+    check_refusals(REFUSAL_BUSY, 3);
+}
+
+static void the_reasons_of_refusals_are_counted(void **state)
+{
+    (void)state;
+    make_gate(true, 0);
+    verdict.error = TOKEN_EXPIRED;
+    ask_events("GET", WITH_TOKEN);
+    ask_events("GET", STREAM);
+    assert_int_equal(refusals(REFUSAL_TOKEN), 2);
+    verdict.error = TOKEN_SCOPE;
+    ask_events("GET", WITH_TOKEN);
+    assert_int_equal(refusals(REFUSAL_FORBIDDEN), 1);
+    ask_events("PUT", STREAM);
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/other");
+    refuse(FCGI_LARGE_PARAMS);
+    assert_int_equal(refusals(REFUSAL_OTHER), 3);
+}
+
+/* A verdict comes turns after its request, when much may have changed. */
+static void what_counts_is_how_it_is_when_the_verdict_comes(void **state)
+{
+    static const char *const accepts[] = {"text/event-stream", "*/*"};
+
+    (void)state;
+    make_gate(true, 0);
+    for (int i = 0; i < 2; i++) {
+        struct buf b = {0}, received = {0};
+        const char *const pairs[] = {
+            "REQUEST_METHOD", "GET",         "REQUEST_URI", "/events", "HTTP_AUTHORIZATION",
+            "Bearer x",       "HTTP_ACCEPT", accepts[i],    NULL};
+        struct inlet_handler h;
+        struct fcgi_request request;
+        int fds[2];
+
+        make("cross-origin", 2000);
+        handler_set_gate(handler,
+                         &(struct gate){.guard = (struct guard *)&guard, .sessions = sessions});
+        h = handler_inlet(handler);
+        clear();
+        small_socketpair(fds);
+        add_request(&b, 1, pairs);
+        fcgi_request_parse(b.p, b.n, &request);
+        verdict_waits = true;
+        h.on_request(h.arg, fds[0], &request, buf_slice(&b));
+        assert_false(read_all(fds[1], &received));
+        handler_drain(handler);
+        waiting(waiting_arg, &verdict);
+        assert_true(read_all(fds[1], &received));
+        output_read(&answer, buf_slice(&received));
+        check_turned_away(i == 0);
+        check_refusals(REFUSAL_DRAINING, 1);
+        close(fds[1]);
+        buf_fini(&received);
+        buf_fini(&b);
+    }
+}
+
+static void a_renewal_is_accepted_to_the_last(void **state)
+{
+    (void)state;
+    make_gate(true, 0);
+    stream_count = 100;
+    handler_drain(handler);
+    ask_events("POST", "HTTP_AUTHORIZATION", "Bearer x", "CONTENT_TYPE",
+               "application/x-challenge-response");
+    check_status(204);
+}
+
+static void an_open_stream_has_a_session_if_it_has_an_age(void **state)
+{
+    (void)state;
+    make_gate(false, 1000);
+    assert_true(opens("192.0.2.1"));
+    assert_int_equal(owner_count, 1);
+    end_first_stream();
+}
+
+/* -- how we are -- */
+
+static void collect(void *arg, struct metrics *m)
+{
+    (void)arg;
+    m->reasons = REASON_CATCHING_UP;
+}
+
+static struct status *status;
+
+static void make_status(void)
+{
+    const struct status_config config = {.collect = collect};
+
+    status = status_new(NULL, &config, NULL, 0);
+    handler_set_status(handler, status);
+}
+
+static int teardown_status(void **state)
+{
+    teardown(state);
+    status_free(status);
+    return 0;
+}
+
+#define ask_admin(method, uri, ...)                                                                \
+    ask("REQUEST_METHOD", method, "REQUEST_URI", uri, "SKF_ADMIN", __VA_ARGS__)
+
+static void the_front_lets_ask_how_we_are(void **state)
+{
+    (void)state;
+    make_status();
+    ask_admin("GET", "/health/live", "1");
+    check_status(200);
+    assert_true(answered("\r\n\r\n{\"live\":true}\n"));
+    ask_admin("GET", "/health/ready?x=y", "1");
+    check_status(503);
+    assert_true(answered("catching_up"));
+    ask_admin("GET", "/metrics", "1");
+    check_status(200);
+    assert_true(answered("\nsse_kafka_fanout_streams{"));
+}
+
+static void a_head_of_how_we_are_has_no_body(void **state)
+{
+    (void)state;
+    make_status();
+    ask_admin("HEAD", "/metrics", "1");
+    check_status(200);
+    assert_memory_equal(answer.text.p + answer.text.n - 4, "\r\n\r\n", 4);
+}
+
+static void without_the_front_nobody_asks(void **state)
+{
+    static const char *const paths[] = {"/health/live", "/health/ready", "/metrics"};
+    static const char *const others[] = {"", "0", "2", "11", "true", "1 "};
+
+    (void)state;
+    make_status();
+    for (size_t i = 0; i < 3; i++) {
+        ask("REQUEST_METHOD", "GET", "REQUEST_URI", paths[i]);
+        check_status(404);
+        ask("REQUEST_METHOD", "GET", "REQUEST_URI", paths[i], "HTTP_SKF_ADMIN", "1");
+        check_status(404);
+        for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+            ask_admin("GET", paths[i], others[k]);
+            check_status(404);
+        }
+        ask_admin("GET", paths[i], "1", "SKF_ADMIN", "1");
+        check_status(400);
+    }
+}
+
+static void one_without_a_status_has_nothing_to_say(void **state)
+{
+    (void)state;
+    ask_admin("GET", "/health/live", "1");
+    check_status(404);
+}
+
+static void there_are_no_events_where_one_asks_how_we_are(void **state)
+{
+    (void)state;
+    make_status();
+    ask_admin("GET", "/events", "1", STREAM);
+    check_status(404);
+    assert_int_equal(opened.count, 0);
+    ask_admin("POST", "/metrics", "1");
+    check_status(405);
+    assert_true(answered("Allow: GET, HEAD\r\n"));
+    ask_admin("OPTIONS", "/metrics", "1");
+    check_status(405);
+}
+
+static void one_that_drains_or_lacks_its_guard_says_how_it_is(void **state)
+{
+    (void)state;
+    make_status();
+    handler_drain(handler);
+    stream_count = 100;
+    ask_admin("GET", "/health/live", "1", "SKF_REQUIRE_GUARD", "1");
+    check_status(200);
+}
+
+/* -- standing by -- */
+
+static void without_a_fan_out_it_stands_by(void **state)
+{
+    const struct handler_config config = {.path = "/events", .cors = "cross-origin"};
+
+    (void)state;
+    handler_free(handler);
+    handler = handler_new(&config, NULL);
+    ask_events("GET", STREAM);
+    check_status(404);
+    ask_events("GET", STREAM, "REDIRECT_STATUS", "503");
+    check_turned_away(true);
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/other", "REDIRECT_STATUS", "502");
+    check_turned_away(false);
+    ask_events("HEAD", STREAM, "REDIRECT_STATUS", "404");
+    check_status(404);
+    ask_admin("GET", "/health/live", "1");
+    check_status(404);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define G(test) cmocka_unit_test_setup_teardown(test, setup, teardown_gate)
+#define S(test) cmocka_unit_test_setup_teardown(test, setup, teardown_status)
     const struct CMUnitTest tests[] = {
         T(a_get_opens_a_stream),
         T(a_stream_begins_with_its_headers_and_a_time_to_retry),
@@ -553,6 +1152,33 @@ int main(void)
         T(a_request_that_was_aborted_meanwhile_opens_nothing),
         T(a_request_that_is_too_large_is_told_why),
         T(another_role_is_told_to_fastcgi),
+        T(one_that_is_full_tells_clients_to_come_back),
+        T(one_that_drains_tells_clients_to_come_back),
+        T(a_page_can_read_that_it_is_to_come_back),
+        T(who_wants_no_stream_is_answered_as_ever),
+        T(the_log_says_each_reason_once_a_minute),
+        T(an_address_has_so_many_streams),
+        T(what_one_customer_gets_is_one_address),
+        T(without_an_address_all_are_one),
+        T(an_address_has_so_many_openings_a_minute),
+        T(a_head_is_no_opening),
+        T(without_limits_a_stream_has_no_owner),
+        G(a_subject_has_so_many_streams),
+        G(tokens_without_a_subject_are_of_one),
+        G(a_subject_has_so_many_openings_a_minute),
+        G(an_address_does_not_pay_for_what_was_refused),
+        G(too_many_waiting_tokens_send_all_away),
+        G(the_reasons_of_refusals_are_counted),
+        G(what_counts_is_how_it_is_when_the_verdict_comes),
+        G(a_renewal_is_accepted_to_the_last),
+        G(an_open_stream_has_a_session_if_it_has_an_age),
+        S(the_front_lets_ask_how_we_are),
+        S(a_head_of_how_we_are_has_no_body),
+        S(without_the_front_nobody_asks),
+        T(one_without_a_status_has_nothing_to_say),
+        S(there_are_no_events_where_one_asks_how_we_are),
+        S(one_that_drains_or_lacks_its_guard_says_how_it_is),
+        T(without_a_fan_out_it_stands_by),
     };
     log_set_level(LOG_ERROR); /* refusals are expected here */
     return cmocka_run_group_tests(tests, NULL, NULL);
