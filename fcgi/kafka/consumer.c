@@ -18,17 +18,19 @@ enum {
     DESCRIBE_TIMEOUT_MS = 5000,
     DELETE_RETENTION_MS = 86400000, /* Kafka's default */
     STUCK_MS = 10000,
+    OUTAGE_MS = 3000,
 };
 
 struct partition {
     bool started;
     bool has_leader;
-    bool at_end;           /* the broker said so at `next` */
-    int64_t next;          /* offset of the next record; -1: not started yet */
-    int64_t end;           /* by the last survey; -1: it did not get it */
-    uint64_t out_of_range; /* the survey that says why `next` is; 0: it is not */
-    int64_t stood_at;      /* `next` when it was last seen to move */
-    int64_t stood_since_ms;
+    bool at_end;            /* the broker said so at `next` */
+    int64_t next;           /* offset of the next record; -1: not started yet */
+    int64_t end;            /* by the last survey; -1: it did not get it */
+    int64_t seen_end;       /* by the last one that got it */
+    uint64_t out_of_range;  /* the survey that says why `next` is; 0: it is not */
+    int64_t stood_at;       /* `next` when it was last seen to move */
+    int64_t stood_since_ms; /* by answered_ms */
     bool stuck;
 };
 
@@ -51,7 +53,10 @@ struct consumer {
     int64_t delete_retention_ms;
     struct partition *partitions;
     int32_t n;
+    int64_t answered_ms;  /* a clock that runs while the brokers answer */
+    int64_t answer_at_ms; /* when they did last */
     uint64_t stuck_ever;
+    rd_kafka_resp_err_t suspected;    /* what the last survey said */
     rd_kafka_resp_err_t trouble;      /* 0: none; logged once per change */
     char reason[256];                 /* librdkafka's last words about a broker */
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
@@ -142,16 +147,20 @@ static rd_kafka_resp_err_t trouble_class(rd_kafka_resp_err_t err)
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__BAD_MSG: /* the connection broke under a question */
         return RD_KAFKA_RESP_ERR__TRANSPORT;
     default:
         return err;
     }
 }
 
+/* One question that failed is no trouble yet: a connection breaks now and then. */
 static void set_trouble(struct consumer *c, rd_kafka_resp_err_t err)
 {
-    err = trouble_class(err);
-    if (err == c->trouble)
+    rd_kafka_resp_err_t before = c->suspected;
+
+    err = c->suspected = trouble_class(err);
+    if (err == c->trouble || (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != before))
         return;
     c->trouble = err;
     if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -304,8 +313,8 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 static void look_if_stuck(struct consumer *c, int32_t i)
 {
     struct partition *p = &c->partitions[i];
-    int64_t now = loop_now_ms();
-    bool waits = p->started && !p->at_end && !c->held && p->has_leader && p->end > p->next;
+    int64_t now = c->answered_ms;
+    bool waits = p->started && !c->held && p->has_leader && p->seen_end > p->next;
 
     if (!waits || p->next != p->stood_at) {
         if (p->stuck)
@@ -317,7 +326,7 @@ static void look_if_stuck(struct consumer *c, int32_t i)
         p->stuck = true;
         c->stuck_ever++;
         log_error("kafka: %s[%d] is stuck at %lld: its log goes on to %lld and the broker answers",
-                  c->topic, i, (long long)p->next, (long long)p->end);
+                  c->topic, i, (long long)p->next, (long long)p->seen_end);
     }
 }
 
@@ -328,10 +337,14 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
 
     p->has_leader = s->has_leader;
     p->end = s->has_offsets ? s->end : -1;
+    if (s->has_offsets)
+        p->seen_end = s->end;
     look_if_stuck(c, i);
     if (!s->has_offsets)
         return;
-    c->handler.on_origin(c->handler.arg, i, s->first);
+    /* What librdkafka has fetched before it was deleted is still to come. */
+    int64_t origin = p->started && s->first > p->next ? p->next : s->first;
+    c->handler.on_origin(c->handler.arg, i, origin);
     if (p->started || ticket < p->out_of_range)
         return;
     /* New, or out of range because the broker dropped what came next. */
@@ -375,12 +388,23 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
         on_surveyed_partition(c, i, &r->partitions[i], r->ticket);
 }
 
+/* What lies between two answers counts, but not a long outage. */
+static void note_answer(struct consumer *c)
+{
+    int64_t now = loop_now_ms(), since = now - c->answer_at_ms;
+
+    c->answered_ms += since < OUTAGE_MS ? since : OUTAGE_MS;
+    c->answer_at_ms = now;
+}
+
 static void take_survey(struct consumer *c)
 {
     struct survey_result r;
 
     if (!survey_take(c->survey, &r))
         return;
+    if (!r.error)
+        note_answer(c);
     set_trouble(c, r.error);
     if (!r.error)
         on_surveyed_topic(c, &r);
@@ -598,8 +622,8 @@ struct consumer_stats consumer_stats(const struct consumer *c)
 
     for (int32_t i = 0; i < c->n; i++) {
         const struct partition *p = &c->partitions[i];
-        int64_t next = p->next < 0 ? 0 : p->next, end = consumer_end(c, i);
-        stats.lag += !p->at_end && end > next ? end - next : 0;
+        int64_t next = p->next < 0 ? 0 : p->next;
+        stats.lag += p->seen_end > next ? p->seen_end - next : 0;
         stats.stuck = stats.stuck || p->stuck;
     }
     return stats;

@@ -425,30 +425,41 @@ static void start_waiting(struct fanout *f)
 
 /* -- from the consumer -- */
 
+enum { STARTED_STATES = 3 };
+static const enum stream_state started[STARTED_STATES] = {STREAM_READY, STREAM_REPLAYING,
+                                                          STREAM_BLOCKED};
+
+/* The stream goes on from the cache; its place in the backlog is to be set anew. */
+static void leave_backlog(struct stream *s)
+{
+    struct fanout *f = s->fanout;
+
+    if (s->replay == NULL) {
+        struct progress at = {0};
+        uint64_t number = backlog_number(&s->place);
+        backlog_progress(&s->place, &at);
+        stream_settle(s);
+        s->replay = replay_behind(number, &at);
+        progress_fini(&at);
+    }
+    if (s->state == STREAM_READY)
+        set_state(s, STREAM_REPLAYING);
+    loop_defer(f->loop, &f->replay);
+}
+
 /* The oldest events go: whoever still stands there goes on from the cache. */
 static void on_backlog_drop(void *arg, struct block *block)
 {
-    static const enum stream_state started[] = {STREAM_READY, STREAM_REPLAYING, STREAM_BLOCKED};
     struct fanout *f = arg;
     struct stream *s, *next;
 
-    for (size_t i = 0; i < sizeof started / sizeof started[0]; i++) {
+    for (size_t i = 0; i < STARTED_STATES; i++) {
         for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
             next = TAILQ_NEXT(s, link);
             if (s->place.block != block)
                 continue;
-            if (s->replay == NULL) {
-                struct progress at = {0};
-                uint64_t number = backlog_number(&s->place);
-                backlog_progress(&s->place, &at);
-                stream_settle(s);
-                s->replay = replay_behind(number, &at);
-                f->stats.conflations++;
-                progress_fini(&at);
-                if (s->state == STREAM_READY)
-                    set_state(s, STREAM_REPLAYING);
-                loop_defer(f->loop, &f->replay);
-            }
+            f->stats.conflations += s->replay == NULL;
+            leave_backlog(s);
             s->place = backlog_end(f->backlog);
         }
     }
@@ -483,10 +494,37 @@ static void on_partitions(void *arg, int32_t n)
     cache_set_partitions(f->cache, n);
 }
 
+/* The broker has deleted what was not read here yet: nobody can be given it, so everybody is told,
+ * by a gap, or by a reset where deletes may be among it. */
+static void lose_unread(struct fanout *f, int32_t partition, int64_t offset)
+{
+    struct stream *s, *next;
+
+    for (size_t i = 0; i < STARTED_STATES; i++)
+        for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
+            next = TAILQ_NEXT(s, link);
+            leave_backlog(s);
+        }
+    cache_set_origin(f->cache, partition, offset);
+    backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+    for (size_t i = 0; i < STARTED_STATES; i++)
+        TAILQ_FOREACH(s, &f->in[started[i]], link)
+        {
+            s->place = backlog_end(f->backlog);
+            if (cache_compacted(f->cache))
+                start_over(s, resume_deletes_unknown);
+        }
+}
+
 static void on_origin(void *arg, int32_t partition, int64_t offset)
 {
     struct fanout *f = arg;
-    cache_set_origin(f->cache, partition, offset);
+    int64_t next = progress_get(cache_progress(f->cache), partition);
+
+    if (next >= 0 && offset > next)
+        lose_unread(f, partition, offset);
+    else
+        cache_set_origin(f->cache, partition, offset);
 }
 
 static void on_record(void *arg, const struct record *r)

@@ -11,7 +11,7 @@
 #include "mock_kafka.h"
 #include "support.h"
 
-enum { PATIENCE_S = 20 };
+enum { PATIENCE_S = 20, FETCH = 1 /* its API key */ };
 
 static struct mock_kafka kafka;
 static struct loop *loop;
@@ -173,6 +173,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    rd_kafka_mock_clear_request_errors(kafka.cluster, FETCH);
     consumer_free(consumer);
     consumer = NULL;
     loop_free(loop);
@@ -503,6 +504,178 @@ static void without_a_broker_it_can_be_freed(void **state)
     assert_false(consumer_ready(consumer));
 }
 
+/* -- how it fares -- */
+
+enum { STUCK_MS = 10000, KEEP_FAILING = 1000 };
+
+/* The broker answers all but fetches. */
+static void stop_fetches(void)
+{
+    rd_kafka_resp_err_t errors[KEEP_FAILING];
+
+    for (int i = 0; i < KEEP_FAILING; i++)
+        errors[i] = RD_KAFKA_RESP_ERR_UNKNOWN;
+    rd_kafka_mock_push_request_errors_array(kafka.cluster, FETCH, KEEP_FAILING, errors);
+}
+
+static void let_fetch(void)
+{
+    rd_kafka_mock_clear_request_errors(kafka.cluster, FETCH);
+}
+
+static struct consumer_stats survey(void)
+{
+    ticket = consumer_ask(consumer);
+    wait_until(is_answered);
+    return consumer_stats(consumer);
+}
+
+/* Once a second, as long as that. */
+static struct consumer_stats survey_for(int64_t ms)
+{
+    for (; ms > 1000; ms -= 1000) {
+        fake_loop_pass(1000);
+        survey();
+    }
+    fake_loop_pass(ms);
+    return survey();
+}
+
+/* Three records are there, and cannot be fetched. */
+static void start_without_fetches(const char *topic)
+{
+    mock_kafka_create(&kafka, topic, 1);
+    mock_kafka_produce_numbers(&kafka, topic, 0, 3);
+    stop_fetches();
+    start(topic, COMPACT_ON);
+    wait_until(ready);
+    assert_int_equal(survey().lag, 3);
+}
+
+static bool at_position_3(void)
+{
+    return positions[0] == 3;
+}
+
+static void one_that_has_read_everything_has_no_lag(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "no-lag", 2);
+    mock_kafka_produce_numbers(&kafka, "no-lag", 0, 3);
+    start("no-lag", COMPACT_ON);
+    wait_for_records(3);
+    wait_until(at_position_3);
+    struct consumer_stats stats = survey();
+    assert_int_equal(stats.trouble, 0);
+    assert_int_equal(stats.lag, 0);
+    assert_false(stats.stuck);
+    stats = survey_for(2 * STUCK_MS); /* nothing comes because nothing is produced */
+    assert_true(!stats.stuck && stats.stuck_ever == 0);
+}
+
+static bool has_lag_2000(void)
+{
+    return consumer_stats(consumer).lag == 2000;
+}
+
+static void what_is_not_read_yet_is_the_lag(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "lag", 2);
+    mock_kafka_produce_numbers(&kafka, "lag", 0, 1200);
+    mock_kafka_produce_numbers(&kafka, "lag", 1, 800);
+    start("lag", COMPACT_ON);
+    consumer_hold(consumer, true);
+    wait_until(has_lag_2000);
+    consumer_hold(consumer, false);
+    wait_for_records(2000);
+    assert_int_equal(survey().lag, 0);
+}
+
+static void a_partition_that_does_not_move_for_ten_seconds_is_stuck(void **state)
+{
+    (void)state;
+    start_without_fetches("stuck");
+    assert_false(survey().stuck);
+    assert_false(survey_for(STUCK_MS - 1).stuck);
+    struct consumer_stats stats = survey_for(1);
+    assert_true(stats.stuck);
+    assert_int_equal(stats.stuck_ever, 1);
+    assert_int_equal(survey_for(STUCK_MS).stuck_ever, 1); /* once each time */
+    let_fetch();
+    wait_for_records(3);
+    stats = survey();
+    assert_false(stats.stuck);
+    assert_int_equal(stats.stuck_ever, 1);
+}
+
+static void one_that_is_held_is_not_stuck(void **state)
+{
+    (void)state;
+    start_without_fetches("held-back");
+    consumer_hold(consumer, true);
+    assert_false(survey_for(2 * STUCK_MS).stuck);
+    consumer_hold(consumer, false);
+    survey();
+    assert_false(survey_for(STUCK_MS - 1).stuck);
+    let_fetch();
+    wait_for_records(3);
+}
+
+static bool has_no_leader(void)
+{
+    return !consumer_has_leader(consumer, 0);
+}
+
+static void one_without_a_leader_is_not_stuck(void **state)
+{
+    (void)state;
+    start_without_fetches("headless");
+    rd_kafka_mock_partition_set_leader(kafka.cluster, "headless", 0, -1);
+    consumer_ask(consumer);
+    wait_until(has_no_leader);
+    assert_false(survey_for(2 * STUCK_MS).stuck);
+}
+
+static bool in_trouble(void)
+{
+    return consumer_stats(consumer).trouble != 0;
+}
+
+static bool out_of_trouble(void)
+{
+    return consumer_stats(consumer).trouble == 0;
+}
+
+/* There was nobody to read from: that is another trouble. */
+static void an_outage_is_not_taken_for_being_stuck(void **state)
+{
+    (void)state;
+    start_without_fetches("no-broker");
+    rd_kafka_mock_broker_set_down(kafka.cluster, -1);
+    wait_until(in_trouble);
+    assert_int_equal(consumer_stats(consumer).trouble, RD_KAFKA_RESP_ERR__TRANSPORT);
+    fake_loop_pass(2 * STUCK_MS);
+    rd_kafka_mock_broker_set_up(kafka.cluster, -1);
+    wait_until(out_of_trouble);
+    survey();
+    assert_int_equal(consumer_stats(consumer).stuck_ever, 0);
+    let_fetch();
+    wait_for_records(3);
+}
+
+static void a_topic_that_is_missing_is_the_trouble(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "missing", 1);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "missing",
+                                  RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    start("missing", COMPACT_ON);
+    wait_until(in_trouble);
+    assert_int_equal(consumer_stats(consumer).trouble, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    assert_int_equal(consumer_stats(consumer).lag, 0);
+}
+
 /* -- configuration -- */
 
 static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
@@ -556,6 +729,13 @@ int main(void)
         T(a_question_is_answered_with_its_ticket),
         T(a_partition_without_a_leader_is_told),
         T(without_a_broker_it_can_be_freed),
+        T(one_that_has_read_everything_has_no_lag),
+        T(what_is_not_read_yet_is_the_lag),
+        T(a_partition_that_does_not_move_for_ten_seconds_is_stuck),
+        T(one_that_is_held_is_not_stuck),
+        T(one_without_a_leader_is_not_stuck),
+        T(an_outage_is_not_taken_for_being_stuck),
+        T(a_topic_that_is_missing_is_the_trouble),
         T(a_configuration_that_cannot_work_as_a_whole_is_refused),
         T(properties_are_set_or_refused_for_a_reason),
     };
