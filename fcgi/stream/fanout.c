@@ -183,10 +183,17 @@ static void put_reset(struct stream *s, const struct progress *at, const char *r
     buf_fini(&json);
 }
 
-static void start_over(struct stream *s, const char *reason)
+/* NULL: it goes on from the backlog. */
+static void set_replay(struct stream *s, struct replay *replay)
 {
     replay_free(s->replay);
-    s->replay = replay_fresh(s->fanout->cache);
+    s->replay = replay;
+    s->follows = false;
+}
+
+static void start_over(struct stream *s, const char *reason)
+{
+    set_replay(s, replay_fresh(s->fanout->cache));
     put_reset(s, replay_progress(s->replay), reason);
     s->place = backlog_end(s->fanout->backlog);
 }
@@ -199,9 +206,11 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
 
     if (replay_lost_deletes(s->replay, f->cache))
         start_over(s, resume_deletes_unknown);
-    /* A stream that was ahead of the cache gets what came from there: the backlog would repeat what
-     * it has seen. */
+    /* A stream that was ahead of the cache gets what came from there, however long it was blocked
+     * meanwhile: the backlog would repeat what it has seen. */
     if (s->state == STREAM_READY)
+        s->follows = true;
+    if (s->follows)
         s->place = backlog_end(f->backlog);
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return false;
@@ -215,10 +224,8 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
                         REPLAY_BYTES, &f->chunk);
     f->stats.gaps += f->chunk.gaps;
     enum stream_result result = stream_send_chunk(s, &f->chunk);
-    if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, f->cache)) {
-        replay_free(s->replay);
-        s->replay = NULL;
-    }
+    if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, f->cache))
+        set_replay(s, NULL);
     return f->chunk.bytes.n == 0 || sent(s, result, now_ms);
 }
 
@@ -358,7 +365,7 @@ static void begin(struct stream *s)
 
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
-    s->replay = resume_replay(s->resume, f->cache, &reset);
+    set_replay(s, resume_replay(s->resume, f->cache, &reset));
     s->place = backlog_end(f->backlog);
     if (reset != NULL)
         put_reset(s, replay_progress(s->replay), reset);
@@ -439,8 +446,10 @@ static void leave_backlog(struct stream *s)
         uint64_t number = backlog_number(&s->place);
         backlog_progress(&s->place, &at);
         stream_settle(s);
-        s->replay = replay_behind(number, &at);
+        set_replay(s, replay_behind(number, &at));
         progress_fini(&at);
+    } else if (s->state == STREAM_READY) {
+        s->follows = true;
     }
     if (s->state == STREAM_READY)
         set_state(s, STREAM_REPLAYING);
@@ -473,8 +482,7 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
         struct stream *s;
         while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
             stream_settle(s);
-            replay_free(s->replay);
-            s->replay = NULL;
+            set_replay(s, NULL);
             s->place = (struct place){0};
             resume_free(s->resume);
             s->resume = resume_new_topic();
@@ -666,8 +674,7 @@ void fanout_finish(struct stream *s, enum stream_end why)
         return;
     s->why = (uint8_t)why;
     stream_settle(s);
-    replay_free(s->replay);
-    s->replay = NULL;
+    set_replay(s, NULL);
     s->place = (struct place){0};
     bool full = s->pending.n > 0 && stream_send_pending(s) == STREAM_FULL;
     if (!full) {

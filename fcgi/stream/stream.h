@@ -48,6 +48,7 @@ struct stream {
     uint16_t request_id;
     uint8_t state; /* enum stream_state */
     bool held;     /* gets nothing new for now; BLOCKED, once it is started */
+    bool follows;  /* its replay, which was ahead of the cache, takes the place of the backlog */
     uint8_t why;   /* enum stream_end */
     struct fcgi_input input;
     struct resume *resume;   /* NULL: a fresh stream, or judged by now */
