@@ -242,6 +242,9 @@ static void pump(struct stream *s, int64_t now_ms)
             set_state(s, STREAM_BLOCKED);
         return;
     }
+    if (s->reset != NULL)
+        put_reset(s, replay_progress(s->replay), s->reset);
+    s->reset = NULL;
     if (s->replay != NULL && !pump_replay(s, now_ms, &more))
         return;
     if (more) {
@@ -361,14 +364,11 @@ static void on_expire(void *arg)
 static void begin(struct stream *s)
 {
     struct fanout *f = s->fanout;
-    const char *reset;
 
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
-    set_replay(s, resume_replay(s->resume, f->cache, &reset));
+    set_replay(s, resume_replay(s->resume, f->cache, &s->reset));
     s->place = backlog_end(f->backlog);
-    if (reset != NULL)
-        put_reset(s, replay_progress(s->replay), reset);
     resume_free(s->resume);
     s->resume = NULL;
     set_state(s, STREAM_REPLAYING);

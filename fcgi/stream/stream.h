@@ -52,6 +52,7 @@ struct stream {
     uint8_t why;   /* enum stream_end */
     struct fcgi_input input;
     struct resume *resume;   /* NULL: a fresh stream, or judged by now */
+    const char *reset;       /* why it has to be reset before it goes on; NULL: it need not be */
     struct timer *last_call; /* while FINISHING */
     struct stream_owner owner;
 };
