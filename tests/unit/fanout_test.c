@@ -8,6 +8,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "fake_loop.h"
+#include "stream/stream.h"
 #include "support.h"
 
 enum { PARTITIONS = 4, KEEPALIVE_MS = 15000, FLUSH_MS = 10, RETENTION_MS = 60000 };
@@ -137,7 +138,8 @@ static void survey(void)
 
 struct client {
     int fd;
-    struct buf bytes; /* received, not yet looked at */
+    struct stream *stream; /* until it ends */
+    struct buf bytes;      /* received, not yet looked at */
     bool closed;
 };
 
@@ -150,10 +152,11 @@ static struct client open_with(uint16_t id, const char *last_event_id)
     buf_add_str(&head, "head\n");
     fcgi_stdout_end(&head, mark, 1);
     small_socketpair(fds);
-    fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id), NULL);
+    struct stream *s =
+        fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id), NULL);
     buf_fini(&head);
     fake_loop_settle();
-    return (struct client){.fd = fds[1]};
+    return (struct client){.fd = fds[1], .stream = s};
 }
 
 static struct client open_client(const char *last_event_id)
@@ -837,6 +840,581 @@ static void without_streams_the_consumer_is_not_held(void **state)
     assert_false(consumer.held);
 }
 
+/* -- holding -- */
+
+static void hold(struct client *c)
+{
+    fanout_hold(c->stream, true);
+    fake_loop_settle();
+}
+
+static void let_go(struct client *c)
+{
+    fanout_hold(c->stream, false);
+    fake_loop_settle();
+}
+
+static void one_that_is_up_to_date_and_held_gets_nothing_new(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client held = open_client(NULL), other = open_client(NULL);
+    produce_live(0, "a", "1");
+    check_data(&held, "1");
+    hold(&held);
+    produce_live(0, "b", "2");
+    produce_live(0, "c", "3");
+    fake_loop_pass(2 * KEEPALIVE_MS);
+    check_text(&held, "");
+    check_data(&other, "1 2 3 * *");
+    let_go(&held);
+    check_data(&held, "2 3");
+    produce_live(0, "d", "4");
+    check_data(&held, "4");
+    leave(&held);
+    leave(&other);
+}
+
+static void holding_twice_is_holding_once(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    let_go(&c);
+    hold(&c);
+    hold(&c);
+    produce_live(0, "a", "1");
+    check_text(&c, "");
+    let_go(&c);
+    let_go(&c);
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void one_that_waits_for_the_topic_and_is_held_starts_when_it_is_let_go(void **state)
+{
+    (void)state;
+    struct client opened = open_client(NULL);
+    hold(&opened);
+    make_topic(true, 1);
+    consumer.p[0].end = 1;
+    struct client waiting = open_client(NULL);
+    hold(&waiting);
+    produce_live(0, "a", "1");
+    produce_live(0, "b", "2");
+    check_text(&opened, "");
+    check_text(&waiting, "");
+    let_go(&opened);
+    let_go(&waiting);
+    check_data(&opened, "1 2");
+    check_data(&waiting, "1 2");
+    leave(&opened);
+    leave(&waiting);
+}
+
+static void one_that_is_let_go_before_it_starts_just_starts(void **state)
+{
+    (void)state;
+    struct client c = open_client(NULL);
+    hold(&c);
+    let_go(&c);
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void one_that_is_ahead_of_us_and_held_goes_on_when_it_is_let_go(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("AQIABA=="); /* next offset 2 */
+    hold(&c);
+    consumer.p[0].surveyed_end = 3;
+    survey();
+    produce_live(0, "b", "2");
+    produce_live(0, "c", "3");
+    check_text(&c, "");
+    let_go(&c);
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void one_that_is_held_amid_its_replay_goes_on_without_loss(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(500, 500);
+    struct client c = open_client(NULL); /* blocked, half an event is under way */
+    hold(&c);
+    size_t n = count_events(&c);
+    assert_in_range(n, 1, 100);
+    produce_live(0, "x", "1");
+    check_text(&c, "");
+    let_go(&c);
+    assert_int_equal(n + count_events(&c), 501);
+    leave(&c);
+}
+
+static void one_that_is_held_between_two_turns_of_its_replay_stops_there(void **state)
+{
+    enum { N = 500 };
+    struct buf head = {0};
+    int fds[2], large = 4 << 20;
+
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(N, N);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large);
+    struct client c = {
+        .fd = fds[1],
+        .stream = fanout_open(fanout, fds[0], 1, buf_slice(&head), slice_of(NULL, 0), NULL)};
+    fake_loop_turn();
+    hold(&c);
+    size_t n = count_events(&c);
+    assert_in_range(n, 1, N - 1);
+    check_text(&c, "");
+    let_go(&c);
+    assert_int_equal(n + count_events(&c), N);
+    leave(&c);
+}
+
+static void one_that_is_held_amid_an_event_gets_the_rest_of_it(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000); /* more than its socket takes */
+    hold(&c);
+    size_t n = count_events(&c);
+    assert_in_range(n, 1, 199);
+    produce_live(0, "x", "1");
+    check_text(&c, "");
+    let_go(&c);
+    assert_int_equal(n + count_events(&c), 201);
+    leave(&c);
+}
+
+static void one_that_is_let_go_while_its_socket_is_full_goes_on_later(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    hold(&c);
+    let_go(&c);
+    assert_int_equal(count_events(&c), 200);
+    produce_live(0, "x", "1");
+    check_data(&c, "1");
+    leave(&c);
+}
+
+static void the_backlog_may_move_on_while_a_stream_is_held(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_live(0, "0", "first");
+    check_data(&c, "first");
+    hold(&c);
+    produce_kilobytes(8000, 10); /* more than the backlog holds */
+    check_text(&c, "");
+    let_go(&c);
+    size_t n = count_events(&c);
+    assert_in_range(n, 10, 4200);
+    produce_live(0, "0", "last");
+    check_data(&c, "last");
+    leave(&c);
+}
+
+static void the_backlog_may_move_on_while_half_an_event_is_held(void **state)
+{
+    (void)state;
+    make_topic(false, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    hold(&c);
+    produce_kilobytes(8000, 10);
+    size_t n = count_events(&c);
+    assert_in_range(n, 1, 199);
+    let_go(&c);
+    assert_int_equal(n + count_events(&c), 8200); /* not compacted: each of them */
+    leave(&c);
+}
+
+static void the_topic_may_be_made_again_while_a_stream_is_held(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    hold(&c);
+    make_topic(true, 1);
+    produce_live(0, "b", "2");
+    check_text(&c, "");
+    let_go(&c);
+    check_data(&c, "reset:{\"reason\":\"the topic was made again\"} 2");
+    produce_live(0, "c", "3");
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void what_cannot_be_resumed_is_told_when_it_is_let_go(void **state)
+{
+    (void)state;
+    struct client c = open_client("nonsense");
+    hold(&c);
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    check_text(&c, "");
+    let_go(&c);
+    check_data(&c, "reset:{\"reason\":\"the event id is malformed\"} 1");
+    leave(&c);
+}
+
+static void deletes_may_be_forgotten_while_a_stream_is_held(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    hold(&c);
+    produce_kilobytes(8000, 1);
+    produce(0, "gone", NULL);
+    produce(0, "stays", "2");
+    settle();
+    fake_loop_pass(RETENTION_MS + 2000);
+    check_text(&c, "");
+    let_go(&c);
+    struct output out = receive(&c);
+    buf_add_byte(&out.text, 0);
+    assert_non_null(strstr((const char *)out.text.p, "event:reset"));
+    assert_non_null(strstr((const char *)out.text.p, "data:2"));
+    output_fini(&out);
+    leave(&c);
+}
+
+/* It resumed ahead of a partition without a leader, and follows the other one. */
+static struct client open_ahead_of_a_partition(void)
+{
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "b", "2");
+    settle();
+    consumer.p[1].leaderless = true;
+    consumer.p[1].surveyed_end = -1;
+    struct client c = open_client("AQQAAgIE"); /* 0@1 1@2 */
+    survey();
+    fake_loop_pass(10001);
+    survey();
+    produce_live(0, "c", "5");
+    check_data(&c, "5");
+    consumer.p[1].leaderless = false;
+    return c;
+}
+
+static void one_that_is_held_ahead_of_a_partition_gets_nothing_twice(void **state)
+{
+    (void)state;
+    struct client c = open_ahead_of_a_partition();
+    hold(&c);
+    produce_live(1, "b", "3"); /* offset 1: it has seen that */
+    produce_live(1, "b", "4");
+    let_go(&c);
+    check_data(&c, "4");
+    leave(&c);
+}
+
+static void one_that_is_slow_ahead_of_a_partition_gets_nothing_twice(void **state)
+{
+    (void)state;
+    struct client c = open_ahead_of_a_partition();
+    produce_kilobytes(200, 1000); /* of the other partition */
+    produce_live(1, "b", "3");
+    produce_live(1, "b", "4");
+    struct output out = receive(&c);
+    buf_add_byte(&out.text, 0);
+    assert_null(strstr((const char *)out.text.p, "data:3\n"));
+    assert_non_null(strstr((const char *)out.text.p, "data:4\n"));
+    output_fini(&out);
+    leave(&c);
+}
+
+static void one_that_is_held_may_leave_or_be_ended(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client leaves = open_client(NULL), ended = open_client(NULL);
+    hold(&leaves);
+    hold(&ended);
+    produce_live(0, "a", "1");
+    leave(&leaves);
+    fanout_finish(ended.stream, STREAM_END_TOKEN);
+    fake_loop_settle();
+    struct output out = receive(&ended);
+    assert_true(out.ended && out.text.n == 0);
+    output_fini(&out);
+    leave(&ended);
+    assert_int_equal(fanout_count(fanout), 0);
+}
+
+/* -- what is said outside of events, and the end -- */
+
+static void say(struct client *c, const char *text)
+{
+    struct buf records = {0};
+    size_t mark = fcgi_stdout_begin(&records);
+
+    buf_add_str(&records, text);
+    fcgi_stdout_end(&records, mark, 1);
+    fanout_say(c->stream, buf_slice(&records));
+    buf_fini(&records);
+}
+
+/* The text after the last whole event before `said`, which must be there. */
+static void check_said_between_events(const struct buf *text, const char *said)
+{
+    const uint8_t *at = memmem(text->p, text->n, said, strlen(said));
+
+    assert_non_null(at);
+    assert_true(at == text->p || (at - text->p >= 2 && at[-1] == '\n' && at[-2] == '\n'));
+}
+
+static void what_is_said_comes_after_the_event_that_is_under_way(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    say(&c, "retry:7\n\n");
+    struct output out = receive(&c);
+    check_said_between_events(&out.text, "retry:7\n\n");
+    assert_true(out.text.n > 200000);
+    output_fini(&out);
+    leave(&c);
+}
+
+static void one_that_is_finished_says_goodbye_and_ends(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    say(&c, "retry:7\n\n");
+    fanout_finish(c.stream, STREAM_END_DRAIN);
+    fake_loop_settle();
+    assert_int_equal(fanout_count(fanout), 0);
+    struct output out = receive(&c);
+    assert_true(out.ended && c.closed);
+    assert_text(buf_slice(&out.text), "retry:7\n\n");
+    output_fini(&out);
+    leave(&c);
+}
+
+static void one_that_is_finished_amid_an_event_gets_the_rest_of_it_and_no_more(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    say(&c, "retry:7\n\n");
+    fanout_finish(c.stream, STREAM_END_DRAIN);
+    fanout_hold(c.stream, true); /* for nothing: it ends */
+    produce_live(0, "x", "1");
+    fake_loop_pass(1000);
+    assert_int_equal(fanout_count(fanout), 1);
+    struct output out = receive(&c);
+    assert_true(out.ended && c.closed && out.rest == 0);
+    check_said_between_events(&out.text, "retry:7\n\n");
+    assert_memory_equal(out.text.p + out.text.n - 9, "retry:7\n\n", 9);
+    output_fini(&out);
+    leave(&c);
+    assert_int_equal(fanout_count(fanout), 0);
+}
+
+static void one_that_does_not_read_the_rest_is_cut_off_after_two_seconds(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    fanout_finish(c.stream, STREAM_END_AGE);
+    fake_loop_pass(1999);
+    assert_int_equal(fanout_count(fanout), 1);
+    fake_loop_pass(1);
+    assert_int_equal(fanout_count(fanout), 0);
+    assert_int_equal(fanout_stats(fanout).ended[STREAM_END_AGE], 1);
+    leave(&c);
+}
+
+static void those_that_were_told_to_finish_do_not_stay(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL), blocked = open_client(NULL);
+    produce_kilobytes(200, 1000);
+    consumer.p[0].end = 1000;
+    struct client waiting = open_client(NULL);
+    assert_true(fanout_count(fanout) == 3 && fanout_staying(fanout) == 3);
+    fanout_finish(slow.stream, STREAM_END_DRAIN);
+    assert_true(fanout_count(fanout) == 3 && fanout_staying(fanout) == 2);
+    for (int i = 0; i < 2; i++) {
+        struct stream *s = fanout_first(fanout);
+        assert_true(s == blocked.stream || s == waiting.stream);
+        fanout_finish(s, STREAM_END_DRAIN);
+    }
+    assert_null(fanout_first(fanout));
+    assert_int_equal(fanout_staying(fanout), 0);
+    assert_int_equal(fanout_count(fanout), 2); /* the one that waited had nothing to send */
+    fake_loop_pass(2000);
+    assert_int_equal(fanout_count(fanout), 0);
+    leave(&slow);
+    leave(&blocked);
+    leave(&waiting);
+}
+
+/* -- what is counted -- */
+
+static void openings_and_ends_are_counted(void **state)
+{
+    struct client c[5];
+
+    (void)state;
+    make_topic(true, 1);
+    for (int i = 0; i < 5; i++)
+        c[i] = open_client(NULL);
+    fanout_finish(c[0].stream, STREAM_END_TOKEN);
+    fanout_finish(c[1].stream, STREAM_END_AGE);
+    fanout_finish(c[2].stream, STREAM_END_DRAIN);
+    fanout_finish(c[3].stream, STREAM_END_DRAIN);
+    for (int i = 0; i < 5; i++)
+        leave(&c[i]);
+    struct fanout_stats stats = fanout_stats(fanout);
+    assert_int_equal(stats.opened, 5);
+    assert_int_equal(stats.ended[STREAM_END_CLIENT], 1);
+    assert_int_equal(stats.ended[STREAM_END_TOKEN], 1);
+    assert_int_equal(stats.ended[STREAM_END_AGE], 1);
+    assert_int_equal(stats.ended[STREAM_END_DRAIN], 2);
+}
+
+static void records_and_the_cache_are_counted(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    assert_int_equal(fanout_stats(fanout).records, 0);
+    produce(0, "a", "1");
+    produce(0, "a", "2");
+    produce(0, "b", "3");
+    struct fanout_stats stats = fanout_stats(fanout);
+    assert_int_equal(stats.records, 3);
+    assert_int_equal(stats.cache_records, 2);
+    assert_in_range(stats.cache_bytes, 1, 1 << 24);
+    assert_false(stats.cache_overflowed);
+}
+
+static void a_compacted_topic_that_does_not_fit_in_is_told(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    start_with(EVENT_ID_PROGRESS, 1 << 16);
+    make_topic(true, 1);
+    produce_kilobytes(50, 1);
+    assert_false(fanout_stats(fanout).cache_overflowed);
+    produce_kilobytes(2000, 2000);
+    assert_true(fanout_stats(fanout).cache_overflowed);
+}
+
+static void conflations_are_counted(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL), other = open_client(NULL);
+    for (int i = 0; i < 80; i++) {
+        produce_kilobytes(100, 10);
+        count_events(&other);
+    }
+    assert_int_equal(fanout_stats(fanout).conflations, 1);
+    leave(&slow);
+    leave(&other);
+}
+
+static void gaps_and_resets_are_counted(void **state)
+{
+    (void)state;
+    make_topic(false, 1);
+    for (int i = 0; i < 5; i++)
+        produce(0, "a", "x");
+    topic.on_origin(topic.arg, 0, 3);
+    settle();
+    struct client gap = open_client("AQIAAg=="), reset = open_client("nonsense");
+    assert_int_equal(fanout_stats(fanout).gaps, 1);
+    assert_int_equal(fanout_stats(fanout).resets, 1);
+    make_topic(false, 1);
+    assert_int_equal(fanout_stats(fanout).resets, 3);
+    leave(&gap);
+    leave(&reset);
+}
+
+static bool caught_up(void)
+{
+    return fanout_stats(fanout).caught_up;
+}
+
+static void it_is_caught_up_when_all_was_read_that_was_there_first(void **state)
+{
+    (void)state;
+    settle();
+    assert_false(caught_up());
+    make_topic(true, 2);
+    assert_true(caught_up()); /* an empty topic */
+    teardown(NULL);
+    setup(NULL);
+    consumer.ready = true;
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    consumer.p[0].end = 2;
+    consumer.p[1].end = 1;
+    settle();
+    assert_false(caught_up());
+    produce(0, "a", "1");
+    consumer.p[0].end = 10; /* what came later does not count */
+    produce(1, "b", "2");
+    settle();
+    assert_false(caught_up());
+    produce(0, "a", "3");
+    consumer.p[0].end = 10;
+    settle();
+    assert_true(caught_up());
+    consumer.p[0].end = 1000;
+    settle();
+    assert_true(caught_up()); /* once and for all, as long as it is the same topic */
+}
+
+static void a_topic_made_again_is_to_be_caught_up_with_anew(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    assert_true(caught_up());
+    memset(consumer.p, 0, sizeof consumer.p);
+    consumer.p[0].end = 1;
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 1);
+    settle();
+    assert_false(caught_up());
+    produce(0, "a", "1");
+    settle();
+    assert_true(caught_up());
+}
+
 /* -- everything at once: random clients against the topic's own story -- */
 
 enum { KEYS = 8, CLIENTS = 5, STEPS = 1500, BIG = 3000 };
@@ -849,6 +1427,8 @@ static bool compacted;
 struct page {
     struct client client;
     bool connected;
+    bool held;
+    int events; /* since it was held; the one that was under way may follow */
     char id[256];
     struct buf text;          /* of events that are not whole */
     int64_t next[PARTITIONS]; /* by its last id */
@@ -900,6 +1480,7 @@ static void page_take_event(struct page *p, char *event)
     }
     if (id == NULL) /* the comment */
         return;
+    p->events++;
     if (type != NULL && strcmp(type, "reset") == 0) {
         page_reset(p);
         page_take_id(p, id, true);
@@ -957,8 +1538,19 @@ static void page_read(struct page *p, size_t limit)
     p->text.n -= at;
 }
 
+static void page_hold(struct page *p, bool held)
+{
+    if (held)
+        page_read(p, SIZE_MAX); /* but for what is sent while it reads */
+    p->held = held;
+    fanout_hold(p->client.stream, held);
+    page_read(p, SIZE_MAX);
+    p->events = 0;
+}
+
 static void page_connect(struct page *p)
 {
+    p->held = false;
     p->client = open_with((uint16_t)(1 + (p - pages) % 2), p->id[0] ? p->id : NULL);
     if (!p->id[0])
         page_reset(p);
@@ -1002,6 +1594,8 @@ static void random_page_step(uint64_t *seed)
         page_connect(p);
     else if (random_below(seed, 30) == 0)
         page_disconnect(p);
+    else if (random_below(seed, 10) == 0)
+        page_hold(p, !p->held);
     else if (random_below(seed, 3) == 0)
         page_read(p, SIZE_MAX);
     else
@@ -1026,11 +1620,14 @@ static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
         fake_loop_turn();
         random_page_step(&seed);
         fake_loop_pass(random_below(&seed, 5) + (random_below(&seed, 200) ? 0 : quiet_ms));
+        for (int i = 0; i < CLIENTS; i++)
+            assert_true(!pages[i].held || pages[i].events == 0);
     }
     for (int i = 0; i < CLIENTS; i++) {
         struct page *p = &pages[i];
         if (!p->connected)
             page_connect(p);
+        page_hold(p, false);
         settle();
         fake_loop_pass(FLUSH_MS);
         page_read(p, SIZE_MAX);
@@ -1100,6 +1697,35 @@ int main(void)
         T(a_blocked_stream_gets_no_comment),
         T(the_consumer_is_held_while_more_waits_than_streams_can_be_sent),
         T(without_streams_the_consumer_is_not_held),
+        T(one_that_is_up_to_date_and_held_gets_nothing_new),
+        T(holding_twice_is_holding_once),
+        T(one_that_waits_for_the_topic_and_is_held_starts_when_it_is_let_go),
+        T(one_that_is_let_go_before_it_starts_just_starts),
+        T(one_that_is_ahead_of_us_and_held_goes_on_when_it_is_let_go),
+        T(one_that_is_held_amid_its_replay_goes_on_without_loss),
+        T(one_that_is_held_between_two_turns_of_its_replay_stops_there),
+        T(one_that_is_held_amid_an_event_gets_the_rest_of_it),
+        T(one_that_is_let_go_while_its_socket_is_full_goes_on_later),
+        T(the_backlog_may_move_on_while_a_stream_is_held),
+        T(the_backlog_may_move_on_while_half_an_event_is_held),
+        T(the_topic_may_be_made_again_while_a_stream_is_held),
+        T(what_cannot_be_resumed_is_told_when_it_is_let_go),
+        T(deletes_may_be_forgotten_while_a_stream_is_held),
+        T(one_that_is_held_ahead_of_a_partition_gets_nothing_twice),
+        T(one_that_is_slow_ahead_of_a_partition_gets_nothing_twice),
+        T(one_that_is_held_may_leave_or_be_ended),
+        T(what_is_said_comes_after_the_event_that_is_under_way),
+        T(one_that_is_finished_says_goodbye_and_ends),
+        T(one_that_is_finished_amid_an_event_gets_the_rest_of_it_and_no_more),
+        T(one_that_does_not_read_the_rest_is_cut_off_after_two_seconds),
+        T(those_that_were_told_to_finish_do_not_stay),
+        T(openings_and_ends_are_counted),
+        T(records_and_the_cache_are_counted),
+        T(a_compacted_topic_that_does_not_fit_in_is_told),
+        T(conflations_are_counted),
+        T(gaps_and_resets_are_counted),
+        T(it_is_caught_up_when_all_was_read_that_was_there_first),
+        T(a_topic_made_again_is_to_be_caught_up_with_anew),
         T(pages_that_come_and_go_know_the_truth_in_the_end),
         T(also_where_deletes_are_forgotten),
         T(also_where_the_topic_is_not_compacted),
