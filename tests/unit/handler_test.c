@@ -106,7 +106,8 @@ struct token_hash token_hash(struct slice text)
 {
     struct token_hash h = {{0}};
 
-    memcpy(h.bytes, text.p, text.n < sizeof h.bytes ? text.n : sizeof h.bytes);
+    if (text.n > 0)
+        memcpy(h.bytes, text.p, text.n < sizeof h.bytes ? text.n : sizeof h.bytes);
     return h;
 }
 
