@@ -22,10 +22,8 @@ static uint32_t reasons(const struct report *r, const struct fanout_stats *fanou
 {
     uint32_t reasons = reason_of(consumer->trouble);
 
-    if (!reasons && !consumer_ready(r->consumer))
-        reasons = REASON_TOPIC_MISSING; /* not known yet */
-    else if (!fanout->caught_up)
-        reasons |= REASON_CATCHING_UP;
+    if (!reasons && !(consumer_ready(r->consumer) && fanout->caught_up))
+        reasons = REASON_CATCHING_UP;
     if (fanout->cache_overflowed)
         reasons |= REASON_CACHE_FULL;
     if (r->guard != NULL && guard_keys_broken(r->guard))

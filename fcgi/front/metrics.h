@@ -44,8 +44,8 @@ enum metric { METRIC_TABLE(METRIC_ENUMERATOR) METRICS };
 
 /* What keeps a responder from being ready, as bits. */
 enum reason {
-    REASON_KAFKA_AWAY = 1 << 0,     /* no broker answers, or refuses us */
-    REASON_TOPIC_MISSING = 1 << 1,  /* or not known yet */
+    REASON_KAFKA_AWAY = 1 << 0, /* no broker answers, or refuses us */
+    REASON_TOPIC_MISSING = 1 << 1,
     REASON_CATCHING_UP = 1 << 2,    /* has not read what was there when it came */
     REASON_CACHE_FULL = 1 << 3,     /* a compacted topic did not fit in */
     REASON_KEYS_BROKEN = 1 << 4,    /* the JWKS files; the keys of before are in use */

@@ -27,24 +27,36 @@ void standby_add_come_back(struct buf *out, bool wants_stream, struct slice head
     buf_fini(&answer.headers);
 }
 
-static bool is_error_of_front(const struct request *r)
+static bool status_is(const struct request *r, const char *wanted)
 {
-    static const char *const errors[] = {"500", "502", "503", "504"};
     const char *status = request_get(r, PARAM_REDIRECT_STATUS);
 
-    for (size_t i = 0; status != NULL && i < sizeof errors / sizeof errors[0]; i++)
-        if (strcmp(status, errors[i]) == 0)
-            return true;
-    return false;
+    return status != NULL && strcmp(status, wanted) == 0;
+}
+
+static bool pool_is_away(const struct request *r)
+{
+    return status_is(r, "500") || status_is(r, "502") || status_is(r, "503") || status_is(r, "504");
+}
+
+/* What the front has refused for the request's own sake stays refused; asked directly there is
+ * nothing here. */
+static struct answer refusal(const struct request *r)
+{
+    if (status_is(r, "400"))
+        return (struct answer){.status = 400, .detail = "the request is malformed"};
+    if (status_is(r, "413"))
+        return (struct answer){.status = 413, .detail = "the body is too large"};
+    return (struct answer){.status = 404, .detail = "there is nothing at this path"};
 }
 
 void standby_answer(struct buf *out, const struct request *r, const struct cors *cors)
 {
     struct cors_request origin = request_origin(r);
-    struct answer answer = {.status = 404, .detail = "there is nothing at this path"};
+    struct answer answer = refusal(r);
 
     cors_add_headers(&answer.headers, cors, &origin);
-    if (!is_error_of_front(r)) {
+    if (!pool_is_away(r)) {
         answer_add_text(out, &answer, true);
     } else if (request_is_preflight(r)) {
         answer = (struct answer){.status = 204, .headers = answer.headers};

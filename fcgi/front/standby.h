@@ -19,7 +19,8 @@ void standby_add_come_back(struct buf *out, bool wants_stream, struct slice head
 
 /* Appends the whole response of a standby responder, which serves as the front's error handler.
  * That shows it every method as GET and with an empty query, but leaves the headers, and tells by
- * REDIRECT_STATUS what error of its own it is about.  Asked without one there is nothing: 404. */
+ * REDIRECT_STATUS what error of its own it is about: 5xx if the pool is away; 400 and 413 stay what
+ * they are; asked without one there is nothing, 404. */
 void standby_answer(struct buf *out, const struct request *r, const struct cors *cors);
 
 #endif

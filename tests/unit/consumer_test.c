@@ -609,6 +609,27 @@ static void a_partition_that_does_not_move_for_ten_seconds_is_stuck(void **state
     assert_int_equal(stats.stuck_ever, 1);
 }
 
+/* Which is how most of them will get stuck: live, with everything read. */
+static void one_that_has_been_at_the_end_may_be_stuck_later(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "was-at-end", 1);
+    mock_kafka_produce_numbers(&kafka, "was-at-end", 0, 3);
+    start("was-at-end", COMPACT_ON);
+    wait_until(at_position_3);
+    stop_fetches();
+    for (int i = 0; i < 3; i++) { /* the fetch that is under way */
+        fake_loop_wait();
+        fake_loop_turn();
+    }
+    mock_kafka_produce_numbers(&kafka, "was-at-end", 0, 3);
+    survey();
+    assert_true(survey_for(STUCK_MS).stuck);
+    let_fetch();
+    wait_for_records(6);
+    assert_false(survey().stuck);
+}
+
 static void one_that_is_held_is_not_stuck(void **state)
 {
     (void)state;
@@ -732,6 +753,7 @@ int main(void)
         T(one_that_has_read_everything_has_no_lag),
         T(what_is_not_read_yet_is_the_lag),
         T(a_partition_that_does_not_move_for_ten_seconds_is_stuck),
+        T(one_that_has_been_at_the_end_may_be_stuck_later),
         T(one_that_is_held_is_not_stuck),
         T(one_without_a_leader_is_not_stuck),
         T(an_outage_is_not_taken_for_being_stuck),

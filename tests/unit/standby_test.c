@@ -124,9 +124,9 @@ static const struct {
     const char *status;
     bool of_front;
 } errors[] = {
-    {NULL, false},  {"", false},     {"200", false},  {"404", false}, {"400", false},
-    {"501", false}, {"505", false},  {"500", true},   {"502", true},  {"503", true},
-    {"504", true},  {"5000", false}, {" 503", false}, {"50", false},
+    {NULL, false},   {"", false},     {"200", false}, {"404", false}, {"501", false},
+    {"505", false},  {"500", true},   {"502", true},  {"503", true},  {"504", true},
+    {"5000", false}, {" 503", false}, {"50", false},
 };
 
 static const struct {
@@ -214,6 +214,19 @@ static void each_request_gets_what_its_client_understands(void **state)
                     }
 }
 
+static void what_the_front_refuses_for_the_requests_sake_stays_refused(void **state)
+{
+    struct request r = {.param[PARAM_ACCEPT] = "text/event-stream"};
+
+    (void)state;
+    r.param[PARAM_REDIRECT_STATUS] = "400";
+    answer_to(&r, ORIGIN);
+    assert_true(begins("Status: 400 Bad Request\r\n") && says("\"status\":400"));
+    r.param[PARAM_REDIRECT_STATUS] = "413";
+    answer_to(&r, ORIGIN);
+    assert_true(begins("Status: 413 Content Too Large\r\n") && says("\"status\":413"));
+}
+
 static void the_pages_own_origin_may_read_it_whatever_the_list(void **state)
 {
     struct request r = {.param[PARAM_REDIRECT_STATUS] = "503",
@@ -239,6 +252,7 @@ int main(void)
         T(anybody_else_is_told_503),
         T(clients_come_back_spread_over_10_to_30_s),
         T(each_request_gets_what_its_client_understands),
+        T(what_the_front_refuses_for_the_requests_sake_stays_refused),
         T(the_pages_own_origin_may_read_it_whatever_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
