@@ -238,6 +238,16 @@ def test_another_responder_takes_over_while_the_one_before_drains(kafka, topic, 
     assert HttpReader(kept.http).next().text == "from the next"
 
 
+def test_who_is_told_twice_to_stop_does_not_wait_for_its_streams(kept):
+    streams = [HttpReader(kept.http).wait_started() for _ in range(40)]
+    keeper = kept.keepers["open-1"]
+    keeper.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "20 stream(s) are ended" in keeper.text(), what="it drains")
+    keeper.stop()
+    assert "stopping at once" in keeper.text()
+    pump(streams, lambda: sum(stream.ended or stream.closed for stream in streams) == 20)
+
+
 # Restarts without an outage
 
 

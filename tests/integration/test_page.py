@@ -199,7 +199,7 @@ def test_the_last_two_hundred_messages_are_shown(kafka, topic, front, open_page)
 @pytest.fixture
 def guarded_page(kafka, topic, front, open_page) -> tuple[Lighttpd, Page]:
     """The page with tokens of its own, which live 14 seconds and are challenged after 4."""
-    server = front(topic)
+    server = front(topic, kept=True)
     server.stop()
     server.add_demo_key(lifetime_s=14)
     server.start()
@@ -220,6 +220,18 @@ def test_the_page_renews_its_tokens_and_outlives_a_restart(kafka, topic, guarded
     kafka.put(topic, "b", "meanwhile")
     server.start()
     page.wait_messages("meanwhile", "after the first token's end", "1")
+    page.wait_state("open")
+
+
+def test_the_page_gets_over_a_pool_that_was_away_longer_than_its_token(kafka, topic, guarded_page):
+    server, page = guarded_page
+    for name in POOLS:
+        server.keepers[name].stop()
+    wait_until(lambda: "/events-standby" in server.all_logs(), what="it met the standby")
+    kafka.put(topic, "b", "meanwhile")
+    for name in POOLS:
+        server.keepers[name].start()
+    page.wait_messages("meanwhile", "1")
     page.wait_state("open")
 
 
