@@ -11,29 +11,34 @@
 set -euo pipefail
 
 pool=${1:?which pool?}
-responder=
 started_at=0
+next=
 ending=
 
 start() {
-    # bash would give /dev/null to what runs in the background.
+    # Without <&0 bash would give /dev/null to what runs in the background.
     "$(dirname "${BASH_SOURCE[0]}")/start-responder.sh" "$pool" <&0 &
-    responder=$!
     started_at=$SECONDS
+    if [[ $ending ]]; then stop; fi # the signal came when there was none
 }
 
-stop() { kill "$responder" 2>/dev/null || true; }
+# The newest: a variable of ours would be set a moment too late.
+stop() { kill "${!:-}" 2>/dev/null || true; }
 
-trap 'stop; start' HUP
+trap 'next=yes; stop' HUP
 trap 'ending=yes; stop' TERM
 
 start
-until [[ $ending ]]; do
+while true; do
     status=0
-    wait "$responder" 2>/dev/null || status=$? # also broken off by a signal to us
-    if [[ $ending ]] || kill -0 "$responder" 2>/dev/null; then continue; fi
-    echo "keep-responder: $pool: it has ended with status $status, starting another" >&2
-    if ((SECONDS - started_at < 2)); then sleep 1; fi # it may be one that cannot start
+    wait $! 2>/dev/null || status=$? # also broken off by a signal to us
+    if [[ $ending ]]; then break; fi
+    if [[ ! $next ]]; then
+        if kill -0 $! 2>/dev/null; then continue; fi
+        echo "keep-responder: $pool: it has ended with status $status, starting another" >&2
+        if ((SECONDS - started_at < 2)); then sleep 1; fi # it may be one that cannot start
+    fi
+    next=
     start
 done
 while [[ $(jobs -pr) ]]; do wait || true; done
