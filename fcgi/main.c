@@ -1,5 +1,6 @@
 /* sse-kafka-fanout - a responder: a Kafka topic to many event streams.  Wires the rooms together,
  * runs the loop, stops. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -349,6 +350,13 @@ static void forbid_core_dumps(void)
 
     setrlimit(RLIMIT_CORE, &none);
     prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* librdkafka 2.0.2 makes the pipes that wake its threads with pipe(), and finds this one: what it
+ * may start (kinit) shall have none of our descriptors. */
+int pipe(int fds[2]) /* NOLINT: the header has another name for fds */
+{
+    return pipe2(fds, O_CLOEXEC);
 }
 
 int main(int argc, char **argv)

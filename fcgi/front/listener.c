@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ int listener_inherited(void)
 
     if (getsockopt(0, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0 || !listening)
         return -ENOTSOCK;
+    fcntl(0, F_SETFD, FD_CLOEXEC);
     return 0;
 }
 
