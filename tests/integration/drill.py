@@ -14,17 +14,19 @@ from pool import Front
 from responder import Responder
 from sse import HttpReader
 from table import Crowd, Table
+from test_health import readiness
 
 # A responder with sanitizers is some ten times slower, and so is Python with it on two cores.
 LESS = 10 if SANITIZED else 1
 
 HOT_KEYS = 50
-BATCH = 5  # records at a time
+BATCH, INTERVAL_S = 5, 0.1  # so many records at a time, and at most so often
 # Events that all clients together get in a second; Python can read some ten times as many.
 EVENTS_PER_S = 10_000
-# What may be left: memory that the allocator keeps, a full backlog (the newest events, encoded, of
-# fcgi/stream/backlog.h), and connections of librdkafka, if the drill began without a broker.
-LEFT_KB = 2000
+# What may be left: memory that an allocator keeps (lighttpd's is no concern of ours), a full
+# backlog (the newest events, encoded, of fcgi/stream/backlog.h), and connections of librdkafka, if
+# the drill began without a broker.
+LEFT_KB, LEFT_AT_LIGHTTPD_KB = 2000, 10_000
 BACKLOG_KB = 4096
 LEFT_DESCRIPTORS = 4
 
@@ -37,7 +39,7 @@ class Traffic:
 
     def __init__(self, kafka: Kafka, topic: str, readers: int, size: int = 0):
         self.kafka, self.topic, self.size = kafka, topic, size
-        self.interval_s = BATCH * readers / EVENTS_PER_S
+        self.interval_s = max(BATCH * readers / EVENTS_PER_S, INTERVAL_S)
         self.partitions = 1  # for keys that come from now on; all others stay where they are
         self.count = 0
         self.bytes = 0
@@ -111,6 +113,9 @@ class Footprint(NamedTuple):
     descriptors: int
     kb: int
 
+    def __str__(self) -> str:
+        return f"{self.descriptors:+}/{self.kb:+} KB"
+
 
 class Tally(NamedTuple):
     """What the clients have counted, all together."""
@@ -119,11 +124,13 @@ class Tally(NamedTuple):
     repeated: int = 0
     gaps: int = 0
     resets: int = 0
-    refused: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(f"{number} {name}" for name, number in self._asdict().items())
 
 
 class Drill:
-    """load, open, fault as often as needed, settle: in this order."""
+    """open, fault as often as needed, settle: in this order, with some traffic written before."""
 
     links = 1  # Unix sockets of a responder without streams
 
@@ -140,9 +147,9 @@ class Drill:
         state to be seen yet."""
         for server in (*self.pool, self.front):
             server.start()
-        HttpReader(self.front.http, "/").wait_end().close()  # it listens before it has all its files
+        HttpReader(self.front.http, "/").wait_end().close()  # it listens before it is complete
         self._front_without_clients = descriptors(self.front.pid)
-        seen = self._all_started if to_nothing else self._all_right
+        seen = self.all_started if to_nothing else self.all_right
         self.crowd.open()
         self.crowd.run(seen, what="the first visit")
         self._everybody_leaves()
@@ -170,24 +177,35 @@ class Drill:
 
         wait_until(asked, what=f"a request for {responder.name}")
 
+    def wait_until_all_have_returned(self) -> float:
+        """At least once from now on; how long that took."""
+        visits = [table.streams for table in self.tables]
+        return self.crowd.run(
+            lambda: all(table.streams > n for table, n in zip(self.tables, visits)),
+            what="everybody's return",
+        )
+
     def settle(self, resets: int = 0) -> str:
         """Everybody has the topic's state, nobody has seen what must not be, and nothing is left of
         them once they have left. Returns the figures."""
         self.meanwhile(self.traffic.end)
         began = time.monotonic()
         with suppress(AssertionError):  # the tally says what is missing
-            self.crowd.run(self._all_right)
+            self.crowd.run(self.all_right)
         took = time.monotonic() - began
         tally = self._tally()
-        assert tally == Tally(resets=resets * len(self.tables))
-        came = sum(table.streams for table in self.tables) - 2 * len(self.tables)
+        assert tally == Tally(resets=resets * len(self.tables)), str(tally)
+        for responder in self.pool:
+            wait_until(lambda: all_ready(responder), what="readiness")
+        returned = sum(table.streams for table in self.tables) - 2 * len(self.tables)
         self._everybody_leaves()
-        return f"{tally}, {came} came back, settled in {took:.1f} s, left {self._what_is_left()}"
+        left = ", ".join(map(str, self._what_is_left()))
+        return f"{returned} returns, settled in {took:.1f} s, {tally}; left {left}"
 
-    def _all_started(self) -> bool:
+    def all_started(self) -> bool:
         return all(table.started for table in self.tables)
 
-    def _all_right(self) -> bool:
+    def all_right(self) -> bool:
         rows = self.traffic.rows
         return all(table.started and table.rows == rows for table in self.tables)
 
@@ -195,7 +213,7 @@ class Drill:
         """Until everybody is there and some traffic has passed."""
         self.traffic.begin()
         enough = self.traffic.count + 2 * BATCH
-        self.crowd.run(lambda: self.traffic.count >= enough and self._all_started(), 120, "traffic")
+        self.crowd.run(lambda: self.traffic.count >= enough and self.all_started(), 120, "traffic")
 
     def meanwhile(self, step: Callable[[], object]) -> None:
         with ThreadPoolExecutor(1) as executor:
@@ -210,7 +228,6 @@ class Drill:
             sum(table.repeated for table in self.tables),
             sum(table.gaps for table in self.tables),
             sum(table.resets for table in self.tables),
-            tuple(table.refused for table in self.tables if table.refused),
         )
 
     def _everybody_leaves(self) -> None:
@@ -242,7 +259,14 @@ class Drill:
             for was, now in zip(self._before, self._footprints())
         ]
         records_kb = self._memory_for_records() - self._before_kb
-        for one in more:
-            assert one.descriptors <= LEFT_DESCRIPTORS, more
-            assert SANITIZED or one.kb < LEFT_KB + records_kb, f"{more}, records {records_kb} KB"
+        *pool, front = more
+        assert all(one.descriptors <= LEFT_DESCRIPTORS for one in more), more
+        if not SANITIZED:
+            assert all(one.kb < LEFT_KB + records_kb for one in pool), (more, records_kb)
+            assert front.kb < LEFT_AT_LIGHTTPD_KB, more
         return more
+
+
+def all_ready(responder: Responder) -> bool:
+    """Of the pool, as far as it knows them."""
+    return all(one["ready"] for one in readiness(responder)["responders"])

@@ -1,9 +1,10 @@
-"""A pool that is not lighttpd's own, so that either side restarts without the other."""
+"""A pool of a test's own behind lighttpd, so that either side restarts without the other."""
 
+import signal
 import socket
 from pathlib import Path
 
-from helpers import PROGRAM
+from helpers import PROGRAM, children, wait_until
 from lighttpd import Lighttpd
 from responder import Responder
 
@@ -24,10 +25,23 @@ class HeldResponder(Responder):
         self.spawn([PROGRAM, *self.options], cwd=self.directory, stdin=self._held)
         return self
 
+    def take_over(self) -> None:
+        """Another one serves already while this one drains."""
+        before = self.process
+        before.send_signal(signal.SIGTERM)
+        self.start()
+        assert before.wait(60) == 0, self.text()[-2000:]
+
 
 class Front(Lighttpd):
-    """lighttpd in front of such a pool."""
-
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    def restart(self) -> None:
+        """Gracefully: the process that was there keeps its streams for a while, as a child of the
+        one that serves from now on, and is waited for."""
+        helpers = len(children(self.pid))
+        self.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: len(children(self.pid)) > helpers, what="both lighttpd")
+        wait_until(lambda: len(children(self.pid)) == helpers, 60, "the end of the old lighttpd")

@@ -159,6 +159,10 @@ class Crowd:
         for table in self.tables:
             self._leave(table)
 
+    def watch(self, request: HttpReader) -> None:
+        """Something that a table asks besides."""
+        self._selector.register(request.sock, selectors.EVENT_READ, request)
+
     def slow_down(self, table: Table, pace: int) -> None:
         """On a new connection, whose buffers have not grown by what it has read quickly."""
         self._leave(table)
@@ -184,7 +188,10 @@ class Crowd:
                 *_, step, table = heapq.heappop(self._due)
                 step(table)
             for key, _ in self._selector.select(0.01):
-                self._receive(key.data)
+                if isinstance(key.data, Table):
+                    self._receive(key.data)
+                else:
+                    self._receive_answer(key.data)
         return time.monotonic() - began
 
     def _at(self, after_s: float, step: Callable[[Table], None], table: Table) -> None:
@@ -213,6 +220,12 @@ class Crowd:
         if not table.stream:
             self._selector.unregister(number)
             self._come_back(table)
+
+    def _receive_answer(self, request: HttpReader) -> None:
+        request.receive()
+        if request.ended or request.closed:
+            self._selector.unregister(request.sock)
+            request.close()
 
     def _sip(self, table: Table) -> None:
         if not table.pace or not table.stream:

@@ -1,7 +1,10 @@
 """Things go wrong under many clients and traffic, and afterwards nothing is lost, nothing was said
 twice, and nothing is left behind."""
 
+import resource
 import signal
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,19 +16,25 @@ from kafka import Kafka
 from lighttpd import make_certificates
 from pool import Front, HeldResponder
 from responder import Responder
-from table import Table
+from sse import HttpReader
+from table import Change, Table
+from tokens import RENEWAL, Jwks, bearer, ec_key, exp, in_url
+
+KEY = ("--event-id", "key")  # as lighttpd's own pool has it
 
 
 @pytest.fixture
 def drill(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Drill]]:
-    """drill(topic, streams): a pool of two behind lighttpd, all to be started, and their clients."""
+    """drill(topic, streams): a pool of two behind lighttpd, to be started, and their clients."""
     prepared = []
     make_certificates()
 
-    def prepare(topic: str, streams: int = 200, size: int = 0, kind=Responder) -> Drill:
-        pool = [kind(kafka.brokers, topic, tmp_path, "--event-id", "key") for _ in range(2)]
+    def prepare(
+        topic: str, streams: int = 200, *options: str, size: int = 0, kind=Responder, table=Table
+    ) -> Drill:
+        pool = [kind(kafka.brokers, topic, tmp_path, *(options or KEY)) for _ in range(2)]
         front = Front(kafka.brokers, topic, tmp_path, pool)
-        tables = [Table(front.http) for _ in range(streams // LESS)]
+        tables = [table(front.http) for _ in range(streams // LESS)]
         prepared.append(Drill(Traffic(kafka, topic, len(tables), size), pool, front, tables))
         return prepared[-1]
 
@@ -99,6 +108,42 @@ def test_7_a_responder_is_killed_under_a_thousand_streams(drill, topic, note):
     note("killed", drill.settle())
 
 
+@pytest.mark.parametrize("form", ["key", "progress"])
+def test_7_the_whole_pool_is_killed(drill, topic, note, form):
+    drill = drill(topic, 200, "--event-id", form)
+    drill.traffic.write(200)
+    drill.open()
+    for responder in drill.pool:
+        responder.end(signal.SIGKILL)
+    for _ in range(2):  # the standby keeps all clients, and gives them nothing
+        drill.wait_until_all_have_returned()
+    assert not any(table.started for table in drill.tables)
+    drill.fault(*(responder.start for responder in drill.pool))
+    note("killed", drill.settle())
+
+
+@pytest.mark.parametrize("kind", [Responder, HeldResponder])
+def test_8_the_pool_is_restarted_one_by_one(drill, topic, note, kind):
+    """The sockets are the responders' own, or outlive them."""
+    drill = drill(topic, 1000, *KEY, "--drain", "2", kind=kind)
+    drill.traffic.write(200)
+    drill.open()
+    for responder in drill.pool:
+        if kind is HeldResponder:
+            drill.fault(responder.take_over)
+        else:
+            drill.fault(responder.stop, responder.start, lambda: drill.wait_until_asked(responder))
+    note("restarted", drill.settle())
+
+
+def test_9_lighttpd_is_restarted(drill, topic, note):
+    drill = drill(topic, 1000)
+    drill.traffic.write(200)
+    drill.open()
+    drill.fault(drill.front.restart)
+    note("restarted", drill.settle())
+
+
 def test_10_one_stream_in_ten_reads_a_kilobyte_a_second(drill, topic, note):
     drill = drill(topic, 50, size=8000)
     traffic, tables = drill.traffic, drill.tables
@@ -120,3 +165,72 @@ def test_10_one_stream_in_ten_reads_a_kilobyte_a_second(drill, topic, note):
     note("events that they got, and the others", got)
     assert got[0] < got[1]
 
+
+class Subject(Table):
+    """Has a token in its URL and answers a challenge with the next one."""
+
+    LIFETIME_S, CHALLENGE_S = 20, 15
+
+    def __init__(self, address: tuple[str, int]):
+        super().__init__(address)
+        self.name = f"subject {id(self)}"
+        self.renewals: list[HttpReader] = []
+        self.watch: Callable[[HttpReader], None] = lambda request: None
+
+    def open(self) -> bool:
+        self.token = ec_key().mint(self.LIFETIME_S, sub=self.name)
+        self.target = in_url(self.token)
+        return super().open()
+
+    def on_change(self, change: Change) -> None:
+        if change.event != "challenge":
+            super().on_change(change)
+            return
+        headers = {"Content-Type": RENEWAL} | bearer(ec_key().mint(100, sub=self.name))
+        self.renewals.append(HttpReader(self.address, self.target, headers, "POST"))
+        self.watch(self.renewals[-1])
+
+
+def test_11_a_thousand_renewals_over_a_pool_of_two(drill, topic, note, tmp_path):
+    """test_renewal.py looks at the times; here it is about what the clients see of the topic."""
+    peers = tmp_path / "peers"
+    peers.mkdir(mode=0o700)
+    keys = Jwks(tmp_path / "jwks.json", ec_key())
+    options = keys.options("--peer-dir", str(peers), "--challenge", str(Subject.CHALLENGE_S))
+    drill = drill(topic, 1000, *KEY, *options, table=Subject)
+    drill.links = 4  # a socket for the peer, and a connection each way
+    drill.traffic.write(200)
+    for table in drill.tables:
+        table.watch = drill.crowd.watch
+    drill.open()
+    drill.crowd.run(lambda: all(table.renewals for table in drill.tables))
+    over = max(exp(table.token) for table in drill.tables) + 1
+    drill.crowd.run(lambda: time.monotonic() > over)
+    answers = Counter(answer.status for table in drill.tables for answer in table.renewals)
+    note("renewals", dict(answers))
+    assert answers.keys() == {204}
+    assert all(table.streams == 2 for table in drill.tables), "the two visits"
+    note("renewed", drill.settle())
+
+
+def as_many_as_possible(streams: int) -> int:
+    """lighttpd needs two descriptors for each."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return min(streams, (most - 1000) // 2)
+
+
+def test_12_five_thousand_clients_return_at_once(drill, topic, note):
+    drill = drill(topic, as_many_as_possible(5000), kind=HeldResponder)
+    drill.traffic.write(200)
+    drill.open()
+    drill.crowd.close()
+    drill.crowd.open()
+    note("all open again after s", round(drill.crowd.run(drill.all_started), 2))
+    drill.flow()
+    for responder in drill.pool:
+        responder.end(signal.SIGKILL)
+    for responder in drill.pool:
+        responder.start()
+    note("and after a crash", round(drill.wait_until_all_have_returned(), 2))
+    note("returned", drill.settle())

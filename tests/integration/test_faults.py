@@ -253,7 +253,8 @@ def has_all(stream: EventReader, records: int) -> bool:
     """Of the topic that there is now."""
     names = [event.event for event in stream.events]
     last = len(names) - 1 - names[::-1].index("reset") if "reset" in names else -1
-    return {event.data for event in stream.events[last + 1 :]} >= {b"%d" % n for n in range(records)}
+    data = {event.data for event in stream.events[last + 1 :]}
+    return data >= {b"%d" % n for n in range(records)}
 
 
 def test_a_topic_made_again_may_be_of_another_kind(kafka, topic, start):
