@@ -20,6 +20,7 @@ from sse import Event, HttpReader, parse_event
 SCALE = 1 / 20
 FIRST_RETRY_MS = 3000
 PACE_S = 0.1
+AT_ONCE = 2500  # come between two looks at what there is to read
 
 
 class Change(NamedTuple):
@@ -182,7 +183,7 @@ class Crowd:
         while not until():
             assert time.monotonic() < began + timeout, f"not within {timeout} s: {what or until}"
             assert not self.refusals, f"clients gave up for good: {self.refusals}"
-            for _ in range(100):  # then it is time to read again
+            for _ in range(AT_ONCE):
                 if not self._due or self._due[0][0] > time.monotonic():
                     break
                 *_, step, table = heapq.heappop(self._due)

@@ -226,6 +226,7 @@ def test_12_five_thousand_clients_return_at_once(drill, topic, note):
     drill.open()
     drill.crowd.close()
     drill.crowd.open()
+    note("all have come after s", round(drill.wait_until_all_have_returned(), 2))
     note("all open again after s", round(drill.crowd.run(drill.all_started), 2))
     drill.flow()
     for responder in drill.pool:
@@ -233,4 +234,5 @@ def test_12_five_thousand_clients_return_at_once(drill, topic, note):
     for responder in drill.pool:
         responder.start()
     note("and after a crash", round(drill.wait_until_all_have_returned(), 2))
+    note("all open again after s", round(drill.crowd.run(drill.all_started), 2))
     note("returned", drill.settle())
