@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from drill import LESS, Drill, Traffic
-from helpers import Process, answers, wait_until
+from helpers import Process, answers
 from kafka import Kafka
 from lighttpd import make_certificates
 from pool import Front, HeldResponder
