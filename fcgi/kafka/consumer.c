@@ -18,7 +18,7 @@ enum {
     DESCRIBE_TIMEOUT_MS = 5000,
     DELETE_RETENTION_MS = 86400000, /* Kafka's default */
     STUCK_MS = 10000,
-    OUTAGE_MS = 3000,
+    OUTAGE_MS = 7000, /* no more than that of one counts as standing still */
 };
 
 struct partition {
@@ -59,6 +59,7 @@ struct consumer {
     rd_kafka_resp_err_t suspected;    /* what the last survey said */
     rd_kafka_resp_err_t trouble;      /* 0: none; logged once per change */
     char reason[256];                 /* librdkafka's last words about a broker */
+    char bad[256];                    /* and about an answer that it could not take; empty: none */
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
@@ -179,6 +180,8 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
 
     (void)rk;
     snprintf(c->reason, sizeof c->reason, "%s", reason);
+    if (err == RD_KAFKA_RESP_ERR__BAD_MSG) /* "... increase receive.message.max.bytes" */
+        snprintf(c->bad, sizeof c->bad, "%s", reason);
     if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL) {
         if (c->trouble != err)
             log_error("kafka: %s", reason);
@@ -309,12 +312,12 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 
 /* -- surveys -- */
 
-/* There is more to read, the broker answers, and still nothing comes. */
+/* There is more to read, or nobody knows, the brokers answer, and still nothing comes. */
 static void look_if_stuck(struct consumer *c, int32_t i)
 {
     struct partition *p = &c->partitions[i];
     int64_t now = c->answered_ms;
-    bool waits = p->started && !c->held && p->has_leader && p->seen_end > p->next;
+    bool waits = p->started && !c->held && p->has_leader && (p->end < 0 || p->seen_end > p->next);
 
     if (!waits || p->next != p->stood_at) {
         if (p->stuck)
@@ -325,8 +328,8 @@ static void look_if_stuck(struct consumer *c, int32_t i)
     } else if (!p->stuck && now - p->stood_since_ms >= STUCK_MS) {
         p->stuck = true;
         c->stuck_ever++;
-        log_error("kafka: %s[%d] is stuck at %lld: its log goes on to %lld and the broker answers",
-                  c->topic, i, (long long)p->next, (long long)p->seen_end);
+        log_error("kafka: %s[%d] is stuck at %lld though the brokers answer%s%s", c->topic, i,
+                  (long long)p->next, c->bad[0] ? ": " : "", c->bad);
     }
 }
 
@@ -388,7 +391,7 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
         on_surveyed_partition(c, i, &r->partitions[i], r->ticket);
 }
 
-/* What lies between two answers counts, but not a long outage. */
+/* What lies between two answers counts, but not much of a long outage. */
 static void note_answer(struct consumer *c)
 {
     int64_t now = loop_now_ms(), since = now - c->answer_at_ms;
@@ -651,7 +654,9 @@ int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
 
 bool consumer_has_leader(const struct consumer *c, int32_t partition)
 {
-    return c->partitions[partition].has_leader;
+    const struct partition *p = &c->partitions[partition];
+
+    return p->has_leader && !p->stuck;
 }
 
 bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)

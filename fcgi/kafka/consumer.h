@@ -68,6 +68,7 @@ bool consumer_ready(const struct consumer *c);
 int64_t consumer_end(const struct consumer *c, int32_t partition);
 /* The end by the last survey; -1: that one did not get it. */
 int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition);
+/* It has a leader that gives us its records: one that is stuck counts as none. */
 bool consumer_has_leader(const struct consumer *c, int32_t partition);
 /* Everything below `end` was handed on, or is not for us: an open transaction holds the rest. */
 bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end);
