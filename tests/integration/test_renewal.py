@@ -44,6 +44,10 @@ def peers(tmp_path: Path) -> Path:
     return directory
 
 
+def sockets(directory: Path) -> list[Path]:
+    return [path for path in directory.iterdir() if path.is_socket()]
+
+
 @pytest.fixture
 def pool(start, keys, peers) -> Callable[..., list[Responder]]:
     """pool(n): responders that have found each other."""
@@ -52,10 +56,10 @@ def pool(start, keys, peers) -> Callable[..., list[Responder]]:
         own = keys.options("--challenge", str(WINDOW), "--peer-dir", str(peers), *options)
         if not topic:  # requests are answered without a Kafka
             topic, parts["brokers"] = "events", f"127.0.0.1:{free_port()}"
-        before = len(list(peers.iterdir()))
+        before = len(sockets(peers))
         started = [start(topic, *own, **parts) for _ in range(n)]
         # It listens for requests before it joins; each looks round when it has something to tell.
-        wait_until(lambda: len(list(peers.iterdir())) == before + n, what="the pool")
+        wait_until(lambda: len(sockets(peers)) == before + n, what="the pool")
         for responder in started:
             assert renew(responder, rsa_key().mint(sub="nobody")) == 204
         return started
@@ -421,8 +425,8 @@ def test_responders_of_other_kinds_keep_apart(start, keys, peers):
         responder("--scope", "x"),
         responder("--scope-claim", "scp"),
     ]
-    wait_until(lambda: len(list(peers.iterdir())) == 7)
-    names = [path.name.split("-")[0] for path in peers.iterdir()]
+    wait_until(lambda: len(sockets(peers)) == 7)
+    names = [path.name.split("-")[0] for path in sockets(peers)]
     assert len(set(names)) == 7, names
     assert renew(one, rsa_key().mint()) == 204
     for other in others:
@@ -433,12 +437,12 @@ def test_responders_of_other_kinds_keep_apart(start, keys, peers):
 def test_a_killed_responder_leaves_nothing_that_matters(pool, peers):
     here, there = pool(2)
     there.end(signal.SIGKILL)  # its name stays
-    assert len(list(peers.iterdir())) == 2
+    assert len(sockets(peers)) == 2
     stream = at_responder(here, token := rsa_key().mint(2))
     new = rsa_key().mint(3)
     assert renew(here, new, token) == 204
     assert_challenge(stream.next(), new)
-    wait_until(lambda: len(list(peers.iterdir())) == 1, what="its name to go")
+    wait_until(lambda: len(sockets(peers)) == 1, what="its name to go")
     [third] = pool(1)
     late = rsa_key().mint(60)
     second = at_responder(third, again := rsa_key().mint(2))
@@ -448,7 +452,7 @@ def test_a_killed_responder_leaves_nothing_that_matters(pool, peers):
     with pytest.raises(BlockingIOError):
         while second.sock.recv(4096):
             pass
-    assert len(list(peers.iterdir())) == 2
+    assert len(sockets(peers)) == 2
 
 
 def test_a_renewal_reaches_a_peer_that_was_stopped_meanwhile(pool):
@@ -514,7 +518,7 @@ def test_a_responder_that_starts_is_not_cut_off_from_the_pool(pool, keys, start,
         here, there = pool(2)
         token, new = rsa_key().mint(60), rsa_key().mint(61)
         assert renew(here, new, token) == renew(there, new, token) == 204
-        assert len(list(peers.iterdir())) == 2
+        assert len(sockets(peers)) == 2
         here.stop()
         there.stop()
         assert not list(peers.iterdir())
