@@ -183,7 +183,7 @@ def test_a_stream_has_an_age_that_no_renewal_changes(pool):
     assert stream.next().raw == CHALLENGE
     assert renew(responder, later, token) == 204
     stream.wait_end()
-    assert 1.9 < time.monotonic() - began < 2 + LATE
+    assert 1.7 < time.monotonic() - began < 2 + LATE  # it draws 0.9 to 1 of the age
 
 
 # Renewals
