@@ -204,6 +204,12 @@ class Kafka(Broker):
         encoded = [None if text is None else text.encode() for text in (key, value)]
         return self.produce(topic, Record(*encoded, partition))[0]
 
+    def end(self, topic: str) -> int:
+        """The offset behind partition 0's last record or marker."""
+        command = ["kcat", "-Q", "-b", self.brokers, "-t", f"{topic}:0:-1"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return int(said.split()[-1])
+
     def kcat(self, topic: str, key: str, line: str) -> None:
         """As the user types it: echo LINE | kcat -P -b HOST:PORT -t TOPIC -k KEY"""
         command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-k", key]

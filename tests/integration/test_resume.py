@@ -271,6 +271,7 @@ def test_a_hole_of_kafka_that_may_have_been_a_delete_is_a_reset(kafka, start):
         producer.begin_transaction()
         kafka.produce(topic, Record(b"a", b"0", timestamp=old), producer=producer)
         producer.commit_transaction(30)  # takes the offset 1: a hole, as a cleaned delete is
+        wait_until(lambda: kafka.end(topic) == 2, what="the transaction's marker")
         kafka.put(topic, "b", "2")
         kafka.put(topic, "c", "3")
         responder = start(topic)
