@@ -22,9 +22,12 @@ def inherited_by_children(pid: int) -> list[str]:
     """What a program would get that this one starts, but for the standard streams."""
     found = []
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        info = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
+        try:
+            info = Path(f"/proc/{pid}/fdinfo/{entry.name}").read_text()
+            standard = int(entry.name) <= 2 and not stat.S_ISSOCK(entry.stat().st_mode)
+        except FileNotFoundError:
+            continue  # closed in between: librdkafka connects again and again
         flags = next(int(line.split()[1], 8) for line in info.splitlines() if "flags" in line)
-        standard = int(entry.name) <= 2 and not stat.S_ISSOCK(entry.stat().st_mode)
         if not flags & O_CLOEXEC and not standard:
             found.append(f"{entry.name}: {os.readlink(entry)}")
     return found
