@@ -19,7 +19,8 @@
 #define SKF_VERSION "0"
 #endif
 
-enum kind { TEXT, NUMBER, CHOICE, LIST, FLAG };
+/* AUTO: a number that may be "auto", kept as -1. */
+enum kind { TEXT, NUMBER, AUTO, CHOICE, LIST, FLAG };
 
 /* One option: the command line, the file and --help are made from this table. */
 struct option_def {
@@ -51,8 +52,8 @@ static const struct option_def options[] = {
      "a comment after that much silence"},
     {"retry", "MS", 0, NUMBER, AT(retry_ms), 100, 600000, NULL, "2000",
      "what clients wait before they come back, times 0.5 to 1.5"},
-    {"flush-interval", "MS", 0, NUMBER, AT(flush_ms), 0, 1000, NULL, "10",
-     "at most one write per stream in that time"},
+    {"flush-interval", "MS|auto", 0, AUTO, AT(flush_ms), 0, 1000, NULL, "auto",
+     "at most one write per stream in that time; auto: on average 40 us per stream, up to 100 ms"},
     {"compact", "WHEN", 0, CHOICE, AT(compact), 0, 0, "auto|on|off", "auto",
      "newest record per key only: auto asks for the topic's policy"},
     {"cache-bytes", "BYTES", 0, NUMBER, AT(cache_bytes), 1 << 16, INT64_MAX, NULL, "1073741824",
@@ -161,10 +162,20 @@ static enum config_result set_number(struct config *c, const struct option_def *
     return CONFIG_OK;
 }
 
-static enum config_result set_value(struct config *c, const struct option_def *o, const char *value)
+static enum config_result read_number(struct config *c, const struct option_def *o,
+                                      const char *value)
 {
     char *end;
 
+    errno = 0;
+    long long n = strtoll(value, &end, 10);
+    if (errno != 0 || end == value || *end != 0)
+        return fail("%s: must be a whole number%s", o->name, o->kind == AUTO ? " or auto" : "");
+    return set_number(c, o, n);
+}
+
+static enum config_result set_value(struct config *c, const struct option_def *o, const char *value)
+{
     if (*value == 0 && (o->kind == TEXT || o->kind == LIST))
         return fail("%s: must not be empty", o->name);
     switch (o->kind) {
@@ -181,16 +192,18 @@ static enum config_result set_value(struct config *c, const struct option_def *o
         free(*text_at(c, o));
         *text_at(c, o) = mem_strdup(value);
         return CONFIG_OK;
+    case AUTO:
+        if (strcmp(value, "auto") == 0) {
+            *number_at(c, o) = -1;
+            return CONFIG_OK;
+        }
+        return read_number(c, o, value);
     case CHOICE:
         if (!read_choice(o->choices, value, number_at(c, o)))
             return fail("%s: must be one of %s", o->name, o->choices);
         return CONFIG_OK;
     default:
-        errno = 0;
-        long long n = strtoll(value, &end, 10);
-        if (errno != 0 || end == value || *end != 0)
-            return fail("%s: must be a whole number", o->name);
-        return set_number(c, o, n);
+        return read_number(c, o, value);
     }
 }
 
@@ -260,6 +273,8 @@ static const char *mismatch(const struct option_def *o, const json_t *value)
     switch (o->kind) {
     case NUMBER:
         return json_is_integer(value) ? NULL : "a whole number";
+    case AUTO:
+        return json_is_integer(value) || json_is_string(value) ? NULL : "a whole number or auto";
     case FLAG:
         return json_is_boolean(value) ? NULL : "true or false";
     case LIST:
@@ -279,7 +294,7 @@ static enum config_result set_json(struct config *c, const struct option_def *o,
     json_t *one;
     enum config_result result = CONFIG_OK;
 
-    if (o->kind == NUMBER)
+    if (json_is_integer(value))
         return set_number(c, o, json_integer_value(value));
     if (o->kind == FLAG)
         *number_at(c, o) = json_is_true(value);

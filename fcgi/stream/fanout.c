@@ -1,6 +1,7 @@
 #include "stream/fanout.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -15,6 +16,9 @@ enum {
     REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
     FLUSH_STREAMS = 256,      /* between two looks at everything else */
     REPLAY_STREAMS = 16,
+    FLUSH_US = 40, /* of each stream: a write costs the front and us some 20 us, half a core */
+    FLUSH_MAX_MS = 100,
+    FLUSHES_SAVED = 3, /* intervals that were not used, to be used at once */
     EXPIRE_MS = 1000,
     LAST_CALL_MS = 2000,
 };
@@ -40,10 +44,10 @@ struct fanout {
 
     struct task flush, replay;
     struct timer *flush_timer, *keepalive_timer, *expire_timer;
-    size_t flush_left; /* streams of the round under way */
-    int64_t flushed_at_ms;
-    uint64_t unflushed; /* bytes since the last round began */
-    uint64_t flushing;  /* bytes of the round under way */
+    size_t flush_left;    /* streams of the round under way */
+    int64_t flush_due_ms; /* not before that */
+    uint64_t unflushed;   /* bytes since the last round began */
+    uint64_t flushing;    /* bytes of the round under way */
 };
 
 /* -- lists -- */
@@ -283,12 +287,32 @@ static void hold_if_behind(struct fanout *f)
     consumer_hold(f->consumer, f->unflushed + f->flushing > BACKLOG_BYTES / 2);
 }
 
+/* A flush of all who are ready begins: when may the next one?  By itself the interval grows with
+ * the streams, and limits the mean only: at a low rate nothing ever waits for it, however the
+ * records fall. */
+static void set_flush_due(struct fanout *f, int64_t now)
+{
+    int64_t interval = f->config.flush_ms, saved = 0;
+
+    if (interval < 0) {
+        interval = (int64_t)f->count[STREAM_READY] * FLUSH_US / 1000;
+        if (interval > FLUSH_MAX_MS)
+            interval = FLUSH_MAX_MS;
+        saved = FLUSHES_SAVED * interval;
+    }
+    if (f->flush_due_ms > now) /* so much had come that it went early */
+        f->flush_due_ms = now;
+    if (f->flush_due_ms < now - saved)
+        f->flush_due_ms = now - saved;
+    f->flush_due_ms += interval;
+}
+
 /* The first event after a quiet time goes at once; in a stream of them, one flush in a while. */
 static void schedule_flush(struct fanout *f)
 {
     if (f->unflushed == 0 || f->flush_left > 0 || f->flush.queued)
         return;
-    int64_t wait = f->flushed_at_ms + f->config.flush_ms - loop_now_ms();
+    int64_t wait = f->flush_due_ms - loop_now_ms();
     if (wait <= 0 || f->unflushed >= FLUSH_BYTES)
         loop_defer(f->loop, &f->flush);
     else if (!timer_running(f->flush_timer))
@@ -304,7 +328,7 @@ static void run_flush(void *arg)
         f->flush_left = f->count[STREAM_READY];
         f->flushing = f->unflushed;
         f->unflushed = 0;
-        f->flushed_at_ms = now;
+        set_flush_due(f, now);
     }
     for (int i = 0; i < FLUSH_STREAMS && f->flush_left > 0; i++, f->flush_left--) {
         struct stream *s = TAILQ_FIRST(&f->in[STREAM_READY]);
@@ -406,6 +430,8 @@ static void look_if_caught_up(struct fanout *f, int32_t n, int64_t now)
     if (!f->first.set)
         mark_set(&f->first, f->consumer, n, now);
     f->stats.caught_up = mark_reached(&f->first, f->consumer, now);
+    if (f->stats.caught_up)
+        malloc_trim(0); /* what librdkafka has freed of a large topic would stay ours for ever */
 }
 
 static void start_waiting(struct fanout *f)

@@ -37,7 +37,7 @@ struct fanout_stats {
 struct fanout_config {
     enum event_id event_id;
     int64_t keepalive_ms;
-    int64_t flush_ms; /* at most one flush of a stream in that time */
+    int64_t flush_ms; /* at most one flush of a stream in that time; -1: as many streams need */
     size_t cache_bytes;
 };
 

@@ -128,7 +128,7 @@ static void brokers_and_topic_are_enough(void **state)
     assert_int_equal(config.log_level, LOG_INFO);
     assert_int_equal(config.keepalive_s, 15);
     assert_int_equal(config.retry_ms, 2000);
-    assert_int_equal(config.flush_ms, 10);
+    assert_int_equal(config.flush_ms, -1);
     assert_int_equal(config.cache_bytes, 1 << 30);
     assert_int_equal(config.standby, 0);
     assert_int_equal(config.drain_s, 5);
@@ -212,6 +212,7 @@ static void what_is_no_whole_number_is_refused(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         refused("keepalive: must be a whole number", "--keepalive", bad[i]);
+    refused("flush-interval: must be a whole number or auto", "--flush-interval", "Auto");
 }
 
 static void a_choice_is_one_of_its_words(void **state)

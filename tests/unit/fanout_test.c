@@ -66,9 +66,11 @@ static struct loop *loop;
 static struct fanout *fanout;
 static struct consumer_handler topic;
 
+static int64_t flush_ms = FLUSH_MS;
+
 static void start_with(enum event_id form, size_t cache_bytes)
 {
-    const struct fanout_config config = {form, KEEPALIVE_MS, FLUSH_MS, cache_bytes};
+    const struct fanout_config config = {form, KEEPALIVE_MS, flush_ms, cache_bytes};
 
     memset(&consumer, 0, sizeof consumer);
     loop = loop_new();
@@ -401,6 +403,37 @@ static void every_one_of_many_streams_gets_each_event(void **state)
     for (int i = 0; i < MANY; i++)
         leave(&clients[i]);
     assert_int_equal(fanout_count(fanout), 0);
+}
+
+/* 500 streams: 20 ms on average, but nothing waits for a few events close together. */
+static void by_itself_the_interval_grows_with_the_streams(void **state)
+{
+    enum { MANY = 500, INTERVAL_MS = 20, AT_ONCE = 4 };
+    static struct client clients[MANY];
+
+    (void)teardown(state);
+    flush_ms = -1;
+    setup(state);
+    flush_ms = FLUSH_MS;
+    make_topic(true, 1);
+    for (int i = 0; i < MANY; i++)
+        clients[i] = open_client(NULL);
+    fake_loop_pass(1000);
+    for (int i = 0; i < AT_ONCE; i++) {
+        produce(0, "a", "1");
+        settle();
+        check_data(&clients[MANY - 1], "1");
+    }
+    produce(0, "a", "2");
+    settle();
+    fake_loop_pass(INTERVAL_MS - 1);
+    check_data(&clients[0], "1 1 1 1");
+    check_data(&clients[MANY - 1], "");
+    fake_loop_pass(1);
+    check_data(&clients[0], "2");
+    check_data(&clients[MANY - 1], "2");
+    for (int i = 0; i < MANY; i++)
+        leave(&clients[i]);
 }
 
 static void a_request_with_another_id_gets_the_same_with_its_id(void **state)
@@ -1673,6 +1706,7 @@ int main(void)
         T(the_first_event_after_a_quiet_time_goes_at_once),
         T(the_next_one_waits_for_the_flush_interval),
         T(every_one_of_many_streams_gets_each_event),
+        T(by_itself_the_interval_grows_with_the_streams),
         T(a_request_with_another_id_gets_the_same_with_its_id),
         T(ids_have_the_form_that_is_configured),
         T(a_silent_stream_gets_a_comment),
