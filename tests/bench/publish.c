@@ -1,4 +1,4 @@
-/* publish - writes numbered records, each stamped with its time, to a topic:
+/* publish - writes numbered records, each stamped with its time, to a topic, or posts them by HTTP:
  *
  *   key k17, value {"seq":17,"at":1700000000000000000,"pad":"......"} */
 #include <getopt.h>
@@ -8,12 +8,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "post.h"
 #include "tool.h"
 
 enum { VALUE_MIN = 80, VALUE_MAX = 900000, FLUSH_MS = 60000, FULL_WAIT_MS = 10 };
 
 struct job {
-    const char *brokers, *topic;
+    const char *brokers, *topic; /* or: */
+    const char *url;
     int64_t count, keys, rate;
     size_t size;
 };
@@ -21,6 +23,7 @@ struct job {
 static void usage(void)
 {
     puts("usage: publish -b HOST:PORT -t TOPIC [-n COUNT] [-k KEYS] [-r RATE] [-s BYTES]\n"
+         "       publish -u http://ADDRESS:PORT/PATH [-n COUNT] [-r RATE] [-s BYTES]\n"
          "  -n  records (1)\n"
          "  -k  different keys, taken in turn (as many as records)\n"
          "  -r  records a second (0: as fast as it goes)\n"
@@ -32,13 +35,16 @@ static struct job read_options(int argc, char **argv)
     struct job job = {.count = 1, .size = 200};
     int option;
 
-    while ((option = getopt(argc, argv, "b:t:n:k:r:s:h")) != -1) {
+    while ((option = getopt(argc, argv, "b:t:u:n:k:r:s:h")) != -1) {
         switch (option) {
         case 'b':
             job.brokers = optarg;
             break;
         case 't':
             job.topic = optarg;
+            break;
+        case 'u':
+            job.url = optarg;
             break;
         case 'n':
             job.count = number("-n", optarg, 1, INT64_MAX);
@@ -59,7 +65,8 @@ static struct job read_options(int argc, char **argv)
             exit(2);
         }
     }
-    if (job.brokers == NULL || job.topic == NULL || optind < argc) {
+    bool to_kafka = job.brokers != NULL && job.topic != NULL;
+    if (to_kafka == (job.url != NULL) || optind < argc) {
         usage();
         exit(2);
     }
@@ -119,36 +126,52 @@ static void fill_value(char *value, size_t size, int64_t seq)
     memcpy(value + size - 2, "\"}", 2);
 }
 
-static void publish_one(rd_kafka_t *kafka, const struct job *job, char *value, int64_t seq)
+static void produce(rd_kafka_t *kafka, const struct job *job, const char *value, int64_t seq)
 {
     char key[32];
     int key_len = snprintf(key, sizeof key, "k%lld", (long long)(seq % job->keys));
     rd_kafka_resp_err_t err;
 
-    fill_value(value, job->size, seq);
-    while ((err = rd_kafka_producev(
-                kafka, RD_KAFKA_V_TOPIC(job->topic), RD_KAFKA_V_KEY(key, (size_t)key_len),
-                RD_KAFKA_V_VALUE(value, job->size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+    while ((err = rd_kafka_producev(kafka, RD_KAFKA_V_TOPIC(job->topic),
+                                    RD_KAFKA_V_KEY(key, (size_t)key_len),
+                                    RD_KAFKA_V_VALUE((void *)(uintptr_t)value, job->size),
+                                    RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END)) ==
+           RD_KAFKA_RESP_ERR__QUEUE_FULL)
         rd_kafka_poll(kafka, FULL_WAIT_MS);
     if (err)
         die("%s", rd_kafka_err2str(err));
     rd_kafka_poll(kafka, 0);
 }
 
+static void publish(const struct job *job, rd_kafka_t *kafka, struct post *post)
+{
+    char *value = allocate(job->size, 1);
+    int64_t began_ns = steady_ns();
+
+    for (int64_t seq = 0; seq < job->count; seq++) {
+        wait_for_turn(job, began_ns, seq);
+        fill_value(value, job->size, seq);
+        if (post != NULL)
+            post_send(post, value, job->size);
+        else
+            produce(kafka, job, value, seq);
+    }
+    free(value);
+}
+
 int main(int argc, char **argv)
 {
     struct job job = read_options(argc, argv);
-    rd_kafka_t *kafka = new_producer(&job);
-    char *value = allocate(job.size, 1);
-    int64_t began_ns = steady_ns();
 
-    for (int64_t seq = 0; seq < job.count; seq++) {
-        wait_for_turn(&job, began_ns, seq);
-        publish_one(kafka, &job, value, seq);
+    if (job.url != NULL) {
+        struct post *post = post_open(job.url);
+        publish(&job, NULL, post);
+        post_close(post);
+        return 0;
     }
+    rd_kafka_t *kafka = new_producer(&job);
+    publish(&job, kafka, NULL);
     if (rd_kafka_flush(kafka, FLUSH_MS))
         die("records not delivered within %d s", FLUSH_MS / 1000);
     rd_kafka_destroy(kafka);
-    free(value);
 }

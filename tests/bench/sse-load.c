@@ -88,12 +88,15 @@ static void check_order(struct stream *s, int64_t seq)
 static void on_line(void *arg, const char *line, size_t n)
 {
     static const char data[] = "data:";
-    const size_t skip = sizeof data - 1;
+    size_t skip = sizeof data - 1;
     struct stream *s = arg;
     struct load *l = s->load;
     struct stamp stamp;
 
-    if (n < skip || memcmp(line, data, skip) != 0 || !stamp_read(line + skip, n - skip, &stamp))
+    if (n <= skip || memcmp(line, data, skip) != 0)
+        return;
+    skip += line[skip] == ' ';
+    if (!stamp_read(line + skip, n - skip, &stamp))
         return;
     check_order(s, stamp.seq);
     s->events++;
