@@ -11,7 +11,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { LONG_TURN_MS = 1000 };
+enum {
+    EVENTS_MS = 5, /* of what is ready in one turn */
+    LONG_TURN_MS = 1000,
+};
 enum { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITIES };
 
 struct watch {
@@ -96,6 +99,14 @@ static void begin_turn(struct loop *loop)
 {
     if (loop->turn_began_ms == 0)
         loop->turn_began_ms = loop_now_ms();
+}
+
+/* Thousands may be ready at once: the others keep their place, behind what is urgent and what was
+ * deferred. */
+static void end_events_in_time(struct loop *loop)
+{
+    if (loop_now_ms() - loop->turn_began_ms >= EVENTS_MS)
+        event_base_loopbreak(loop->base);
 }
 
 static void end_turn(struct loop *loop)
@@ -197,15 +208,17 @@ void loop_cancel(struct loop *loop, struct task *task)
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *watch = arg;
+    struct loop *loop = watch->loop; /* the watch may be freed meanwhile */
 
     (void)fd;
-    begin_turn(watch->loop);
+    begin_turn(loop);
     if (watch->urgent) {
         event_del(&watch->event);
-        watch->loop->served = watch;
+        loop->served = watch;
     }
     watch->ready(watch->arg,
                  ((what & EV_READ) ? LOOP_READ : 0) | ((what & EV_WRITE) ? LOOP_WRITE : 0));
+    end_events_in_time(loop);
 }
 
 static void watch_add(struct watch *watch, int fd, int what)

@@ -396,7 +396,7 @@ static void begin(struct stream *s)
     resume_free(s->resume);
     s->resume = NULL;
     set_state(s, STREAM_REPLAYING);
-    pump(s, loop_now_ms());
+    loop_defer(f->loop, &f->replay); /* thousands may begin at once */
 }
 
 static void start(struct stream *s)

@@ -484,6 +484,33 @@ static void a_silent_stream_gets_a_comment(void **state)
     leave(&c);
 }
 
+/* Each costs as much as the cache is large: the loop must get round meanwhile. */
+static void streams_that_begin_together_take_turns(void **state)
+{
+    enum { MANY = 40 };
+    struct client clients[MANY];
+    size_t begun = 0;
+
+    (void)state;
+    for (int i = 0; i < MANY; i++)
+        clients[i] = open_client(NULL);
+    consumer.ready = true;
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 1);
+    topic.on_origin(topic.arg, 0, 0);
+    produce(0, "a", "1");
+    topic.on_settled(topic.arg);
+    fake_loop_turn();
+    for (int i = 0; i < MANY; i++)
+        begun += clients[i].stream->state == STREAM_READY;
+    assert_in_range(begun, 1, MANY / 2);
+    fake_loop_settle();
+    for (int i = 0; i < MANY; i++) {
+        check_data(&clients[i], "1");
+        leave(&clients[i]);
+    }
+}
+
 static void a_stream_that_waits_for_kafka_gets_comments_too(void **state)
 {
     (void)state;
@@ -1710,6 +1737,7 @@ int main(void)
         T(a_request_with_another_id_gets_the_same_with_its_id),
         T(ids_have_the_form_that_is_configured),
         T(a_silent_stream_gets_a_comment),
+        T(streams_that_begin_together_take_turns),
         T(a_stream_that_waits_for_kafka_gets_comments_too),
         T(an_event_puts_the_comment_off),
         T(each_stream_has_its_own_silence),

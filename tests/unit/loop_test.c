@@ -419,6 +419,43 @@ static void the_clock_does_not_go_back(void **state)
     assert_true(loop_wall_ms() > INT64_C(1700000000000));
 }
 
+/* -- many that are ready at once -- */
+
+static void take_2_ms(void *arg, int what)
+{
+    (void)arg;
+    (void)what;
+    clock_ms += 2;
+    note('e');
+    if (strlen(notes) == 8)
+        loop_stop(loop);
+}
+
+/* Eight descriptors of 2 ms: after 6 ms the others wait for the next turn. */
+static void what_is_deferred_does_not_wait_for_all_that_are_ready(void **state)
+{
+    enum { READY = 8 };
+    struct watch *watches[READY];
+    STEP(t);
+    int fds[READY][2];
+
+    (void)state;
+    clock_ms = 5000;
+    for (int i = 0; i < READY; i++) {
+        small_socketpair(fds[i]);
+        watches[i] = watch_new(loop, fds[i][0], LOOP_WRITE, take_2_ms, NULL);
+    }
+    loop_defer(loop, &t.task);
+    loop_run(loop);
+    assert_memory_equal(notes, "eeete", 5);
+    assert_int_equal(loop_turns(loop)->longest_ms, 6);
+    for (int i = 0; i < READY; i++) {
+        watch_free(watches[i]);
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+}
+
 /* -- long turns -- */
 
 struct work {
@@ -602,6 +639,7 @@ int main(void)
         T(a_stopped_timer_is_not_due),
         T(each_signal_is_told_to_those_who_asked),
         T(the_clock_does_not_go_back),
+        T(what_is_deferred_does_not_wait_for_all_that_are_ready),
         T(a_turn_of_over_a_second_is_long),
         T(a_turn_of_a_second_is_not),
         T(each_turn_is_counted_for_itself),
