@@ -3,11 +3,13 @@
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.append(str(REPOSITORY / "tests" / "integration"))
+import fastcgi  # noqa: E402: it is there, now
+
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -159,19 +164,29 @@ class Bench:
         words = [word for name, n in what.items() for word in (letters[name], n)]
         return self.start("publish", *target, *words)
 
-    def load(self, streams: int, expect: int = 0, timeout_s: int = 120) -> Load:
+    def load(self, streams: int, *options: object, expect: int = 0, timeout_s: int = 120) -> Load:
         address = "{}:{}".format(*self.http)
-        words = ["-n", streams, "-e", expect, "-t", timeout_s, address]
+        words = ["-n", streams, "-e", expect, "-t", timeout_s, *options, address]
         return Load(self.start("sse-load", *words, stdout=subprocess.PIPE))
 
     def socket(self, number: int) -> str:
         return str(self.directory / f"responder-{number}.sock")
 
-    def responder(self, topic: str, number: int = 0) -> Server:
+    def responder(self, topic: str, *options: object, number: int = 0) -> Server:
         program = self.build / "sse-kafka-fanout"
         command = [program, "-b", self.brokers, "-t", topic, "--listen", self.socket(number)]
-        log = self.directory / f"responder-{number}.log"
-        return Server("responder", command + self.options.responder, self.socket(number), log)
+        command += [*options, *self.options.responder]
+        return Server(
+            "responder", command, self.socket(number), self.directory / f"responder-{number}.log"
+        )
+
+    def longest_turn_ms(self) -> int:
+        """Of the first responder's loop, since its start."""
+        pairs = fastcgi.cgi("GET", "/metrics", {}) | {"SKF_ADMIN": "1"}
+        reader = fastcgi.FastCgiReader(self.socket(0), fastcgi.request(pairs.items()))
+        text = reader.wait_end().body.decode()
+        reader.close()
+        return int(float(re.search(r"^\w+longest_turn_\w+(?:{.*})? (\S+)$", text, re.M)[1]))
 
     def lighttpd(self) -> Server:
         config = self.directory / "lighttpd.conf"
@@ -203,12 +218,13 @@ $HTTP["url"] == "/events" {{
 """
 
     @contextmanager
-    def ours(self) -> Iterator["Service"]:
+    def ours(self, *options: object) -> Iterator["Service"]:
         topic = self.topic()
         with ExitStack() as stack:
-            responders = [self.responder(topic, n) for n in range(self.options.responders)]
-            for responder in responders:
-                stack.callback(responder.stop)
+            responders = []
+            for number in range(self.options.responders):
+                responders.append(self.responder(topic, *options, number=number))
+                stack.callback(responders[-1].stop)
             front = self.lighttpd()
             stack.callback(front.stop)
             # The first stream is served when the topic has been read.
