@@ -25,7 +25,7 @@ def chromium(directory: Path) -> webdriver.Chrome:
         "/usr/bin/chromedriver", port=free_port(), log_path=str(directory / "chromedriver.log")
     )
     driver = webdriver.Chrome(service=service, options=options)
-    driver.set_page_load_timeout(30)
+    driver.set_page_load_timeout(60)
     return driver
 
 
@@ -48,7 +48,7 @@ class Page:
         return self.driver.find_element(By.ID, "state").get_attribute("data-state")
 
     def wait_state(self, name: str) -> None:
-        wait_until(lambda: self.state() == name, timeout=40, what=f"the page is {name}")
+        wait_until(lambda: self.state() == name, timeout=100, what=f"the page is {name}")
 
     def messages(self) -> list[list[str]]:
         """[kind, text] of each, newest first."""
@@ -61,7 +61,7 @@ class Page:
         """Until these are the newest messages, the newest first."""
         wait_until(
             lambda: [text for kind, text in self.messages()][: len(newest)] == list(newest),
-            timeout=40,
+            timeout=100,
             what=f"{newest} on the page",
         )
 
@@ -72,7 +72,7 @@ class Page:
         )
 
     def wait_table(self, **rows: str) -> None:
-        wait_until(lambda: self.table() == rows, timeout=40, what=f"{rows} in the table")
+        wait_until(lambda: self.table() == rows, timeout=100, what=f"{rows} in the table")
 
     def console(self) -> list[str]:
         """All that the page and the browser have said on it until now."""

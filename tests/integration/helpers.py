@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,41 @@ BUILD = REPOSITORY / "build"
 PROGRAM = Path(os.environ.get("SKF_PROGRAM", BUILD / "sse-kafka-fanout")).resolve()
 SANITIZED = os.environ.get("SKF_SANITIZED") == "1"
 
-# Below those that the kernel gives to clients; at random, for two runs may go on at once.
-_ports = iter(random.sample(range(21000, 23000, 2), 1000))
+# How long a test waits for what has to come. A bound that is itself the point of a test is its own.
+PATIENCE_S = 60
+
+# Below the ports that the kernel gives to clients.
+PORTS, PORTS_OF_A_RUN = range(12000, 32000), 2500
+_ports: Iterator[int] = iter(())
+_claim = socket.socket(type=socket.SOCK_DGRAM)
 
 
 def free_port() -> int:
     """A port that nobody listens on, nor on the next one; never the same one twice."""
-    return next(p for p in _ports if not any(answers(a) for a in addresses(p) + addresses(p + 1)))
+    for port in _ports:
+        if not any(answers(a) for a in addresses(port) + addresses(port + 1)):
+            return port
+    _claim_ports()
+    return free_port()
+
+
+def _claim_ports() -> None:
+    """Of another run, that goes on at the same time, no port may become ours between our look at it
+    and its server's start, nor be taken by a server where ours has to find nobody. So each run has
+    a range, and says so by a UDP socket on its first port."""
+    global _ports, _claim
+    starts = range(PORTS.start, PORTS.stop, PORTS_OF_A_RUN)
+    for start in random.sample(starts, len(starts)):
+        claim = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            claim.bind(("127.0.0.1", start))
+        except OSError:
+            claim.close()
+            continue
+        _claim.close()
+        _claim, _ports = claim, iter(range(start, start + PORTS_OF_A_RUN, 2))
+        return
+    raise AssertionError("no ports are left")
 
 
 def addresses(port: int) -> list[tuple[str, int]]:
@@ -48,7 +77,7 @@ def listening_addresses(port: int) -> set[str]:
     return addresses
 
 
-def connect(address: tuple[str, int] | str, timeout: float = 10) -> socket.socket:
+def connect(address: tuple[str, int] | str, timeout: float = PATIENCE_S) -> socket.socket:
     """A TCP connection to (host, port), or one to the Unix socket of that path."""
     if isinstance(address, tuple):
         return socket.create_connection(address, timeout)
@@ -62,14 +91,22 @@ def connect(address: tuple[str, int] | str, timeout: float = 10) -> socket.socke
     return sock
 
 
-def wait_until(condition: Callable[[], Any], timeout: float = 20, what: str = "") -> Any:
-    """The first true value of condition()."""
+def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE_S, what: str = "") -> Any:
+    """The first true value of condition(), which is asked once more when the time is up."""
     deadline = time.monotonic() + timeout
+    is_last = False
     while not (value := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what or condition}")
+        assert not is_last, f"not within {timeout} s: {what or condition}"
+        is_last = time.monotonic() > deadline
         time.sleep(0.02)
     return value
+
+
+def wait_for(wanted: Any, get: Callable[[], Any], timeout: float = PATIENCE_S) -> None:
+    """Until get() returns it; what it returns instead is shown."""
+    with suppress(AssertionError):
+        wait_until(lambda: get() == wanted, timeout)
+    assert get() == wanted
 
 
 class Process:
@@ -93,14 +130,14 @@ class Process:
         Process.running.append(self)
         Process.of_this_test.append(self)
 
-    def wait_until_up(self, condition: Callable[[], Any], timeout: float = 20) -> None:
+    def wait_until_up(self, condition: Callable[[], Any], timeout: float = PATIENCE_S) -> None:
         def up() -> bool:
             assert self.process.poll() is None, f"{self.name} ended: {self.text()[-2000:]}"
             return condition()
 
         wait_until(up, timeout, f"{self.name} is up")
 
-    def end(self, how: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def end(self, how: int = signal.SIGTERM, timeout: float = PATIENCE_S) -> int:
         """Ends it and returns its exit status."""
         if self in Process.running:
             Process.running.remove(self)
@@ -122,7 +159,15 @@ def descriptors(pid: int) -> int:
 
 
 def unix_connections(pid: int) -> int:
-    """Those of a responder with its front, and its listening socket; none of Kafka's."""
+    """Those of a responder with its front, and its listening socket; none of Kafka's. Counted until
+    it is the same twice: the kernel does not write its list in one go, and others change it."""
+    before, now = -1, _count_unix(pid)
+    while now != before:
+        before, now = now, _count_unix(pid)
+    return now
+
+
+def _count_unix(pid: int) -> int:
     inodes = {line.split()[6] for line in Path("/proc/net/unix").read_text().splitlines()[1:]}
     return sum(inode in inodes for inode in _sockets(pid))
 

@@ -7,7 +7,16 @@ import signal
 import subprocess
 from pathlib import Path
 
-from helpers import PROGRAM, REPOSITORY, Process, answers, children, free_port, wait_until
+from helpers import (
+    PATIENCE_S,
+    PROGRAM,
+    REPOSITORY,
+    Process,
+    answers,
+    children,
+    free_port,
+    wait_until,
+)
 from responder import Responder, assert_no_sanitizer_report
 
 SEARCH_PATH = f"{os.environ['PATH']}:/usr/sbin"
@@ -147,7 +156,7 @@ class Keeper(Process):
         """Usually one; for a while two, when one takes over from another."""
         return [pid for pid in children(self.process.pid) if is_running(pid)]
 
-    def end(self, how: int = signal.SIGTERM, timeout: float = 20) -> int:
+    def end(self, how: int = signal.SIGTERM, timeout: float = PATIENCE_S) -> int:
         if how == signal.SIGKILL and self.process.poll() is None:
             os.killpg(self.process.pid, how)
         return super().end(how, timeout)

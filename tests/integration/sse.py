@@ -4,9 +4,10 @@ import re
 import selectors
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
-from helpers import connect
+from helpers import PATIENCE_S, connect
 
 # The program's own order and spelling; what else the SSE format would allow is a bug here.
 _EVENT = re.compile(
@@ -104,7 +105,7 @@ class EventReader:
 
     # Waiting for it
 
-    def wait(self, until: Callable[[], Any], timeout: float = 20) -> None:
+    def wait(self, until: Callable[[], Any], timeout: float = PATIENCE_S) -> None:
         pump([self], until, timeout)
 
     def wait_head(self) -> "EventReader":
@@ -116,22 +117,22 @@ class EventReader:
         self.wait(lambda: self.retry)
         return self
 
-    def wait_end(self, timeout: float = 20) -> "EventReader":
+    def wait_end(self, timeout: float = PATIENCE_S) -> "EventReader":
         self.wait(lambda: self.ended or self.closed, timeout)
         assert self.ended, f"cut off instead of ended: {self}"
         return self
 
-    def next(self, timeout: float = 20) -> Event:
+    def next(self, timeout: float = PATIENCE_S) -> Event:
         return self.take(1, timeout)[0]
 
-    def take(self, number: int, timeout: float = 20) -> list[Event]:
+    def take(self, number: int, timeout: float = PATIENCE_S) -> list[Event]:
         """The next events, each handed out once."""
         self.wait(lambda: len(self.events) >= self._taken + number, timeout)
         taken = self.events[self._taken : self._taken + number]
         self._taken += number
         return taken
 
-    def take_until(self, data: bytes, timeout: float = 20) -> list[Event]:
+    def take_until(self, data: bytes, timeout: float = PATIENCE_S) -> list[Event]:
         """The next events up to the one with this data, which is the last of them."""
         seen = self._taken
 
@@ -160,7 +161,7 @@ class EventReader:
         )
 
 
-def pump(readers: list[EventReader], until: Callable[[], Any], timeout: float = 20) -> None:
+def pump(readers: list[EventReader], until: Callable[[], Any], timeout: float = PATIENCE_S) -> None:
     """Reads what comes on all of them until until() is true."""
     deadline = time.monotonic() + timeout
     with selectors.DefaultSelector() as selector:
@@ -169,13 +170,16 @@ def pump(readers: list[EventReader], until: Callable[[], Any], timeout: float = 
                 selector.register(reader.sock, selectors.EVENT_READ, reader)
         while not until():
             left = deadline - time.monotonic()
-            state = "; ".join(map(str, readers[:3]))
-            assert left > 0, f"not within {timeout} s, {len(readers)} streams: {state}"
-            assert selector.get_map(), f"closed before it came: {state}"
+            assert left > 0, f"not within {timeout} s, {len(readers)} streams: {said(readers)}"
+            assert selector.get_map(), f"closed before it came: {said(readers)}"
             for key, _ in selector.select(left):
                 key.data.receive()
                 if key.data.closed:
                     selector.unregister(key.fileobj)
+
+
+def said(readers: list[EventReader]) -> str:
+    return "; ".join(map(str, readers[:3]))
 
 
 class HttpReader(EventReader):
@@ -199,7 +203,8 @@ class HttpReader(EventReader):
         head = f"{method} {target} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         self.method = method
-        self.sock.sendall(head.encode("latin-1") + b"\r\n" + body)
+        with suppress(ConnectionError):  # refused before it had all: the answer is to be read
+            self.sock.sendall(head.encode("latin-1") + b"\r\n" + body)
 
     def on_bytes(self, got: bytes) -> None:
         self._input += got

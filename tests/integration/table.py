@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from eventid import decode
+from helpers import PATIENCE_S
 from sse import Event, HttpReader, parse_event
 
 # What a browser waits in seconds, the tables wait in a twentieth: 0.05 to 0.15 s after a stream's
@@ -177,7 +178,9 @@ class Crowd:
             if table.stream:
                 self._selector.register(table.stream.sock, selectors.EVENT_READ, table)
 
-    def run(self, until: Callable[[], Any], timeout: float = 60, what: str = "") -> float:
+    def run(
+        self, until: Callable[[], Any], timeout: float = 2 * PATIENCE_S, what: str = ""
+    ) -> float:
         """Reads what comes until until() is true; how long that took, in seconds."""
         began = time.monotonic()
         while not until():
