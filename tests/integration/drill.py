@@ -96,7 +96,8 @@ class Traffic:
             raise self._failure
 
     def begin_anew(self) -> None:
-        """In a topic that is empty."""
+        """In a topic that is empty, and that a producer may have missed."""
+        self._producer = self.kafka.new_producer()
         self.rows.clear()
         self._home.clear()
         self.begin()
@@ -213,12 +214,12 @@ class Drill:
         """Until everybody is there and some traffic has passed."""
         self.traffic.begin()
         enough = self.traffic.count + 2 * BATCH
-        self.crowd.run(lambda: self.traffic.count >= enough and self.all_started(), 120, "traffic")
+        self.crowd.run(lambda: self.traffic.count >= enough and self.all_started(), what="traffic")
 
     def meanwhile(self, step: Callable[[], object]) -> None:
         with ThreadPoolExecutor(1) as executor:
             done = executor.submit(step)
-            self.crowd.run(done.done, 120, f"the end of {step}")
+            self.crowd.run(done.done, 240, f"the end of {step}")
             done.result()
 
     def _tally(self) -> Tally:

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from helpers import REPOSITORY, free_port, wait_until
+from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
@@ -98,7 +99,8 @@ class Kafka(Broker):
 
     def connect(self) -> None:
         """Anew after wipe(): a producer is good for one cluster."""
-        self.admin = AdminClient({"bootstrap.servers": self.brokers, "log_level": 0})
+        own = {"log_level": 0, "reconnect.backoff.max.ms": 1000}
+        self.admin = AdminClient({"bootstrap.servers": self.brokers} | own)
         self.producer = self.new_producer()
 
     # Topics
@@ -125,6 +127,9 @@ class Kafka(Broker):
     def delete_topic(self, name: str) -> None:
         self._done(self.admin.delete_topics([name]))
         wait_until(lambda: self._partitions(name) == 0, what=f"no topic {name}")
+        # One that has heard of it would give up its records if it is told late that there is none,
+        # when there is one again.
+        self.producer = self.new_producer()
 
     def add_partitions(self, name: str, total: int) -> None:
         self._done(self.admin.create_partitions([NewPartitions(name, total)]))
@@ -139,12 +144,21 @@ class Kafka(Broker):
         self._broker("tool", "kafka-delete-records", *options)
 
     def _partitions(self, name: str) -> int:
-        topics = self.admin.list_topics(timeout=10).topics
+        topics = self._topics()
         return len(topics[name].partitions) if name in topics else 0
+
+    def _topics(self) -> dict:
+        """Also while a broker goes or comes, which ends what it was asked."""
+
+        def ask() -> object:
+            with suppress(KafkaException):
+                return self.admin.list_topics(timeout=10)
+
+        return wait_until(ask, what="the list of topics").topics
 
     def _done(self, futures: dict) -> None:
         for future in futures.values():
-            future.result(timeout=30)
+            future.result(timeout=PATIENCE_S)
 
     # Records
 
@@ -164,7 +178,7 @@ class Kafka(Broker):
     def produce(self, topic: str, *records: Record, producer: Producer | None = None) -> list[int]:
         """Returns their offsets once the broker has them all."""
         offsets: dict[int, int] = {}
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         if producer is None:
             producer = self.producer
         for n, record in enumerate(records):
@@ -178,7 +192,7 @@ class Kafka(Broker):
                     if error.args[0].code() not in UNKNOWN or time.monotonic() > deadline:
                         raise
                     producer.poll(0.1)
-        assert producer.flush(60) == 0, "records were not delivered"
+        assert producer.flush(2 * PATIENCE_S) == 0, "records were not delivered"
         return [offsets[n] for n in range(len(records))]
 
     def _produce_one(
@@ -213,7 +227,7 @@ class Kafka(Broker):
     def kcat(self, topic: str, key: str, line: str) -> None:
         """As the user types it: echo LINE | kcat -P -b HOST:PORT -t TOPIC -k KEY"""
         command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-k", key]
-        subprocess.run(command, input=line.encode() + b"\n", check=True, timeout=30)
+        subprocess.run(command, input=line.encode() + b"\n", check=True, timeout=PATIENCE_S)
 
 
 class TwoBrokers(Kafka):
@@ -256,7 +270,9 @@ class TwoBrokers(Kafka):
 
     def leader(self, topic: str) -> int:
         """Of its first partition; -1 if there is none."""
-        return self.admin.list_topics(topic, timeout=10).topics[topic].partitions[0].leader
+        topics = self._topics()
+        there = topic in topics and 0 in topics[topic].partitions
+        return topics[topic].partitions[0].leader if there else -1
 
 
 def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
