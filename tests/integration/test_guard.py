@@ -415,7 +415,7 @@ HOSTILE: dict[str, Callable[[Key], str]] = {
     "exp NaN": exp_text("NaN"),
     "exp a second ago": late(exp=-1),
     "exp in milliseconds": lambda key: key.mint(exp=int(time.time() * 1000 + 60_000)),
-    "nbf in the future": late(nbf=5),
+    "nbf in the future": late(nbf=60),
     "nbf a string": claim(nbf="0"),
     "nbf null": payload(lambda text: text.replace("{", '{"nbf":null,', 1)),
     "nbf negative": claim(nbf=-1),
@@ -463,7 +463,7 @@ FRIENDLY: dict[str, Callable[[Key], str]] = {
     "aud a list": claim(aud=["x", AUDIENCE]),
     "scope one of many": claim(scope=f"a {SCOPE} b"),
     "scope a list": claim(scope=["a", SCOPE]),
-    "exp a real number": claim(exp=time.time() + 3600.5),
+    "exp a real number": late(exp=3600.5),
     "exp far away": claim(exp=253402300799),
     "nbf now": late(nbf=0),
     "unknown claims": claim(fill="x" * 4000, deep={"a": [1, {"b": None}]}),
@@ -537,7 +537,7 @@ def test_the_other_form_of_an_ecdsa_signature_is_no_way_around(guarded):
 
 def test_a_token_that_was_good_is_not_good_for_ever(guarded):
     responder = guarded("--challenge", "1")
-    token = rsa_key().mint(1.2)
+    token = rsa_key().mint(4)
     stream = responder.open(target=in_url(token))
     responder.open(target=in_url(token)).close()
     stream.wait_end()
@@ -545,17 +545,17 @@ def test_a_token_that_was_good_is_not_good_for_ever(guarded):
 
 
 def test_leeway_is_for_both_ends_of_a_tokens_time(guarded, note):
-    responder = guarded("--leeway", "2", "--challenge", "1")
+    responder = guarded("--leeway", "4", "--challenge", "1")
     began = time.monotonic()
     stream = responder.open(target=in_url(late(exp=-0.5)(rsa_key())))
     assert stream.next().event == "challenge"
-    assert responder.open(target=in_url(late(nbf=1.5)(rsa_key()))).status == 200
-    assert_invalid(responder.send("GET", in_url(late(nbf=3)(rsa_key()))))
-    assert_invalid(responder.send("GET", in_url(late(exp=-2.1)(rsa_key()))))
+    assert responder.open(target=in_url(late(nbf=3.5)(rsa_key()))).status == 200
+    assert_invalid(responder.send("GET", in_url(late(nbf=60)(rsa_key()))))
+    assert_invalid(responder.send("GET", in_url(late(exp=-4.1)(rsa_key()))))
     stream.wait_end()
     ended = time.monotonic() - began
-    note("end of a leeway, expected 1.5 s, was s", round(ended, 2))
-    assert 1.4 < ended < 2.5
+    note("end of a leeway, expected 3.5 s, was s", round(ended, 2))
+    assert 3.4 < ended < 7
 
 
 def test_scopes_at_another_place_must_all_be_there(guarded):
@@ -616,7 +616,7 @@ def start_of(*options: str, **environment: str) -> list[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=3,
+        timeout=60,
         env=os.environ | environment,
     )
     assert done.returncode == 2, done

@@ -12,7 +12,8 @@ from helpers import free_port, wait_until
 from responder import Responder
 from tokens import CHALLENGE, Jwks, Key, ec_key, in_url, jwks, renew, rsa_key
 
-WINDOW = 2
+WINDOW = 5
+LATE = 4  # what a busy machine may add; the figures themselves are noted
 OLD, NEW = rsa_key("old"), ec_key("new")
 
 
@@ -85,18 +86,21 @@ def test_a_change_is_seen(responder, keys, change, note):
     assert status(responder, new) == 401
     began = time.monotonic()
     change(keys, NEW)
-    wait_until(lambda: status(responder, new) == 200, timeout=6)
+    wait_until(lambda: status(responder, new) == 200, timeout=20)
     note("seen after s", round(time.monotonic() - began, 1))
     assert status(responder, old) == 401, "it was remembered, but its key is gone"
     assert status(responder, OLD.mint()) == 401
 
 
 def test_sighup_reads_at_once(responder, keys):
-    keys.write(OLD, NEW)
-    began = time.monotonic()
-    reload(responder)
-    assert status(responder, NEW.mint()) == status(responder, OLD.mint()) == 200
-    assert time.monotonic() - began < 1
+    took = []
+    for key in (NEW, OLD) * 5:
+        keys.write(key)
+        began = time.monotonic()
+        reload(responder)
+        assert status(responder, key.mint()) == 200
+        took.append(time.monotonic() - began)
+    assert sorted(took)[-2] < 1, "all of them, but for one at which the machine was busy"
 
 
 def remove(keys: Jwks) -> None:
@@ -149,13 +153,13 @@ def test_a_withdrawn_key_ends_its_streams_after_the_window(responder, keys, note
     for stream in streams[:2]:
         challenge = stream.next()
         assert challenge.raw == CHALLENGE
-        assert challenge.at - began < 1
+        assert challenge.at - began < LATE
     assert renew(responder, OLD.mint(90, sub="bob"), renewed) == 401, "under the old key"
     assert renew(responder, NEW.mint(30, sub="bob"), renewed) == 204
     streams[0].wait_end()
     ended = time.monotonic() - began
     note(f"ended, after a window of {WINDOW} s, after s", round(ended, 2))
-    assert WINDOW - 0.1 < ended < WINDOW + 1
+    assert WINDOW - 0.1 < ended < WINDOW + LATE
     assert len(streams[0].events) == 1
     # What is over by now would be if the renewal had not been heard, or the third been meant.
     while time.monotonic() < began + WINDOW + 0.5:
@@ -203,11 +207,11 @@ def test_a_narrowed_key_is_another_key(responder, keys):
 
 
 def test_a_stream_that_was_challenged_already_still_ends_after_the_window(responder, keys):
-    token = OLD.mint(2.6)
+    token = OLD.mint(WINDOW + 0.6)
     stream = responder.open(target=in_url(token))
     assert stream.next().raw == CHALLENGE
     keys.write(NEW)
     began = time.monotonic()
     reload(responder)
     stream.wait_end()
-    assert time.monotonic() - began < WINDOW + 0.5
+    assert time.monotonic() - began < WINDOW + LATE

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from drill import LESS
 from fastcgi import FastCgiReader
 from helpers import free_port, unix_connections, wait_until
 from kafka import numbered
@@ -28,8 +29,9 @@ from tokens import (
     send_renewal,
 )
 
-WINDOW = 1
-LATE = 1.0  # what a busy machine may add; the figures themselves are noted
+# In which a client has to answer: a busy machine may stand still for seconds.
+WINDOW = 4
+LATE = 3.5  # what such a machine may add, less than the window; the figures themselves are noted
 
 
 @pytest.fixture
@@ -81,6 +83,13 @@ def assert_challenge(event: Event, token: str) -> float:
     return late
 
 
+def assert_challenge_of(stream: EventReader, token: str) -> float:
+    """The next one, but for those of tokens before it if these had not been renewed in time."""
+    while (event := stream.next()).at < exp(token) - WINDOW - 0.05:
+        assert event.raw == CHALLENGE
+    return assert_challenge(event, token)
+
+
 def assert_end(stream: EventReader, token: str) -> float:
     stream.wait_end()
     late = time.monotonic() - exp(token)
@@ -94,7 +103,7 @@ def assert_end(stream: EventReader, token: str) -> float:
 @pytest.mark.parametrize("request_id", [1, 7])
 def test_a_challenge_before_the_end_and_the_end_at_exp(pool, note, request_id):
     [responder] = pool(1)
-    token = rsa_key().mint(2.2)
+    token = rsa_key().mint(WINDOW + 1)
     stream = responder.send("GET", in_url(token), request_id=request_id).wait_started()
     note("challenge late by s", round(assert_challenge(stream.next(), token), 3))
     note("end late by s", round(assert_end(stream, token), 3))
@@ -104,11 +113,11 @@ def test_a_challenge_before_the_end_and_the_end_at_exp(pool, note, request_id):
 
 def test_a_short_token_is_challenged_at_once(pool):
     [responder] = pool(1)
-    token = rsa_key().mint(0.8)
-    began = time.monotonic()
+    token = rsa_key().mint(WINDOW - 0.2)
     stream = at_responder(responder, token)
-    assert stream.next().raw == CHALLENGE
-    assert time.monotonic() - began < 0.5
+    challenge = stream.next()
+    assert challenge.raw == CHALLENGE
+    assert challenge.at < exp(token) - 0.2
     assert bytes(stream.body).startswith(b"retry:")
     assert_end(stream, token)
 
@@ -116,7 +125,7 @@ def test_a_short_token_is_challenged_at_once(pool):
 def test_events_go_on_around_a_challenge_and_none_comes_after_the_end(kafka, topic, pool):
     kafka.produce(topic, *numbered(20, keys=20))
     [responder] = pool(1, topic=topic)
-    token = rsa_key().mint(2)
+    token = rsa_key().mint(WINDOW + 0.5)
     stream = at_responder(responder, token)
     for n in itertools.count(20):
         kafka.put(topic, f"k{n}", str(n))
@@ -134,13 +143,13 @@ def test_who_stops_reading_before_the_end_gets_nothing_begun_after_it(kafka, top
     """Half of an event may be finished, as long as that takes no more than two seconds."""
     kafka.produce(topic, *numbered(200, keys=200, size=50_000))
     [responder] = pool(1, topic=topic)
-    token = rsa_key().mint(1.5)
-    before = unix_connections(responder.pid)
+    token = rsa_key().mint(3)
+    before = 2  # its sockets for requests and for peers
     stream = at_responder(responder, token)
     time.sleep(max(0, exp(token) - time.monotonic()) + 0.3)  # it does not read: nothing to wait on
     for n in range(50):
         kafka.put(topic, f"k{n}", "after the end")
-    wait_until(lambda: unix_connections(responder.pid) == before, timeout=5, what="the stream's end")
+    wait_until(lambda: unix_connections(responder.pid) == before, timeout=20, what="its end")
     stream.wait(lambda: stream.ended or stream.closed)
     assert b"after the end" not in stream.body
     assert len(stream.events) < 100, "only what was under way"
@@ -149,10 +158,14 @@ def test_who_stops_reading_before_the_end_gets_nothing_begun_after_it(kafka, top
 def test_a_reader_that_is_only_slow_gets_its_last_event_whole(kafka, topic, pool):
     kafka.produce(topic, *numbered(60, keys=60, size=500_000))
     [responder] = pool(1, topic=topic)
-    token = rsa_key().mint(1.5)
-    stream = at_responder(responder, token)
-    time.sleep(max(0, exp(token) - time.monotonic()) + 0.3)
-    stream.wait_end()
+    for _ in range(5):
+        token = rsa_key().mint(3)
+        stream = at_responder(responder, token)
+        time.sleep(max(0, exp(token) - time.monotonic()) + 0.1)
+        stream.wait(lambda: stream.ended or stream.closed)
+        if stream.ended or time.monotonic() < exp(token) + 2:
+            break  # else the machine was so busy that its two seconds were over
+    assert stream.ended, f"cut off instead of ended: {stream}"
     events = [event for event in stream.events if event.event == "message"]
     assert all(len(event.data) == 500_000 for event in events)
     assert 0 < len(events) < 60
@@ -161,11 +174,12 @@ def test_a_reader_that_is_only_slow_gets_its_last_event_whole(kafka, topic, pool
 
 def test_a_responder_that_was_stopped_begins_nothing_after_the_end(kafka, topic, pool):
     [responder] = pool(1, topic=topic)
-    token = rsa_key().mint(1.5)
+    token = rsa_key().mint(3)
     stream = at_responder(responder, token)
     other = at_responder(responder, rsa_key().mint(60))
     kafka.put(topic, "k", "before")
-    assert stream.next().text == other.next().text == "before"
+    stream.take_until(b"before")
+    assert other.next().text == "before"
     os.kill(responder.pid, signal.SIGSTOP)
     time.sleep(max(0, exp(token) - time.monotonic()) + 0.2)
     kafka.produce(topic, *numbered(200, keys=200))
@@ -176,14 +190,14 @@ def test_a_responder_that_was_stopped_begins_nothing_after_the_end(kafka, topic,
 
 
 def test_a_stream_has_an_age_that_no_renewal_changes(pool):
-    [responder] = pool(1, "--max-stream-age", "2")
-    token, later = rsa_key().mint(1.6), rsa_key().mint(60)
+    [responder] = pool(1, "--max-stream-age", "4")
+    token, later = rsa_key().mint(3.4), rsa_key().mint(60)
     began = time.monotonic()
     stream = at_responder(responder, token)
     assert stream.next().raw == CHALLENGE
     assert renew(responder, later, token) == 204
     stream.wait_end()
-    assert 1.7 < time.monotonic() - began < 2 + LATE  # it draws 0.9 to 1 of the age
+    assert 3.5 < time.monotonic() - began < 4 + LATE  # it draws 0.9 to 1 of the age
 
 
 # Renewals
@@ -195,8 +209,8 @@ def test_a_renewal_moves_the_end_wherever_it_comes_in(pool, note):
     ways = {}
     for url in (True, False):
         for where in (here, there):
-            token = rsa_key().mint(2.2, sub=f"s{len(ways)}")
-            new = rsa_key().mint(3.6, sub=f"s{len(ways)}")
+            token = rsa_key().mint(WINDOW + 1, sub=f"s{len(ways)}")
+            new = rsa_key().mint(WINDOW + 2.5, sub=f"s{len(ways)}")
             ways[url, where.name] = (at_responder(here, token, url), token, new, where, url)
     streams = [way[0] for way in ways.values()]
     pump(streams, lambda: all(len(stream.events) == 1 for stream in streams))
@@ -214,7 +228,7 @@ def test_a_renewal_moves_the_end_wherever_it_comes_in(pool, note):
 
 def test_twenty_renewals_in_a_row(pool):
     both = itertools.cycle(pool(2))
-    first = token = rsa_key().mint(1.5)
+    first = token = rsa_key().mint(WINDOW + 0.5)
     stream = at_responder(next(both), token)
     for _ in range(20):
         assert_challenge(stream.next(), token)
@@ -227,7 +241,7 @@ def test_twenty_renewals_in_a_row(pool):
 
 def test_one_renewal_is_for_all_streams_of_the_token(pool):
     here, there = pool(2)
-    token, new = rsa_key().mint(2), rsa_key().mint(3.4)
+    token, new = rsa_key().mint(WINDOW + 1), rsa_key().mint(WINDOW + 2)
     streams = [at_responder(responder, token) for responder in (here, here, there, there)]
     pump(streams, lambda: all(len(stream.events) == 1 for stream in streams))
     assert renew(there, new, token) == 204
@@ -239,7 +253,7 @@ def test_one_renewal_is_for_all_streams_of_the_token(pool):
 
 def test_of_one_subject_the_selected_streams_are_renewed(pool):
     here, there = pool(2)
-    one, two, three, four = (rsa_key().mint(2.2) for _ in range(4))
+    one, two, three, four = (rsa_key().mint(WINDOW + 1) for _ in range(4))
     kept = {"one": at_responder(here, one), "one, there": at_responder(there, one)}
     over = {
         "two": at_responder(here, two),
@@ -250,7 +264,7 @@ def test_of_one_subject_the_selected_streams_are_renewed(pool):
     }
     everything = [*kept.values(), *over.values()]
     pump(everything, lambda: all(stream.events for stream in everything))
-    assert renew(there, rsa_key().mint(4), one) == 204
+    assert renew(there, rsa_key().mint(60), one) == 204
     pump(everything, lambda: all(stream.ended for stream in over.values()))
     for stream in kept.values():
         assert not stream.ended
@@ -260,14 +274,14 @@ def test_of_one_subject_the_selected_streams_are_renewed(pool):
 
 def test_without_a_selector_the_streams_without_a_token_in_the_url_are_renewed(pool):
     here, there = pool(2)
-    one, two = (rsa_key().mint(2.2) for _ in range(2))
+    one, two = (rsa_key().mint(WINDOW + 1) for _ in range(2))
     kept = [
         at_responder(here, one, url=False),
         at_responder(there, one, url=False),
         at_responder(here, two, url=False),
     ]
-    eve = rsa_key().mint(2.2, sub="eve")
-    nobody = rsa_key().mint(2.2, sub=None)
+    eve = rsa_key().mint(WINDOW + 1, sub="eve")
+    nobody = rsa_key().mint(WINDOW + 1, sub=None)
     over = [
         at_responder(here, one),
         here.open(target=in_url(two), headers=bearer(one)),
@@ -275,8 +289,8 @@ def test_without_a_selector_the_streams_without_a_token_in_the_url_are_renewed(p
         at_responder(there, nobody, url=False),
     ]
     pump(kept + over, lambda: all(stream.events for stream in kept + over))
-    assert renew(there, rsa_key().mint(4)) == 204
-    assert renew(here, rsa_key().mint(4, sub=None)) == 204, "renews nothing"
+    assert renew(there, rsa_key().mint(60)) == 204
+    assert renew(here, rsa_key().mint(60, sub=None)) == 204, "renews nothing"
     pump(kept + over, lambda: all(stream.ended for stream in over))
     assert not any(stream.ended for stream in kept)
     for stream in over:
@@ -285,16 +299,16 @@ def test_without_a_selector_the_streams_without_a_token_in_the_url_are_renewed(p
 
 def test_a_token_without_subject_is_renewed_by_its_url(pool):
     here, there = pool(2)
-    token, new = rsa_key().mint(2, sub=None), rsa_key().mint(4, sub=None)
+    token, new = (rsa_key().mint(WINDOW + ttl, sub=None) for ttl in (1, 2))
     stream = at_responder(here, token)
     assert renew(there, new, token) == 204
-    assert_challenge(stream.next(), new)
+    assert_challenge_of(stream, new)
 
 
 def test_refused_renewals_change_nothing(pool):
     """Status as in the contract, at both responders; the stream ends when it would have."""
     here, there = pool(2)
-    token = rsa_key().mint(4)
+    token = rsa_key().mint(WINDOW + 4)
     in_the_url = at_responder(here, token)
     in_the_header = at_responder(there, token, url=False)
     foreign = rsa_key().mint(60, sub="eve")
@@ -318,14 +332,14 @@ def test_refused_renewals_change_nothing(pool):
         "an empty selector": (rsa_key().mint(late), "", 400),
         "two selectors": (rsa_key().mint(late), f"{token}&access_token={token}", 400),
         "a selector badly encoded": (rsa_key().mint(late), f"{token}%", 400),
-        "a selector that is nothing's": (rsa_key().mint(late), rsa_key().mint(9), 204),
+        "a selector that is nothing's": (rsa_key().mint(late), rsa_key().mint(late), 204),
         "a selector of no stream, forged": (
             rsa_key().mint(late, sub="eve"),
-            rsa_key("unknown").mint(9, sub="eve"),
+            rsa_key("unknown").mint(late, sub="eve"),
             204,
         ),
-        "ending earlier": (rsa_key().mint(3), token, 204),
-        "ending earlier, without selector": (rsa_key().mint(3), None, 204),
+        "ending earlier": (rsa_key().mint(6), token, 204),
+        "ending earlier, without selector": (rsa_key().mint(6), None, 204),
         "the same again": (token, token, 204),
         "of nobody": (rsa_key().mint(late, sub=None), None, 204),
         "of somebody else": (rsa_key().mint(late, sub="eve"), None, 204),
@@ -356,34 +370,34 @@ def test_refused_renewals_change_nothing(pool):
 def test_a_selector_may_be_long_over(pool):
     """Each renewal after the first is selected by the token that opened the stream."""
     [responder] = pool(1)
-    first = rsa_key().mint(1.3)
+    first, second = rsa_key().mint(3), rsa_key().mint(WINDOW + 3.5)
     stream = at_responder(responder, first)
-    assert renew(responder, rsa_key().mint(3), first) == 204
-    second = stream.next()
-    assert second.at > exp(first)
-    last = rsa_key().mint(3)
+    assert renew(responder, second, first) == 204
+    assert_challenge_of(stream, second)
+    assert time.monotonic() > exp(first)
+    last = rsa_key().mint(WINDOW + 1)
     assert renew(responder, last, first) == 204
     assert_challenge(stream.next(), last)
 
 
 def test_a_renewal_may_have_a_narrower_scope(pool):
     [responder] = pool(1)
-    token = rsa_key().mint(1.6, scope="proxy:stream write")
-    new = rsa_key().mint(2.8)
+    token = rsa_key().mint(WINDOW + 1, scope="proxy:stream write")
+    new = rsa_key().mint(WINDOW + 2)
     stream = at_responder(responder, token)
     assert renew(responder, new, token) == 204
-    assert_challenge(stream.next(), new)
+    assert_challenge_of(stream, new)
 
 
 @pytest.mark.parametrize("size", [0, 200, 60_000])
 def test_the_body_of_a_renewal_is_read_and_ignored(pool, size):
     [responder] = pool(1)
-    token, new = rsa_key().mint(1.6), rsa_key().mint(2.6)
+    token, new = rsa_key().mint(WINDOW + 0.5), rsa_key().mint(WINDOW + 1)
     stream = at_responder(responder, token)
     headers = bearer(new) | {"Content-Type": f"{RENEWAL.upper()}; x=y"}
     answer = responder.send("POST", in_url(token), headers, body=b"x" * size).wait_end()
     assert answer.status == 204
-    assert_challenge(stream.next(), new)
+    assert_challenge_of(stream, new)
 
 
 def test_renewals_of_one_subject_are_limited_to_ten_a_second(pool):
@@ -403,7 +417,7 @@ def test_renewals_of_one_subject_are_limited_to_ten_a_second(pool):
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.headers["access-control-allow-origin"] == "*"
     assert renew(here, other) == renew(there, other) == 204, "another subject's business"
-    wait_until(lambda: renew(here, rsa_key().mint(120)) == 204, timeout=3)
+    wait_until(lambda: renew(here, rsa_key().mint(120)) == 204)
 
 
 # The pool
@@ -413,7 +427,7 @@ def test_responders_of_other_kinds_keep_apart(start, keys, peers):
     """Another topic, audience, issuer or scope in the same directory."""
 
     def responder(*options: str, topic: str = "events", scope: str = "proxy:stream") -> Responder:
-        own = keys.options("--challenge", "1", "--peer-dir", str(peers), *options, scope=scope)
+        own = keys.options("--peer-dir", str(peers), *options, scope=scope)
         return start(topic, *own, brokers=f"127.0.0.1:{free_port()}")
 
     one = responder()
@@ -438,14 +452,14 @@ def test_a_killed_responder_leaves_nothing_that_matters(pool, peers):
     here, there = pool(2)
     there.end(signal.SIGKILL)  # its name stays
     assert len(sockets(peers)) == 2
-    stream = at_responder(here, token := rsa_key().mint(2))
-    new = rsa_key().mint(3)
+    stream = at_responder(here, token := rsa_key().mint(WINDOW + 1))
+    new = rsa_key().mint(WINDOW + 2)
     assert renew(here, new, token) == 204
-    assert_challenge(stream.next(), new)
+    assert_challenge_of(stream, new)
     wait_until(lambda: len(sockets(peers)) == 1, what="its name to go")
     [third] = pool(1)
     late = rsa_key().mint(60)
-    second = at_responder(third, again := rsa_key().mint(2))
+    second = at_responder(third, again := rsa_key().mint(3))
     assert renew(here, late, again) == 204
     time.sleep(max(0, exp(again) - time.monotonic()) + 0.5)
     second.sock.setblocking(False)
@@ -457,7 +471,7 @@ def test_a_killed_responder_leaves_nothing_that_matters(pool, peers):
 
 def test_a_renewal_reaches_a_peer_that_was_stopped_meanwhile(pool):
     here, there = pool(2)
-    token, new = rsa_key().mint(2), rsa_key().mint(6)
+    token, new = rsa_key().mint(3), rsa_key().mint(WINDOW + 5)
     stream = at_responder(there, token)
     os.kill(there.pid, signal.SIGSTOP)
     try:
@@ -465,26 +479,24 @@ def test_a_renewal_reaches_a_peer_that_was_stopped_meanwhile(pool):
         time.sleep(max(0, exp(token) - time.monotonic()) + 0.3)
     finally:
         os.kill(there.pid, signal.SIGCONT)
-    while (event := stream.next()).at < exp(new) - WINDOW - 0.1:
-        assert event.raw == CHALLENGE, "the one that was due meanwhile"
-    assert_challenge(event, new)
+    assert_challenge_of(stream, new)  # behind the one that was due meanwhile
 
 
 def test_all_renewals_reach_a_peer_that_was_stopped_meanwhile(pool):
     """More of them than signatures are verified in one turn of its loop."""
     here, there = pool(2)
-    ttl = 3.5
+    ttl = 6
     renewed = [(rsa_key().mint(ttl, sub=f"s{n}"), f"s{n}") for n in range(150)]
     streams = [at_responder(there, token) for token, _ in renewed]
     assert time.monotonic() < exp(renewed[0][0]) - 0.5, "this machine is too slow for this test"
     os.kill(there.pid, signal.SIGSTOP)
     try:
         for token, sub in renewed:
-            assert renew(here, rsa_key().mint(15, sub=sub), token) == 204
+            assert renew(here, rsa_key().mint(100, sub=sub), token) == 204
         time.sleep(max(0, exp(renewed[-1][0]) - time.monotonic()) + 0.3)
     finally:
         os.kill(there.pid, signal.SIGCONT)
-    marker = at_responder(there, rsa_key().mint(2))  # after its end all that waited was seen to
+    marker = at_responder(there, rsa_key().mint(4))  # after its end all that waited was seen to
     pump([marker, *streams], lambda: marker.ended)
     ended = sum(stream.ended for stream in streams)
     assert ended == 0, f"{ended} of {len(streams)} streams ended although they were renewed"
@@ -503,7 +515,7 @@ def test_a_peer_that_can_take_no_more_is_told_to_the_client(pool):
         assert answer.status == 503
         assert int(answer.headers["retry-after"]) > 0
         assert answer.headers["access-control-allow-origin"] == "*"
-        stream = at_responder(here, token := rsa_key().mint(1.5))
+        stream = at_responder(here, token := rsa_key().mint(3))
         assert stream.next().raw == CHALLENGE, "it does not hold us up"
         assert renew(here, rsa_key().mint(**large), token) == 503
         assert_end(stream, token)
@@ -549,7 +561,7 @@ class Session:
         self.seen += 1
         event = self.stream.events[-1]
         assert event.raw == CHALLENGE
-        self.challenged_late.append(event.at - (exp(self.token) - 2))
+        self.challenged_late.append(event.at - (exp(self.token) - WINDOW))
         if not self.left:
             return None
         self.left -= 1
@@ -559,8 +571,9 @@ class Session:
 
 
 def test_1000_sessions_are_renewed_five_times_each(pool, note):
-    number, renewals, ttl = 1000, 5, 6.0
-    both = pool(2, "--challenge", "2")
+    """Near to what responders with sanitizers can verify on a busy machine, hence LESS there."""
+    number, renewals, ttl = 1000 // LESS, 5, WINDOW + 4.0
+    both = pool(2)
     # Two listening sockets, and with the peer a connection each way.
     wait_until(lambda: [unix_connections(responder.pid) for responder in both] == [4, 4])
     sessions: list[Session] = []
@@ -572,7 +585,7 @@ def test_1000_sessions_are_renewed_five_times_each(pool, note):
 
         began = time.monotonic()
         while (open_ := sum(s.ended_late is None for s in sessions)) or len(sessions) < number:
-            assert time.monotonic() < began + 90, f"{open_} streams are still open"
+            assert time.monotonic() < began + 180, f"{open_} streams are still open"
             # Over the first four seconds, as many as are due by now.
             due = min(number, int((time.monotonic() - began) / 4 * number) + 1)
             for _ in range(min(due - len(sessions), 20)):
@@ -602,7 +615,7 @@ def test_1000_sessions_are_renewed_five_times_each(pool, note):
     assert answered == number * renewals
     assert [s.seen for s in sessions] == [renewals + 1] * number
     assert min(late) > -0.05 and min(challenged) > -0.05, "early"
-    assert max(late) < 2 * LATE and max(challenged) < 2 * LATE, "late"
+    assert max(late) < LATE and max(challenged) < LATE, "late"
     wait_until(lambda: [unix_connections(responder.pid) for responder in both] == [4, 4])
     for responder in both:  # a leak is a sanitizer's finding at the end
         responder.stop()
