@@ -42,6 +42,9 @@ class Front(Lighttpd):
         """Gracefully: the process that was there keeps its streams for a while, as a child of the
         one that serves from now on, and is waited for."""
         helpers = len(children(self.pid))
+        begun, ended = "graceful shutdown started", "server stopped"
+        before = self.all_logs().count(ended)
         self.process.send_signal(signal.SIGUSR1)
-        wait_until(lambda: len(children(self.pid)) > helpers, what="both lighttpd")
-        wait_until(lambda: len(children(self.pid)) == helpers, 60, "the end of the old lighttpd")
+        wait_until(lambda: begun in self.all_logs(), what="lighttpd begins")
+        wait_until(lambda: self.all_logs().count(ended) > before, what="the end of the old one")
+        wait_until(lambda: len(children(self.pid)) == helpers, what="one lighttpd")

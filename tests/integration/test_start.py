@@ -16,7 +16,7 @@ from responder import Responder
 def run(*arguments: str) -> subprocess.CompletedProcess:
     command = [str(PROGRAM), *arguments]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
     )
 
 
