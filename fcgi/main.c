@@ -247,6 +247,18 @@ static bool make_status(struct program *p)
     return p->status != NULL;
 }
 
+/* Those that wait, from the moment we can be reached, until the loop hears them. */
+static void mask_signals(int how)
+{
+    sigset_t ours;
+
+    sigemptyset(&ours);
+    sigaddset(&ours, SIGTERM);
+    sigaddset(&ours, SIGINT);
+    sigaddset(&ours, SIGHUP);
+    sigprocmask(how, &ours, NULL);
+}
+
 static bool make(struct program *p)
 {
     const struct config *c = p->config;
@@ -270,6 +282,7 @@ static bool make(struct program *p)
     loop_on_signal(p->loop, SIGTERM, on_stop_signal, p);
     loop_on_signal(p->loop, SIGINT, on_stop_signal, p);
     loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
+    mask_signals(SIG_UNBLOCK);
     if (!c->standby)
         p->fanout = fanout_new(p->loop, &fanout);
     p->handler = handler_new(&handler, p->fanout);
@@ -333,7 +346,7 @@ static int serve_as_responder(struct config *config)
     int status = EXIT_CONFIG;
 
     raise_descriptor_limit();
-    signal(SIGHUP, SIG_IGN); /* until the keys are read, which comes after */
+    mask_signals(SIG_BLOCK);
     int fd =
         config->listen ? listener_open(config->listen, error, sizeof error) : listener_inherited();
     if (fd >= 0)

@@ -171,6 +171,16 @@ def test_the_socket_of_a_living_responder_is_not_taken(start, topic):
     assert first.open().status == 200
 
 
+def test_who_is_told_to_stop_once_it_can_be_reached_stops_in_order(tmp_path):
+    for _ in range(20):
+        responder = Responder(f"127.0.0.1:{free_port()}", "events", tmp_path)
+        responder.spawn([PROGRAM, *responder.options, "--listen", responder.address])
+        while not answers(responder.address):  # without a pause: the first moment counts
+            assert responder.process.poll() is None, responder.text()
+        responder.stop()
+        assert not os.path.exists(responder.address)
+
+
 def test_sigterm_ends_it_with_streams_open(kafka, topic, start, note):
     kafka.put(topic, "a", "1")
     responder = start(topic)
