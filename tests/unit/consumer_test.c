@@ -11,7 +11,7 @@
 #include "mock_kafka.h"
 #include "support.h"
 
-enum { PATIENCE_S = 20, FETCH = 1 /* its API key */ };
+enum { PATIENCE_S = 60, FETCH = 1 /* its API key */ };
 
 static struct mock_kafka kafka;
 static struct loop *loop;

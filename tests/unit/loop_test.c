@@ -341,7 +341,7 @@ static void timers_are_due_in_the_order_of_their_times(void **state)
     struct timer *later = timer_new(loop, on_due, "b"), *sooner = timer_new(loop, on_due, "a");
 
     (void)state;
-    timer_start(later, 20);
+    timer_start(later, 200);
     timer_start(sooner, 1);
     stop_after = 'b';
     loop_run(loop);

@@ -57,7 +57,7 @@ static struct survey_result take(void)
     uint64_t n;
 
     for (;;) {
-        assert_int_equal(poll(&p, 1, 10000), 1);
+        assert_int_equal(poll(&p, 1, 60000), 1);
         assert_int_equal(read(wake_fd, &n, sizeof n), sizeof n);
         if (survey_take(survey, &r))
             return r;
