@@ -168,7 +168,7 @@ def test_who_stops_leaves_the_pool(topic, start, peers):
     streams = [pool[1].open() for _ in range(2)]
     pool[1].process.send_signal(signal.SIGTERM)
     wait_until(lambda: ["draining"] in [r["reasons"] for r in readiness(pool[0])["responders"]])
-    assert readiness(pool[0])["ready"], "the pool can do without it"
+    wait_until(lambda: readiness(pool[0])["ready"], what="a pool that can do without it")
     assert pool[1].end(signal.SIGTERM) == 0
     assert len(readiness(pool[0])["responders"]) == 1
     assert len(list(peers.iterdir())) == 1
