@@ -9,6 +9,7 @@ run_packages=(build-essential cmake pkg-config libfcgi-dev librdkafka-dev libjan
 
 # What tests need besides. Unit tests are content with the first.
 unit_packages=(libcmocka-dev)
+instructions_packages=(valgrind)
 lint_packages=(clang-format clang-tidy shellcheck)
 fuzz_packages=(clang libclang-rt-14-dev)
 integration_packages=(python3 python3-pytest python3-confluent-kafka python3-cryptography python3-selenium

@@ -7,58 +7,14 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "fake_consumer.h"
 #include "fake_loop.h"
 #include "stream/stream.h"
 #include "support.h"
 
-enum { PARTITIONS = 4, KEEPALIVE_MS = 15000, FLUSH_MS = 10, RETENTION_MS = 60000 };
+enum { KEEPALIVE_MS = 15000, FLUSH_MS = 10, RETENTION_MS = 60000 };
 
-/* -- the consumer, as the fan-out sees it -- */
-
-struct consumer {
-    bool ready, held;
-    uint64_t asked;
-    struct {
-        int64_t end, surveyed_end, next;
-        bool leaderless, at_end;
-    } p[PARTITIONS];
-};
 static struct consumer consumer;
-
-void consumer_hold(struct consumer *c, bool hold)
-{
-    c->held = hold;
-}
-
-uint64_t consumer_ask(struct consumer *c)
-{
-    return ++c->asked;
-}
-
-bool consumer_ready(const struct consumer *c)
-{
-    return c->ready;
-}
-
-int64_t consumer_end(const struct consumer *c, int32_t partition)
-{
-    return c->p[partition].end;
-}
-
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
-{
-    return c->p[partition].surveyed_end;
-}
-
-bool consumer_has_leader(const struct consumer *c, int32_t partition)
-{
-    return !c->p[partition].leaderless;
-}
-
-bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
-{
-    return c->p[partition].next >= end || c->p[partition].at_end;
-}
 
 /* -- the topic -- */
 
@@ -1480,7 +1436,7 @@ static void a_topic_made_again_is_to_be_caught_up_with_anew(void **state)
 enum { KEYS = 8, CLIENTS = 5, STEPS = 1500, BIG = 3000 };
 
 /* What the newest record of a key says; 0: deleted, or never there. */
-static int64_t truth[PARTITIONS][KEYS];
+static int64_t truth[FAKE_PARTITIONS][KEYS];
 static bool compacted;
 
 /* A page: it knows what events told it, and comes back with its last id. */
@@ -1490,16 +1446,16 @@ struct page {
     bool held;
     int events; /* since it was held; the one that was under way may follow */
     char id[256];
-    struct buf text;          /* of events that are not whole */
-    int64_t next[PARTITIONS]; /* by its last id */
-    int64_t table[PARTITIONS][KEYS];
+    struct buf text;               /* of events that are not whole */
+    int64_t next[FAKE_PARTITIONS]; /* by its last id */
+    int64_t table[FAKE_PARTITIONS][KEYS];
 };
 static struct page pages[CLIENTS];
 
 static void page_reset(struct page *p)
 {
     memset(p->table, 0, sizeof p->table);
-    for (int i = 0; i < PARTITIONS; i++)
+    for (int i = 0; i < FAKE_PARTITIONS; i++)
         p->next[i] = 0;
 }
 
@@ -1546,7 +1502,7 @@ static void page_take_event(struct page *p, char *event)
         page_take_id(p, id, true);
         return;
     }
-    int64_t before[PARTITIONS];
+    int64_t before[FAKE_PARTITIONS];
     memcpy(before, p->next, sizeof before);
     page_take_id(p, id, false);
     if (type != NULL) {

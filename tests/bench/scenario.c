@@ -1,0 +1,182 @@
+/* scenario - one kind of work of the product, done N times, without Kafka, front or network:
+ * tests/bench/instructions counts what it costs.
+ *
+ *   deliver N   a record to 1000 streams
+ *   record N    a record to one stream
+ *   load N      a record of a new key into the cache, with nobody there
+ *   fresh N     a stream that opens and gets the one key of the topic
+ *   resume N    a stream that opens and has all 5000 keys already */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "base/fcgi_record.h"
+#include "base/loop.h"
+#include "fake_consumer.h"
+#include "stream/fanout.h"
+#include "tool.h"
+
+enum { MANY = 1000, KEYS = 5000, VALUE_BYTES = 200, OPENED_TOGETHER = 100 };
+
+struct scenario {
+    const char *name;
+    int streams; /* that are there */
+    int keys;    /* of the topic at the beginning */
+    int64_t per_step;
+    void (*step)(void);
+    int turns; /* of the loop, for what a step leaves to be done */
+};
+
+static const struct scenario *scenario;
+static struct loop *loop;
+static struct consumer consumer;
+static struct fanout *fanout;
+static struct consumer_handler topic;
+static struct task drive;
+static int64_t steps_left;
+static int turns_left;
+static struct buf last_id;
+
+/* Every socket takes everything. */
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    size_t n = 0;
+
+    (void)fd;
+    (void)flags;
+    for (size_t i = 0; i < m->msg_iovlen; i++)
+        n += m->msg_iov[i].iov_len;
+    return (ssize_t)n;
+}
+
+/* -- steps -- */
+
+static void produce(int64_t key)
+{
+    static char value[VALUE_BYTES];
+    char name[32];
+    int64_t offset = consumer.p[0].next++;
+    int n = snprintf(name, sizeof name, "key-%lld", (long long)key);
+    const struct record r = {
+        .offset = offset,
+        .key = slice_of(name, (size_t)n),
+        .value = slice_of(value, sizeof value),
+    };
+
+    memset(value, 'x', sizeof value);
+    consumer.p[0].end = consumer.p[0].surveyed_end = offset + 1;
+    topic.on_record(topic.arg, &r);
+}
+
+static void produce_known(void)
+{
+    produce(0);
+    topic.on_settled(topic.arg);
+}
+
+static void produce_new(void)
+{
+    produce(consumer.p[0].next);
+    topic.on_settled(topic.arg);
+}
+
+static struct stream *open_stream(struct slice id)
+{
+    struct buf head = {0};
+    size_t mark = fcgi_stdout_begin(&head);
+
+    buf_add_str(&head, "Status: 200 OK\r\n\r\n");
+    fcgi_stdout_end(&head, mark, 1);
+    struct stream *s = fanout_open(fanout, eventfd(0, EFD_NONBLOCK), 1, buf_slice(&head), id, NULL);
+    buf_fini(&head);
+    return s;
+}
+
+static void end_all(void)
+{
+    struct stream *s;
+
+    while ((s = fanout_first(fanout)) != NULL)
+        fanout_finish(s, STREAM_END_AGE);
+}
+
+static void open_fresh(void)
+{
+    end_all();
+    for (int i = 0; i < OPENED_TOGETHER; i++)
+        open_stream(slice_of(NULL, 0));
+}
+
+static void open_resumed(void)
+{
+    end_all();
+    for (int i = 0; i < OPENED_TOGETHER; i++)
+        open_stream(buf_slice(&last_id));
+}
+
+static const struct scenario scenarios[] = {
+    {"deliver", MANY, 1, 1, produce_known, 8},
+    {"record", 1, 1, 1, produce_known, 1},
+    {"load", 0, 1, 1, produce_new, 0},
+    {"fresh", 0, 1, OPENED_TOGETHER, open_fresh, 16},
+    {"resume", 0, KEYS, OPENED_TOGETHER, open_resumed, 16},
+};
+
+/* -- */
+
+static void run(void *arg)
+{
+    (void)arg;
+    if (turns_left-- <= 0) {
+        if (steps_left-- == 0) {
+            loop_stop(loop);
+            return;
+        }
+        scenario->step();
+        turns_left = scenario->turns;
+    }
+    loop_defer(loop, &drive);
+}
+
+static void make_topic(void)
+{
+    consumer.ready = true;
+    topic.on_topic(topic.arg, true, 60000);
+    topic.on_partitions(topic.arg, 1);
+    topic.on_origin(topic.arg, 0, 0);
+    for (int i = 0; i < scenario->keys; i++)
+        produce(i);
+    topic.on_settled(topic.arg);
+    int64_t next = consumer.p[0].next;
+    const struct progress end = {.n = 1, .next = &next};
+    progress_add(&last_id, &end);
+}
+
+int main(int argc, char **argv)
+{
+    const struct fanout_config config = {EVENT_ID_PROGRESS, 3600000, 0, 1 << 30};
+
+    for (size_t i = 0; argc == 3 && i < sizeof scenarios / sizeof scenarios[0]; i++)
+        if (strcmp(argv[1], scenarios[i].name) == 0)
+            scenario = &scenarios[i];
+    if (scenario == NULL)
+        die("usage: scenario deliver|record|load|fresh|resume N");
+    steps_left = number("N", argv[2], 0, INT64_MAX) / scenario->per_step;
+    loop = loop_new();
+    fanout = fanout_new(loop, &config);
+    topic = fanout_handler(fanout);
+    fanout_attach(fanout, &consumer);
+    make_topic();
+    for (int i = 0; i < scenario->streams; i++)
+        open_stream(slice_of(NULL, 0));
+    drive = (struct task){.run = run};
+    turns_left = scenario->streams;
+    loop_defer(loop, &drive);
+    loop_run(loop);
+    fanout_free(fanout);
+    loop_free(loop);
+    buf_fini(&last_id);
+}

@@ -1,0 +1,36 @@
+#include "fake_consumer.h"
+
+void consumer_hold(struct consumer *c, bool hold)
+{
+    c->held = hold;
+}
+
+uint64_t consumer_ask(struct consumer *c)
+{
+    return ++c->asked;
+}
+
+bool consumer_ready(const struct consumer *c)
+{
+    return c->ready;
+}
+
+int64_t consumer_end(const struct consumer *c, int32_t partition)
+{
+    return c->p[partition].end;
+}
+
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+{
+    return c->p[partition].surveyed_end;
+}
+
+bool consumer_has_leader(const struct consumer *c, int32_t partition)
+{
+    return !c->p[partition].leaderless;
+}
+
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
+{
+    return c->p[partition].next >= end || c->p[partition].at_end;
+}

@@ -1,0 +1,19 @@
+/* fake_consumer - a stand-in for kafka/consumer.c, as the fan-out sees it. */
+#ifndef SKF_UNIT_FAKE_CONSUMER_H
+#define SKF_UNIT_FAKE_CONSUMER_H
+
+#include "kafka/consumer.h"
+
+enum { FAKE_PARTITIONS = 4 };
+
+/* What the fan-out is told when it asks. */
+struct consumer {
+    bool ready, held;
+    uint64_t asked;
+    struct {
+        int64_t end, surveyed_end, next;
+        bool leaderless, at_end;
+    } p[FAKE_PARTITIONS];
+};
+
+#endif
