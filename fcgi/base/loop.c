@@ -56,7 +56,8 @@ struct loop {
     struct watch *served; /* the urgent one, when it has had its turn */
     SLIST_HEAD(, signal_watch) signals;
     SLIST_HEAD(, clock_watch) clocks;
-    int64_t turn_began_ms; /* with its first callback; 0: it waits */
+    int64_t turn_began_ms;   /* with its first callback; 0: it waits */
+    int64_t events_began_ms; /* those of the turn that are not urgent */
     struct loop_turns turns;
     bool stopped;
 };
@@ -98,14 +99,19 @@ void loop_free(struct loop *loop)
 static void begin_turn(struct loop *loop)
 {
     if (loop->turn_began_ms == 0)
-        loop->turn_began_ms = loop_now_ms();
+        loop->events_began_ms = loop->turn_began_ms = loop_now_ms();
 }
 
 /* Thousands may be ready at once: the others keep their place, behind what is urgent and what was
- * deferred. */
-static void end_events_in_time(struct loop *loop)
+ * deferred.  What is urgent takes no time of theirs: while it stays ready, it is first in every
+ * turn. */
+static void end_events_in_time(struct loop *loop, bool urgent)
 {
-    if (loop_now_ms() - loop->turn_began_ms >= EVENTS_MS)
+    int64_t now = loop_now_ms();
+
+    if (urgent)
+        loop->events_began_ms = now;
+    else if (now - loop->events_began_ms >= EVENTS_MS)
         event_base_loopbreak(loop->base);
 }
 
@@ -209,16 +215,17 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *watch = arg;
     struct loop *loop = watch->loop; /* the watch may be freed meanwhile */
+    bool urgent = watch->urgent;
 
     (void)fd;
     begin_turn(loop);
-    if (watch->urgent) {
+    if (urgent) {
         event_del(&watch->event);
         loop->served = watch;
     }
     watch->ready(watch->arg,
                  ((what & EV_READ) ? LOOP_READ : 0) | ((what & EV_WRITE) ? LOOP_WRITE : 0));
-    end_events_in_time(loop);
+    end_events_in_time(loop, urgent);
 }
 
 static void watch_add(struct watch *watch, int fd, int what)

@@ -263,6 +263,7 @@ static void a_watch_can_be_changed(void **state)
 }
 
 static int urgent_fds[2], turn_fds[2];
+static int64_t urgent_takes_ms;
 
 static void on_urgent(void *arg, int what)
 {
@@ -271,6 +272,7 @@ static void on_urgent(void *arg, int what)
     (void)what;
     if (arg == NULL) /* to be ready once only */
         assert_int_equal(read(urgent_fds[0], &byte, 1), 1);
+    clock_ms += urgent_takes_ms;
     note('u');
 }
 
@@ -301,6 +303,16 @@ static void the_others_have_their_turn_although_an_urgent_descriptor_stays_ready
 {
     (void)state;
     run_with_urgent(notes);
+    assert_string_equal(notes, "u-");
+}
+
+static void the_others_have_their_turn_although_what_is_urgent_takes_long(void **state)
+{
+    (void)state;
+    clock_ms = 5000;
+    urgent_takes_ms = 500;
+    run_with_urgent(notes);
+    urgent_takes_ms = 0;
     assert_string_equal(notes, "u-");
 }
 
@@ -632,6 +644,7 @@ int main(void)
         T(a_watch_can_be_changed),
         T(an_urgent_descriptor_comes_first),
         T(the_others_have_their_turn_although_an_urgent_descriptor_stays_ready),
+        T(the_others_have_their_turn_although_what_is_urgent_takes_long),
         T(a_callback_may_free_its_own_and_another_ready_watch),
         T(timers_are_due_in_the_order_of_their_times),
         T(a_timer_runs_from_its_start_until_it_is_due),
