@@ -359,7 +359,7 @@ def test_refused_renewals_change_nothing(pool):
             assert (challenge == "Bearer") == bare and challenge.startswith("Bearer"), name
     basic = {"Content-Type": RENEWAL, "Authorization": "Basic YTpi"}
     assert here.send("POST", in_url(token), basic).wait_end().status == 401
-    assert time.monotonic() < exp(token) - WINDOW, "this machine is too slow for this test"
+    assert time.monotonic() < exp(token), "this machine is too slow for this test"
     pump([in_the_url, in_the_header], lambda: in_the_url.ended and in_the_header.ended)
     assert_end(in_the_url, token)
     assert_end(in_the_header, token)
