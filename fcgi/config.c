@@ -53,7 +53,7 @@ static const struct option_def options[] = {
     {"retry", "MS", 0, NUMBER, AT(retry_ms), 100, 600000, NULL, "2000",
      "what clients wait before they come back, times 0.5 to 1.5"},
     {"flush-interval", "MS|auto", 0, AUTO, AT(flush_ms), 0, 1000, NULL, "auto",
-     "at most one write per stream in that time; auto: on average 40 us per stream, up to 100 ms"},
+     "at most one write per stream in that time; auto: on average 30 us per stream, up to 100 ms"},
     {"compact", "WHEN", 0, CHOICE, AT(compact), 0, 0, "auto|on|off", "auto",
      "newest record per key only: auto asks for the topic's policy"},
     {"cache-bytes", "BYTES", 0, NUMBER, AT(cache_bytes), 1 << 16, INT64_MAX, NULL, "1073741824",

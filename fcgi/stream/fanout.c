@@ -16,7 +16,7 @@ enum {
     REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
     FLUSH_STREAMS = 256,      /* between two looks at everything else */
     REPLAY_STREAMS = 16,
-    FLUSH_US = 40, /* of each stream: a write costs the front and us some 20 us, half a core */
+    FLUSH_US = 30, /* of each stream: half of what one lighttpd can pass on */
     FLUSH_MAX_MS = 100,
     FLUSHES_SAVED = 3, /* intervals that were not used, to be used at once */
     EXPIRE_MS = 1000,

@@ -361,10 +361,10 @@ static void every_one_of_many_streams_gets_each_event(void **state)
     assert_int_equal(fanout_count(fanout), 0);
 }
 
-/* 500 streams: 20 ms on average, but nothing waits for a few events close together. */
+/* 500 streams: 15 ms on average, but nothing waits for a few events close together. */
 static void by_itself_the_interval_grows_with_the_streams(void **state)
 {
-    enum { MANY = 500, INTERVAL_MS = 20, AT_ONCE = 4 };
+    enum { MANY = 500, INTERVAL_MS = 15, AT_ONCE = 4 };
     static struct client clients[MANY];
 
     (void)teardown(state);
