@@ -1,0 +1,84 @@
+# What `cmake --install` puts where, and the Debian package (cpack).  Included by CMakeLists.txt.
+#
+# A package is configured with -DCMAKE_INSTALL_PREFIX=/usr: the units name the program by its path.
+
+include(GNUInstallDirs)
+
+set(SKF_DATA_DIR ${CMAKE_INSTALL_FULL_DATADIR}/sse-kafka-fanout)
+set(SKF_LIBEXEC_DIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/sse-kafka-fanout)
+set(SKF_CONFIG_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/sse-kafka-fanout)
+set(SKF_CONFIG_FILE ${SKF_CONFIG_DIR}/config.json)
+set(systemd ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
+set(made ${CMAKE_BINARY_DIR}/install)
+
+install(TARGETS sse-kafka-fanout DESTINATION ${CMAKE_INSTALL_FULL_SBINDIR})
+install(PROGRAMS fcgi/mask-log.sh DESTINATION ${SKF_LIBEXEC_DIR})
+install(DIRECTORY htdocs DESTINATION ${SKF_DATA_DIR})
+install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL)
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+
+foreach(unit @.socket @.service -standby.socket -standby.service)
+  set(unit sse-kafka-fanout${unit})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/fcgi/systemd/${unit}.in)
+    configure_file(fcgi/systemd/${unit}.in ${made}/${unit} @ONLY)
+    install(FILES ${made}/${unit} DESTINATION ${systemd})
+  else()
+    install(FILES fcgi/systemd/${unit} DESTINATION ${systemd})
+  endif()
+endforeach()
+
+# What lies where a man page or a changelog does in Debian is compressed, without a time in it.
+function(install_compressed file name directory)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+  execute_process(COMMAND gzip -9n INPUT_FILE ${CMAKE_SOURCE_DIR}/${file}
+    OUTPUT_FILE ${made}/${name}.gz COMMAND_ERROR_IS_FATAL ANY)
+  install(FILES ${made}/${name}.gz DESTINATION ${directory})
+endfunction()
+file(MAKE_DIRECTORY ${made})
+install_compressed(fcgi/sse-kafka-fanout.8 sse-kafka-fanout.8 ${CMAKE_INSTALL_FULL_MANDIR}/man8)
+
+# May hold passwords, and an administrator's word: what is there stays.
+install(CODE "
+  if(NOT EXISTS \"\$ENV{DESTDIR}${SKF_CONFIG_FILE}\")
+    file(INSTALL \"${CMAKE_SOURCE_DIR}/fcgi/config.json\" DESTINATION \"${SKF_CONFIG_DIR}\"
+      PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+  endif()")
+
+# The program alone is installed, whatever else this build can make.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
+
+## The Debian package
+
+set(debian ${CMAKE_SOURCE_DIR}/fcgi/debian)
+if(CMAKE_INSTALL_PREFIX STREQUAL /usr)
+  install_compressed(fcgi/debian/changelog changelog ${CMAKE_INSTALL_FULL_DOCDIR})
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} RENAME copyright)
+  install(FILES ${debian}/lintian-overrides DESTINATION ${CMAKE_INSTALL_FULL_DATADIR}/lintian/overrides
+    RENAME sse-kafka-fanout)
+  # For the issuers' keys; root writes them.
+  install(DIRECTORY DESTINATION /var/lib/sse-kafka-fanout)
+endif()
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_SET_DESTDIR ON) # absolute paths, /etc among them
+set(CPACK_STRIP_FILES ON)
+set(CPACK_PACKAGE_CONTACT "sse-kafka-fanout authors <sse-kafka-fanout@example.org>" CACHE STRING
+  "who makes the package: NAME <ADDRESS>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "Kafka topics as Server-Sent Events, behind a web server")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
+"A FastCGI responder that streams an Apache Kafka topic to browsers and curl.
+It reads the topic once, keeps the newest record of each key in memory, and
+sends it to thousands of event streams; lighttpd, Apache, nginx, haproxy or
+h2o in front of it does TLS and HTTP/2.  Streams can be guarded by access
+tokens (JWT), which are renewed while the stream goes on.")
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION httpd)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "lighttpd | httpd")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS kcat)
+file(WRITE ${made}/conffiles ${SKF_CONFIG_FILE}\n)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${debian}/postinst ${debian}/prerm ${debian}/postrm
+  ${made}/conffiles)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)
