@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -176,8 +177,26 @@ static void pause_accepting(struct inlet *inlet)
 
 enum accepted { ACCEPTED, ACCEPTED_NONE, ACCEPTED_TOO_MANY };
 
+/* Whoever has the socket, too, may take the flag away: systemd does, for each process of the unit
+ * that it starts, a reload's among them.  In the moment before accept4() the time-out is left. */
+static void forbid_waiting(int listen_fd)
+{
+    int flags = fcntl(listen_fd, F_GETFL);
+
+    if (!(flags & O_NONBLOCK))
+        fcntl(listen_fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static void limit_waiting(int listen_fd)
+{
+    struct timeval least = {.tv_usec = 1};
+
+    setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &least, sizeof least);
+}
+
 static enum accepted accept_one(struct inlet *inlet)
 {
+    forbid_waiting(inlet->listen_fd);
     int fd = accept4(inlet->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     if (fd >= 0) {
@@ -219,7 +238,8 @@ struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_han
     inlet->listen_fd = listen_fd;
     inlet->handler = *handler;
     TAILQ_INIT(&inlet->pending);
-    fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) | O_NONBLOCK);
+    forbid_waiting(listen_fd);
+    limit_waiting(listen_fd);
     inlet->resume_timer = timer_new(loop, start_accepting, inlet);
     inlet->deadline_timer = timer_new(loop, on_deadline, inlet);
     start_accepting(inlet);

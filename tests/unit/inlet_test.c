@@ -370,6 +370,31 @@ static void the_listening_descriptor_is_made_non_blocking(void **state)
     assert_true(fcntl(listen_fd, F_GETFL) & O_NONBLOCK);
 }
 
+static void make_blocking(void)
+{
+    assert_int_equal(fcntl(listen_fd, F_SETFL, fcntl(listen_fd, F_GETFL) & ~O_NONBLOCK), 0);
+}
+
+static void one_that_somebody_makes_blocking_again_stops_nothing(void **state)
+{
+    (void)state;
+    make_blocking();
+    int fd = connect_front(); /* it would wait for the next */
+    fake_loop_settle();
+    make_blocking();
+    inlet_close(inlet);
+    close(fd);
+}
+
+/* However it comes about: a wait that has begun ends by itself. */
+static void waiting_for_a_connection_has_an_end(void **state)
+{
+    (void)state;
+    make_blocking();
+    assert_int_equal(accept(listen_fd, NULL, NULL), -1);
+    assert_int_equal(errno, EAGAIN);
+}
+
 static void freeing_closes_what_is_not_whole_and_not_the_listening_descriptor(void **state)
 {
     (void)state;
@@ -485,6 +510,8 @@ int main(void)
         T(the_oldest_goes_when_too_many_are_not_whole),
         T(without_descriptors_accepting_pauses_and_goes_on),
         T(the_listening_descriptor_is_made_non_blocking),
+        T(one_that_somebody_makes_blocking_again_stops_nothing),
+        T(waiting_for_a_connection_has_an_end),
         T(freeing_closes_what_is_not_whole_and_not_the_listening_descriptor),
         T(those_in_the_backlog_are_taken_before_it_closes),
         T(one_that_was_taken_may_still_send_its_request),
