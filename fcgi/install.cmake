@@ -5,14 +5,13 @@
 include(GNUInstallDirs)
 
 set(SKF_DATA_DIR ${CMAKE_INSTALL_FULL_DATADIR}/sse-kafka-fanout)
-set(SKF_LIBEXEC_DIR ${CMAKE_INSTALL_FULL_LIBEXECDIR}/sse-kafka-fanout)
 set(SKF_CONFIG_DIR ${CMAKE_INSTALL_FULL_SYSCONFDIR}/sse-kafka-fanout)
 set(SKF_CONFIG_FILE ${SKF_CONFIG_DIR}/config.json)
 set(systemd ${CMAKE_INSTALL_PREFIX}/lib/systemd/system)
 set(made ${CMAKE_BINARY_DIR}/install)
 
 install(TARGETS sse-kafka-fanout DESTINATION ${CMAKE_INSTALL_FULL_SBINDIR})
-install(PROGRAMS fcgi/mask-log.sh DESTINATION ${SKF_LIBEXEC_DIR})
+install(PROGRAMS fcgi/mask-log.sh DESTINATION ${SKF_DATA_DIR})
 install(DIRECTORY htdocs DESTINATION ${SKF_DATA_DIR})
 install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
