@@ -1,0 +1,423 @@
+"""The Debian package on a host of its own: installed, started, used, upgraded, purged. Its units
+run under the systemd that would run them, so with everything that they forbid."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import CurlReader
+from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
+from host import UNIT, Host, InstalledResponder
+from kafka import Kafka
+from lighttpd import CA, make_certificates, replaced
+from tokens import CHALLENGE, Jwks, bearer, ec_key, renew, rsa_key
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="boots a Debian, which only root can")
+
+CONFIG = f"/etc/{UNIT}/config.json"
+POOL = (f"{UNIT}@1", f"{UNIT}@2")
+STANDBY = f"{UNIT}-standby"
+
+
+def said_by_readme() -> list[list[str]]:
+    """The commands of its section "Install": how to build the package, and how to install it."""
+    readme = (REPOSITORY / "README.md").read_text()
+    section = re.search(r"^## Install\n(.*?)^## ", readme, re.M | re.S)[1]
+    blocks = re.findall(r"^```bash\n(.*?)^```", section, re.M | re.S)
+    return [block.splitlines() for block in blocks]
+
+
+BUILD, (INSTALL, EDIT, START) = said_by_readme()
+assert EDIT == f"editor {CONFIG}"
+
+
+@pytest.fixture(scope="module")
+def package() -> Path:
+    for command in BUILD:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(["bash", "-c", command], cwd=REPOSITORY, **streams)
+        assert done.returncode == 0, done.stdout[-3000:]
+    return REPOSITORY / "build" / "deb" / INSTALL.rpartition("/")[2]
+
+
+class TlsKafka(Kafka):
+    """It has TLS at .tls, too, with the certificate of certs/make."""
+
+    def first_start(self, *properties: str) -> None:
+        self.tls = f"localhost:{free_port()}"
+        at = f"PLAINTEXT://{self.brokers},SSL://{self.tls}"
+        all_at = f"{at},CONTROLLER://localhost:{self.port + 1}"
+        super().first_start(
+            f"listeners={all_at.replace('localhost', '127.0.0.1')}",
+            f"advertised.listeners={at}",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT",
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={REPOSITORY / 'certs' / 'localhost.pem'}",
+            *properties,
+        )
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsKafka]:
+    make_certificates()
+    server = TlsKafka(tmp_path_factory.mktemp("kafka"))
+    server.first_start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """With a lighttpd that serves something else already."""
+    host = Host(tmp_path_factory.mktemp("host"))
+    host.install_debian("systemd", "lighttpd", "lighttpd-mod-openssl")
+    config = host.root / "etc" / "lighttpd" / "lighttpd.conf"
+    config.write_text(replaced(config.read_text(), r"(server.port\s*=) 80\b", rf"\1 {free_port()}"))
+    host.boot()
+    yield host
+    host.shut_down()
+
+
+@pytest.fixture(autouse=True)
+def log_shown_on_failure(request: pytest.FixtureRequest) -> None:
+    if "machine" in request.fixturenames:
+        Process.of_this_test.append(request.getfixturevalue("machine"))
+
+
+def install(host: Host, package: Path) -> None:
+    (host.root / "root" / INSTALL.rpartition("/")[2]).write_bytes(package.read_bytes())
+    host.run("bash", "-c", f"cd /root && {INSTALL} -q=2 --no-install-recommends")
+
+
+@pytest.fixture(scope="module")
+def installed(machine: Host, package: Path) -> Host:
+    install(machine, package)
+    return machine
+
+
+def configure(host: Host, path: str, **members: object) -> None:
+    """As an editor does: owner and mode stay; a new file gets those of the package's."""
+    file = host.root / path.lstrip("/")
+    if not file.exists():
+        host.run("cp", "--archive", CONFIG, path)
+    file.write_text(json.dumps(members))
+
+
+@pytest.fixture(scope="module")
+def story(installed: Host, kafka: TlsKafka) -> "Story":
+    return Story(installed, kafka)
+
+
+class Story:
+    """An administrator's next steps, up to events that a browser gets."""
+
+    def __init__(self, host: Host, kafka: TlsKafka):
+        self.host = host
+        self.kafka = kafka
+        self.topic = kafka.topic()
+        self.https, self.admin = free_port(), free_port()
+        self.url = f"https://localhost:{self.https}"
+        (host.root / "etc" / "kafka-ca.crt").write_bytes(CA.read_bytes())
+        self.config = {
+            "brokers": kafka.tls,
+            "topic": self.topic,
+            "drain": 1,
+            "kafka": {"security.protocol": "ssl", "ssl.ca.location": "/etc/kafka-ca.crt"},
+        }
+        configure(host, CONFIG, **self.config)
+        self._be_strict()
+        host.run("bash", "-c", START)
+        self._configure_front()
+        self.first, self.second = (InstalledResponder(host, name) for name in "12")
+
+    def _be_strict(self) -> None:
+        """Whoever does what the filters forbid dies of it, instead of being refused."""
+        for unit in (f"{UNIT}@.service", f"{UNIT}-standby.service"):
+            self.override(unit, "SystemCallErrorNumber=kill")
+
+    def override(self, unit: str, line: str) -> None:
+        """systemctl edit --runtime, without an editor."""
+        directory = self.host.path(f"/run/systemd/system/{unit}.d")
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / f"{line.partition('=')[0]}.conf").write_text(f"[Service]\n{line}\n")
+        self.host.run("systemctl", "daemon-reload")
+
+    def _configure_front(self) -> None:
+        """By the example, with the certificate and the ports of this test."""
+        examples = self.host.root / "usr" / "share" / "doc" / UNIT / "examples"
+        text = (examples / "lighttpd-external.conf").read_text()
+        text = replaced(text, r":443\b", f":{self.https}")
+        text = replaced(text, r":9464\b", f":{self.admin}")
+        text = replaced(text, r'(ssl.pemfile = )"[^"]*"', r'\1"/etc/lighttpd/localhost.pem"')
+        text = replaced(text, r'ssl.privkey = "[^"]*"', "")
+        etc = self.host.root / "etc" / "lighttpd"
+        (etc / "localhost.pem").write_bytes((CA.parent / "localhost.pem").read_bytes())
+        (etc / "conf-available" / f"50-{UNIT}.conf").write_text(text)
+        self.host.run("lighttpd-enable-mod", UNIT)
+        self.host.run("systemctl", "restart", "lighttpd")
+        wait_until(lambda: answers(("127.0.0.1", self.https)), what="lighttpd")
+
+    def open(self, *options: str) -> CurlReader:
+        return CurlReader(f"{self.url}/events", *options).wait_started()
+
+    def come_back(self, *options: str) -> CurlReader:
+        """As clients do until they are served; the standby says 503 to curl."""
+        wait_until(lambda: curl("-I", f"{self.url}/events"), what="a stream")
+        return self.open(*options)
+
+    def is_ready(self) -> bool:
+        return curl(f"http://127.0.0.1:{self.admin}/health/ready") is not None
+
+
+def curl(*arguments: str) -> str | None:
+    """What it prints, or nothing after an error."""
+    command = ["curl", "-sf", "--cacert", CA, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else None
+
+
+# The package
+
+
+def test_lintian_finds_nothing_that_is_not_explained(package):
+    command = ["lintian", "--allow-root", "--pedantic", "--display-experimental", "--fail-on=none"]
+    command += ["--profile=debian", package]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    lines = (REPOSITORY / "fcgi" / "debian" / "lintian-overrides").read_text().splitlines()
+    for before, line in zip([""] + lines, lines):
+        assert line.startswith("#") or before.startswith("#"), f"not explained: {line}"
+
+
+def test_the_changelog_begins_with_this_version(package):
+    said = subprocess.run(["dpkg-deb", "-f", package, "Version"], capture_output=True, text=True)
+    changelog = (REPOSITORY / "fcgi" / "debian" / "changelog").read_text()
+    assert re.match(r"sse-kafka-fanout \((.*)\)", changelog)[1] == said.stdout.strip()
+
+
+def test_cmake_installs_elsewhere_and_keeps_a_configuration(tmp_path):
+    def install() -> None:
+        command = ["cmake", "--install", PROGRAM.parent]
+        environment = os.environ | {"DESTDIR": str(tmp_path)}
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+
+    install()
+    local = tmp_path / "usr" / "local"
+    config = local / "etc" / UNIT / "config.json"
+    config.write_text("mine")
+    install()
+    assert config.read_text() == "mine" and config.stat().st_mode & 0o777 == 0o640
+    unit = (local / "lib" / "systemd" / "system" / f"{UNIT}@.service").read_text()
+    assert f"ExecStart=/usr/local/sbin/{UNIT} " in unit
+    assert f"SKF_CONFIG=/usr/local/etc/{UNIT}/config.json\n" in unit
+    assert os.access(local / "sbin" / UNIT, os.X_OK)
+
+
+def test_installing_it_starts_nothing(installed):
+    assert installed.units() == []
+    links = installed.run("find", "/etc/systemd/system", "-name", f"{UNIT}*")
+    assert links == ""
+
+
+def test_it_has_a_user_of_its_own_who_cannot_log_in(installed):
+    user = installed.run("getent", "passwd", UNIT).split(":")
+    assert user[5:] == ["/nonexistent", "/usr/sbin/nologin"]
+    assert installed.run("id", "--name", "--groups", UNIT) == UNIT
+
+
+def test_only_its_user_can_read_the_configuration(installed):
+    what = installed.run("stat", "--format=%A %U %G", CONFIG)
+    assert what == f"-rw-r----- root {UNIT}"
+    assert json.loads((installed.root / CONFIG.lstrip("/")).read_text())["topic"] == "events"
+
+
+def test_systemd_has_nothing_against_the_units(installed):
+    units = [f"{UNIT}@1.socket", f"{UNIT}@1.service", f"{STANDBY}.socket", f"{STANDBY}.service"]
+    assert installed.run("systemd-analyze", "verify", "--man=no", *units) == ""
+
+
+@pytest.mark.parametrize("unit", [f"{UNIT}@1.service", f"{STANDBY}.service"])
+def test_the_exposure_is_what_the_readme_says(installed, unit):
+    said = installed.run("systemd-analyze", "security", "--no-pager", "--offline=yes", unit)
+    level = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1]
+    name = unit.replace("@1", "@").removesuffix(".service")
+    assert f"`{name}` {level}" in (REPOSITORY / "README.md").read_text()
+
+
+# At work
+
+
+def test_a_record_comes_through(story):
+    wait_until(story.is_ready, what="readiness")
+    stream = story.open("--http2")
+    story.kafka.kcat(story.topic, "1", "Hello, world")
+    assert stream.next().text == "Hello, world"
+    assert stream.http == "HTTP/2"
+    stream.close()
+    assert "app.js" in curl(f"{story.url}/")
+
+
+@pytest.mark.parametrize("unit", [*POOL, STANDBY])
+def test_the_process_can_do_nothing_else(story, unit):
+    pid = story.host.main_pid(unit)
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1"
+    assert {int(status[f"Cap{which}"], 16) for which in ("Inh", "Prm", "Eff", "Bnd", "Amb")} == {0}
+    assert status["Uid"].split()[0] == story.host.run("id", "--user", UNIT)
+    limits = Path(f"/proc/{pid}/limits").read_text()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
+    into = ["nsenter", "--target", str(pid), "--mount"]
+    into += ["--setuid", status["Uid"].split()[0], "--setgid", status["Gid"].split()[0]]
+    find = ["find", "/", "-path", "/proc", "-prune", "-o", "-type", "d", "-writable", "-print"]
+    writable = subprocess.run(into + find, capture_output=True, text=True).stdout.split()
+    own = {f"/run/{UNIT}/peers"} if unit != STANDBY else set()
+    assert set(writable) == {"/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue"} | own
+    seen = {path.name for path in Path(f"/proc/{pid}/root/var").iterdir()}
+    assert seen <= {"lib", "tmp"}
+
+
+def test_a_restart_drains_and_newcomers_wait_for_the_successor(story):
+    story.kafka.put(story.topic, "restart", "before")
+    stream = story.first.open()
+    stream.take_until(b"before")
+    before = story.first.pid
+    story.host.run("systemctl", "restart", "--no-block", story.first.unit)
+    stream.wait_end()
+    newcomer = story.first.open(last_event_id=stream.events[-1].id)
+    story.kafka.put(story.topic, "restart", "after")
+    assert newcomer.next().text == "after"
+    assert story.first.pid != before
+
+
+def test_a_responder_that_dies_is_started_again(story):
+    before = story.second.pid
+    os.kill(before, 9)
+    wait_until(lambda: story.host.is_active(story.second.unit), what="it is away")
+    assert story.second.open().status == 200
+    assert story.second.pid != before
+
+
+@pytest.fixture
+def guarded(story: Story, tmp_path: Path) -> Iterator[Callable]:
+    """A second pool beside the first, as the comment in the unit has it, and the keys' file."""
+    host = story.host
+    keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    directory = host.root / "var" / "lib" / UNIT
+
+    def publish(*published: object) -> None:
+        keys.write(*published)
+        (directory / "new").write_text(keys.path.read_text())
+        os.replace(directory / "new", directory / "jwks.json")
+
+    publish(rsa_key())
+    options = {"issuer": "https://auth.example.com", "audience": "https://api.example.com"}
+    guard = options | {"jwks": f"/var/lib/{UNIT}/jwks.json", "challenge": 3600}
+    configure(host, f"/etc/{UNIT}/guarded.json", **story.config, **guard)
+    pool = [InstalledResponder(host, f"guarded-{n}") for n in (1, 2)]
+    for responder in pool:
+        story.override(
+            f"{responder.unit}.service", f"Environment=SKF_CONFIG=/etc/{UNIT}/guarded.json"
+        )
+    host.run("systemctl", "start", *(responder.unit for responder in pool))
+    peers = host.path(f"/run/{UNIT}/peers")
+    wait_until(lambda: len([p for p in peers.iterdir() if p.is_socket()]) == 2, what="the pool")
+    for responder in pool:  # each looks round when it has something to tell
+        assert renew(responder, rsa_key().mint(sub="nobody")) == 204
+    yield pool, publish
+    for responder in pool:
+        host.run("systemctl", "stop", f"{responder.unit}.socket", f"{responder.unit}.service")
+
+
+def test_a_renewal_reaches_the_peer(guarded):
+    (first, second), _ = guarded
+    stream = first.open(headers=bearer(rsa_key().mint()))
+    assert stream.next().raw == CHALLENGE  # at once, for the window is an hour
+    new = rsa_key().mint(ttl=120)
+    assert renew(second, new) == 204
+    assert stream.next().raw == CHALLENGE  # of the new one
+
+
+def test_a_reload_reads_the_keys(guarded, story):
+    (first, _), publish = guarded
+    publish(ec_key())
+    story.host.run("systemctl", "reload", first.unit)
+
+    def status(token: str) -> int:
+        return first.send(headers=bearer(token)).wait_head().status
+
+    wait_until(lambda: status(ec_key().mint()) == 200, what="the new key")
+    assert status(rsa_key().mint()) == 401
+
+
+def test_the_standby_answers_while_the_pool_is_away(story):
+    units = [f"{unit}.{kind}" for unit in POOL for kind in ("socket", "service")]
+    story.host.run("systemctl", "stop", *units)
+    answer = story.open("-H", "Accept: text/event-stream").wait_end()
+    assert answer.status == 200 and answer.retry[0] >= 10_000
+    story.host.run("systemctl", "start", *POOL)
+    stream = story.come_back()
+    story.kafka.put(story.topic, "standby", "back")
+    stream.take_until(b"back")
+    stream.close()
+
+
+# Later
+
+
+@pytest.fixture(scope="module")
+def next_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, of a later version."""
+    tree = tmp_path_factory.mktemp("next") / "tree"
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    control = tree / "DEBIAN" / "control"
+    control.write_text(replaced(control.read_text(), r"Version: ([^\n]+)", r"Version: \1.1"))
+    done = subprocess.run(["dpkg-deb", "--build", tree, tree.parent], capture_output=True)
+    assert done.returncode == 0, done.stderr
+    return next(tree.parent.glob("*.deb"))
+
+
+def test_an_upgrade_restarts_responders_and_keeps_all_else(story, next_package):
+    host = story.host
+    story.kafka.put(story.topic, "upgrade", "before")
+    stream = story.open()
+    stream.take_until(b"before")
+    before = [responder.pid for responder in (story.first, story.second)]
+    sockets = host.run("stat", "--format=%i", f"/run/{UNIT}/1.sock", f"/run/{UNIT}/2.sock")
+    install(host, next_package)
+    assert host.run("dpkg-query", "-Wf", "${Version}", UNIT).endswith(".1")
+    stream.wait_end()
+    again = story.come_back("-H", f"Last-Event-ID: {stream.events[-1].id}")
+    story.kafka.put(story.topic, "upgrade", "after")
+    assert again.next().text == "after"
+    again.close()
+    assert not set(before) & {responder.pid for responder in (story.first, story.second)}
+    assert sockets == host.run("stat", "--format=%i", f"/run/{UNIT}/1.sock", f"/run/{UNIT}/2.sock")
+    assert json.loads((host.root / CONFIG.lstrip("/")).read_text()) == story.config
+    assert host.run("stat", "--format=%A %U %G", CONFIG) == f"-rw-r----- root {UNIT}"
+
+
+def test_nothing_that_is_forbidden_was_tried(story):
+    """In all that was done above, where a filter ends whoever does."""
+    assert "status=31/SYS" not in story.host.text()
+
+
+def test_removed_it_is_gone_but_for_the_configuration(story):
+    story.host.run("apt-get", "remove", "-q=2", UNIT)
+    assert story.host.units() == []
+    assert not story.host.path(f"/run/{UNIT}").exists()
+    assert (story.host.root / CONFIG.lstrip("/")).exists()
+
+
+def test_purged_it_leaves_the_user_alone(story):
+    story.host.run("apt-get", "purge", "-q=2", UNIT)
+    left = story.host.run("find", "/etc", "/usr", "/var/lib", "-name", f"*{UNIT}*")
+    front = "/etc/lighttpd/"  # the administrator's
+    assert [path for path in left.split() if not path.startswith(front)] == []
+    assert story.host.run("getent", "passwd", UNIT)
