@@ -18,6 +18,7 @@ class Option(NamedTuple):
     name: str  # or nothing
     argument: str
     default: str
+    figures: frozenset  # in what is said of it
 
 
 def said_by_help() -> Iterator[Option]:
@@ -29,7 +30,11 @@ def said_by_help() -> Iterator[Option]:
             if letter == "X":
                 argument = "NAME=VALUE"
             default = re.search(r"\(([^()]*)\)$", meaning)
-            yield Option(letter, name, argument, default[1] if default else "")
+            yield Option(letter, name, argument, default[1] if default else "", figures(meaning))
+
+
+def figures(text: str) -> frozenset:
+    return frozenset(re.findall(r"\b\d[\d.]*\b", text))
 
 
 def section(name: str) -> str:
@@ -46,7 +51,8 @@ def said_by_man() -> Iterator[Option]:
         option = re.match(r"(?:-(\w)\b)?[ ,]*(?:--([\w-]+))? *(.*)$", tag)
         letter, name, argument = (part or "" for part in option.groups())
         default = re.fullmatch(r"\((.*)\)", lines[-1])
-        yield Option(letter, name, argument, default[1] if default else "")
+        own = (letter, name, argument, default[1] if default else "")
+        yield Option(*own, figures(" ".join(lines)))
 
 
 def test_the_man_page_has_every_option_as_help_has_it():
