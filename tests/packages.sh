@@ -13,7 +13,7 @@ instructions_packages=(valgrind)
 lint_packages=(clang-format clang-tidy shellcheck)
 fuzz_packages=(clang libclang-rt-14-dev)
 integration_packages=(python3 python3-pytest python3-confluent-kafka python3-cryptography python3-selenium
-    chromium chromium-driver nodejs npm groff-base lintian mmdebstrap)
+    chromium chromium-driver nodejs npm groff-base haproxy lintian mmdebstrap)
 
 # Prints those of the given packages that are not installed.
 missing_packages() {
