@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers import BUILD, REPOSITORY, Process
@@ -10,10 +11,11 @@ from sse import EventReader
 
 
 class CurlReader(EventReader):
-    """curl -N URL, its output read as it comes. ended: it left with status 0."""
+    """curl -N URL, its output read as it comes. ended: it left with status 0.
+    within: a command that curl is to be run by."""
 
-    def __init__(self, url: str, *options: str):
-        command = ["curl", "-sSNi", "--cacert", str(CA), *options, url]
+    def __init__(self, url: str, *options: str, within: Sequence[str] = ()):
+        command = [*within, "curl", "-sSNi", "--cacert", str(CA), *options, url]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         super().__init__(self.process.stdout)
         self.http = ""
@@ -48,9 +50,9 @@ class CurlReader(EventReader):
 class SseCat(Process):
     """node tests/sse-cat.js URL: the EventSource of npm's eventsource, data on its output."""
 
-    def __init__(self, url: str, directory: Path):
+    def __init__(self, url: str, directory: Path, within: Sequence[str] = ()):
         super().__init__("sse-cat", directory)
-        command = ["node", REPOSITORY / "tests" / "sse-cat.js", url]
+        command = [*within, "node", REPOSITORY / "tests" / "sse-cat.js", url]
         errors = open(directory / "sse-cat.err", "wb")
         with errors:
             environment = os.environ | {"NODE_EXTRA_CA_CERTS": str(CA)}
