@@ -169,7 +169,7 @@ class Keeper(Process):
 
 def replaced(text: str, pattern: str, by: str) -> str:
     result, count = re.subn(pattern, by, text, flags=re.S)
-    assert count, f"lighttpd.conf has no {pattern} any more"
+    assert count, f"there is no {pattern} any more"
     return result
 
 

@@ -1,0 +1,356 @@
+"""The web servers of fcgi/examples in front of a pool. The repository's own lighttpd.conf is seen in
+test_front.py and test_front_faults.py."""
+
+import json
+import re
+import signal
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import CurlReader
+from eventid import encode
+from fronts import FRONTS, Front, Place
+from helpers import PROGRAM, REPOSITORY, Process, listening_addresses, wait_until
+from kafka import numbered
+from lighttpd import CA, make_certificates
+from responder import assert_no_sanitizer_report
+from sse import HttpReader, pump
+from tokens import RENEWAL, Jwks, in_url, rsa_key
+
+WAYS = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/2"}
+STREAM = ["-H", "Accept: text/event-stream"]
+
+
+class Member(Process):
+    """A responder of the pool, or the standby, on a socket that is made for it as by systemd."""
+
+    def __init__(self, number: str, place: Place, *options: str):
+        super().__init__(f"responder-{number}", place.directory)
+        self.path = place.run / f"{number}.sock"
+        self.options = options
+
+    def start(self) -> "Member":
+        self.path.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.path))
+            listening.listen(4096)
+            self.path.chmod(0o666)  # a group of the tests' own is not needed
+            self.spawn([PROGRAM, *self.options], stdin=listening)
+        return self
+
+    def stop(self) -> None:
+        status = self.end()
+        assert_no_sanitizer_report(self.text())
+        assert status == 0, f"{self.name} ended with {status}: {self.text()[-2000:]}"
+
+
+class Pool:
+    def __init__(self, place: Place, options: list[str]):
+        self.responders = [Member(number, place, *options, "--drain", "0") for number in "12"]
+        self.standby = Member("standby", place, "--standby")
+
+    def start(self) -> "Pool":
+        for member in (*self.responders, self.standby):
+            member.start()
+        return self
+
+    def stop(self) -> None:
+        for responder in self.responders:
+            responder.stop()
+
+    def signal(self, how: int) -> None:
+        for responder in self.responders:
+            responder.process.send_signal(how)
+
+
+@pytest.fixture(scope="module")
+def all_places() -> Iterator[Path]:
+    """Not pytest's own directory, which no other user may enter."""
+    make_certificates()
+    with tempfile.TemporaryDirectory(prefix="skf-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture
+def place(all_places: Path) -> Place:
+    return Place(all_places)
+
+
+@pytest.fixture
+def pool(kafka, topic, place) -> Callable[..., Pool]:
+    """pool(*options): one that demands tokens."""
+    keys = Jwks(place.directory / "jwks.json", rsa_key())
+    peers = place.new("peers")
+    peers.chmod(0o700)
+    shared = ["-b", kafka.brokers, "-t", topic, "--peer-dir", str(peers)]
+    return lambda *options: Pool(place, shared + keys.options(*options)).start()
+
+
+@pytest.fixture(params=FRONTS)
+def kind(request) -> type[Front]:
+    return FRONTS[request.param]
+
+
+def curl(front: Front, way: str, *options: str, target: str = "/events", token: str = ""):
+    if token:
+        options += ("-H", f"Authorization: Bearer {token}")
+    return CurlReader(front.url + target, way, "-m", "120", *options)
+
+
+def ask(front: Front, way: str, *options: str, **request: str) -> CurlReader:
+    """The whole answer."""
+    answer = curl(front, way, *options, **request)
+    answer.wait(lambda: answer.closed)
+    return answer
+
+
+def admin(front: Front, path: str) -> HttpReader:
+    return HttpReader(front.admin, path).wait_end()
+
+
+def open_streams(front: Front) -> int:
+    """In the whole pool, as a responder tells the operator."""
+    said = admin(front, "/metrics").body.decode()
+    return sum(map(int, re.findall(r"^sse_kafka_fanout_streams\{.*\} (\d+)$", said, re.M)))
+
+
+def token(**claims: str) -> str:
+    return rsa_key().mint(600, **claims)
+
+
+# Streams
+
+
+def test_an_event_arrives_before_the_next_is_produced(kafka, topic, pool, place, kind):
+    kafka.produce(topic, *numbered(3, keys=3))
+    pool()
+    front = kind(place).start()
+    streams = [curl(front, way, token=token()) for way in WAYS]
+    for stream, http in zip(streams, WAYS.values()):
+        assert [event.text for event in stream.take(3)] == ["0", "1", "2"]
+        assert (stream.http, stream.status) == (http, 200)
+        assert stream.headers["content-type"] == "text/event-stream"
+        assert stream.headers["cache-control"] == "no-store, no-transform"
+    for n in range(10):
+        kafka.put(topic, "k", str(n))
+        assert [stream.next().text for stream in streams] == [str(n)] * 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_client_that_leaves_gives_everything_back(pool, place, kind, way):
+    """At once, or with a keep-alive, as the example says."""
+    pool("--keepalive", "3600" if kind.notices_at_once[way] else "1")
+    front = kind(place).start()
+    streams = [curl(front, way, token=token()).wait_started() for _ in range(3)]
+    wait_until(lambda: open_streams(front) == 3)
+    for stream in streams:
+        stream.close()
+    wait_until(lambda: open_streams(front) == 0, what="their end")
+
+
+def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, kind):
+    pool()
+    front = kind(place).start()
+    script = REPOSITORY / "tests" / "integration" / "h2-streams.js"
+    browser = Process("browser", place.directory)
+    browser.spawn(["node", script, front.url + in_url(token()), CA, kind.streams_of_a_browser])
+
+    def said() -> list[dict]:
+        return [json.loads(line) for line in browser.text().splitlines()]
+
+    wait_until(lambda: {"open": kind.streams_of_a_browser} in said(), what="its streams")
+    assert said()[0] == {"allowed": kind.promised_streams}
+    wait_until(lambda: open_streams(front) == kind.streams_of_a_browser)
+    assert str(kind.streams_of_a_browser) + " streams" in kind.text_of_example()
+    browser.end()
+
+
+def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic, pool, place):
+    """All fronts at once, for this takes time; and the limits are there: without keep-alives they
+    end the streams."""
+    members = pool("--keepalive", "1")
+    fronts = [kind(place, kind.timeouts).start() for kind in FRONTS.values()]
+    both = [(front, way) for front in fronts for way in WAYS]
+    streams = [curl(front, way, token=token()) for front, way in both]
+    pump(streams, lambda: all(len(stream.comments) > 9 for stream in streams), 40)
+    kafka.put(topic, "k", "after all that")
+    for stream in streams:
+        assert stream.next().text == "after all that"
+    members.signal(signal.SIGSTOP)
+    ended = [stream for stream, (front, way) in zip(streams, both) if front.ends_streams[way]]
+    pump(ended, lambda: all(stream.closed for stream in ended), 40)
+    members.signal(signal.SIGCONT)
+
+
+# Requests
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tokens_pass_and_refusals_are_left_as_they_are(pool, place, kind, way):
+    pool()
+    front = kind(place).start()
+    for target, headers in (("/events", token()), (in_url(token()), "")):
+        stream = curl(front, way, *STREAM, target=target, token=headers).wait_started()
+        assert stream.status == 200 and stream.headers["referrer-policy"] == "no-referrer"
+        stream.close()
+    none, bad, weak = (
+        ask(front, way, *STREAM, token=each) for each in ("", "x.y.z", token(scope="other"))
+    )
+    assert (none.status, bad.status, weak.status) == (401, 401, 403)
+    assert none.headers["www-authenticate"] == "Bearer"
+    assert 'error="invalid_token"' in bad.headers["www-authenticate"]
+    for refused in (none, bad, weak):
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert refused.headers["access-control-allow-origin"] == "*"
+        assert json.loads(refused.body)["status"] == refused.status
+    renewal = ["-d", kind.body_of_renewal, "-H", f"Content-Type: {RENEWAL}"]
+    assert ask(front, way, *renewal, target=in_url(token()), token=token()).status == 204
+    assert ask(front, way, "-d", "x=1").status == 415
+    assert ask(front, way, "-X", "PUT").status == 405
+    preflight = ["-H", "Origin: https://a.example", "-H", "Access-Control-Request-Method: POST"]
+    assert ask(front, way, "-X", "OPTIONS", *preflight).status == 204
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_long_tokens_and_event_ids_pass(kafka, topic, pool, place, kind, way):
+    kafka.produce(topic, *numbered(10, keys=10))
+    pool()
+    front = kind(place).start()
+    large = token(pad="x" * kind.largest_pad)
+    event_id = f"Last-Event-ID: {encode({0: 7})}/{'x' * 4000}"
+    stream = curl(front, way, "-H", event_id, target=in_url(large))
+    assert stream.next().text == "7"
+    stream.close()
+    renewal = ["-d", kind.body_of_renewal, "-H", f"Content-Type: {RENEWAL}"]
+    assert ask(front, way, *renewal, target=in_url(large), token=large).status == 204
+
+
+def test_the_page_is_served_and_nothing_else(pool, place, kind):
+    pool()
+    front = kind(place).start()
+    for file in ("", "index.html", "app.js", "demo-token.js", "style.css", "icon.svg"):
+        answer = ask(front, "--http2", target=f"/{file}")
+        assert answer.status == 200
+        assert answer.body == (REPOSITORY / "htdocs" / (file or "index.html")).read_bytes()
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-cache"
+    for target in ("/eventsfoo", "/events/", "/events/foo", "/events-standby", "/nothing"):
+        assert ask(front, "--http2", target=target).status == 404, target
+
+
+def test_health_and_metrics_are_for_loopback_alone(pool, place, kind):
+    pool()
+    front = kind(place).start()
+    assert listening_addresses(front.admin[1]) == {"0100007F"}
+    wait_until(lambda: admin(front, "/health/ready").status == 200)
+    assert len(json.loads(admin(front, "/health/ready").body)["responders"]) == 2
+    assert admin(front, "/health/live").status == 200
+    assert b"sse_kafka_fanout_streams" in admin(front, "/metrics").body
+    for path in ("/", "/events", "/health", "/index.html"):
+        assert admin(front, path).status in (403, 404)
+    for path in ("/health/ready", "/metrics"):
+        assert ask(front, "--http2", "-H", "Skf-Admin: 1", target=path).status == 404
+
+
+def test_a_pool_without_keys_is_refused_where_a_guard_is_demanded(kafka, topic, place, kind):
+    """With the line of the example that says so."""
+    Pool(place, ["-b", kafka.brokers, "-t", topic]).start()
+    front = kind(place).start()
+    open_to_all = curl(front, "--http2").wait_started()
+    assert open_to_all.status == 200
+    open_to_all.close()
+    front.end(signal.SIGKILL)  # some wait for their streams
+    front = kind(place, {r"#([^\n]*SKF_REQUIRE_GUARD)": r"\1"}).start()
+    for way in WAYS:
+        assert ask(front, way, *STREAM, token=token()).status == 500
+
+
+# The pool away
+
+
+def is_told_to_come_back(answer: CurlReader) -> bool:
+    """200, so that EventSource does not give up, and nothing but a time."""
+    assert (answer.status, answer.ended) == (200, True), answer
+    assert answer.headers["content-type"] == "text/event-stream"
+    retry = re.fullmatch(rb"retry:(\d+)\n\n", answer.body)
+    return bool(retry) and 10_000 <= int(retry[1]) <= 30_000
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_while_the_pool_is_away_every_client_hears_what_it_understands(pool, place, kind, way):
+    members = pool()
+    front = kind(place).start()
+    curl(front, way, token=token()).wait_started().close()
+    members.stop()
+    if not kind.has_pool:
+        assert ask(front, way, *STREAM, target=in_url(token())).status in (502, 503)
+    else:
+        renewal = ["-d", kind.body_of_renewal, "-H", f"Content-Type: {RENEWAL}"]
+        preflight = ["-H", "Origin: https://a.example", "-H", "Access-Control-Request-Method: POST"]
+        for _ in range(3):
+            assert is_told_to_come_back(ask(front, way, *STREAM, target=in_url(token())))
+            for options in ([], renewal, [*renewal, *STREAM]):
+                answer = ask(front, way, *options, target=in_url(token()), token=token())
+                assert answer.status == 503 and int(answer.headers["retry-after"]) > 0
+                assert answer.headers["access-control-allow-origin"] == "*"
+            assert ask(front, way, "-X", "OPTIONS", *preflight).status == 204
+    for responder in members.responders:
+        responder.start()
+
+    def is_served() -> bool:
+        """Not by the standby: that ends its answer."""
+        stream = curl(front, way, *STREAM, token=token()).wait_head()
+        stream.wait(lambda: stream.comments or stream.closed)
+        stream.close()
+        return bool(stream.comments)
+
+    wait_until(is_served, what="the pool is found again")
+
+
+@pytest.mark.parametrize("name", [name for name in FRONTS if FRONTS[name].has_pool])
+def test_the_other_responder_serves_while_one_is_away(pool, place, name):
+    members = pool()
+    front = FRONTS[name](place).start()
+    members.responders[0].stop()
+    streams = [curl(front, way, *STREAM, token=token()) for way in [*WAYS] * 5]
+    pump(streams, lambda: all(stream.comments for stream in streams))
+
+
+# Logs
+
+
+def test_no_query_is_in_any_log_whatever_happens(pool, place, kind):
+    members = pool()
+    front = kind(place).start()
+    secret = "TOPSECRET"
+    questions = ("events?access_token=", "events?other=", "events%3Faccess_token=", "events;a=")
+    targets = [f"/{question}{secret}" for question in (*questions, "nothing?a=", "?")]
+    referer = ["-H", f"Referer: https://localhost/?access_token={secret}"]
+
+    def ask_all() -> None:
+        for way in WAYS:
+            for target in targets:
+                ask(front, way, *STREAM, *referer, target=target)
+            ask(front, way, "-d", "x" * 100_000, *referer, target=targets[0])
+
+    ask_all()
+    target = f"/events?other={secret}"
+    streams = [curl(front, way, *referer, target=target, token=token()) for way in WAYS]
+    pump(streams, lambda: all(stream.retry for stream in streams))
+    members.signal(signal.SIGKILL)
+    ended = [stream for stream, way in zip(streams, WAYS) if front.ends_streams[way]]
+    pump(ended, lambda: all(stream.closed for stream in ended))
+    ask_all()
+    members.standby.end()
+    ask_all()
+    front.end()
+    logs = front.text()
+    assert "GET" in logs and "POST" in logs, "there is a log at all"
+    assert secret not in logs
