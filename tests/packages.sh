@@ -15,9 +15,9 @@ fuzz_packages=(clang libclang-rt-14-dev)
 # podman in place of Docker; iproute2, util-linux: a machine of its own for it; python3-*: podman-compose.
 container_packages=(podman runc golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables
     iproute2 util-linux python3-pip python3-yaml python3-dotenv)
-integration_packages=(python3 python3-pytest python3-confluent-kafka python3-cryptography python3-selenium
-    chromium chromium-driver nodejs npm groff-base apache2 nginx haproxy h2o lintian mmdebstrap
-    "${container_packages[@]}")
+integration_packages=(python3 python3-pytest python3-pytest-xdist python3-confluent-kafka
+    python3-cryptography python3-selenium chromium chromium-driver nodejs npm groff-base apache2 nginx
+    haproxy h2o lintian mmdebstrap "${container_packages[@]}")
 
 # Prints those of the given packages that are not installed.
 missing_packages() {

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import resource
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -81,26 +82,24 @@ def seeded() -> random.Random:
 
 @pytest.fixture
 def note(record_property: Callable) -> Callable[[str, object], None]:
-    """Records a measurement: printed with -rA or -s, and kept in the JUnit file."""
-
-    def note_it(name: str, value: object) -> None:
-        record_property(name, value)
-        measurements.append(f"{os.environ['PYTEST_CURRENT_TEST'].split('::')[1]}: {name} {value}")
-
-    return note_it
-
-
-measurements: list[str] = []
+    """Records a measurement: printed in the end, and kept in the JUnit file."""
+    return record_property
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if measurements:
+    """What was noted, also by the processes that share the tests."""
+    reports = [r for o in ("passed", "failed") for r in terminalreporter.stats.get(o, [])]
+    noted = [(r, *pair) for r in reports if r.when == "call" for pair in r.user_properties]
+    if noted:
         terminalreporter.section("measured")
-    for line in measurements:
-        terminalreporter.line(line)
+    for report, name, value in noted:
+        terminalreporter.line(f"{report.nodeid.split('::')[1]}: {name} {value}")
 
 
 def pytest_sessionstart() -> None:
+    # For thousands of clients; and what a test starts inherits it.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1 << 16), most))
     # Whoever ends us by a signal wants Kafka and all others to end, too.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
     if not PROGRAM.exists():

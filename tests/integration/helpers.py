@@ -1,5 +1,6 @@
 """What every server and client here shares: ports, waiting, processes with a log."""
 
+import fcntl
 import os
 import random
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,14 @@ def connect(address: tuple[str, int] | str, timeout: float = PATIENCE_S) -> sock
         sock.close()
         raise
     return sock
+
+
+@contextmanager
+def alone(what: str) -> Iterator[None]:
+    """One process at a time, of all those that run tests here."""
+    with open(BUILD / f"{what}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def wait_until(condition: Callable[[], Any], timeout: float = PATIENCE_S, what: str = "") -> Any:

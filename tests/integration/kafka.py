@@ -14,7 +14,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
+from helpers import PATIENCE_S, REPOSITORY, alone, free_port, wait_until
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
@@ -36,11 +36,14 @@ class Broker:
         self.port = free_port()  # and the next one for its controller
 
     def first_start(self, *properties: str) -> None:
-        self._broker("fetch")
+        with alone("fetch"):
+            self._broker("fetch")
         # The offsets of tests are exact: nothing may be compacted or expired behind their back.
         properties = ("log.cleaner.enable=false", *properties)
         # Transactions whose producer is gone are looked for so often.
         properties += ("transaction.abort.timed.out.transaction.cleanup.interval.ms=500",)
+        # A machine that stands still for a while must not cost partitions their leaders.
+        properties += ("broker.session.timeout.ms=6000",)
         self._broker("start", self.directory, self.port, *properties)
 
     def start(self) -> None:

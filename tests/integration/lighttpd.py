@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from helpers import (
@@ -12,6 +13,7 @@ from helpers import (
     PROGRAM,
     REPOSITORY,
     Process,
+    alone,
     answers,
     children,
     free_port,
@@ -188,6 +190,8 @@ def arguments(pid: int) -> set[str]:
         return set()
 
 
+@cache
 def make_certificates() -> None:
     """And the keys for tokens; what is there stays."""
-    subprocess.run([REPOSITORY / "certs" / "make"], check=True)
+    with alone("certs"):
+        subprocess.run([REPOSITORY / "certs" / "make"], check=True)
