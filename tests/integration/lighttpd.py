@@ -124,10 +124,16 @@ class Lighttpd(Process):
 
     def responders(self) -> list[int]:
         """The process ids of the open pool that it has started itself."""
-        return [pid for pid in self._started() if not {"--jwks", "--standby"} & arguments(pid)]
+        return [pid for pid, said in self._pools() if "--jwks" not in said]
 
     def guarded_responders(self) -> list[int]:
-        return [pid for pid in self._started() if "--jwks" in arguments(pid)]
+        return [pid for pid, said in self._pools() if "--jwks" in said]
+
+    def _pools(self) -> list[tuple[int, set[str]]]:
+        """With what was said to each. The standby has no topic, and for a moment, while a program
+        takes another one's place, nothing is said at all."""
+        started = [(pid, arguments(pid)) for pid in self._started()]
+        return [(pid, said) for pid, said in started if "--topic" in said]
 
     def _started(self) -> list[int]:
         return [pid for pid in children(self.process.pid) if is_running(pid)]

@@ -378,7 +378,7 @@ def test_a_flood_of_forged_tokens_delays_neither_events_nor_good_tokens(
             pump(streams, lambda: all(len(stream.events) == want for stream in streams))
             delays.append(max(stream.events[-1].at for stream in streams) - appended)
             knowns.append(time_to_open(responder, known))
-            if len(delays) % 10 == 1:
+            if len(delays) % 10 == 0:
                 good = rsa_key().mint(sub=f"s{len(openings)}")
                 openings.append(time_to_open(responder, good))
     finally:
@@ -389,9 +389,10 @@ def test_a_flood_of_forged_tokens_delays_neither_events_nor_good_tokens(
     note("a known token opens within s median/max", f"{median(knowns):.3f}/{max(knowns):.3f}")
     note("a new good token opens within s", round(max(openings), 3))
     assert sent.value > FLOOD_SECONDS * FLOOD_RATE / 8, "not much of a flood"
-    # Not the greatest: whatever else runs on this machine delays one or the other.
-    assert median(delays) < 0.5
-    assert median(knowns) < 0.5
+    # Not the greatest: whatever else runs on this machine delays one or the other. Behind the
+    # signatures they would have to wait for as long as a new token.
+    assert median(delays) < 1
+    assert median(knowns) < 1
     assert max(openings) < 30
 
 
