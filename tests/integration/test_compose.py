@@ -132,9 +132,9 @@ def test_what_was_produced_while_fanout_was_stopped_arrives_when_it_starts(stack
     assert stack.host.try_sh("curl -sS http://localhost:8080/").returncode == CURL_CANNOT_CONNECT
     stack.kafkacat("meanwhile", "meanwhile")
     stack.host.sh("docker compose start fanout")
-    wait_until(lambda: client.lines()[len(replayed) :], timeout=60)
+    wait_until(lambda: client.lines()[len(replayed) :], timeout=100)
     stack.kafkacat("after", "after")
-    wait_until(lambda: client.lines() == [*replayed, "meanwhile", "after"], timeout=60)
+    wait_until(lambda: client.lines() == [*replayed, "meanwhile", "after"], timeout=100)
     client.end()
 
 

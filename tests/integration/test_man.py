@@ -108,5 +108,5 @@ def test_the_example_of_the_man_page_is_accepted(tmp_path):
     path.write_text(text)
     path.chmod(0o600)
     command = [PROGRAM, "--config", path, "--listen", tmp_path / "socket"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "jwks.json" in done.stderr, done

@@ -128,7 +128,7 @@ def test_a_host_may_be_taken_away_and_come_back(kafka, topic, hosts, tmp_path):
         for n in range(3):
             kafka.put(topic, f"{host.directory.name}-{n}", f"without {host.directory.name}: {n}")
             expected.append(f"without {host.directory.name}: {n}")
-        wait_until(lambda: client.lines() == expected, timeout=60, what="it went on at the other")
+        wait_until(lambda: client.lines() == expected, timeout=100, what="it went on at the other")
         host.start()
     client.end()
 
@@ -156,8 +156,9 @@ def test_a_renewal_at_another_host_costs_a_new_stream_and_no_event(kafka, topic,
     kafka.put(topic, "a", "1")
     first = mint(11.5)
     stream = CurlReader(here + in_url(first))
-    assert stream.next().text == "1"
-    assert stream.next().raw == CHALLENGE
+    # On a busy machine either may be the first.
+    one, challenge = sorted(stream.take(2), key=lambda event: event.raw == CHALLENGE)
+    assert (one.text, challenge.raw) == ("1", CHALLENGE)
     assert renew(there, mint(60), first) == 204, "the token is good; nobody asked for the stream"
     kafka.put(topic, "b", "2")
     last = stream.next()
@@ -197,11 +198,11 @@ def test_the_page_opens_a_new_stream_where_its_renewals_go_elsewhere(
     def said(word: str) -> int:
         return sum(f'"{word}"' in line for line in page.console())
 
-    wait_until(lambda: said("reauthorize"), timeout=40, what="it has answered the challenge")
+    wait_until(lambda: said("reauthorize"), timeout=100, what="it has answered the challenge")
     assert any("token renewed" in line for line in page.console())
     kafka.put(topic, "b", "2")
     page.wait_messages("2", "1")
-    wait_until(lambda: said("error"), timeout=40, what="the first token's end")
+    wait_until(lambda: said("error"), timeout=100, what="the first token's end")
     kafka.put(topic, "c", "3")
     page.wait_messages("3", "2", "1")
     assert [text for _, text in page.messages()] == ["3", "2", "1"], "nothing twice"
