@@ -34,7 +34,7 @@ def said_by_help() -> Iterator[Option]:
 
 
 def figures(text: str) -> frozenset:
-    return frozenset(re.findall(r"\b\d[\d.]*\b", text))
+    return frozenset(re.findall(r"(?<!\()\b\d[\d.]*\b", text))  # not in ps(1)
 
 
 def section(name: str) -> str:
