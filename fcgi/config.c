@@ -88,6 +88,8 @@ static const struct option_def options[] = {
      "accept the demo page's key, whose private half is public"},
     {"log-level", "LEVEL", 0, CHOICE, AT(log_level), 0, 0, "error|warn|info|debug", "info",
      "what is logged"},
+    {"log-format", "FORMAT", 0, CHOICE, AT(log_format), 0, 0, "text|json", "text",
+     "of the lines on standard error"},
 };
 enum {
     OPTIONS = sizeof options / sizeof options[0],

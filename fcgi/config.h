@@ -24,6 +24,7 @@ struct config {
     int64_t event_id;                             /* enum event_id */
     int64_t compact;                              /* enum compact */
     int64_t log_level;                            /* enum log_level */
+    int64_t log_format;                           /* enum log_format */
     int64_t keepalive_s, retry_ms, flush_ms, cache_bytes, drain_s;
     /* 0: no limit; for max_streams: as many as there are descriptors for. */
     int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;

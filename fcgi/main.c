@@ -30,7 +30,7 @@ enum {
 
 static int fail(const char *what)
 {
-    fprintf(stderr, "sse-kafka-fanout: %s\n", what);
+    log_error("%s", what);
     return EXIT_CONFIG;
 }
 
@@ -389,6 +389,8 @@ int main(int argc, char **argv)
         break;
     }
     log_set_level((enum log_level)config.log_level);
+    log_set_format((enum log_format)config.log_format);
+    log_look_for_journal();
     forbid_core_dumps();
     signal(SIGPIPE, SIG_IGN);
     int status = cgi_is_one() ? serve_as_cgi(&config) : serve_as_responder(&config);

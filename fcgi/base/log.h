@@ -5,16 +5,20 @@
 #ifndef SKF_BASE_LOG_H
 #define SKF_BASE_LOG_H
 
-#include <stdbool.h>
-
 #include "base/slice.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above `level` are dropped.  The default is LOG_INFO. */
 void log_set_level(enum log_level level);
-/* The level of that name ("error", "warn", "info", "debug"); false if there is none. */
-bool log_level_parse(const char *name, enum log_level *level);
+
+/* Text names the program, its process and the level; JSON has an object with time, level, pid and
+ * message on each line. */
+enum log_format { LOG_TEXT, LOG_JSON };
+void log_set_format(enum log_format format);
+/* If standard error goes to the journal (JOURNAL_STREAM, systemd.exec(5)), each line begins with
+ * its priority (sd-daemon(3)), and text has no names: the journal has them. */
+void log_look_for_journal(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));

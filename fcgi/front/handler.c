@@ -26,12 +26,9 @@ struct handler {
     struct status *status;
     struct limits *addresses, *subjects;
     bool draining;
-    uint64_t refusals[REFUSALS];
-    int64_t told_ms[REFUSALS]; /* when the log said it last; 0: never */
+    struct refusals refusals;
     size_t renewing; /* renewals, ours and from peers, that wait for their token's verdict */
 };
-
-enum { TELL_MS = 60000 };
 
 /* One request until it is answered, which may take some turns if a token must be verified: what is
  * needed then is copied. */
@@ -118,40 +115,14 @@ static void finish(struct exchange *x, struct answer *answer)
     buf_fini(&answer->headers);
 }
 
-static enum refusal refusal_of(int status)
-{
-    return status == 401 ? REFUSAL_TOKEN : status == 403 ? REFUSAL_FORBIDDEN : REFUSAL_OTHER;
-}
-
 static void refuse(struct exchange *x, int status, const char *detail, const char *header)
 {
     struct answer answer = {.status = status, .detail = detail};
 
-    x->h->refusals[refusal_of(status)]++;
-    log_info("front: %d %s", status, detail);
+    refusals_add(&x->h->refusals, status, detail, loop_now_ms());
     if (header != NULL)
         buf_add_str(&answer.headers, header);
     finish(x, &answer);
-}
-
-/* What the log says of those who are told to come back, not more than once a minute. */
-static void tell_of(struct handler *h, enum refusal why)
-{
-    static const char *const texts[REFUSALS] = {
-        [REFUSAL_DRAINING] = "this responder stops",
-        [REFUSAL_FULL] = "all streams are taken (--max-streams)",
-        [REFUSAL_ADDRESS_STREAMS] = "too many streams of an address (--max-streams-per-address)",
-        [REFUSAL_ADDRESS_OPENS] = "too many openings of an address (--max-opens-per-minute)",
-        [REFUSAL_SUBJECT_STREAMS] = "too many streams of a subject (--max-streams-per-subject)",
-        [REFUSAL_SUBJECT_OPENS] = "too many openings of a subject (--max-opens-per-minute)",
-        [REFUSAL_BUSY] = "too many tokens wait to be verified",
-    };
-    int64_t now = loop_now_ms();
-
-    if (h->told_ms[why] != 0 && now - h->told_ms[why] < TELL_MS)
-        return;
-    h->told_ms[why] = now;
-    log_warn("front: clients are told to come back later: %s", texts[why]);
 }
 
 /* Tells the client to come back, in the way that it understands. */
@@ -159,8 +130,7 @@ static void turn_away(struct exchange *x, enum refusal why)
 {
     struct buf text = {0}, headers = {0};
 
-    x->h->refusals[why]++;
-    tell_of(x->h, why);
+    refusals_add_come_back(&x->h->refusals, why, loop_now_ms());
     cors_add_headers(&headers, x->h->cors, &x->origin);
     standby_add_come_back(&text, x->wants_stream, buf_slice(&headers));
     finish_with(x, buf_slice(&text));
@@ -192,8 +162,7 @@ static void refuse_token(struct exchange *x, enum token_error error)
         answer.status = 403;
         code = "insufficient_scope";
     }
-    x->h->refusals[refusal_of(answer.status)]++;
-    log_info("front: %d %s", answer.status, text);
+    refusals_add(&x->h->refusals, answer.status, text, loop_now_ms());
     buf_printf(&answer.headers,
                "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n", code, text);
     finish(x, &answer);
@@ -621,8 +590,7 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     }
     answer.status = state == FCGI_LARGE_STDIN ? 413 : 431;
     answer.detail = state == FCGI_LARGE_STDIN ? "the body is too large" : "the head is too large";
-    h->refusals[REFUSAL_OTHER]++;
-    log_info("front: %d %s", answer.status, answer.detail);
+    refusals_add(&h->refusals, answer.status, answer.detail, loop_now_ms());
     cors_add_headers(&answer.headers, h->cors, &unknown);
     answer_add(out, id, &answer, true);
     buf_fini(&answer.headers);
@@ -675,7 +643,7 @@ void handler_drain(struct handler *h)
 
 const uint64_t *handler_refusals(const struct handler *h)
 {
-    return h->refusals;
+    return h->refusals.count;
 }
 
 struct inlet_handler handler_inlet(struct handler *h)

@@ -5,27 +5,13 @@
 
 #include "front/inlet.h"
 #include "front/limits.h"
+#include "front/refusal.h"
 #include "guard/peer.h"
 #include "guard/session.h"
 
 struct handler;
 struct fanout;
 struct status;
-
-/* Why a request got no stream: the first ones are told to come back (front/standby.h). */
-enum refusal {
-    REFUSAL_DRAINING,        /* the process stops */
-    REFUSAL_FULL,            /* all streams are taken */
-    REFUSAL_ADDRESS_STREAMS, /* too many streams of one address */
-    REFUSAL_ADDRESS_OPENS,   /* too many openings of one address */
-    REFUSAL_SUBJECT_STREAMS, /* likewise of one subject */
-    REFUSAL_SUBJECT_OPENS,
-    REFUSAL_BUSY,      /* too many tokens wait to be verified */
-    REFUSAL_TOKEN,     /* 401 */
-    REFUSAL_FORBIDDEN, /* 403 */
-    REFUSAL_OTHER,     /* any other status */
-    REFUSALS,
-};
 
 struct handler_config {
     const char *path; /* of the events, as it stands in the request's URI */

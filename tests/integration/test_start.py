@@ -58,6 +58,7 @@ GOOD = ["-b", "localhost:1", "-t", "events", "--listen", "127.0.0.1:1"]
         [*GOOD, "--path", "/ev ents?"],
         [*GOOD, "--cors", "not an origin"],
         [*GOOD, "--log-level", "loud"],
+        [*GOOD, "--log-format", "xml"],
         [*GOOD, "-X", "no.such.property=1"],
         [*GOOD, "-X", "fetch.wait.max.ms"],
         [*GOOD, "-X", "fetch.wait.max.ms=never"],

@@ -126,6 +126,7 @@ static void brokers_and_topic_are_enough(void **state)
     assert_int_equal(config.event_id, EVENT_ID_PROGRESS);
     assert_int_equal(config.compact, COMPACT_AUTO);
     assert_int_equal(config.log_level, LOG_INFO);
+    assert_int_equal(config.log_format, LOG_TEXT);
     assert_int_equal(config.keepalive_s, 15);
     assert_int_equal(config.retry_ms, 2000);
     assert_int_equal(config.flush_ms, -1);
@@ -146,7 +147,8 @@ static void each_option_has_its_place(void **state)
     (void)state;
     good("--listen", "/run/s", "--path", "/p", "--cors", "https://a.example", "--event-id", "key",
          "--keepalive", "1", "--retry", "100", "--flush-interval", "0", "--compact", "off",
-         "--cache-bytes", "65536", "--log-level", "debug", "--topic", "other", "--brokers=b:1");
+         "--cache-bytes", "65536", "--log-level", "debug", "--log-format", "json", "--topic",
+         "other", "--brokers=b:1");
     assert_string_equal(config.brokers, "b:1");
     assert_string_equal(config.topic, "other");
     assert_string_equal(config.listen, "/run/s");
@@ -155,6 +157,7 @@ static void each_option_has_its_place(void **state)
     assert_int_equal(config.event_id, EVENT_ID_KEY);
     assert_int_equal(config.compact, COMPACT_OFF);
     assert_int_equal(config.log_level, LOG_DEBUG);
+    assert_int_equal(config.log_format, LOG_JSON);
     assert_int_equal(config.keepalive_s, 1);
     assert_int_equal(config.retry_ms, 100);
     assert_int_equal(config.flush_ms, 0);
@@ -272,6 +275,7 @@ static void help_and_version_are_printed(void **state)
                                         "--compact",
                                         "--cache-bytes",
                                         "--log-level",
+                                        "--log-format",
                                         "--config",
                                         "-X",
                                         "--version",

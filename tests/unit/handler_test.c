@@ -683,33 +683,6 @@ static void who_wants_no_stream_is_answered_as_ever(void **state)
     assert_int_equal(refusals(REFUSAL_DRAINING), 0);
 }
 
-static void the_log_says_each_reason_once_a_minute(void **state)
-{
-    char text[1024] = "";
-    int lines = 0;
-
-    (void)state;
-    FILE *kept = tmpfile();
-    int real = dup(STDERR_FILENO);
-    dup2(fileno(kept), STDERR_FILENO);
-    log_set_level(LOG_WARN);
-    stream_count = 100;
-    check_all_turned_away();
-    handler_drain(handler);
-    check_all_turned_away();
-    log_set_level(LOG_ERROR);
-    dup2(real, STDERR_FILENO);
-    close(real);
-    rewind(kept);
-    text[fread(text, 1, sizeof text - 1, kept)] = 0;
-    fclose(kept);
-    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    assert_int_equal(lines, 2);
-    assert_non_null(strstr(text, "all streams are taken"));
-    assert_non_null(strstr(text, "this responder stops"));
-}
-
 /* -- limits of an address -- */
 
 static void make_limited(int64_t address_streams, int64_t subject_streams, int64_t opens)
@@ -1157,7 +1130,6 @@ int main(void)
         T(one_that_drains_tells_clients_to_come_back),
         T(a_page_can_read_that_it_is_to_come_back),
         T(who_wants_no_stream_is_answered_as_ever),
-        T(the_log_says_each_reason_once_a_minute),
         T(an_address_has_so_many_streams),
         T(what_one_customer_gets_is_one_address),
         T(without_an_address_all_are_one),
