@@ -231,8 +231,15 @@ static int64_t max_streams(const struct config *c)
 static void collect(void *arg, struct metrics *m)
 {
     const struct program *p = arg;
-    struct report report = {p->loop,    p->fanout, p->consumer,
-                            p->handler, p->guard,  p->listen_fd < 0};
+    struct report report = {
+        .loop = p->loop,
+        .fanout = p->fanout,
+        .consumer = p->consumer,
+        .handler = p->handler,
+        .guard = p->guard,
+        .sessions = p->sessions,
+        .draining = p->listen_fd < 0,
+    };
 
     report_collect(&report, m);
 }
@@ -285,7 +292,7 @@ static bool make(struct program *p)
     mask_signals(SIG_UNBLOCK);
     if (!c->standby)
         p->fanout = fanout_new(p->loop, &fanout);
-    p->handler = handler_new(&handler, p->fanout);
+    p->handler = handler_new(p->loop, &handler, p->fanout);
     if (p->handler == NULL) {
         snprintf(p->error, sizeof p->error, "libfcgi does not decode requests as expected");
         return false;

@@ -37,11 +37,20 @@ static uint32_t reasons(const struct report *r, const struct fanout_stats *fanou
     return reasons;
 }
 
+static void collect_lag(const struct consumer *consumer, int32_t partitions, struct metrics *m)
+{
+    m->partitions = partitions;
+    for (int32_t p = 0; p < partitions; p++)
+        m->lag[p < METRICS_LAGS ? p : METRICS_LAGS] += consumer_lag(consumer, p);
+}
+
 void report_collect(const struct report *r, struct metrics *m)
 {
     struct fanout_stats fanout = fanout_stats(r->fanout);
     struct consumer_stats consumer = consumer_stats(r->consumer);
     const uint64_t *refusals = handler_refusals(r->handler);
+    const uint64_t *renewals = handler_renewals(r->handler);
+    const struct loop_turns *turns = loop_turns(r->loop);
     int64_t *v = m->values;
 
     m->reasons = reasons(r, &fanout, &consumer);
@@ -52,19 +61,30 @@ void report_collect(const struct report *r, struct metrics *m)
         v[METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
     for (int i = 0; i < REFUSALS; i++)
         v[METRIC_REFUSED_DRAINING + i] = (int64_t)refusals[i];
+    for (int i = 0; i < RENEWALS; i++)
+        v[METRIC_RENEWAL_ACCEPTED + i] = (int64_t)renewals[i];
+    v[METRIC_CHALLENGES] = r->sessions ? (int64_t)sessions_challenges(r->sessions) : 0;
+    v[METRIC_KEYS_CHANGED] = r->guard ? guard_keys_changed_ms(r->guard) : -1;
+    v[METRIC_SENT_EVENTS] = (int64_t)fanout.sent_events;
+    v[METRIC_SENT_BYTES] = (int64_t)fanout.sent_bytes;
     v[METRIC_RECORDS] = (int64_t)fanout.records;
-    v[METRIC_LAG] = consumer.lag;
     v[METRIC_CONFLATIONS] = (int64_t)fanout.conflations;
     v[METRIC_GAPS] = (int64_t)fanout.gaps;
     v[METRIC_RESETS] = (int64_t)fanout.resets;
     v[METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
+    v[METRIC_CACHE_KEYS] = (int64_t)fanout.cache_keys;
     v[METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
-    v[METRIC_LONGEST_TURN] = loop_turns(r->loop)->longest_ms;
-    v[METRIC_LONG_TURNS] = (int64_t)loop_turns(r->loop)->long_ones;
+    v[METRIC_TURNS] = (int64_t)turns->count;
+    v[METRIC_BUSY] = turns->busy_ms;
+    v[METRIC_LONGEST_TURN] = turns->longest_ms;
+    v[METRIC_LONG_TURNS] = (int64_t)turns->long_ones;
     v[METRIC_STUCK] = (int64_t)consumer.stuck_ever;
+    collect_lag(r->consumer, consumer.partitions, m);
 }
 
 _Static_assert(METRIC_ENDED_DRAIN - METRIC_ENDED_CLIENT == STREAM_END_DRAIN - STREAM_END_CLIENT,
                "in the order of enum stream_end");
 _Static_assert(METRIC_REFUSED_OTHER - METRIC_REFUSED_DRAINING == REFUSAL_OTHER - REFUSAL_DRAINING,
                "in the order of enum refusal");
+_Static_assert(METRIC_RENEWAL_BUSY - METRIC_RENEWAL_ACCEPTED == RENEWAL_BUSY - RENEWAL_ACCEPTED,
+               "in the order of enum renewal_outcome");

@@ -4,6 +4,7 @@
 
 #include "front/handler.h"
 #include "front/metrics.h"
+#include "guard/session.h"
 #include "kafka/consumer.h"
 #include "stream/fanout.h"
 
@@ -13,7 +14,8 @@ struct report {
     const struct fanout *fanout;
     const struct consumer *consumer;
     const struct handler *handler;
-    const struct guard *guard; /* NULL: none */
+    const struct guard *guard;       /* NULL: none */
+    const struct sessions *sessions; /* likewise */
     bool draining;
 };
 

@@ -19,6 +19,17 @@ integration_packages=(python3 python3-pytest python3-pytest-xdist python3-conflu
     python3-cryptography python3-selenium chromium chromium-driver nodejs npm groff-base apache2 nginx
     haproxy h2o lintian mmdebstrap "${container_packages[@]}")
 
+# What Debian has only in a package that would start a server on one of our ports.
+fetch_promtool() {
+    local directory=build/promtool
+    if [[ -x $directory/promtool ]]; then return; fi
+    mkdir -p "$directory"
+    (cd "$directory" && apt-get download -q=2 -o APT::Sandbox::User=root prometheus)
+    dpkg-deb --fsys-tarfile "$directory"/prometheus_*.deb |
+        tar -x -C "$directory" --strip-components=3 ./usr/bin/promtool
+    rm "$directory"/prometheus_*.deb
+}
+
 # Prints those of the given packages that are not installed.
 missing_packages() {
     local installed name

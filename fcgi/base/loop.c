@@ -122,6 +122,8 @@ static void end_turn(struct loop *loop)
     if (loop->turn_began_ms == 0)
         return;
     loop->turn_began_ms = 0;
+    loop->turns.count++;
+    loop->turns.busy_ms += took;
     if (took > loop->turns.longest_ms)
         loop->turns.longest_ms = took;
     if (took <= LONG_TURN_MS)

@@ -21,6 +21,8 @@ void loop_stop(struct loop *loop);
 
 /* A turn that takes over a second keeps all streams waiting: it is logged and counted. */
 struct loop_turns {
+    uint64_t count;
+    int64_t busy_ms; /* in all of them */
     int64_t longest_ms;
     uint64_t long_ones;
     int64_t last_long_ms; /* by loop_now_ms(); 0: never */

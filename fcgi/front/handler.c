@@ -1,7 +1,6 @@
 #include "front/handler.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -10,6 +9,7 @@
 #include "front/cors.h"
 #include "front/credential.h"
 #include "front/query.h"
+#include "front/reply.h"
 #include "front/request.h"
 #include "front/standby.h"
 #include "front/status.h"
@@ -20,6 +20,7 @@
 struct handler {
     struct handler_config config;
     struct fanout *fanout;
+    struct replies *replies;
     struct cors *cors;
     struct decoder *decoder;
     struct gate gate;
@@ -27,6 +28,7 @@ struct handler {
     struct limits *addresses, *subjects;
     bool draining;
     struct refusals refusals;
+    uint64_t renewals[RENEWALS];
     size_t renewing; /* renewals, ours and from peers, that wait for their token's verdict */
 };
 
@@ -82,13 +84,6 @@ static void exchange_free(struct exchange *x)
     free(x);
 }
 
-/* It fits the empty buffer of a new socket; where it does not, the front has gone. */
-static void send_bytes(int fd, const struct buf *out)
-{
-    ssize_t ignored = send(fd, out->p, out->n, MSG_NOSIGNAL | MSG_DONTWAIT);
-    (void)ignored;
-}
-
 /* Sends a whole response as text, and ends the exchange. */
 static void finish_with(struct exchange *x, struct slice text)
 {
@@ -98,7 +93,8 @@ static void finish_with(struct exchange *x, struct slice text)
     buf_add_slice(&out, text);
     fcgi_stdout_end(&out, mark, x->id);
     fcgi_end_add(&out, x->id, FCGI_STATUS_COMPLETE);
-    send_bytes(x->fd, &out);
+    reply_send(x->h->replies, x->fd, buf_slice(&out));
+    x->fd = -1;
     buf_fini(&out);
     exchange_free(x);
 }
@@ -388,9 +384,17 @@ static void get_stream(struct exchange *x, const struct request *r)
 
 /* -- renewals -- */
 
+static enum renewal_outcome outcome_of(enum token_error error)
+{
+    return error == TOKEN_BUSY    ? RENEWAL_BUSY
+           : error == TOKEN_SCOPE ? RENEWAL_FORBIDDEN
+                                  : RENEWAL_TOKEN;
+}
+
 static void on_renewal_verdict(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
+    uint64_t *outcomes = x->h->renewals;
     const struct gate *gate = &x->h->gate;
     struct token_hash selector = token_hash(buf_slice(&x->selector));
     struct renewal renewal = {
@@ -400,16 +404,21 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
 
     x->h->renewing--;
     if (verdict->error) {
+        outcomes[outcome_of(verdict->error)]++;
         refuse_token(x, verdict->error);
     } else if (renewal.selector &&
                !token_names(buf_slice(&x->selector), gate->issuer, verdict->sub)) {
+        outcomes[RENEWAL_FORBIDDEN]++;
         refuse(x, 403, "the token in the URL is of another issuer or subject", NULL);
     } else if (!sessions_allow_renewal(gate->sessions, verdict->sub)) {
+        outcomes[RENEWAL_LIMITED]++;
         refuse(x, 429, "too many renewals of one subject", "Retry-After: 1\r\n");
     } else if (gate->peers != NULL && peers_tell(gate->peers, &renewal) < 0) {
+        outcomes[RENEWAL_PEER]++;
         refuse(x, 503, "another responder cannot be told now", "Retry-After: 1\r\n");
     } else {
         struct answer answer = {.status = 204};
+        outcomes[RENEWAL_ACCEPTED]++;
         sessions_renew(gate->sessions, renewal.selector, verdict);
         finish(x, &answer);
     }
@@ -417,22 +426,27 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
 
 static void post(struct exchange *x, const struct request *r)
 {
+    struct handler *h = x->h;
+
     if (!request_is_renewal(r)) {
         refuse(x, 415, "the content type of a POST is not application/x-challenge-response", NULL);
         return;
     }
-    if (x->h->gate.guard == NULL) {
+    if (h->gate.guard == NULL) {
         refuse_method(x); /* nothing to renew where nothing is guarded */
         return;
     }
-    if (!read_credentials(x, r))
+    if (!read_credentials(x, r)) {
+        h->renewals[RENEWAL_TOKEN]++;
         return;
+    }
     if (x->token.n == 0) { /* only the header's counts here */
+        h->renewals[RENEWAL_TOKEN]++;
         refuse_without_token(x);
         return;
     }
-    x->h->renewing++;
-    guard_check(x->h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
+    h->renewing++;
+    guard_check(h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
 }
 
 /* A renewal that a peer has passed on, until its token is verified here. */
@@ -570,9 +584,8 @@ static void on_request(void *arg, int fd, const struct fcgi_request *request, st
     } else if (fcgi_input_ends(&input, after.p, after.n)) {
         struct buf out = {0};
         fcgi_end_add(&out, request->id, FCGI_STATUS_COMPLETE);
-        send_bytes(fd, &out);
+        reply_send(h->replies, fd, buf_slice(&out));
         buf_fini(&out);
-        close(fd);
     } else {
         dispatch(exchange_new(h, fd, request->id, &r), &r);
     }
@@ -598,12 +611,14 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
 
 /* -- life -- */
 
-struct handler *handler_new(const struct handler_config *config, struct fanout *fanout)
+struct handler *handler_new(struct loop *loop, const struct handler_config *config,
+                            struct fanout *fanout)
 {
     struct handler *h = mem_zero(sizeof *h);
 
     h->config = *config;
     h->fanout = fanout;
+    h->replies = replies_new(loop);
     h->cors = cors_new(config->cors);
     h->addresses = limits_new(&config->address);
     h->subjects = limits_new(&config->subject);
@@ -619,6 +634,7 @@ void handler_free(struct handler *h)
 {
     if (h == NULL)
         return;
+    replies_free(h->replies);
     cors_free(h->cors);
     limits_free(h->addresses);
     limits_free(h->subjects);
@@ -644,6 +660,11 @@ void handler_drain(struct handler *h)
 const uint64_t *handler_refusals(const struct handler *h)
 {
     return h->refusals.count;
+}
+
+const uint64_t *handler_renewals(const struct handler *h)
+{
+    return h->renewals;
 }
 
 struct inlet_handler handler_inlet(struct handler *h)

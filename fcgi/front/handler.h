@@ -13,6 +13,17 @@ struct handler;
 struct fanout;
 struct status;
 
+/* What came of a renewal. */
+enum renewal_outcome {
+    RENEWAL_ACCEPTED,
+    RENEWAL_TOKEN,     /* none, or a bad one */
+    RENEWAL_FORBIDDEN, /* a scope lacks, or it is another's stream */
+    RENEWAL_LIMITED,   /* too many of one subject */
+    RENEWAL_PEER,      /* another responder could not be told */
+    RENEWAL_BUSY,      /* too many tokens wait to be verified */
+    RENEWALS,
+};
+
 struct handler_config {
     const char *path; /* of the events, as it stands in the request's URI */
     const char *cors; /* see cors_new(); it was checked before */
@@ -31,7 +42,8 @@ struct gate {
 
 /* The strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as a standby
  * (front/standby.h).  NULL if libfcgi cannot be used. */
-struct handler *handler_new(const struct handler_config *config, struct fanout *fanout);
+struct handler *handler_new(struct loop *loop, const struct handler_config *config,
+                            struct fanout *fanout);
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);
 void handler_set_status(struct handler *h, struct status *status);
@@ -42,6 +54,8 @@ void handler_drain(struct handler *h);
 
 /* How many requests were refused since the start, by reason. */
 const uint64_t *handler_refusals(const struct handler *h);
+/* Likewise the renewals that came here, by outcome. */
+const uint64_t *handler_renewals(const struct handler *h);
 
 struct inlet_handler handler_inlet(struct handler *h);
 

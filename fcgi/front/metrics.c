@@ -1,50 +1,93 @@
 #include "front/metrics.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define METRIC_ROW(name, family, label, help) {family, label, help},
 static const struct {
     const char *family, *label, *help;
 } table[METRICS] = {METRIC_TABLE(METRIC_ROW)};
 
+enum { REASONS = 9 };
+static const char *const reason_names[REASONS] = {"kafka_away",     "topic_missing", "catching_up",
+                                                  "cache_full",     "keys_broken",   "loop_slow",
+                                                  "consumer_stuck", "draining",      "silent"};
+
 json_t *metrics_reasons(uint32_t reasons)
 {
-    static const char *const names[] = {"kafka_away",     "topic_missing", "catching_up",
-                                        "cache_full",     "keys_broken",   "loop_slow",
-                                        "consumer_stuck", "draining",      "silent"};
     json_t *array = json_array();
 
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < REASONS; i++)
         if (reasons & 1u << i)
-            json_array_append_new(array, json_string(names[i]));
+            json_array_append_new(array, json_string(reason_names[i]));
     return array;
+}
+
+static bool has_suffix(const char *family, const char *suffix)
+{
+    size_t n = strlen(family), of = strlen(suffix);
+
+    return n > of && strcmp(family + n - of, suffix) == 0;
 }
 
 static void add_value(struct buf *out, const char *family, const char *label,
                       const struct metrics *m, int64_t value)
 {
-    buf_printf(out, "sse_kafka_fanout_%s{pid=\"%d\",pool=\"%s\"%s%s} %" PRId64 "\n", family,
-               (int)m->pid, m->guarded ? "guarded" : "open", *label ? "," : "", label, value);
+    bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total");
+
+    buf_printf(out, "sse_kafka_fanout_%s{pid=\"%d\",pool=\"%s\"%s%s} ", family, (int)m->pid,
+               m->guarded ? "guarded" : "open", *label ? "," : "", label);
+    if (is_time)
+        buf_printf(out, "%" PRId64 ".%03d\n", value / 1000, (int)(value % 1000));
+    else
+        buf_printf(out, "%" PRId64 "\n", value);
 }
 
 static void add_family(struct buf *out, const char *family, const char *help)
 {
-    size_t n = strlen(family);
-    bool grows = n > 6 && strcmp(family + n - 6, "_total") == 0;
-
     buf_printf(out, "# HELP sse_kafka_fanout_%s %s\n# TYPE sse_kafka_fanout_%s %s\n", family, help,
-               family, grows ? "counter" : "gauge");
+               family, has_suffix(family, "_total") ? "counter" : "gauge");
+}
+
+static void add_readiness(struct buf *out, const struct metrics *m, size_t n)
+{
+    char label[64];
+
+    add_family(out, "ready", "1: ready for streams.");
+    for (size_t k = 0; k < n; k++)
+        add_value(out, "ready", "", &m[k], m[k].reasons == 0);
+    add_family(out, "trouble", "1: this keeps the responder from being ready.");
+    for (size_t i = 0; i < REASONS; i++) {
+        snprintf(label, sizeof label, "reason=\"%s\"", reason_names[i]);
+        for (size_t k = 0; k < n; k++)
+            add_value(out, "trouble", label, &m[k], (m[k].reasons >> i) & 1);
+    }
+}
+
+static void add_lag(struct buf *out, const struct metrics *m, size_t n)
+{
+    char label[32];
+
+    add_family(out, "lag_records", "Records in Kafka that were not read yet.");
+    for (size_t k = 0; k < n; k++) {
+        for (int32_t p = 0; p < m[k].partitions && p < METRICS_LAGS; p++) {
+            snprintf(label, sizeof label, "partition=\"%d\"", (int)p);
+            add_value(out, "lag_records", label, &m[k], m[k].lag[p]);
+        }
+        if (m[k].partitions > METRICS_LAGS)
+            add_value(out, "lag_records", "partition=\"other\"", &m[k], m[k].lag[METRICS_LAGS]);
+    }
 }
 
 void metrics_add_text(struct buf *out, const struct metrics *m, size_t n)
 {
-    add_family(out, "ready", "1: ready for streams.");
-    for (size_t k = 0; k < n; k++)
-        add_value(out, "ready", "", &m[k], m[k].reasons == 0);
+    add_readiness(out, m, n);
     for (size_t i = 0; i < METRICS; i++) {
         if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0)
             add_family(out, table[i].family, table[i].help);
         for (size_t k = 0; k < n; k++)
-            add_value(out, table[i].family, table[i].label, &m[k], m[k].values[i]);
+            if (m[k].values[i] >= 0)
+                add_value(out, table[i].family, table[i].label, &m[k], m[k].values[i]);
     }
+    add_lag(out, m, n);
 }

@@ -49,6 +49,7 @@ struct guard {
     void *arg;
     struct keyset *keys;
     bool broken; /* the files; these are the keys of before */
+    int64_t keys_changed_ms;
     struct seen *seen;
     struct timer *watch;
     struct remembered *remembered;
@@ -258,6 +259,19 @@ static struct keyset *load(struct guard *g, char *error, size_t size)
                        size);
 }
 
+static void use(struct guard *g, struct keyset *keys)
+{
+    keyset_free(g->keys);
+    g->keys = keys;
+    g->keys_changed_ms = INT64_MAX;
+    for (size_t i = 0; i < g->config.file_count; i++) {
+        const struct timespec *t = &g->seen[i].changed;
+        int64_t ms = (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
+        if (ms < g->keys_changed_ms)
+            g->keys_changed_ms = ms;
+    }
+}
+
 void guard_reload(struct guard *g)
 {
     char error[256];
@@ -270,8 +284,7 @@ void guard_reload(struct guard *g)
         log_error("guard: %s; the keys read before stay in use", error);
         return;
     }
-    keyset_free(g->keys);
-    g->keys = keys;
+    use(g, keys);
     log_info("guard: %zu key(s)", keyset_count(keys));
     g->on_keys(g->arg);
 }
@@ -288,6 +301,11 @@ static void on_watch(void *arg)
 bool guard_keys_broken(const struct guard *g)
 {
     return g->broken;
+}
+
+int64_t guard_keys_changed_ms(const struct guard *g)
+{
+    return g->keys_changed_ms;
 }
 
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
@@ -310,12 +328,13 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
     g->verify = (struct task){.run = verify_waiting, .arg = g};
     g->seen = mem_zero(config->file_count * sizeof *g->seen);
     look_at_all(g);
-    g->keys = load(g, error, size);
+    struct keyset *keys = load(g, error, size);
     g->watch = timer_new(loop, on_watch, g);
-    if (g->keys == NULL) {
+    if (keys == NULL) {
         guard_free(g);
         return NULL;
     }
+    use(g, keys);
     timer_start(g->watch, WATCH_MS);
     return g;
 }

@@ -50,6 +50,8 @@ bool guard_has_room(const struct guard *g);
 void guard_reload(struct guard *g);
 /* The files were broken when they were read last. */
 bool guard_keys_broken(const struct guard *g);
+/* When the oldest of the files was changed whose keys are in use; by the wall clock. */
+int64_t guard_keys_changed_ms(const struct guard *g);
 /* Is a key with that thumbprint in the set? */
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT]);
 

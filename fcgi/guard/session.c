@@ -60,6 +60,7 @@ struct sessions {
     struct task serve;
     struct group *groups;
     struct rate *rates;
+    uint64_t challenges;
 };
 
 /* -- groups -- */
@@ -189,6 +190,7 @@ static void finish(struct session *s, bool settled)
 
 static void go_on(struct session *s, bool challenge_is_due)
 {
+    struct sessions *ss = s->sessions;
     struct stream *stream = s->stream;
     bool was_over = s->over_at_ms != 0;
 
@@ -197,8 +199,10 @@ static void go_on(struct session *s, bool challenge_is_due)
     arm(s);
     if (was_over)
         fanout_hold(stream, false); /* may free s */
-    if (challenge_is_due)
-        send_challenge(stream); /* likewise */
+    if (!challenge_is_due)
+        return;
+    ss->challenges++;
+    send_challenge(stream); /* likewise */
 }
 
 static void serve(struct session *s, bool settled)
@@ -325,6 +329,11 @@ bool sessions_allow_renewal(struct sessions *ss, const char *sub)
         r->count = 0;
     }
     return ++r->count <= RENEWALS_PER_SECOND;
+}
+
+uint64_t sessions_challenges(const struct sessions *ss)
+{
+    return ss->challenges;
 }
 
 void sessions_check_keys(struct sessions *ss, const struct guard *guard)

@@ -44,6 +44,9 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector,
 /* Counts a renewal of that subject (NULL: none); false beyond 10 in a second. */
 bool sessions_allow_renewal(struct sessions *ss, const char *sub);
 
+/* Challenges sent since the start. */
+uint64_t sessions_challenges(const struct sessions *ss);
+
 /* The key set was replaced: challenges the streams whose keys are gone, and ends them after the
  * challenge window. */
 void sessions_check_keys(struct sessions *ss, const struct guard *guard);

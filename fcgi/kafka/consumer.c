@@ -621,15 +621,20 @@ uint64_t consumer_ask(struct consumer *c)
 
 struct consumer_stats consumer_stats(const struct consumer *c)
 {
-    struct consumer_stats stats = {.trouble = c->trouble, .stuck_ever = c->stuck_ever};
+    struct consumer_stats stats = {
+        .trouble = c->trouble, .partitions = c->n, .stuck_ever = c->stuck_ever};
 
-    for (int32_t i = 0; i < c->n; i++) {
-        const struct partition *p = &c->partitions[i];
-        int64_t next = p->next < 0 ? 0 : p->next;
-        stats.lag += p->seen_end > next ? p->seen_end - next : 0;
-        stats.stuck = stats.stuck || p->stuck;
-    }
+    for (int32_t i = 0; i < c->n; i++)
+        stats.stuck = stats.stuck || c->partitions[i].stuck;
     return stats;
+}
+
+int64_t consumer_lag(const struct consumer *c, int32_t partition)
+{
+    const struct partition *p = &c->partitions[partition];
+    int64_t next = p->next < 0 ? 0 : p->next;
+
+    return p->seen_end > next ? p->seen_end - next : 0;
 }
 
 bool consumer_ready(const struct consumer *c)

@@ -56,11 +56,13 @@ uint64_t consumer_ask(struct consumer *c);
 /* How it fares. */
 struct consumer_stats {
     rd_kafka_resp_err_t trouble; /* what keeps it from asking for the topic; 0: nothing */
-    int64_t lag;                 /* records not read yet, as far as it is known */
+    int32_t partitions;          /* that are known */
     uint64_t stuck_ever;         /* times that a partition stood still for ten seconds */
     bool stuck;                  /* one does now */
 };
 struct consumer_stats consumer_stats(const struct consumer *c);
+/* Records of a partition that were not read yet, as far as it is known. */
+int64_t consumer_lag(const struct consumer *c, int32_t partition);
 
 /* The topic and its partitions are known. */
 bool consumer_ready(const struct consumer *c);

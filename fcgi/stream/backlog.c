@@ -14,11 +14,13 @@ struct mark {
     uint64_t number;
     int64_t offset;
     int32_t partition;
+    uint32_t events; /* of the block, with this one; not each record is an event */
 };
 
 struct block {
     TAILQ_ENTRY(block) link;
     uint64_t number;       /* of the first record that is not before the block */
+    uint64_t event;        /* how many were added before it */
     struct progress start; /* before it */
     struct buf bytes;
     struct mark *marks; /* one for each record */
@@ -31,7 +33,8 @@ struct backlog {
     void *arg;
     TAILQ_HEAD(chain, block) blocks; /* never empty */
     size_t bytes;
-    uint64_t added; /* in all */
+    uint64_t added;  /* in all */
+    uint64_t events; /* likewise */
     uint64_t end_number;
 };
 
@@ -40,6 +43,7 @@ static struct block *add_block(struct backlog *b, uint64_t number, const struct 
     struct block *block = mem_zero(sizeof *block);
 
     block->number = number;
+    block->event = b->events;
     progress_copy(&block->start, start);
     TAILQ_INSERT_TAIL(&b->blocks, block, link);
     return block;
@@ -123,7 +127,9 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
     size_t had = block->bytes.n;
     if (!event_none(r))
         event_encode(&block->bytes, form, at, r);
-    add_mark(block, (struct mark){block->bytes.n, number, r->offset, r->partition});
+    b->events += block->bytes.n > had;
+    add_mark(block, (struct mark){block->bytes.n, number, r->offset, r->partition,
+                                  (uint32_t)(b->events - block->event)});
     b->bytes += block->bytes.n - had;
     b->added += block->bytes.n - had;
     b->end_number = number + 1;
@@ -209,6 +215,15 @@ struct slice backlog_rest(const struct place *at)
     if (n == 0)
         return slice_of(NULL, 0);
     return slice_of(at->block->bytes.p + at->sent, at->block->marks[n - 1].end - at->sent);
+}
+
+uint64_t backlog_event(const struct place *at)
+{
+    const struct block *block = at->block;
+    /* Most have everything: no search. */
+    size_t n = at->sent == block->bytes.n ? block->n : marks_before(at);
+
+    return block->event + (n ? block->marks[n - 1].events : 0);
 }
 
 uint64_t backlog_number(const struct place *at)

@@ -51,6 +51,8 @@ void backlog_advance(struct place *at, size_t n);
 
 /* The bytes of the event under way that are not sent yet: none at an event's start. */
 struct slice backlog_rest(const struct place *at);
+/* How many events were ever added before the place, the one under way included. */
+uint64_t backlog_event(const struct place *at);
 /* The number of the record behind the event under way, and the progress with it. */
 uint64_t backlog_number(const struct place *at);
 void backlog_progress(const struct place *at, struct progress *out);

@@ -41,6 +41,7 @@ struct fanout {
     struct mark mark;  /* what the WAITING wait for */
     struct mark first; /* what makes it caught up */
     struct fanout_stats stats;
+    struct traffic traffic;
 
     struct task flush, replay;
     struct timer *flush_timer, *keepalive_timer, *expire_timer;
@@ -86,7 +87,10 @@ struct fanout_stats fanout_stats(const struct fanout *f)
 {
     struct fanout_stats stats = f->stats;
 
+    stats.sent_events = f->traffic.events;
+    stats.sent_bytes = f->traffic.bytes;
     stats.cache_records = cache_count(f->cache);
+    stats.cache_keys = cache_keys(f->cache);
     stats.cache_bytes = cache_bytes(f->cache);
     stats.cache_overflowed = cache_overflowed(f->cache);
     return stats;
@@ -179,6 +183,7 @@ static void put_reset(struct stream *s, const struct progress *at, const char *r
     struct buf event = {0}, json = {0};
 
     s->fanout->stats.resets++;
+    s->fanout->traffic.events++;
     buf_printf(&json, "{\"reason\":\"%s\"}", reason);
     buf_add_byte(&json, 0);
     event_encode_notice(&event, s->fanout->config.event_id, at, "reset", (const char *)json.p);
@@ -199,7 +204,7 @@ static void start_over(struct stream *s, const char *reason)
 {
     set_replay(s, replay_fresh(s->fanout->cache));
     put_reset(s, replay_progress(s->replay), reason);
-    s->place = backlog_end(s->fanout->backlog);
+    stream_move(s, backlog_end(s->fanout->backlog));
 }
 
 /* A turn's share of the replay; false if the stream has blocked or ended.  *more: there is more
@@ -215,7 +220,7 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
     if (s->state == STREAM_READY)
         s->follows = true;
     if (s->follows)
-        s->place = backlog_end(f->backlog);
+        stream_move(s, backlog_end(f->backlog));
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
         return false;
     if (replay_looks_for_gaps(s->replay, f->cache)) {
@@ -392,7 +397,7 @@ static void begin(struct stream *s)
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
     set_replay(s, resume_replay(s->resume, f->cache, &s->reset));
-    s->place = backlog_end(f->backlog);
+    stream_move(s, backlog_end(f->backlog));
     resume_free(s->resume);
     s->resume = NULL;
     set_state(s, STREAM_REPLAYING);
@@ -495,7 +500,7 @@ static void on_backlog_drop(void *arg, struct block *block)
                 continue;
             f->stats.conflations += s->replay == NULL;
             leave_backlog(s);
-            s->place = backlog_end(f->backlog);
+            stream_move(s, backlog_end(f->backlog));
         }
     }
 }
@@ -509,7 +514,7 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
         while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
             stream_settle(s);
             set_replay(s, NULL);
-            s->place = (struct place){0};
+            stream_move(s, (struct place){0});
             resume_free(s->resume);
             s->resume = resume_new_topic();
             set_state(s, STREAM_OPENED);
@@ -544,7 +549,7 @@ static void lose_unread(struct fanout *f, int32_t partition, int64_t offset)
     for (size_t i = 0; i < STARTED_STATES; i++)
         TAILQ_FOREACH(s, &f->in[started[i]], link)
         {
-            s->place = backlog_end(f->backlog);
+            stream_move(s, backlog_end(f->backlog));
             if (cache_compacted(f->cache))
                 start_over(s, resume_deletes_unknown);
         }
@@ -648,6 +653,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
 
     f->stats.opened++;
     s->fanout = f;
+    s->traffic = &f->traffic;
     s->fd = fd;
     s->request_id = id;
     if (owner != NULL)
@@ -701,7 +707,7 @@ void fanout_finish(struct stream *s, enum stream_end why)
     s->why = (uint8_t)why;
     stream_settle(s);
     set_replay(s, NULL);
-    s->place = (struct place){0};
+    stream_move(s, (struct place){0});
     bool full = s->pending.n > 0 && stream_send_pending(s) == STREAM_FULL;
     if (!full) {
         end(s);

@@ -29,7 +29,8 @@ struct fanout_stats {
     uint64_t records;
     uint64_t conflations; /* times that a stream fell behind the backlog */
     uint64_t gaps, resets;
-    size_t cache_records, cache_bytes;
+    uint64_t sent_events, sent_bytes; /* to all streams; the framing included */
+    size_t cache_records, cache_keys, cache_bytes;
     bool cache_overflowed; /* a compacted topic did not fit in */
     bool caught_up;        /* everything was read that was there when the topic was found */
 };

@@ -12,6 +12,7 @@ struct chunk_mark {
     uint64_t pos; /* behind the record */
     int64_t next;
     int32_t partition;
+    uint32_t events; /* so far */
 };
 
 struct replay {
@@ -102,7 +103,8 @@ static void add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64
         chunk->cap = chunk->cap ? chunk->cap * 2 : 256;
         chunk->marks = mem_resize_array(chunk->marks, chunk->cap, sizeof *chunk->marks);
     }
-    chunk->marks[chunk->n++] = (struct chunk_mark){chunk->bytes.n, pos, next, partition};
+    chunk->marks[chunk->n++] =
+        (struct chunk_mark){chunk->bytes.n, pos, next, partition, chunk->events};
 }
 
 /* Partitions that are new, or whose beginning was not known, start where the cache starts. */
@@ -150,8 +152,9 @@ static void add_gaps(struct replay *r, const struct cache *c, enum event_id form
         snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)i,
                  (long long)from, (long long)to);
         event_encode_notice(&chunk->bytes, form, &r->at, "gap", json);
-        add_mark(chunk, r->pos, i, to);
+        chunk->events++;
         chunk->gaps++;
+        add_mark(chunk, r->pos, i, to);
     }
 }
 
@@ -173,6 +176,7 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
     chunk->bytes.n = 0;
     chunk->n = 0;
     chunk->gaps = 0;
+    chunk->events = 0;
     progress_copy(&chunk->start, &r->at);
     add_gaps(r, c, form, chunk);
     struct cache_walk walk = cache_walk(c, r->pos, limit);
@@ -185,14 +189,16 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
         if (record.offset < r->at.next[record.partition])
             continue; /* seen before the resume */
         r->at.next[record.partition] = record.offset + 1;
-        if (!event_none(&record) && !is_spared(r, c, &record, number))
+        if (!event_none(&record) && !is_spared(r, c, &record, number)) {
             event_encode(&chunk->bytes, form, &r->at, &record);
+            chunk->events++;
+        }
         add_mark(chunk, r->pos, record.partition, record.offset + 1);
     }
     return true;
 }
 
-struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent)
+struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent)
 {
     progress_copy(&r->at, &chunk->start);
     r->losses = UINT64_MAX; /* a gap may be among what was not sent */
@@ -200,6 +206,7 @@ struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent
         const struct chunk_mark *m = &chunk->marks[i];
         r->at.next[m->partition] = m->next;
         r->pos = m->pos;
+        chunk->events = m->events;
         if (m->end >= sent)
             return slice_of(chunk->bytes.p + sent, m->end - sent);
     }

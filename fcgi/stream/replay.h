@@ -18,7 +18,8 @@ struct chunk {
     struct progress start;
     struct chunk_mark *marks;
     size_t n, cap;
-    unsigned gaps; /* `gap` events among them */
+    unsigned gaps;   /* `gap` events among them */
+    unsigned events; /* all of them */
 };
 void chunk_fini(struct chunk *chunk);
 
@@ -52,7 +53,8 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
                  size_t room, struct chunk *chunk);
 
 /* Only `sent` bytes of the chunk were sent: the replay goes on behind the event under way, whose
- * unsent rest (borrowed from the chunk) is returned. */
-struct slice replay_cut(struct replay *r, const struct chunk *chunk, size_t sent);
+ * unsent rest (borrowed from the chunk) is returned.  The events behind it are none of the chunk's
+ * any more. */
+struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent);
 
 #endif

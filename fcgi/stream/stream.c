@@ -26,7 +26,26 @@ static ssize_t send_some(const struct stream *s, struct iovec *iov, int n)
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
+    if (sent > 0)
+        s->traffic->bytes += (uint64_t)sent;
     return sent;
+}
+
+/* Counts what it has had of the backlog, the event under way included. */
+static void count_events(struct stream *s)
+{
+    uint64_t event = backlog_event(&s->place);
+
+    s->traffic->events += event - s->event;
+    s->event = event;
+}
+
+void stream_move(struct stream *s, struct place to)
+{
+    if (s->place.block != NULL)
+        count_events(s);
+    s->place = to;
+    s->event = to.block ? backlog_event(&to) : 0;
 }
 
 enum stream_result stream_send_pending(struct stream *s)
@@ -56,11 +75,13 @@ enum stream_result stream_send_chunk(struct stream *s, struct chunk *chunk)
     ssize_t sent = send_some(s, &iov, 1);
     if (sent < 0)
         return STREAM_GONE;
-    if ((size_t)sent == iov.iov_len)
-        return STREAM_DONE;
-    struct slice rest = replay_cut(s->replay, chunk, (size_t)sent);
-    buf_add_slice(&s->pending, rest);
-    return STREAM_FULL;
+    bool whole = (size_t)sent == iov.iov_len;
+    if (!whole) {
+        struct slice rest = replay_cut(s->replay, chunk, (size_t)sent);
+        buf_add_slice(&s->pending, rest);
+    }
+    s->traffic->events += chunk->events;
+    return whole ? STREAM_DONE : STREAM_FULL;
 }
 
 /* A front that numbers its request otherwise gets copies. */
@@ -78,13 +99,11 @@ static enum stream_result send_copies(struct stream *s)
     return STREAM_DONE;
 }
 
-enum stream_result stream_send_backlog(struct stream *s)
+static enum stream_result send_shared(struct stream *s)
 {
     struct iovec iov[IOVECS];
     int n;
 
-    if (s->request_id != SHARED_REQUEST_ID)
-        return send_copies(s);
     while ((n = backlog_iov(&s->place, iov, IOVECS)) > 0) {
         size_t want = 0;
         for (int i = 0; i < n; i++)
@@ -97,6 +116,14 @@ enum stream_result stream_send_backlog(struct stream *s)
             return STREAM_FULL;
     }
     return STREAM_DONE;
+}
+
+enum stream_result stream_send_backlog(struct stream *s)
+{
+    enum stream_result r = s->request_id == SHARED_REQUEST_ID ? send_shared(s) : send_copies(s);
+
+    count_events(s);
+    return r;
 }
 
 void stream_settle(struct stream *s)

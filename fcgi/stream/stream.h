@@ -28,6 +28,11 @@ enum stream_state {
 
 struct fanout;
 
+/* What went to the front, of all streams together. */
+struct traffic {
+    uint64_t events, bytes;
+};
+
 /* Who is told of a stream's end, whatever ended it. */
 struct stream_owner {
     void (*on_end)(void *arg);
@@ -41,6 +46,8 @@ struct stream {
     struct watch *watch;
     struct replay *replay; /* NULL: it is on the backlog */
     struct place place;    /* where the backlog goes on for it; once started */
+    uint64_t event;        /* of the backlog: up to here they are counted */
+    struct traffic *traffic;
     struct buf pending;
     size_t pending_sent;
     int64_t wrote_at_ms;
@@ -70,6 +77,9 @@ enum stream_result stream_send_pending(struct stream *s);
 enum stream_result stream_send_chunk(struct stream *s, struct chunk *chunk);
 /* Sends the backlog from the stream's place on. */
 enum stream_result stream_send_backlog(struct stream *s);
+
+/* The backlog goes on for it from that place; `{0}`: it has none. */
+void stream_move(struct stream *s, struct place to);
 
 /* Makes the rest of an event that is under way in the backlog pending, so that its place is at an
  * event's start. */

@@ -531,6 +531,11 @@ size_t cache_count(const struct cache *c)
     return c->count;
 }
 
+size_t cache_keys(const struct cache *c)
+{
+    return keyindex_count(c->index);
+}
+
 size_t cache_bytes(const struct cache *c)
 {
     return c->entry_bytes + keyindex_bytes(c->index);

@@ -66,6 +66,8 @@ uint64_t cache_losses(const struct cache *c);
 bool cache_overflowed(const struct cache *c);
 
 size_t cache_count(const struct cache *c);
+/* Keys known, the deleted ones included for as long as that is remembered; 0 if not compacted. */
+size_t cache_keys(const struct cache *c);
 size_t cache_bytes(const struct cache *c);
 
 /* A walk over [pos, limit); valid until the cache changes.  The record is borrowed likewise. */

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import free_port, wait_for, wait_until
 from kafka import numbered
-from tokens import Jwks, in_url, rsa_key
+from tokens import Jwks, in_url, renew, rsa_key
 
 ADMIN = {"SKF_ADMIN": "1"}
 PATHS = ["/health/live", "/health/ready", "/metrics"]
@@ -42,23 +42,28 @@ def reasons(responder) -> list[str]:
     return only["reasons"]
 
 
-def metrics(responder) -> dict[str, int]:
+def metrics(responder) -> dict[str, float]:
     """Family and label -> the sum over the pool; and the text format is kept."""
     answer = ask(responder, "/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    values: dict[str, int] = {}
+    return parsed(answer.body.decode())
+
+
+def parsed(text: str) -> dict[str, float]:
+    values: dict[str, float] = {}
     announced = ""
-    for line in answer.body.decode().splitlines():
+    for line in text.splitlines():
         if line.startswith("# "):
             match = re.fullmatch(r"# (HELP|TYPE) (sse_kafka_fanout_\w+) (.+)", line)
             assert match, line
             assert match[1] == "HELP" or match[3] in ("counter", "gauge")
             announced = match[2]
             continue
-        match = re.fullmatch(r'(\w+)\{pid="\d+",pool="(?:open|guarded)"(,\w+="\w+")?\} (\d+)', line)
+        labels = r'pid="\d+",pool="(?:open|guarded)"(,(?:reason|outcome|partition)="\w+")?'
+        match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and match[1] == announced, line
         key = match[1].removeprefix("sse_kafka_fanout_") + (match[2] or "")
-        values[key] = values.get(key, 0) + int(match[3])
+        values[key] = values.get(key, 0) + float(match[3])
     return values
 
 
@@ -177,6 +182,7 @@ def test_who_stops_leaves_the_pool(topic, start, peers):
 
 def test_what_happens_is_counted(kafka, topic, start, tmp_path):
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
+    os.utime(keys.path, (1700000000, 1700000000.25))
     responder = start(topic, *keys.options("--max-streams-per-address", "2"))
     before = metrics(responder)
     assert before["streams"] == before["streams_opened_total"] == before["records_total"] == 0
@@ -193,6 +199,10 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
     assert reset.next().event == "reset"
     streams[0].close()
     responder.open(target=in_url(rsa_key().mint(4)), params=elsewhere).wait_end()
+    good = rsa_key().mint(600)
+    assert renew(responder, good) == 204
+    assert renew(responder, rsa_key().mint(-1)) == renew(responder, None) == 401
+    assert renew(responder, good, selector=rsa_key().mint(sub="bob")) == 403
     wanted = {
         "ready": 1,
         "streams": 2,
@@ -200,11 +210,19 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
         'streams_ended_total,reason="client"': 1,
         'streams_ended_total,reason="token"': 1,
         'requests_refused_total,reason="address_streams"': 1,
-        'requests_refused_total,reason="token"': 1,
-        'requests_refused_total,reason="forbidden"': 1,
+        'requests_refused_total,reason="token"': 3,
+        'requests_refused_total,reason="forbidden"': 2,
         'requests_refused_total,reason="other"': 1,
         "records_total": 5,
-        "lag_records": 0,
+        'lag_records,partition="0"': 0,
+        'trouble,reason="kafka_away"': 0,
+        'renewals_total,outcome="accepted"': 1,
+        'renewals_total,outcome="token"': 2,
+        'renewals_total,outcome="forbidden"': 1,
+        "challenges_total": 1,  # of the token that lived for a second
+        "jwks_changed_timestamp_seconds": 1700000000.25,
+        "sent_events_total": 2 * 5 + 1 + 5 + 5,  # two streams, a reset with a replay, a replay
+        "cache_keys": 5,
         "resets_total": 1,
         "cache_records": 5,
     }
@@ -214,3 +232,16 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
         return {name: after.get(name) for name in wanted}
 
     wait_for(wanted, counted)
+    after = metrics(responder)
+    assert after["sent_bytes_total"] > sum(len(stream.body) for stream in streams)
+    assert 0 < after["loop_busy_seconds_total"] + after["loop_turns_total"]
+    assert after["loop_longest_turn_seconds"] < 60
+
+
+def test_the_lag_is_told_by_partition(kafka, start, peers):
+    topic = kafka.topic(partitions=3)
+    pool = [start(topic, "--peer-dir", str(peers)) for _ in range(2)]
+    wait_until(lambda: readiness(pool[0])["ready"])
+    lags = [f'lag_records,partition="{number}"' for number in range(3)]
+    assert [metrics(pool[0])[lag] for lag in lags] == [0, 0, 0]
+    assert 'lag_records,partition="3"' not in metrics(pool[0])

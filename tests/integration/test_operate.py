@@ -2,9 +2,11 @@
 
 import json
 import re
+import subprocess
 from datetime import datetime, timezone
 
-from helpers import wait_until
+from helpers import BUILD, REPOSITORY, wait_until
+from test_health import ask, readiness
 from tokens import Jwks, ec_key, in_url, rsa_key
 
 STREAM = {"Accept": "text/event-stream"}
@@ -51,3 +53,61 @@ def test_a_log_of_json_has_an_object_on_each_line(topic, start):
     messages = [(line["level"], line["message"]) for line in lines]
     assert ("info", "front: 404 there is nothing at this path") in messages
     assert messages[-1] == ("info", "stopping")
+
+
+# Metrics
+
+PROMTOOL = BUILD / "promtool" / "promtool"  # tests/run fetches it
+DASHBOARD = REPOSITORY / "fcgi" / "examples" / "grafana-dashboard.json"
+
+
+def promtool(*arguments: str, said: str = "") -> None:
+    done = subprocess.run(
+        [PROMTOOL, *arguments], input=said, text=True, capture_output=True, timeout=60
+    )
+    assert done.returncode == 0 and not done.stderr, done
+
+
+def metrics_of_a_pool(topic, start, directory) -> str:
+    """Of an open and a guarded responder, one of them with a stream."""
+    peers = directory / "peers"
+    peers.mkdir(mode=0o700)
+    keys = Jwks(directory / "jwks.json", rsa_key())
+    guarded = start(topic, *keys.options("--peer-dir", str(peers)))
+    responder = start(topic, "--peer-dir", str(peers))
+    responder.open()
+    wait_until(lambda: len(readiness(guarded)["responders"]) == 2 and readiness(guarded)["ready"])
+    return ask(guarded, "/metrics").body.decode()
+
+
+def test_prometheus_takes_the_metrics_without_a_complaint(topic, start, tmp_path):
+    text = metrics_of_a_pool(topic, start, tmp_path)
+    promtool("check", "metrics", said=text)
+    assert len(re.findall(r"^# TYPE ", text, re.M)) > 20
+
+
+def test_the_dashboard_asks_for_what_there_is(topic, start, tmp_path):
+    text = metrics_of_a_pool(topic, start, tmp_path)
+    labels: dict[str, set[str]] = {}
+    for name, pairs in re.findall(r"^(\w+)\{(.*)\} ", text, re.M):
+        labels.setdefault(name, set()).update(re.findall(r'(\w+)="', pairs))
+    dashboard = json.loads(DASHBOARD.read_text())
+    asked = set()
+    rules = []
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            query, legend = target["expr"], target["legendFormat"]
+            names = set(re.findall(r"sse_kafka_fanout_\w+", query))
+            assert names and names <= labels.keys(), f"{panel['title']}: {names - labels.keys()}"
+            wanted = set(re.findall(r"(\w+)=~", query)) | set(re.findall(r"\{\{(\w+)\}\}", legend))
+            for by in re.findall(r"by \(([^)]*)\)", query):
+                wanted |= set(by.split(", "))
+            for name in names:
+                assert wanted <= labels[name], f"{panel['title']}: {wanted - labels[name]}"
+            asked |= names
+            rules.append({"record": "r", "expr": query.replace("$__rate_interval", "5m")})
+    assert asked == labels.keys(), f"on no panel: {labels.keys() - asked}"
+    file = tmp_path / "rules.yaml"  # JSON is YAML, too
+    rules = [rule | {"labels": {"n": str(n)}} for n, rule in enumerate(rules)]
+    file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    promtool("check", "rules", str(file))

@@ -256,6 +256,27 @@ static void a_single_event_may_be_longer_than_the_limit(void **state)
     buf_fini(&value);
 }
 
+static void the_events_before_a_place_are_counted(void **state)
+{
+    (void)state;
+    assert_int_equal(backlog_event(&reader), 0);
+    add(0, "a");
+    add_record_of(0, slice_of(NULL, 0), slice_of(NULL, 0)); /* no event */
+    add(0, "b");
+    struct place at_byte = reader;
+    size_t n = backlog_added(backlog), first = n / 2; /* both are of one size */
+    for (size_t i = 0; i <= n; i++, at_byte.sent++)
+        assert_int_equal(backlog_event(&at_byte), i == 0 ? 0 : i <= first ? 1 : 2);
+    add_kilobytes(100); /* more than a block */
+    struct place end = backlog_end(backlog);
+    assert_int_equal(backlog_event(&end), 102);
+    backlog_advance(&reader, backlog_added(backlog));
+    assert_int_equal(backlog_event(&reader), 102);
+    backlog_reset(backlog, 500, &at);
+    end = backlog_end(backlog);
+    assert_int_equal(backlog_event(&end), 102);
+}
+
 static void a_reset_forgets_all_and_goes_on_at_a_number(void **state)
 {
     struct progress got = {0};
@@ -307,6 +328,7 @@ int main(void)
         T(at_the_seam_of_blocks_no_event_is_under_way),
         T(the_oldest_go_beyond_the_limit_and_who_is_there_is_moved_first),
         T(a_single_event_may_be_longer_than_the_limit),
+        T(the_events_before_a_place_are_counted),
         T(a_reset_forgets_all_and_goes_on_at_a_number),
         T(a_partition_that_came_later_is_in_the_progress),
     };

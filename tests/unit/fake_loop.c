@@ -169,7 +169,7 @@ static bool call_ready(int urgent)
 
     for (nfds_t i = 0; i < n; i++) {
         int what = (fds[i].revents & (POLLIN | POLLHUP | POLLERR) ? LOOP_READ : 0) |
-                   (fds[i].revents & (POLLOUT | POLLERR) ? LOOP_WRITE : 0);
+                   (fds[i].revents & (POLLOUT | POLLHUP | POLLERR) ? LOOP_WRITE : 0);
         struct watch *w = what ? find(serials[i]) : NULL;
         if (w == NULL || !(what & w->what))
             continue;

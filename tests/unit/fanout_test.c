@@ -1331,6 +1331,7 @@ static void records_and_the_cache_are_counted(void **state)
     struct fanout_stats stats = fanout_stats(fanout);
     assert_int_equal(stats.records, 3);
     assert_int_equal(stats.cache_records, 2);
+    assert_int_equal(stats.cache_keys, 2);
     assert_in_range(stats.cache_bytes, 1, 1 << 24);
     assert_false(stats.cache_overflowed);
 }
@@ -1357,6 +1358,32 @@ static void conflations_are_counted(void **state)
         count_events(&other);
     }
     assert_int_equal(fanout_stats(fanout).conflations, 1);
+    leave(&slow);
+    leave(&other);
+}
+
+/* Replayed, live, conflated, with a reset before; and one that never reads the rest. */
+static void each_event_that_is_sent_is_counted_once(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(300, 300);
+    struct client slow = open_client(NULL), other = open_client("nonsense");
+    n = count_events(&slow);
+    for (int i = 0; i < 80; i++) {
+        produce_kilobytes(100, 10);
+        n += count_events(&other);
+    }
+    n += count_events(&slow);
+    assert_int_equal(fanout_stats(fanout).conflations, 1);
+    assert_int_equal(fanout_stats(fanout).sent_events, n);
+    produce_kilobytes(200, 10); /* the slow one is blocked in the backlog, inside an event */
+    fanout_finish(slow.stream, STREAM_END_DRAIN);
+    n += count_events(&slow) + count_events(&other);
+    assert_int_equal(fanout_stats(fanout).sent_events, n);
+    assert_in_range(fanout_stats(fanout).sent_bytes, n * 1024, n * 1200);
     leave(&slow);
     leave(&other);
 }
@@ -1744,6 +1771,7 @@ int main(void)
         T(records_and_the_cache_are_counted),
         T(a_compacted_topic_that_does_not_fit_in_is_told),
         T(conflations_are_counted),
+        T(each_event_that_is_sent_is_counted_once),
         T(gaps_and_resets_are_counted),
         T(it_is_caught_up_when_all_was_read_that_was_there_first),
         T(a_topic_made_again_is_to_be_caught_up_with_anew),

@@ -642,6 +642,13 @@ static void check_serves_b(void)
     check_serves(key_a, HEADER_OF("a"), false);
 }
 
+static void set_time(const char *file)
+{
+    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+
+    utimensat(AT_FDCWD, file, times, 0);
+}
+
 static void a_broken_file_leaves_the_old_keys(void **state)
 {
     static const char *const broken[] = {"", "{", "{\"keys\":[]}",
@@ -650,9 +657,12 @@ static void a_broken_file_leaves_the_old_keys(void **state)
 
     (void)state;
     check_later(&token, TOKEN_OK);
+    int64_t changed = guard_keys_changed_ms(guard);
     for (int i = 0; i < 4; i++) {
         mint_write_file(path, slice_str(broken[i]));
+        set_time(path);
         guard_reload(guard);
+        assert_int_equal(guard_keys_changed_ms(guard), changed);
         assert_int_equal(errors, i + 1);
         check_serves_a();
         check_at_once(&token, TOKEN_OK);
@@ -718,14 +728,16 @@ static void a_file_whose_time_alone_differs_is_read(void **state)
     check_serves_a();
 }
 
-static void set_time(const char *file)
+/* Same size and time. */
+static void it_is_known_when_the_oldest_file_was_changed(void **state)
 {
-    const struct timespec times[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
-
-    utimensat(AT_FDCWD, file, times, 0);
+    (void)state;
+    write_key(path, key_a, "a");
+    set_time(path);
+    guard_reload(guard);
+    assert_int_equal(guard_keys_changed_ms(guard), 1000000);
 }
 
-/* Same size and time. */
 static void a_file_whose_inode_alone_differs_is_read(void **state)
 {
     char next[80];
@@ -896,6 +908,7 @@ int main(void)
         T(a_file_that_is_replaced_is_read_within_two_seconds),
         T(a_file_that_is_written_again_is_read),
         T(a_file_whose_time_alone_differs_is_read),
+        T(it_is_known_when_the_oldest_file_was_changed),
         T(a_file_whose_inode_alone_differs_is_read),
         T(a_file_whose_size_alone_differs_is_read),
         T(a_link_that_leads_elsewhere_is_followed),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "fake_loop.h"
 #include "front/status.h"
 #include "guard/guard.h"
 #include "stream/fanout.h"
@@ -111,8 +112,17 @@ struct token_hash token_hash(struct slice text)
     return h;
 }
 
+/* Sessions would be told of one. */
+void loop_on_clock_step(struct loop *l, void (*stepped)(void *arg), void *arg)
+{
+    (void)l;
+    (void)stepped;
+    (void)arg;
+}
+
 /* -- a request and what comes of it -- */
 
+static struct loop *loop;
 static char fanout; /* never looked into */
 static struct handler *handler;
 static struct output answer;
@@ -122,7 +132,7 @@ static void make_with(const struct handler_config *config)
     while (owner_count > 0)
         end_first_stream();
     handler_free(handler);
-    handler = handler_new(config, (struct fanout *)&fanout);
+    handler = handler_new(loop, config, (struct fanout *)&fanout);
     assert_non_null(handler);
 }
 
@@ -150,6 +160,7 @@ static int setup(void **state)
     stream_count = 0;
     verdict = (struct verdict){.exp_ms = loop_wall_ms() + 3600000, .sub = "alice"};
     verdict_waits = false;
+    loop = loop_new();
     make("cross-origin", 2000);
     return 0;
 }
@@ -178,6 +189,11 @@ static void ask_bytes(struct slice bytes)
     assert_int_equal(fcgi_request_parse(bytes.p, bytes.n, &request), FCGI_COMPLETE);
     h.on_request(h.arg, fds[0], &request, bytes);
     bool closed = read_all(fds[1], &received);
+    for (size_t had = 0; !closed && received.n > had;) { /* what is long goes on in the loop */
+        had = received.n;
+        fake_loop_settle();
+        closed = read_all(fds[1], &received);
+    }
     output_read(&answer, buf_slice(&received));
     assert_int_equal(closed, opened.count == 0);
     assert_int_equal(answer.ended, opened.count == 0);
@@ -775,7 +791,6 @@ static void without_limits_a_stream_has_no_owner(void **state)
 
 /* -- behind a guard -- */
 
-static struct loop *loop;
 static struct sessions *sessions;
 static char guard; /* never looked into */
 
@@ -783,7 +798,6 @@ static void make_gate(bool guarded, int64_t max_age_ms)
 {
     const struct session_config config = {.challenge_ms = 10000, .max_age_ms = max_age_ms};
 
-    loop = loop_new();
     sessions = sessions_new(loop, &config);
     handler_set_gate(handler, &(struct gate){.guard = guarded ? (struct guard *)&guard : NULL,
                                              .sessions = sessions,
@@ -959,6 +973,41 @@ static void a_renewal_is_accepted_to_the_last(void **state)
     check_status(204);
 }
 
+#define RENEWAL "CONTENT_TYPE", "application/x-challenge-response"
+
+static void check_renewals(enum renewal_outcome outcome, uint64_t n)
+{
+    assert_int_equal(handler_renewals(handler)[outcome], n);
+}
+
+static void renewals_are_counted_by_outcome(void **state)
+{
+    (void)state;
+    make_gate(true, 0);
+    verdict.sub = "alice";
+    for (int i = 0; i < 11; i++) /* 10 in a second are allowed */
+        ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x");
+    check_status(429);
+    check_renewals(RENEWAL_ACCEPTED, 10);
+    check_renewals(RENEWAL_LIMITED, 1);
+    ask_events("POST", RENEWAL);
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x,y");
+    verdict.error = TOKEN_EXPIRED;
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x");
+    check_renewals(RENEWAL_TOKEN, 3);
+    verdict.error = TOKEN_SCOPE;
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x");
+    verdict.error = TOKEN_OK;
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x", "QUERY_STRING",
+               "access_token=of.somebody.else");
+    check_status(403);
+    check_renewals(RENEWAL_FORBIDDEN, 2);
+    verdict.error = TOKEN_BUSY;
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x");
+    check_renewals(RENEWAL_BUSY, 1);
+    check_renewals(RENEWAL_ACCEPTED, 10);
+}
+
 static void an_open_stream_has_a_session_if_it_has_an_age(void **state)
 {
     (void)state;
@@ -1080,7 +1129,7 @@ static void without_a_fan_out_it_stands_by(void **state)
 
     (void)state;
     handler_free(handler);
-    handler = handler_new(&config, NULL);
+    handler = handler_new(loop, &config, NULL);
     ask_events("GET", STREAM);
     check_status(404);
     ask_events("GET", STREAM, "REDIRECT_STATUS", "503");
@@ -1144,6 +1193,7 @@ int main(void)
         G(the_reasons_of_refusals_are_counted),
         G(what_counts_is_how_it_is_when_the_verdict_comes),
         G(a_renewal_is_accepted_to_the_last),
+        G(renewals_are_counted_by_outcome),
         G(an_open_stream_has_a_session_if_it_has_an_age),
         S(the_front_lets_ask_how_we_are),
         S(a_head_of_how_we_are_has_no_body),

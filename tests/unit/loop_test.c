@@ -516,6 +516,18 @@ static void a_turn_of_over_a_second_is_long(void **state)
     check_turns(1001, 1, 6001);
 }
 
+static void turns_and_their_time_are_counted(void **state)
+{
+    WORK(third, 0, NULL);
+    WORK(second, 40, &third);
+    WORK(first, 2, &second);
+
+    (void)state;
+    run_from(&first);
+    assert_int_equal(loop_turns(loop)->count, 3);
+    assert_int_equal(loop_turns(loop)->busy_ms, 42);
+}
+
 static void a_turn_of_a_second_is_not(void **state)
 {
     WORK(w, 1000, NULL);
@@ -654,6 +666,7 @@ int main(void)
         T(the_clock_does_not_go_back),
         T(what_is_deferred_does_not_wait_for_all_that_are_ready),
         T(a_turn_of_over_a_second_is_long),
+        T(turns_and_their_time_are_counted),
         T(a_turn_of_a_second_is_not),
         T(each_turn_is_counted_for_itself),
         T(what_is_done_in_one_turn_adds_up),

@@ -21,6 +21,9 @@ static struct metrics sample(int pid)
 
     for (int i = 0; i < METRICS; i++)
         m.values[i] = pid * 1000 + i;
+    m.partitions = 2;
+    m.lag[0] = 30;
+    m.lag[1] = 31;
     return m;
 }
 
@@ -63,7 +66,7 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     (void)state;
     m[1].guarded = true;
     m[1].reasons = REASON_SILENT;
-    m[0].values[METRIC_LAG] = INT64_MAX;
+    m[0].lag[1] = INT64_MAX;
     metrics_add_text(&text, m, 2);
     assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
                      "# TYPE sse_kafka_fanout_ready gauge\n"
@@ -72,8 +75,11 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\"} 7000\n"));
     assert_true(says("\nsse_kafka_fanout_streams_ended_total"
                      "{pid=\"8\",pool=\"guarded\",reason=\"age\"} 8004\n"));
-    assert_true(says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\"} "
+    assert_true(says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\",partition=\"1\"} "
                      "9223372036854775807\n"));
+    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",reason=\"silent\"} 0\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",reason=\"silent\"} 1\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_streams_ended_total counter\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
 }
@@ -82,7 +88,7 @@ static void a_value_stands_with_its_owner_and_label(void **state)
 static void families_stand_together_and_no_series_comes_twice(void **state)
 {
     struct metrics m[2] = {sample(7), sample(8)};
-    char family[128] = "", types[4096] = "\n", series[16384] = "\n", *line, *rest = NULL;
+    char family[128] = "", types[8192] = "\n", series[32768] = "\n", *line, *rest = NULL;
     int values = 0;
 
     (void)state;
@@ -108,7 +114,52 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    assert_int_equal(values, 2 * (METRICS + 1));
+    assert_int_equal(values, 2 * (METRICS + 1 + 9 + 2)); /* ready, trouble, lag */
+}
+
+static void times_are_told_in_seconds(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    m.values[METRIC_BUSY] = 62005;
+    m.values[METRIC_LONGEST_TURN] = 7;
+    m.values[METRIC_KEYS_CHANGED] = 1700000000123;
+    metrics_add_text(&text, &m, 1);
+    assert_true(
+        says("\nsse_kafka_fanout_loop_busy_seconds_total{pid=\"7\",pool=\"open\"} 62.005\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_loop_longest_turn_seconds{pid=\"7\",pool=\"open\"} 0.007\n"));
+    assert_true(says("\nsse_kafka_fanout_jwks_changed_timestamp_seconds"
+                     "{pid=\"7\",pool=\"open\"} 1700000000.123\n"));
+}
+
+static void what_there_is_not_is_left_out(void **state)
+{
+    struct metrics m[2] = {sample(7), sample(8)};
+
+    (void)state;
+    m[0].values[METRIC_KEYS_CHANGED] = -1;
+    m[0].partitions = 0;
+    metrics_add_text(&text, m, 2);
+    assert_false(says("jwks_changed_timestamp_seconds{pid=\"7\""));
+    assert_true(says("jwks_changed_timestamp_seconds{pid=\"8\""));
+    assert_false(says("lag_records{pid=\"7\""));
+}
+
+/* A topic of thousands of partitions does not make thousands of series. */
+static void partitions_beyond_a_number_have_one_series(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    m.partitions = METRICS_LAGS;
+    m.lag[METRICS_LAGS] = 5;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("partition=\"255\"") && !says("partition=\"other\""));
+    m.partitions++;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("partition=\"other\"} 5\n") && !says("partition=\"256\""));
 }
 
 static void without_responders_the_families_are_empty(void **state)
@@ -126,6 +177,9 @@ int main(void)
         T(each_reason_has_its_name),
         T(a_value_stands_with_its_owner_and_label),
         T(families_stand_together_and_no_series_comes_twice),
+        T(times_are_told_in_seconds),
+        T(what_there_is_not_is_left_out),
+        T(partitions_beyond_a_number_have_one_series),
         T(without_responders_the_families_are_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

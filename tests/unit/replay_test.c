@@ -431,6 +431,17 @@ static struct replay *begin_resumed(void)
     return resumed(1, 1);
 }
 
+/* It counts as many as are in the bytes. */
+static void check_count(const struct chunk *c, struct slice bytes)
+{
+    unsigned n = 0;
+
+    for (const uint8_t *at = bytes.p; (at = memmem(at, bytes.n - (size_t)(at - bytes.p), "id:", 3));
+         at++)
+        n++;
+    assert_int_equal(c->events, n);
+}
+
 /* A chunk of which n bytes are sent, the rest of the event under way, and all that follows. */
 static struct buf bytes_cut_at(begin_replay begin, size_t room, size_t n)
 {
@@ -442,9 +453,11 @@ static struct buf bytes_cut_at(begin_replay begin, size_t room, size_t n)
     if (n < chunk.bytes.n) {
         buf_add(&bytes, chunk.bytes.p, n);
         buf_add_slice(&bytes, replay_cut(r, &chunk, n));
+        check_count(&chunk, buf_slice(&bytes));
         more = true;
     } else {
         buf_add_slice(&bytes, buf_slice(&chunk.bytes));
+        check_count(&chunk, buf_slice(&bytes));
     }
     if (more)
         collect(r, &chunk, room, &bytes);

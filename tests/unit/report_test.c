@@ -15,8 +15,8 @@ static struct fanout_stats fanout;
 static size_t streams;
 static struct consumer_stats consumer;
 static bool ready, keys_broken;
-static uint64_t refusals[REFUSALS];
-static char a_fanout, a_consumer, a_handler, a_guard; /* never looked into */
+static uint64_t refusals[REFUSALS], renewals[RENEWALS];
+static char a_fanout, a_consumer, a_handler, a_guard, some_sessions; /* never looked into */
 
 const struct loop_turns *loop_turns(const struct loop *l)
 {
@@ -52,6 +52,30 @@ bool consumer_ready(const struct consumer *c)
     return ready;
 }
 
+int64_t consumer_lag(const struct consumer *c, int32_t partition)
+{
+    assert_ptr_equal(c, &a_consumer);
+    return 100 + partition;
+}
+
+const uint64_t *handler_renewals(const struct handler *h)
+{
+    assert_ptr_equal(h, &a_handler);
+    return renewals;
+}
+
+uint64_t sessions_challenges(const struct sessions *ss)
+{
+    assert_ptr_equal(ss, &some_sessions);
+    return 50;
+}
+
+int64_t guard_keys_changed_ms(const struct guard *g)
+{
+    assert_ptr_equal(g, &a_guard);
+    return 51;
+}
+
 const uint64_t *handler_refusals(const struct handler *h)
 {
     assert_ptr_equal(h, &a_handler);
@@ -75,6 +99,7 @@ static int setup(void **state)
     memset(&loop, 0, sizeof loop);
     memset(&consumer, 0, sizeof consumer);
     memset(refusals, 0, sizeof refusals);
+    memset(renewals, 0, sizeof renewals);
     memset(&metrics, 0, sizeof metrics);
     now_ms = 1000000;
     fanout = (struct fanout_stats){.caught_up = true};
@@ -176,14 +201,20 @@ static void each_number_has_its_place(void **state)
         fanout.ended[i] = (uint64_t)(10 + i);
     for (int i = 0; i < REFUSALS; i++)
         refusals[i] = (uint64_t)(20 + i);
+    for (int i = 0; i < RENEWALS; i++)
+        renewals[i] = (uint64_t)(30 + i);
+    report.guard = (struct guard *)&a_guard;
+    report.sessions = (struct sessions *)&some_sessions;
+    fanout.sent_events = 60;
+    fanout.sent_bytes = 61;
+    fanout.cache_keys = 62;
     fanout.records = 3;
-    consumer.lag = 4;
     fanout.conflations = 5;
     fanout.gaps = 6;
     fanout.resets = 7;
     fanout.cache_records = 8;
     fanout.cache_bytes = 9;
-    loop.turns = (struct loop_turns){.longest_ms = 40, .long_ones = 41};
+    loop.turns = (struct loop_turns){.count = 38, .busy_ms = 39, .longest_ms = 40, .long_ones = 41};
     consumer.stuck_ever = 42;
     report_collect(&report, &metrics);
 
@@ -204,19 +235,50 @@ static void each_number_has_its_place(void **state)
         [METRIC_REFUSED_TOKEN] = 20 + REFUSAL_TOKEN,
         [METRIC_REFUSED_FORBIDDEN] = 20 + REFUSAL_FORBIDDEN,
         [METRIC_REFUSED_OTHER] = 20 + REFUSAL_OTHER,
+        [METRIC_RENEWAL_ACCEPTED] = 30 + RENEWAL_ACCEPTED,
+        [METRIC_RENEWAL_TOKEN] = 30 + RENEWAL_TOKEN,
+        [METRIC_RENEWAL_FORBIDDEN] = 30 + RENEWAL_FORBIDDEN,
+        [METRIC_RENEWAL_LIMITED] = 30 + RENEWAL_LIMITED,
+        [METRIC_RENEWAL_PEER] = 30 + RENEWAL_PEER,
+        [METRIC_RENEWAL_BUSY] = 30 + RENEWAL_BUSY,
+        [METRIC_CHALLENGES] = 50,
+        [METRIC_KEYS_CHANGED] = 51,
+        [METRIC_SENT_EVENTS] = 60,
+        [METRIC_SENT_BYTES] = 61,
         [METRIC_RECORDS] = 3,
-        [METRIC_LAG] = 4,
         [METRIC_CONFLATIONS] = 5,
         [METRIC_GAPS] = 6,
         [METRIC_RESETS] = 7,
         [METRIC_CACHE_RECORDS] = 8,
+        [METRIC_CACHE_KEYS] = 62,
         [METRIC_CACHE_BYTES] = 9,
+        [METRIC_TURNS] = 38,
+        [METRIC_BUSY] = 39,
         [METRIC_LONGEST_TURN] = 40,
         [METRIC_LONG_TURNS] = 41,
         [METRIC_STUCK] = 42,
     };
     for (int i = 0; i < METRICS; i++)
         assert_int_equal(metrics.values[i], expected[i]);
+}
+
+static void each_partition_has_its_lag(void **state)
+{
+    (void)state;
+    consumer.partitions = METRICS_LAGS + 2;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.partitions, METRICS_LAGS + 2);
+    for (int i = 0; i < METRICS_LAGS; i++)
+        assert_int_equal(metrics.lag[i], 100 + i);
+    assert_int_equal(metrics.lag[METRICS_LAGS], 2 * 100 + 2 * METRICS_LAGS + 1);
+}
+
+static void an_open_pool_has_no_keys_and_no_challenges(void **state)
+{
+    (void)state;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.values[METRIC_KEYS_CHANGED], -1);
+    assert_int_equal(metrics.values[METRIC_CHALLENGES], 0);
 }
 
 static void it_tells_whether_the_pool_is_guarded(void **state)
@@ -240,6 +302,8 @@ int main(void)
         T(a_long_turn_is_held_against_it_for_a_minute),
         T(without_a_long_turn_nothing_is_held_against_it),
         T(each_number_has_its_place),
+        T(each_partition_has_its_lag),
+        T(an_open_pool_has_no_keys_and_no_challenges),
         T(it_tells_whether_the_pool_is_guarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

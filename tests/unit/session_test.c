@@ -275,6 +275,7 @@ static void the_challenge_comes_a_window_before_the_expiry(void **state)
     check_challenge_in(&s, 20000);
     check_end_in(&s, 10000);
     assert_int_equal(s.challenges, 1);
+    assert_int_equal(sessions_challenges(sessions), 1);
 }
 
 static void the_end_comes_at_the_expiry_with_the_leeway(void **state)

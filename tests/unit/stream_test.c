@@ -11,6 +11,7 @@ enum { MUCH = 1 << 30, OTHER_ID = 0x1234 };
 
 /* A stream and the front's end of its socket. */
 static struct stream stream;
+static struct traffic traffic;
 static int front;
 static struct buf received;
 
@@ -33,7 +34,8 @@ static int setup(void **state)
     (void)state;
     small_socketpair(fds);
     front = fds[1];
-    stream = (struct stream){.fd = fds[0], .request_id = 1};
+    traffic = (struct traffic){0};
+    stream = (struct stream){.fd = fds[0], .request_id = 1, .traffic = &traffic};
     backlog = backlog_new(MUCH, on_drop, NULL);
     backlog_reset(backlog, 1, &start);
     stream.place = backlog_end(backlog);
@@ -171,7 +173,7 @@ static void the_backlog_goes_out_in_as_many_steps_as_the_socket_needs(void **sta
         int rounds = 0;
         received.n = 0;
         stream.request_id = ids[i];
-        stream.place = backlog_end(backlog);
+        stream_move(&stream, backlog_end(backlog));
         add_records(400);
         struct buf expected = backlog_bytes(stream.place);
         /* A stream with another id has copies pending, which go first. */
@@ -186,6 +188,41 @@ static void the_backlog_goes_out_in_as_many_steps_as_the_socket_needs(void **sta
         assert_true(backlog_at_end(backlog, &stream.place));
         buf_fini(&expected);
     }
+}
+
+/* Each event once, whatever the steps; those that were passed over are not among them. */
+static void the_traffic_is_counted(void **state)
+{
+    static const uint16_t ids[] = {1, OTHER_ID};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        received.n = 0;
+        traffic = (struct traffic){0};
+        stream.request_id = ids[i];
+        add_records(10);
+        stream_move(&stream, backlog_end(backlog));
+        add_records(400);
+        while (stream_send_pending(&stream) != STREAM_DONE ||
+               stream_send_backlog(&stream) != STREAM_DONE)
+            read_all(front, &received);
+        read_all(front, &received);
+        assert_int_equal(traffic.events, 400);
+        assert_int_equal(traffic.bytes, received.n);
+        stream_move(&stream, (struct place){0});
+        assert_int_equal(traffic.events, 400);
+    }
+}
+
+static void the_event_under_way_counts_when_the_backlog_goes(void **state)
+{
+    (void)state;
+    add_records(400);
+    assert_int_equal(stream_send_backlog(&stream), STREAM_FULL);
+    stream_settle(&stream);
+    uint64_t number = backlog_number(&stream.place);
+    stream_move(&stream, (struct place){0});
+    assert_int_equal(traffic.events, number - 1);
 }
 
 static void a_stream_that_is_blocked_in_the_backlog_copies_nothing(void **state)
@@ -261,6 +298,7 @@ static void of_a_chunk_that_is_too_much_only_the_event_under_way_is_kept(void **
     for (size_t i = 0; i < 2; i++) {
         int rounds = 0;
         received.n = 0;
+        traffic = (struct traffic){0};
         stream.request_id = ids[i];
         stream.replay = replay_fresh(cache);
         struct buf expected = backlog_bytes(stream.place);
@@ -275,6 +313,8 @@ static void of_a_chunk_that_is_too_much_only_the_event_under_way_is_kept(void **
             rounds++;
         }
         assert_true(rounds > 2);
+        assert_int_equal(traffic.events, 400);
+        assert_int_equal(traffic.bytes, received.n);
         assert_bytes(buf_slice(&received), buf_slice(&expected));
         replay_free(stream.replay);
         stream.replay = NULL;
@@ -341,6 +381,8 @@ int main(void)
         T(pending_bytes_wait_for_a_full_socket),
         T(a_front_that_has_closed_is_gone),
         T(the_backlog_goes_out_in_as_many_steps_as_the_socket_needs),
+        T(the_traffic_is_counted),
+        T(the_event_under_way_counts_when_the_backlog_goes),
         T(a_stream_that_is_blocked_in_the_backlog_copies_nothing),
         T(the_event_under_way_can_be_kept_when_the_backlog_goes),
         T(a_settled_stream_at_an_events_start_keeps_nothing),
