@@ -186,7 +186,7 @@ class Bench:
         reader = fastcgi.FastCgiReader(self.socket(0), fastcgi.request(pairs.items()))
         text = reader.wait_end().body.decode()
         reader.close()
-        return int(float(re.search(r"^\w+longest_turn_\w+(?:{.*})? (\S+)$", text, re.M)[1]))
+        return round(1000 * float(re.search(r"^\w+_longest_turn_seconds(?:{.*})? (\S+)$", text, re.M)[1]))
 
     def lighttpd(self) -> Server:
         config = self.directory / "lighttpd.conf"
