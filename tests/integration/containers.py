@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from helpers import BUILD, REPOSITORY, children
+from kafka import BROKER
 
 PODMAN_COMPOSE = BUILD / "podman-compose" / "podman_compose.py"
 PROGRAMS = ("podman", "runc", "mmdebstrap", "unshare", "nsenter", "ip", "iptables", "dnsmasq")
@@ -135,6 +136,7 @@ class ContainerHost:
         assert self.sh(f"podman run --rm {BASE} echo runs") == "runs\n"
 
     def make_stand_ins(self, *names: str) -> None:
+        self.sh(f"{BROKER} fetch", online=True)
         tags = " ".join(f"--tag={name}" for name in names)
         jars = f"--build-context jars={BUILD}/kafka/libs"
         context = REPOSITORY / "tests" / "containers"
