@@ -58,7 +58,8 @@ struct program {
     struct peers *peers;
     struct drain *drain;
     struct status *status;
-    int listen_fd; /* -1: closed */
+    struct cgi *cgi; /* NULL: a responder */
+    int listen_fd;   /* -1: closed */
     char error[256];
 };
 
@@ -69,7 +70,7 @@ static void close_listener(struct program *p)
     p->listen_fd = -1;
 }
 
-static void on_drained(void *arg)
+static void on_done(void *arg)
 {
     struct program *p = arg;
     loop_stop(p->loop);
@@ -81,7 +82,7 @@ static void begin_to_stop(struct program *p)
     struct drain_config drain = {
         .drain_ms = p->config->drain_s * 1000,
         .retry_ms = p->config->retry_ms,
-        .done = on_drained,
+        .done = on_done,
         .arg = p,
     };
 
@@ -198,7 +199,13 @@ static bool make_gate(struct program *p)
         p->sessions = sessions_new(p->loop, &session);
     if (c->jwks.n > 0 && !make_guard(p))
         return false;
-    struct gate gate = {p->guard, p->sessions, p->peers, c->issuer};
+    struct gate gate = {
+        .guard = p->guard,
+        .sessions = p->sessions,
+        .peers = p->peers,
+        .no_renewals = p->listen_fd < 0 && p->peers == NULL,
+        .issuer = c->issuer,
+    };
     handler_set_gate(p->handler, &gate);
     return true;
 }
@@ -244,8 +251,11 @@ static void collect(void *arg, struct metrics *m)
     report_collect(&report, m);
 }
 
+/* A CGI program has just come, and tells nobody how it is. */
 static bool make_status(struct program *p)
 {
+    if (p->listen_fd < 0)
+        return true;
     struct status_config config = {p->config->peer_dir, collect, p};
 
     p->status = status_new(p->loop, &config, p->error, sizeof p->error);
@@ -304,6 +314,7 @@ static bool make(struct program *p)
 
 static void unmake(struct program *p)
 {
+    cgi_free(p->cgi);
     inlet_free(p->inlet);
     drain_free(p->drain);
     status_free(p->status);
@@ -339,12 +350,23 @@ static int serve(struct config *config, int listen_fd)
     return status;
 }
 
-static int serve_as_cgi(const struct config *config)
+/* One request; SIGTERM ends it at once, for then nobody reads the answer any more. */
+static int serve_as_cgi(struct config *config, struct slice request)
 {
-    if (config->standby)
-        return cgi_stand_by(config->cors) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-    cgi_fail();
-    return fail("as a CGI program it can only stand by");
+    struct program p = {.config = config, .listen_fd = -1};
+    int status = EXIT_CONFIG;
+
+    if (make(&p)) {
+        struct inlet_handler handler = handler_inlet(p.handler);
+        p.cgi = cgi_start(p.loop, &handler, request, on_done, &p);
+        loop_run(p.loop);
+        status = EXIT_SUCCESS;
+    } else {
+        cgi_fail();
+        fail(p.error);
+    }
+    unmake(&p);
+    return status;
 }
 
 static int serve_as_responder(struct config *config)
@@ -352,7 +374,6 @@ static int serve_as_responder(struct config *config)
     char error[256] = "";
     int status = EXIT_CONFIG;
 
-    raise_descriptor_limit();
     mask_signals(SIG_BLOCK);
     int fd =
         config->listen ? listener_open(config->listen, error, sizeof error) : listener_inherited();
@@ -382,7 +403,11 @@ int pipe(int fds[2]) /* NOLINT: the header has another name for fds */
 int main(int argc, char **argv)
 {
     struct config config;
+    struct buf request = {0};
 
+    forbid_core_dumps();
+    if (cgi_is_one())
+        cgi_take_request(&request, argc, argv);
     switch (config_read(&config, argc, argv)) {
     case CONFIG_DONE:
         config_fini(&config);
@@ -391,6 +416,7 @@ int main(int argc, char **argv)
         if (cgi_is_one())
             cgi_fail();
         config_fini(&config);
+        buf_fini(&request);
         return EXIT_CONFIG;
     case CONFIG_OK:
         break;
@@ -398,9 +424,11 @@ int main(int argc, char **argv)
     log_set_level((enum log_level)config.log_level);
     log_set_format((enum log_format)config.log_format);
     log_look_for_journal();
-    forbid_core_dumps();
+    raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
-    int status = cgi_is_one() ? serve_as_cgi(&config) : serve_as_responder(&config);
+    int status =
+        cgi_is_one() ? serve_as_cgi(&config, buf_slice(&request)) : serve_as_responder(&config);
+    buf_fini(&request);
     config_fini(&config);
     return status;
 }

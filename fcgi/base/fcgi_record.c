@@ -203,3 +203,64 @@ void fcgi_set_id(uint8_t *records, size_t n, uint16_t id)
         at += (size_t)FCGI_RECORD_HEADER + get16(records + at + 4) + records[at + 6];
     }
 }
+
+/* -- a front's side -- */
+
+static void add_length(struct buf *out, size_t n)
+{
+    if (n < 0x80) {
+        buf_add_byte(out, (uint8_t)n);
+        return;
+    }
+    for (int shift = 24; shift >= 0; shift -= 8)
+        buf_add_byte(out, (uint8_t)(n >> shift | (shift == 24 ? 0x80 : 0)));
+}
+
+void fcgi_param_add(struct buf *params, struct slice name, struct slice value)
+{
+    add_length(params, name.n);
+    add_length(params, value.n);
+    buf_add_slice(params, name);
+    buf_add_slice(params, value);
+}
+
+static void add_record(struct buf *out, uint8_t type, uint16_t id, struct slice content)
+{
+    put_header(buf_reserve(out, FCGI_RECORD_HEADER), type, id, content.n);
+    out->n += FCGI_RECORD_HEADER;
+    buf_add_slice(out, content);
+}
+
+void fcgi_request_add(struct buf *out, uint16_t id, struct slice params)
+{
+    static const uint8_t begin[8] = {0, ROLE_RESPONDER};
+
+    add_record(out, BEGIN_REQUEST, id, slice_of(begin, sizeof begin));
+    for (size_t at = 0, n; at < params.n; at += n) {
+        n = params.n - at < FCGI_MAX_CONTENT ? params.n - at : FCGI_MAX_CONTENT;
+        add_record(out, PARAMS, id, slice_of(params.p + at, n));
+    }
+    add_record(out, PARAMS, id, slice_of(NULL, 0));
+    add_record(out, STDIN, id, slice_of(NULL, 0));
+}
+
+bool fcgi_output_take(struct buf *records, struct buf *text)
+{
+    size_t at = 0;
+    bool ended = false;
+
+    while (!ended && records->n - at >= FCGI_RECORD_HEADER) {
+        const uint8_t *h = records->p + at;
+        size_t content = get16(h + 4), whole = FCGI_RECORD_HEADER + content + h[6];
+        if (records->n - at < whole)
+            break;
+        if (h[1] == STDOUT)
+            buf_add(text, h + FCGI_RECORD_HEADER, content);
+        ended = h[1] == END_REQUEST;
+        at += whole;
+    }
+    records->n -= at;
+    if (records->n > 0)
+        memmove(records->p, records->p + at, records->n);
+    return ended;
+}

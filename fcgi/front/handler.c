@@ -436,6 +436,11 @@ static void post(struct exchange *x, const struct request *r)
         refuse_method(x); /* nothing to renew where nothing is guarded */
         return;
     }
+    if (h->gate.no_renewals) {
+        refuse(x, 405, "a CGI program without a peer directory renews nothing",
+               "Allow: GET, HEAD, OPTIONS\r\n");
+        return;
+    }
     if (!read_credentials(x, r)) {
         h->renewals[RENEWAL_TOKEN]++;
         return;

@@ -37,6 +37,7 @@ struct gate {
     struct guard *guard;       /* NULL: all may come in */
     struct sessions *sessions; /* NULL: streams go on for as long as they like */
     struct peers *peers;       /* NULL: a pool of one */
+    bool no_renewals;          /* no stream is to be reached from here */
     const char *issuer;
 };
 

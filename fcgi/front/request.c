@@ -136,26 +136,31 @@ static bool write_request(int fd, const uint8_t *bytes, size_t n)
            lseek(fd, 0, SEEK_SET) == 0;
 }
 
-void request_from_environment(struct request *out)
+/* PARAMS: we do not look at it. */
+static enum param find(const char *name, size_t n)
 {
-    *out = (struct request){0};
-    for (size_t i = 0; i < PARAMS; i++)
-        out->param[i] = getenv(params[i].name);
+    size_t i = 0;
+
+    while (i < PARAMS && (strncmp(params[i].name, name, n) != 0 || params[i].name[n] != 0))
+        i++;
+    return (enum param)i;
+}
+
+bool request_knows(const char *name, size_t n)
+{
+    return find(name, n) != PARAMS;
 }
 
 static void take_param(struct request *out, const char *pair)
 {
     const char *eq = strchr(pair, '=');
-    size_t n = eq ? (size_t)(eq - pair) : 0;
+    enum param p = eq ? find(pair, (size_t)(eq - pair)) : PARAMS;
 
-    for (size_t i = 0; i < PARAMS; i++) {
-        if (strncmp(params[i].name, pair, n) != 0 || params[i].name[n] != 0)
-            continue;
-        if (out->param[i] != NULL && params[i].decides)
-            out->repeated = true;
-        out->param[i] = eq + 1;
+    if (p == PARAMS)
         return;
-    }
+    if (out->param[p] != NULL && params[p].decides)
+        out->repeated = true;
+    out->param[p] = eq + 1;
 }
 
 int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out)

@@ -54,8 +54,8 @@ bool request_is_renewal(const struct request *r);
 struct decoder *decoder_new(void);
 void decoder_free(struct decoder *d);
 
-/* What a CGI program is asked (RFC 3875, section 4.1), from the environment. */
-void request_from_environment(struct request *out);
+/* Is a parameter of that name looked at? */
+bool request_knows(const char *name, size_t n);
 
 /* Decodes the n bytes of a request that fcgi_request_parse() found COMPLETE.  0, or -EPROTO. */
 int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out);

@@ -1,20 +1,38 @@
 #include "front/cgi.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "fake_loop.h"
 #include "support.h"
 
-static struct buf written;
+/* -- the request -- */
+
+enum { VARIABLES = 16 };
+static char variables[VARIABLES][128]; /* as the kernel lays them out for a process */
+static char *list[VARIABLES + 1], **real_environ;
+static size_t n_variables;
+static struct buf request;
+
+static void set(const char *variable)
+{
+    snprintf(variables[n_variables], sizeof variables[0], "%s", variable);
+    list[n_variables] = variables[n_variables];
+    list[++n_variables] = NULL;
+}
 
 static int setup(void **state)
 {
     (void)state;
-    clearenv();
+    real_environ = environ;
+    environ = list;
+    list[0] = NULL;
+    n_variables = 0;
     signal(SIGPIPE, SIG_IGN);
     return 0;
 }
@@ -22,97 +40,360 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    buf_fini(&written);
+    environ = real_environ;
+    buf_fini(&request);
     return 0;
 }
 
-static int stand_by(void)
+static bool request_has(const char *bytes)
 {
-    return cgi_stand_by("https://a.example");
+    return memmem(request.p, request.n, bytes, strlen(bytes)) != NULL;
 }
 
-static int say_failure(void)
+static void take(void)
 {
-    cgi_fail();
-    return 0;
-}
+    struct fcgi_request r;
 
-/* What it returns with that as standard output. */
-static int run_with(int (*answer)(void), int fd)
-{
-    fflush(stdout);
-    int real = dup(STDOUT_FILENO);
-
-    dup2(fd, STDOUT_FILENO);
-    int result = answer();
-    dup2(real, STDOUT_FILENO);
-    close(real);
-    return result;
-}
-
-static void run(int (*answer)(void))
-{
-    int fds[2];
-
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    assert_int_equal(run_with(answer, fds[1]), 0);
-    close(fds[1]);
-    ssize_t n = read(fds[0], buf_reserve(&written, 4096), 4096);
-    assert_true(n >= 0);
-    written.n += (size_t)n;
-    close(fds[0]);
+    cgi_take_request(&request, 0, NULL);
+    assert_int_equal(fcgi_request_parse(request.p, request.n, &r), FCGI_COMPLETE);
+    assert_int_equal(r.length, request.n);
 }
 
 static void the_environment_says_that_it_is_a_cgi_program(void **state)
 {
     (void)state;
     assert_false(cgi_is_one());
-    setenv("GATEWAY_INTERFACE", "CGI/1.1", 1);
+    set("GATEWAY_INTERFACE=CGI/1.1");
+    assert_true(cgi_is_one());
+    take();
     assert_true(cgi_is_one());
 }
 
-static void it_answers_as_a_standby_responder(void **state)
-{
-    static const char head[] = "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-                               "Cache-Control: no-store, no-transform\r\n"
-                               "X-Accel-Buffering: no\r\n"
-                               "Access-Control-Allow-Origin: https://a.example\r\n"
-                               "Vary: Origin\r\n\r\nretry:";
-
-    (void)state;
-    setenv("REDIRECT_STATUS", "503", 1);
-    setenv("HTTP_ACCEPT", "text/event-stream", 1);
-    setenv("HTTP_ORIGIN", "https://a.example", 1);
-    run(stand_by);
-    assert_true(written.n > sizeof head);
-    assert_memory_equal(written.p, head, sizeof head - 1);
-    assert_memory_equal(written.p + written.n - 2, "\n\n", 2);
-}
-
-static void asked_without_an_error_of_the_front_there_is_nothing(void **state)
+static void the_request_is_what_the_front_said(void **state)
 {
     (void)state;
-    setenv("HTTP_ACCEPT", "text/event-stream", 1);
-    run(stand_by);
-    assert_memory_equal(written.p, "Status: 404 ", 12);
+    set("REQUEST_METHOD=GET");
+    set("QUERY_STRING=access_token=a.b.c&x=y");
+    set("HTTP_LAST_EVENT_ID=");
+    set("HTTP_COOKIE=secret");
+    set("PATH=/bin");
+    take();
+    assert_true(request_has("\016\003REQUEST_METHODGET"));
+    assert_true(request_has("\014\026QUERY_STRINGaccess_token=a.b.c&x=y"));
+    assert_true(request_has("HTTP_LAST_EVENT_ID"));
+    assert_false(request_has("COOKIE") || request_has("PATH"));
 }
 
-static void a_front_that_is_gone_is_told(void **state)
+/* Which is refused, as from any other front. */
+static void what_stands_twice_is_said_twice(void **state)
+{
+    (void)state;
+    set("HTTP_AUTHORIZATION=Bearer a");
+    set("HTTP_AUTHORIZATION=Bearer b");
+    take();
+    assert_true(request_has("HTTP_AUTHORIZATIONBearer a"));
+    assert_true(request_has("HTTP_AUTHORIZATIONBearer b"));
+}
+
+static void nothing_of_the_request_stays_in_the_environment(void **state)
+{
+    static const char *const of_request[] = {"QUERY_STRING=access_token=a.b.c",
+                                             "REQUEST_URI=/events?access_token=a.b.c",
+                                             "HTTP_AUTHORIZATION=Bearer a.b.c",
+                                             "HTTP_REFERER=https://h/?access_token=a.b.c",
+                                             "REDIRECT_QUERY_STRING=access_token=a.",
+                                             "HTTP_COOKIE=a.b.c",
+                                             "UNKNOWN_YET=a.b.c",
+                                             "NO_VALUE"};
+    static const char zeros[sizeof variables[0]];
+
+    (void)state;
+    set("SKF_CONFIG=/etc/x.json");
+    for (size_t i = 0; i < 8; i++)
+        set(of_request[i]);
+    set("PATH=/bin");
+    take();
+    assert_string_equal(getenv("SKF_CONFIG"), "/etc/x.json");
+    assert_string_equal(getenv("PATH"), "/bin");
+    assert_null(environ[2]);
+    for (size_t i = 1; i <= 8; i++)
+        assert_memory_equal(variables[i], zeros, sizeof zeros);
+}
+
+static void nothing_of_it_stays_in_the_command_line(void **state)
+{
+    char name[] = "program", query[] = "eyJ0.eyJ1.abc", second[] = "x";
+    char *argv[] = {name, query, second, NULL};
+
+    (void)state;
+    cgi_take_request(&request, 3, argv);
+    assert_string_equal(name, "program");
+    assert_memory_equal(query, "\0\0\0\0\0\0\0\0\0\0\0\0\0", sizeof query - 1);
+    assert_int_equal(second[0], 0);
+}
+
+/* -- the answer -- */
+
+static struct loop *loop;
+static struct cgi *cgi;
+static int handler_fd, refused, done, front;
+static int real_stdin, real_stdout;
+static struct buf received;
+
+static void on_request(void *arg, int fd, const struct fcgi_request *r, struct slice bytes)
+{
+    (void)arg;
+    assert_int_equal(r->length, bytes.n);
+    handler_fd = fd;
+}
+
+static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
+{
+    (void)arg;
+    assert_int_equal(state, FCGI_LARGE_PARAMS);
+    refused++;
+    size_t mark = fcgi_stdout_begin(out);
+    buf_add_str(out, "no");
+    fcgi_stdout_end(out, mark, id);
+    fcgi_end_add(out, id, FCGI_STATUS_COMPLETE);
+}
+
+static void on_done(void *arg)
+{
+    (void)arg;
+    done++;
+}
+
+/* Standard output is that one from here to stop(). */
+static void start_on(int fd)
+{
+    const struct inlet_handler handler = {.on_request = on_request, .on_refusal = on_refusal};
+
+    fflush(stdout);
+    real_stdin = dup(STDIN_FILENO);
+    real_stdout = dup(STDOUT_FILENO);
+    dup2(fd, STDOUT_FILENO);
+    close(fd);
+    handler_fd = -1;
+    refused = done = 0;
+    loop = loop_new();
+    if (request.n == 0)
+        take();
+    cgi = cgi_start(loop, &handler, buf_slice(&request), on_done, NULL);
+}
+
+static void start(void)
+{
+    int fds[2];
+
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    fcntl(fds[1], F_SETPIPE_SZ, 4096);
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    front = fds[0];
+    start_on(fds[1]);
+}
+
+static int stop(void **state)
+{
+    cgi_free(cgi);
+    cgi = NULL;
+    dup2(real_stdin, STDIN_FILENO);
+    dup2(real_stdout, STDOUT_FILENO);
+    close(real_stdin);
+    close(real_stdout);
+    loop_free(loop);
+    if (handler_fd >= 0)
+        close(handler_fd);
+    close(front);
+    buf_fini(&received);
+    return teardown(state);
+}
+
+/* What the handler answers; returns how much of it went. */
+static size_t answer(const char *text, size_t n, bool ends)
+{
+    struct buf out = {0};
+    size_t mark = fcgi_stdout_begin(&out);
+
+    buf_add(&out, text, n);
+    fcgi_stdout_end(&out, mark, 1);
+    if (ends)
+        fcgi_end_add(&out, 1, FCGI_STATUS_COMPLETE);
+    ssize_t sent = send(handler_fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    buf_fini(&out);
+    return sent > 0 ? (size_t)sent : 0;
+}
+
+/* What the front reads now; false: standard output is closed. */
+static bool read_front(void)
+{
+    ssize_t n = read(front, buf_reserve(&received, 65536), 65536);
+
+    received.n += n > 0 ? (size_t)n : 0;
+    return n != 0;
+}
+
+static void the_answer_is_written_as_it_comes(void **state)
+{
+    (void)state;
+    start();
+    answer("Status: 200 OK\r\n\r\n", 18, false);
+    fake_loop_settle();
+    assert_true(read_front());
+    assert_text(buf_slice(&received), "Status: 200 OK\r\n\r\n");
+    answer("data:a\n\n", 8, false);
+    fake_loop_settle();
+    read_front();
+    assert_text(buf_slice(&received), "Status: 200 OK\r\n\r\ndata:a\n\n");
+    assert_int_equal(done, 0);
+}
+
+/* The front waits for that, however long our own end takes. */
+static void standard_output_is_closed_behind_the_answer(void **state)
+{
+    (void)state;
+    start();
+    answer("all", 3, true);
+    fake_loop_settle();
+    assert_true(read_front());
+    assert_false(read_front());
+    assert_text(buf_slice(&received), "all");
+    assert_int_equal(done, 1);
+}
+
+static void a_record_in_pieces_is_put_together(void **state)
+{
+    struct buf out = {0};
+
+    (void)state;
+    start();
+    size_t mark = fcgi_stdout_begin(&out);
+    buf_add_str(&out, "hello");
+    fcgi_stdout_end(&out, mark, 1);
+    fcgi_end_add(&out, 1, FCGI_STATUS_COMPLETE);
+    for (size_t i = 0; i < out.n; i++) {
+        assert_int_equal(send(handler_fd, out.p + i, 1, 0), 1);
+        fake_loop_settle();
+        read_front();
+        assert_int_equal(done, i == out.n - 1);
+    }
+    assert_text(buf_slice(&received), "hello");
+    buf_fini(&out);
+}
+
+static void a_front_that_does_not_read_holds_the_handler_up(void **state)
+{
+    static char kilobyte[1024];
+    size_t sent = 0, n;
+
+    (void)state;
+    start();
+    memset(kilobyte, 'x', sizeof kilobyte);
+    while ((n = answer(kilobyte, sizeof kilobyte, false)) > 0) {
+        assert_true(n > sizeof kilobyte); /* whole records, or nothing */
+        sent++;
+        fake_loop_settle();
+        assert_true(sent < 1000);
+    }
+    fake_loop_settle(); /* and without spinning */
+    for (size_t had = SIZE_MAX; had != received.n; fake_loop_settle()) {
+        had = received.n;
+        read_front();
+    }
+    assert_int_equal(received.n, sent * sizeof kilobyte);
+    answer("end", 3, true);
+    fake_loop_settle();
+    while (read_front() && done == 0)
+        fake_loop_settle();
+    assert_int_equal(received.n, sent * sizeof kilobyte + 3);
+}
+
+static void a_front_that_leaves_is_noticed_in_silence(void **state)
+{
+    (void)state;
+    start();
+    fake_loop_settle();
+    assert_int_equal(done, 0);
+    close(front);
+    fake_loop_settle();
+    assert_int_equal(done, 1);
+    front = open("/dev/null", O_RDONLY);
+}
+
+/* Apache's mod_cgid: input and output are one socket, whose input ends with the body. */
+static void a_socket_whose_input_has_ended_is_still_written_to(void **state)
 {
     int fds[2];
 
     (void)state;
-    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-    close(fds[0]);
-    assert_int_equal(run_with(stand_by, fds[1]), -EPIPE);
-    close(fds[1]);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    shutdown(fds[1], SHUT_WR);
+    front = fds[1];
+    fcntl(front, F_SETFL, O_NONBLOCK);
+    start_on(fds[0]);
+    fake_loop_settle();
+    assert_int_equal(done, 0);
+    answer("x", 1, false);
+    fake_loop_settle();
+    read_front();
+    assert_text(buf_slice(&received), "x");
+    shutdown(front, SHUT_RD);
+    answer("y", 1, false);
+    fake_loop_settle();
+    assert_int_equal(done, 1);
+}
+
+static void a_file_is_written_to_as_well(void **state)
+{
+    char text[16] = "";
+
+    (void)state;
+    int fd = memfd_create("output", MFD_CLOEXEC);
+    front = dup(fd);
+    start_on(fd);
+    answer("all", 3, true);
+    fake_loop_settle();
+    assert_int_equal(done, 1);
+    assert_int_equal(pread(front, text, sizeof text, 0), 3);
+    assert_string_equal(text, "all");
+}
+
+static void a_request_that_is_too_large_is_refused(void **state)
+{
+    static char large[100 * 1024];
+
+    (void)state;
+    memset(large, 'x', sizeof large - 1);
+    memcpy(large, "QUERY_STRING=", 13);
+    list[0] = large;
+    list[1] = NULL;
+    cgi_take_request(&request, 0, NULL);
+    start();
+    fake_loop_settle();
+    read_front();
+    assert_text(buf_slice(&received), "no");
+    assert_true(refused == 1 && done == 1);
+}
+
+/* The handler's end may be gone without a word. */
+static void a_handler_that_closes_ends_it(void **state)
+{
+    (void)state;
+    start();
+    close(handler_fd);
+    handler_fd = -1;
+    fake_loop_settle();
+    assert_int_equal(done, 1);
+    assert_false(read_front());
 }
 
 static void one_that_is_not_set_up_says_so(void **state)
 {
     (void)state;
-    run(say_failure);
-    assert_text(buf_slice(&written),
+    start();
+    cgi_fail();
+    read_front();
+    assert_text(buf_slice(&received),
                 "Status: 500 Internal Server Error\r\nCache-Control: no-store\r\n"
                 "Content-Type: application/problem+json\r\nContent-Length: 83\r\n\r\n"
                 "{\"title\":\"Internal Server Error\",\"status\":500,"
@@ -122,12 +403,23 @@ static void one_that_is_not_set_up_says_so(void **state)
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define A(test) cmocka_unit_test_setup_teardown(test, setup, stop)
     const struct CMUnitTest tests[] = {
         T(the_environment_says_that_it_is_a_cgi_program),
-        T(it_answers_as_a_standby_responder),
-        T(asked_without_an_error_of_the_front_there_is_nothing),
-        T(a_front_that_is_gone_is_told),
-        T(one_that_is_not_set_up_says_so),
+        T(the_request_is_what_the_front_said),
+        T(what_stands_twice_is_said_twice),
+        T(nothing_of_the_request_stays_in_the_environment),
+        T(nothing_of_it_stays_in_the_command_line),
+        A(the_answer_is_written_as_it_comes),
+        A(standard_output_is_closed_behind_the_answer),
+        A(a_record_in_pieces_is_put_together),
+        A(a_front_that_does_not_read_holds_the_handler_up),
+        A(a_front_that_leaves_is_noticed_in_silence),
+        A(a_socket_whose_input_has_ended_is_still_written_to),
+        A(a_file_is_written_to_as_well),
+        A(a_request_that_is_too_large_is_refused),
+        A(a_handler_that_closes_ends_it),
+        A(one_that_is_not_set_up_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -431,6 +431,70 @@ static void records_get_another_id_and_nothing_else_changes(void **state)
     buf_fini(&expected);
 }
 
+/* -- a front's side -- */
+
+static void a_request_of_parameters_is_whole(void **state)
+{
+    static uint8_t value[FCGI_MAX_CONTENT];
+    static const size_t lengths[] = {0, 1, 127, 128, 60000};
+
+    (void)state;
+    memset(value, 'v', sizeof value);
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        struct buf params = {0}, request = {0}, expected = {0};
+        fcgi_param_add(&params, slice_str("NAME"), slice_of(value, lengths[i]));
+        fcgi_request_add(&request, 3, buf_slice(&params));
+        buf_add_slice(&expected, BYTES("\1\1\0\3\0\10\0\0\0\1\0\0\0\0\0\0"));
+        add_record(&expected, FCGI_PARAMS, 3, buf_slice(&params), 0);
+        buf_add_slice(&expected, BYTES("\1\4\0\3\0\0\0\0\1\5\0\3\0\0\0\0"));
+        assert_bytes(buf_slice(&request), buf_slice(&expected));
+        assert_int_equal(state_of(&request), FCGI_COMPLETE);
+        buf_fini(&params);
+        buf_fini(&request);
+        buf_fini(&expected);
+    }
+}
+
+static void a_request_of_many_parameters_is_cut_into_records(void **state)
+{
+    static uint8_t value[30000];
+
+    (void)state;
+    memset(value, 'v', sizeof value);
+    for (int i = 1; i < 5; i++) {
+        struct buf params = {0}, request = {0};
+        for (int k = 0; k < i; k++)
+            fcgi_param_add(&params, slice_str("NAME"), slice_of(value, sizeof value));
+        fcgi_request_add(&request, 1, buf_slice(&params));
+        assert_int_equal(state_of(&request), i < 3 ? FCGI_COMPLETE : FCGI_LARGE_PARAMS);
+        buf_fini(&params);
+        buf_fini(&request);
+    }
+}
+
+/* Everything up to each byte, then the rest. */
+static void the_text_of_an_answer_is_taken_from_whole_records(void **state)
+{
+    struct buf records = {0};
+
+    (void)state;
+    add_record(&records, FCGI_STDOUT, 1, BYTES("hello "), 3);
+    add_record(&records, FCGI_STDOUT, 1, BYTES("world"), 0);
+    fcgi_end_add(&records, 1, FCGI_STATUS_COMPLETE);
+    for (size_t n = 0; n <= records.n; n++) {
+        struct buf come = {0}, text = {0};
+        buf_add(&come, records.p, n);
+        assert_int_equal(fcgi_output_take(&come, &text), n == records.n);
+        buf_add(&come, records.p + n, records.n - n);
+        assert_int_equal(fcgi_output_take(&come, &text), n < records.n);
+        assert_text(buf_slice(&text), "hello world");
+        assert_int_equal(come.n, 0);
+        buf_fini(&come);
+        buf_fini(&text);
+    }
+    buf_fini(&records);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +522,9 @@ int main(void)
         cmocka_unit_test(no_content_is_no_record_for_that_would_end_the_stream),
         cmocka_unit_test(the_end_is_an_empty_record_and_the_status),
         cmocka_unit_test(records_get_another_id_and_nothing_else_changes),
+        cmocka_unit_test(a_request_of_parameters_is_whole),
+        cmocka_unit_test(a_request_of_many_parameters_is_cut_into_records),
+        cmocka_unit_test(the_text_of_an_answer_is_taken_from_whole_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

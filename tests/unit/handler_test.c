@@ -1008,6 +1008,19 @@ static void renewals_are_counted_by_outcome(void **state)
     check_renewals(RENEWAL_ACCEPTED, 10);
 }
 
+static void a_renewal_that_can_reach_no_stream_is_not_accepted(void **state)
+{
+    (void)state;
+    make_gate(true, 0);
+    handler_set_gate(
+        handler,
+        &(struct gate){.guard = (struct guard *)&guard, .sessions = sessions, .no_renewals = true});
+    ask_events("POST", RENEWAL, "HTTP_AUTHORIZATION", "Bearer x");
+    check_status(405);
+    assert_true(answered("Allow: GET, HEAD, OPTIONS\r\n"));
+    check_renewals(RENEWAL_ACCEPTED, 0);
+}
+
 static void an_open_stream_has_a_session_if_it_has_an_age(void **state)
 {
     (void)state;
@@ -1194,6 +1207,7 @@ int main(void)
         G(what_counts_is_how_it_is_when_the_verdict_comes),
         G(a_renewal_is_accepted_to_the_last),
         G(renewals_are_counted_by_outcome),
+        G(a_renewal_that_can_reach_no_stream_is_not_accepted),
         G(an_open_stream_has_a_session_if_it_has_an_age),
         S(the_front_lets_ask_how_we_are),
         S(a_head_of_how_we_are_has_no_body),
