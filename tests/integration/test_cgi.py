@@ -33,7 +33,7 @@ class CgiFront(Process):
         super().__init__(type(self).__name__.lower(), directory)
         self.address = ("127.0.0.1", free_port())
         self.access_log = directory / "access.log"
-        self.program = directory / "skf-as-cgi"
+        self.program = directory / f"skf-cgi-{os.getpid()}"
         shutil.copy(PROGRAM, self.program)
         self.config = directory / "cgi.json"
         self.config.write_text(json.dumps({"keepalive": 1} | config))
@@ -61,18 +61,18 @@ class CgiFront(Process):
 
     def programs(self) -> list[int]:
         """Those that run now."""
-        return [int(p.parent.name) for p in Path("/proc").glob("[0-9]*/comm") if is_ours(p)]
+        names = Path("/proc").glob("[0-9]*/comm")
+        return [int(comm.parent.name) for comm in names if self._is_ours(comm)]
+
+    def _is_ours(self, comm: Path) -> bool:
+        try:
+            return comm.read_text() == f"{self.program.name}\n"
+        except OSError:
+            return False  # it has ended
 
     def stop(self) -> None:
         assert self.end(signal.SIGTERM) in (0, 1)
         wait_until(lambda: not self.programs(), what="the end of the programs")
-
-
-def is_ours(comm: Path) -> bool:
-    try:
-        return comm.read_text() == "skf-as-cgi\n"
-    except OSError:
-        return False  # it has ended
 
 
 class Lighttpd(CgiFront):
@@ -189,7 +189,7 @@ def test_a_query_is_no_command_line(front, kafka, topic):
     assert len(server.programs()) == len(streams)
     for pid in server.programs():
         (name, *rest) = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        assert name.endswith(b"skf-as-cgi") and not rest
+        assert name.decode().endswith(server.program.name) and not rest
 
 
 def test_the_token_leaves_the_environment(front, directory):
@@ -205,7 +205,7 @@ def test_the_token_leaves_the_environment(front, directory):
     assert len(server.programs()) == len(streams)
     for pid in server.programs():
         arguments = Path(f"/proc/{pid}/cmdline").read_text()
-        assert "skf-as-cgi" in arguments
+        assert server.program.name in arguments
         environment = Path(f"/proc/{pid}/environ").read_text()
         assert "SKF_CONFIG=" in environment
         for text in (arguments, environment):
