@@ -14,7 +14,7 @@ from typing import NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from helpers import PATIENCE_S, REPOSITORY, alone, free_port, wait_until
+from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
@@ -36,8 +36,7 @@ class Broker:
         self.port = free_port()  # and the next one for its controller
 
     def first_start(self, *properties: str) -> None:
-        with alone("fetch"):
-            self._broker("fetch")
+        self._broker("fetch")
         # The offsets of tests are exact: nothing may be compacted or expired behind their back.
         properties = ("log.cleaner.enable=false", *properties)
         # Transactions whose producer is gone are looked for so often.
