@@ -9,9 +9,8 @@
 #include "base/buf.h"
 
 /* enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
- * with
- * `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family stand
- * together.  No label comes from a request, a token, a key or a subject. */
+ * with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family
+ * stand together.  No label comes from a request, a token, a key or a subject. */
 #define METRIC_TABLE(X)                                                                            \
     X(STREAMS, "streams", "", "Event streams that are open.")                                      \
     X(OPENED, "streams_opened_total", "", "Event streams that were opened.")                       \
