@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kafka/survey.h"
+#include "kafka/trouble.h"
 
 enum {
     BATCH = 1000,
@@ -56,10 +57,7 @@ struct consumer {
     int64_t answered_ms;  /* a clock that runs while the brokers answer */
     int64_t answer_at_ms; /* when they did last */
     uint64_t stuck_ever;
-    rd_kafka_resp_err_t suspected;    /* what the last survey said */
-    rd_kafka_resp_err_t trouble;      /* 0: none; logged once per change */
-    char reason[256];                 /* librdkafka's last words about a broker */
-    char bad[256];                    /* and about an answer that it could not take; empty: none */
+    struct trouble trouble;
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
@@ -138,64 +136,12 @@ int consumer_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value
     }
 }
 
-/* -- what is wrong -- */
-
-/* Errors that mean the same to the operator count as one. */
-static rd_kafka_resp_err_t trouble_class(rd_kafka_resp_err_t err)
-{
-    switch (err) {
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__BAD_MSG: /* the connection broke under a question */
-        return RD_KAFKA_RESP_ERR__TRANSPORT;
-    default:
-        return err;
-    }
-}
-
-/* One question that failed is no trouble yet: a connection breaks now and then. */
-static void set_trouble(struct consumer *c, rd_kafka_resp_err_t err)
-{
-    rd_kafka_resp_err_t before = c->suspected;
-
-    err = c->suspected = trouble_class(err);
-    if (err == c->trouble || (err != RD_KAFKA_RESP_ERR_NO_ERROR && err != before))
-        return;
-    c->trouble = err;
-    if (err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        log_info("kafka: connected, topic %s is there", c->topic);
-    else if (err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        log_warn("kafka: topic %s does not exist, waiting for it", c->topic);
-    else if (err == RD_KAFKA_RESP_ERR__TRANSPORT)
-        log_warn("kafka: no broker answers, trying on%s%s", c->reason[0] ? ": " : "", c->reason);
-    else
-        log_warn("kafka: topic %s: %s, trying on", c->topic, rd_kafka_err2str(err));
-}
-
 static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
 {
     struct consumer *c = arg;
 
     (void)rk;
-    snprintf(c->reason, sizeof c->reason, "%s", reason);
-    if (err == RD_KAFKA_RESP_ERR__BAD_MSG) /* "... increase receive.message.max.bytes" */
-        snprintf(c->bad, sizeof c->bad, "%s", reason);
-    if (err == RD_KAFKA_RESP_ERR__AUTHENTICATION || err == RD_KAFKA_RESP_ERR__SSL) {
-        if (c->trouble != err)
-            log_error("kafka: %s", reason);
-        c->trouble = err;
-    }
-}
-
-static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
-{
-    (void)rk;
-    if (level <= 2)
-        log_error("kafka: %s: %s", facility, text);
-    else
-        log_debug("kafka: %s: %s", facility, text);
+    trouble_hear(&c->trouble, err, reason);
 }
 
 /* -- partitions -- */
@@ -329,7 +275,7 @@ static void look_if_stuck(struct consumer *c, int32_t i)
         p->stuck = true;
         c->stuck_ever++;
         log_error("kafka: %s[%d] is stuck at %lld though the brokers answer%s%s", c->topic, i,
-                  (long long)p->next, c->bad[0] ? ": " : "", c->bad);
+                  (long long)p->next, c->trouble.bad[0] ? ": " : "", c->trouble.bad);
     }
 }
 
@@ -408,7 +354,7 @@ static void take_survey(struct consumer *c)
         return;
     if (!r.error)
         note_answer(c);
-    set_trouble(c, r.error);
+    trouble_set(&c->trouble, r.error);
     if (!r.error)
         on_surveyed_topic(c, &r);
     else if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->state == TOPIC_RUNNING)
@@ -563,10 +509,11 @@ struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const ch
     c->handler = *handler;
     c->compact = compact;
     c->topic = mem_strdup(topic);
+    c->trouble.topic = c->topic;
     c->again = (struct task){.run = take_all, .arg = c};
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
+    rd_kafka_conf_set_log_cb(conf, trouble_on_log);
     if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, size) == RD_KAFKA_CONF_OK)
         c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
     if (c->rk == NULL) {
@@ -622,7 +569,7 @@ uint64_t consumer_ask(struct consumer *c)
 struct consumer_stats consumer_stats(const struct consumer *c)
 {
     struct consumer_stats stats = {
-        .trouble = c->trouble, .partitions = c->n, .stuck_ever = c->stuck_ever};
+        .trouble = c->trouble.current, .partitions = c->n, .stuck_ever = c->stuck_ever};
 
     for (int32_t i = 0; i < c->n; i++)
         stats.stuck = stats.stuck || c->partitions[i].stuck;
