@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "front/cgi.h"
 #include "front/cors.h"
+#include "kafka/conf.h"
 
 #ifndef SKF_VERSION
 #define SKF_VERSION "0"
@@ -213,7 +214,7 @@ static enum config_result set_value(struct config *c, const struct option_def *o
 static enum config_result set_property(struct config *c, const char *name, const char *value,
                                        bool trusted)
 {
-    switch (consumer_conf_set(c->kafka, name, value, trusted)) {
+    switch (kafka_conf_set(c->kafka, name, value, trusted)) {
     case 0:
         return CONFIG_OK;
     case -EPERM:
@@ -544,7 +545,7 @@ enum config_result config_read(struct config *config, int argc, char **argv)
     struct reading r = {.config = config, .properties = json_object()};
     enum config_result result = CONFIG_OK;
 
-    *config = (struct config){.kafka = consumer_conf_new()};
+    *config = (struct config){.kafka = kafka_conf_new()};
     for (size_t i = 0; i < OPTIONS; i++)
         if (options[i].preset != NULL)
             set_value(config, &options[i], options[i].preset);

@@ -1,23 +1,20 @@
 #include "kafka/consumer.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kafka/settings.h"
 #include "kafka/survey.h"
 #include "kafka/trouble.h"
 
 enum {
     BATCH = 1000,
     TURN_MS = 5, /* records of one loop turn */
-    DESCRIBE_TIMEOUT_MS = 5000,
-    DELETE_RETENTION_MS = 86400000, /* Kafka's default */
     STUCK_MS = 10000,
     OUTAGE_MS = 7000, /* no more than that of one counts as standing still */
 };
@@ -50,8 +47,7 @@ struct consumer {
     bool held;
 
     enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_DESCRIBED, TOPIC_RUNNING } state;
-    bool compacted;
-    int64_t delete_retention_ms;
+    struct settings settings;
     struct partition *partitions;
     int32_t n;
     int64_t answered_ms;  /* a clock that runs while the brokers answer */
@@ -61,80 +57,6 @@ struct consumer {
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
-
-/* -- configuration -- */
-
-static const char *const defaults[][2] = {
-    {"client.id", "sse-kafka-fanout"},
-    {"enable.partition.eof", "true"},
-    {"enable.auto.commit", "false"},
-    {"enable.auto.offset.store", "false"},
-    {"auto.offset.reset", "error"}, /* we decide: the topic may have been made again */
-    {"isolation.level", "read_committed"},
-    {"allow.auto.create.topics", "false"},
-    {"log.queue", "true"}, /* log lines come in the loop, not in librdkafka's threads */
-    {"fetch.wait.max.ms", "100"},
-    /* Above the first of these librdkafka stops fetching for a whole second. */
-    {"queued.min.messages", "1000000"},
-    {"queued.max.messages.kbytes", "131072"},
-    {"reconnect.backoff.ms", "100"},
-    {"reconnect.backoff.max.ms", "1000"},
-    {"topic.metadata.refresh.interval.ms", "5000"},
-};
-
-static const char *const ours[] = {
-    "bootstrap.servers",        "metadata.broker.list",     "group.id",
-    "group.instance.id",        "enable.partition.eof",     "enable.auto.commit",
-    "enable.auto.offset.store", "auto.commit.enable",       "auto.offset.reset",
-    "isolation.level",          "allow.auto.create.topics", "log.queue",
-    "offset.store.method",      "statistics.interval.ms",   "enabled_events",
-    "test.mock.num.brokers",
-};
-
-static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd",
-                                       "ssl.engine.location", "ssl.providers"};
-
-rd_kafka_conf_t *consumer_conf_new(void)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char error[256];
-
-    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
-        rd_kafka_conf_res_t r =
-            rd_kafka_conf_set(conf, defaults[i][0], defaults[i][1], error, sizeof error);
-        assert(r == RD_KAFKA_CONF_OK);
-        (void)r;
-    }
-    return conf;
-}
-
-static bool listed(const char *name, const char *const *list, size_t n)
-{
-    if (strncmp(name, "topic.", 6) == 0) /* librdkafka knows some properties by both names */
-        name += 6;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(name, list[i]) == 0)
-            return true;
-    return false;
-}
-
-int consumer_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted)
-{
-    char error[256];
-
-    if (listed(name, ours, sizeof ours / sizeof ours[0]))
-        return -EPERM;
-    if (!trusted && listed(name, run_code, sizeof run_code / sizeof run_code[0]))
-        return -EACCES;
-    switch (rd_kafka_conf_set(conf, name, value, error, sizeof error)) {
-    case RD_KAFKA_CONF_OK:
-        return 0;
-    case RD_KAFKA_CONF_UNKNOWN:
-        return -ENOENT;
-    default:
-        return -EINVAL;
-    }
-}
 
 static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
 {
@@ -185,73 +107,28 @@ static void forget_topic(struct consumer *c)
 
 static void ask_settings(struct consumer *c)
 {
-    rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(c->rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
-    rd_kafka_ConfigResource_t *topic =
-        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, c->topic);
-    char error[128];
-
-    rd_kafka_AdminOptions_set_request_timeout(options, DESCRIBE_TIMEOUT_MS, error, sizeof error);
-    rd_kafka_DescribeConfigs(c->rk, &topic, 1, options, c->admin);
-    rd_kafka_ConfigResource_destroy(topic);
-    rd_kafka_AdminOptions_destroy(options);
+    settings_ask(c->rk, c->topic, c->admin);
     c->state = TOPIC_ASKED;
-}
-
-static void read_settings(struct consumer *c, const rd_kafka_ConfigResource_t *topic)
-{
-    size_t n = 0;
-    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(topic, &n);
-
-    for (size_t i = 0; i < n; i++) {
-        const char *name = rd_kafka_ConfigEntry_name(entries[i]);
-        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
-        if (value == NULL)
-            continue;
-        if (strcmp(name, "cleanup.policy") == 0)
-            c->compacted = strstr(value, "compact") != NULL;
-        else if (strcmp(name, "delete.retention.ms") == 0)
-            c->delete_retention_ms = strtoll(value, NULL, 10);
-    }
-}
-
-static bool is_refusal(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
 }
 
 static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 {
-    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
-    rd_kafka_resp_err_t err = rd_kafka_event_error(event);
-    const rd_kafka_ConfigResource_t *topic = NULL;
-    size_t n = 0;
+    struct settings settings = settings_default();
 
-    if (c->state != TOPIC_ASKED || result == NULL)
+    if (c->state != TOPIC_ASKED || rd_kafka_event_DescribeConfigs_result(event) == NULL)
         return;
-    if (!err) {
-        const rd_kafka_ConfigResource_t **topics =
-            rd_kafka_DescribeConfigs_result_resources(result, &n);
-        topic = n == 1 ? topics[0] : NULL;
-        err = topic ? rd_kafka_ConfigResource_error(topic) : RD_KAFKA_RESP_ERR__BAD_MSG;
-    }
-    c->compacted = false;
-    c->delete_retention_ms = DELETE_RETENTION_MS;
-    if (!err) {
-        read_settings(c, topic);
-    } else if (is_refusal(err)) {
-        if (c->compact == COMPACT_AUTO)
-            log_warn("kafka: may not read the settings of topic %s (%s): it is taken as not "
-                     "compacted; allow DescribeConfigs on it or give --compact",
-                     c->topic, rd_kafka_err2str(err));
-    } else {
+    rd_kafka_resp_err_t err = settings_read(event, &settings);
+    if (err && !settings_refused(err)) {
         c->state = TOPIC_UNKNOWN; /* the next survey asks again */
         return;
     }
+    if (err && c->compact == COMPACT_AUTO)
+        log_warn("kafka: may not read the settings of topic %s (%s): it is taken as not "
+                 "compacted; allow DescribeConfigs on it or give --compact",
+                 c->topic, rd_kafka_err2str(err));
+    c->settings = settings;
     if (c->compact != COMPACT_AUTO)
-        c->compacted = c->compact == COMPACT_ON;
+        c->settings.compacted = c->compact == COMPACT_ON;
     c->state = TOPIC_DESCRIBED;
     survey_ask(c->survey);
 }
@@ -325,9 +202,9 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
         ask_settings(c);
     if (c->state == TOPIC_DESCRIBED) {
         log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,
-                 c->compacted ? "compacted" : "not compacted");
+                 c->settings.compacted ? "compacted" : "not compacted");
         c->state = TOPIC_RUNNING;
-        c->handler.on_topic(c->handler.arg, c->compacted, c->delete_retention_ms);
+        c->handler.on_topic(c->handler.arg, c->settings.compacted, c->settings.delete_retention_ms);
     }
     if (c->state != TOPIC_RUNNING)
         return;

@@ -33,13 +33,6 @@ struct consumer_handler {
     void (*on_settled)(void *arg);
 };
 
-/* A librdkafka configuration with our defaults, to be completed by the user's properties. */
-rd_kafka_conf_t *consumer_conf_new(void);
-/* Sets a property of the user's: 0; -EPERM if the program must set it itself; -EACCES if it runs
- * code and `trusted` (the configuration file) is false; -ENOENT if librdkafka does not know it;
- * -EINVAL if it refuses the value. */
-int consumer_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted);
-
 /* Takes over conf.  NULL, and `error` filled in, if librdkafka refuses the configuration as a
  * whole. */
 struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "fake_loop.h"
+#include "kafka/conf.h"
 #include "mock_kafka.h"
 #include "support.h"
 
@@ -112,9 +113,9 @@ static const struct consumer_handler handler = {
 static void start(const char *topic, enum compact compact)
 {
     char error[256];
-    rd_kafka_conf_t *conf = consumer_conf_new();
+    rd_kafka_conf_t *conf = kafka_conf_new();
 
-    assert_int_equal(consumer_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
+    assert_int_equal(kafka_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
     consumer =
         consumer_new(loop, conf, kafka.brokers, topic, compact, &handler, error, sizeof error);
     assert_non_null(consumer);
@@ -337,8 +338,8 @@ static void a_handler_that_holds_gets_no_further_record_until_it_lets_go(void **
     holding.on_record = hold_at_each;
     mock_kafka_create(&kafka, "holding", 1);
     mock_kafka_produce_numbers(&kafka, "holding", 0, 100);
-    consumer = consumer_new(loop, consumer_conf_new(), kafka.brokers, "holding", COMPACT_ON,
-                            &holding, error, sizeof error);
+    consumer = consumer_new(loop, kafka_conf_new(), kafka.brokers, "holding", COMPACT_ON, &holding,
+                            error, sizeof error);
     wait_until(all_100_one_by_one);
     check_numbers(1, 100);
 }
@@ -497,7 +498,7 @@ static void without_a_broker_it_can_be_freed(void **state)
     char error[256];
 
     (void)state;
-    consumer = consumer_new(loop, consumer_conf_new(), "127.0.0.1:1", "none", COMPACT_ON, &handler,
+    consumer = consumer_new(loop, kafka_conf_new(), "127.0.0.1:1", "none", COMPACT_ON, &handler,
                             error, sizeof error);
     fake_loop_wait();
     fake_loop_turn();
@@ -706,31 +707,15 @@ static void a_topic_that_is_missing_is_the_trouble(void **state)
 static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
 {
     char error[256] = "";
-    rd_kafka_conf_t *conf = consumer_conf_new();
+    rd_kafka_conf_t *conf = kafka_conf_new();
 
     (void)state;
-    assert_int_equal(consumer_conf_set(conf, "security.protocol", "ssl", false), 0);
-    assert_int_equal(consumer_conf_set(conf, "ssl.ca.location", "/no/such/file", false), 0);
+    assert_int_equal(kafka_conf_set(conf, "security.protocol", "ssl", false), 0);
+    assert_int_equal(kafka_conf_set(conf, "ssl.ca.location", "/no/such/file", false), 0);
     consumer =
         consumer_new(loop, conf, kafka.brokers, "t", COMPACT_ON, &handler, error, sizeof error);
     assert_null(consumer);
     assert_true(strlen(error) > 0);
-}
-
-static void properties_are_set_or_refused_for_a_reason(void **state)
-{
-    rd_kafka_conf_t *conf = consumer_conf_new();
-
-    (void)state;
-    assert_int_equal(consumer_conf_set(conf, "client.id", "c", false), 0);
-    assert_int_equal(consumer_conf_set(conf, "group.id", "g", true), -EPERM);
-    assert_int_equal(consumer_conf_set(conf, "topic.auto.offset.reset", "latest", true), -EPERM);
-    assert_int_equal(consumer_conf_set(conf, "topic.request.timeout.ms", "1000", true), 0);
-    assert_int_equal(consumer_conf_set(conf, "plugin.library.paths", "/x", false), -EACCES);
-    assert_int_equal(consumer_conf_set(conf, "sasl.kerberos.kinit.cmd", "/x", true), 0);
-    assert_int_equal(consumer_conf_set(conf, "no.such", "1", true), -ENOENT);
-    assert_int_equal(consumer_conf_set(conf, "fetch.wait.max.ms", "x", true), -EINVAL);
-    rd_kafka_conf_destroy(conf);
 }
 
 int main(void)
@@ -763,7 +748,6 @@ int main(void)
         T(an_outage_is_not_taken_for_being_stuck),
         T(a_topic_that_is_missing_is_the_trouble),
         T(a_configuration_that_cannot_work_as_a_whole_is_refused),
-        T(properties_are_set_or_refused_for_a_reason),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -1,0 +1,77 @@
+#include "kafka/conf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static const char *const defaults[][2] = {
+    {"client.id", "sse-kafka-fanout"},
+    {"enable.partition.eof", "true"},
+    {"enable.auto.commit", "false"},
+    {"enable.auto.offset.store", "false"},
+    {"auto.offset.reset", "error"}, /* we decide: the topic may have been made again */
+    {"isolation.level", "read_committed"},
+    {"allow.auto.create.topics", "false"},
+    {"log.queue", "true"}, /* log lines come in the loop, not in librdkafka's threads */
+    {"fetch.wait.max.ms", "100"},
+    /* Above the first of these librdkafka stops fetching for a whole second. */
+    {"queued.min.messages", "1000000"},
+    {"queued.max.messages.kbytes", "131072"},
+    {"reconnect.backoff.ms", "100"},
+    {"reconnect.backoff.max.ms", "1000"},
+    {"topic.metadata.refresh.interval.ms", "5000"},
+};
+
+static const char *const ours[] = {
+    "bootstrap.servers",        "metadata.broker.list",     "group.id",
+    "group.instance.id",        "enable.partition.eof",     "enable.auto.commit",
+    "enable.auto.offset.store", "auto.commit.enable",       "auto.offset.reset",
+    "isolation.level",          "allow.auto.create.topics", "log.queue",
+    "offset.store.method",      "statistics.interval.ms",   "enabled_events",
+    "test.mock.num.brokers",
+};
+
+static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd",
+                                       "ssl.engine.location", "ssl.providers"};
+
+rd_kafka_conf_t *kafka_conf_new(void)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char error[256];
+
+    for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
+        rd_kafka_conf_res_t r =
+            rd_kafka_conf_set(conf, defaults[i][0], defaults[i][1], error, sizeof error);
+        assert(r == RD_KAFKA_CONF_OK);
+        (void)r;
+    }
+    return conf;
+}
+
+static bool listed(const char *name, const char *const *list, size_t n)
+{
+    if (strncmp(name, "topic.", 6) == 0) /* librdkafka knows some properties by both names */
+        name += 6;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
+int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted)
+{
+    char error[256];
+
+    if (listed(name, ours, sizeof ours / sizeof ours[0]))
+        return -EPERM;
+    if (!trusted && listed(name, run_code, sizeof run_code / sizeof run_code[0]))
+        return -EACCES;
+    switch (rd_kafka_conf_set(conf, name, value, error, sizeof error)) {
+    case RD_KAFKA_CONF_OK:
+        return 0;
+    case RD_KAFKA_CONF_UNKNOWN:
+        return -ENOENT;
+    default:
+        return -EINVAL;
+    }
+}

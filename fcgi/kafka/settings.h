@@ -1,0 +1,27 @@
+/* settings - the topic's settings, as the cluster tells them (DescribeConfigs). */
+#ifndef SKF_KAFKA_SETTINGS_H
+#define SKF_KAFKA_SETTINGS_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct settings {
+    bool compacted;
+    int64_t delete_retention_ms;
+};
+
+/* What Kafka takes where nothing is set. */
+struct settings settings_default(void);
+
+/* Asks for them; `answers` gets one event, within five seconds. */
+void settings_ask(rd_kafka_t *rk, const char *topic, rd_kafka_queue_t *answers);
+
+/* Reads such an event: 0, and what it says is in `out`; else why there is no answer, and `out` is
+ * untouched. */
+rd_kafka_resp_err_t settings_read(rd_kafka_event_t *answer, struct settings *out);
+
+/* The error means that asking again would not help. */
+bool settings_refused(rd_kafka_resp_err_t err);
+
+#endif
