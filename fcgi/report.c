@@ -2,14 +2,6 @@
 
 enum { SLOW_FOR_MS = 60000 };
 
-static uint32_t reason_of(rd_kafka_resp_err_t trouble)
-{
-    if (trouble == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return 0;
-    return trouble == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? REASON_TOPIC_MISSING
-                                                              : REASON_KAFKA_AWAY;
-}
-
 static bool was_slow(const struct loop *loop)
 {
     int64_t last = loop_turns(loop)->last_long_ms;
@@ -17,24 +9,21 @@ static bool was_slow(const struct loop *loop)
     return last != 0 && loop_now_ms() - last < SLOW_FOR_MS;
 }
 
-static uint32_t reasons(const struct report *r, const struct fanout_stats *fanout,
-                        const struct consumer_stats *consumer)
+static void collect_health(const struct report *r, const struct fanout_stats *fanout,
+                           const struct consumer_stats *consumer, struct health *h)
 {
-    uint32_t reasons = reason_of(consumer->trouble);
+    bool missing = consumer->trouble == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    bool away = !missing && consumer->trouble != RD_KAFKA_RESP_ERR_NO_ERROR;
 
-    if (!reasons && !(consumer_ready(r->consumer) && fanout->caught_up))
-        reasons = REASON_CATCHING_UP;
-    if (fanout->cache_overflowed)
-        reasons |= REASON_CACHE_FULL;
-    if (r->guard != NULL && guard_keys_broken(r->guard))
-        reasons |= REASON_KEYS_BROKEN;
-    if (was_slow(r->loop))
-        reasons |= REASON_LOOP_SLOW;
-    if (consumer->stuck)
-        reasons |= REASON_CONSUMER_STUCK;
-    if (r->draining)
-        reasons |= REASON_DRAINING;
-    return reasons;
+    health_set(h, REASON_KAFKA_AWAY, away);
+    health_set(h, REASON_TOPIC_MISSING, missing);
+    health_set(h, REASON_CATCHING_UP,
+               !away && !missing && !(consumer_ready(r->consumer) && fanout->caught_up));
+    health_set(h, REASON_CACHE_FULL, fanout->cache_overflowed);
+    health_set(h, REASON_KEYS_BROKEN, r->guard != NULL && guard_keys_broken(r->guard));
+    health_set(h, REASON_LOOP_SLOW, was_slow(r->loop));
+    health_set(h, REASON_CONSUMER_STUCK, consumer->stuck);
+    health_set(h, REASON_DRAINING, r->draining);
 }
 
 static void collect_lag(const struct consumer *consumer, int32_t partitions, struct metrics *m)
@@ -53,7 +42,7 @@ void report_collect(const struct report *r, struct metrics *m)
     const struct loop_turns *turns = loop_turns(r->loop);
     int64_t *v = m->values;
 
-    m->reasons = reasons(r, &fanout, &consumer);
+    collect_health(r, &fanout, &consumer, &m->health);
     m->guarded = r->guard != NULL;
     v[METRIC_STREAMS] = (int64_t)fanout_count(r->fanout);
     v[METRIC_OPENED] = (int64_t)fanout.opened;

@@ -8,21 +8,6 @@ static const struct {
     const char *family, *label, *help;
 } table[METRICS] = {METRIC_TABLE(METRIC_ROW)};
 
-enum { REASONS = 9 };
-static const char *const reason_names[REASONS] = {"kafka_away",     "topic_missing", "catching_up",
-                                                  "cache_full",     "keys_broken",   "loop_slow",
-                                                  "consumer_stuck", "draining",      "silent"};
-
-json_t *metrics_reasons(uint32_t reasons)
-{
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < REASONS; i++)
-        if (reasons & 1u << i)
-            json_array_append_new(array, json_string(reason_names[i]));
-    return array;
-}
-
 static bool has_suffix(const char *family, const char *suffix)
 {
     size_t n = strlen(family), of = strlen(suffix);
@@ -55,12 +40,12 @@ static void add_readiness(struct buf *out, const struct metrics *m, size_t n)
 
     add_family(out, "ready", "1: ready for streams.");
     for (size_t k = 0; k < n; k++)
-        add_value(out, "ready", "", &m[k], m[k].reasons == 0);
-    add_family(out, "trouble", "1: this keeps the responder from being ready.");
-    for (size_t i = 0; i < REASONS; i++) {
-        snprintf(label, sizeof label, "reason=\"%s\"", reason_names[i]);
+        add_value(out, "ready", "", &m[k], health_ready(&m[k].health));
+    add_family(out, "trouble", "0: all is well; else 1, or how many partitions it is about.");
+    for (int i = 0; i < REASONS; i++) {
+        snprintf(label, sizeof label, "reason=\"%s\"", health_name((enum reason)i));
         for (size_t k = 0; k < n; k++)
-            add_value(out, "trouble", label, &m[k], (m[k].reasons >> i) & 1);
+            add_value(out, "trouble", label, &m[k], m[k].health.count[i]);
     }
 }
 

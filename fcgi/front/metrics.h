@@ -1,12 +1,11 @@
-/* metrics - what a responder counts, and what keeps it from being ready. */
+/* metrics - what a responder counts. */
 #ifndef SKF_FRONT_METRICS_H
 #define SKF_FRONT_METRICS_H
 
-#include <jansson.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "front/health.h"
 
 /* enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
  * with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family
@@ -59,34 +58,18 @@
 #define METRIC_ENUMERATOR(name, family, label, help) METRIC_##name,
 enum metric { METRIC_TABLE(METRIC_ENUMERATOR) METRICS };
 
-/* What keeps a responder from being ready, as bits. */
-enum reason {
-    REASON_KAFKA_AWAY = 1 << 0, /* no broker answers, or refuses us */
-    REASON_TOPIC_MISSING = 1 << 1,
-    REASON_CATCHING_UP = 1 << 2,    /* has not read what was there when it came */
-    REASON_CACHE_FULL = 1 << 3,     /* a compacted topic did not fit in */
-    REASON_KEYS_BROKEN = 1 << 4,    /* the JWKS files; the keys of before are in use */
-    REASON_LOOP_SLOW = 1 << 5,      /* a turn took over a second, a minute ago at most */
-    REASON_CONSUMER_STUCK = 1 << 6, /* a partition does not move though its broker answers */
-    REASON_DRAINING = 1 << 7,       /* stops */
-    REASON_SILENT = 1 << 8,         /* its loop has not turned for seconds */
-};
-
 /* Partitions with a series of their own; those beyond have one together. */
 enum { METRICS_LAGS = 256 };
 
 struct metrics {
     int32_t pid;
-    uint32_t reasons;
+    struct health health;
     int64_t beat_ms;         /* CLOCK_MONOTONIC, when it was taken */
     int64_t guarded;         /* bool */
     int64_t values[METRICS]; /* negative: there is none, and it is left out */
     int32_t partitions;
     int64_t lag[METRICS_LAGS + 1]; /* records that were not read yet; the last: of all others */
 };
-
-/* The names of the reasons as a JSON array, which is the caller's. */
-json_t *metrics_reasons(uint32_t reasons);
 
 /* Appends all of them in Prometheus' text format, version 0.0.4; a label tells whose they are. */
 void metrics_add_text(struct buf *out, const struct metrics *m, size_t n);

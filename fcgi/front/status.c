@@ -75,7 +75,7 @@ static size_t read_all(struct status *s)
     size_t n = ledger_read(s->ledger, s->all);
     for (size_t i = 0; i < n; i++)
         if (now - s->all[i].beat_ms > SILENT_MS)
-            s->all[i].reasons |= REASON_SILENT;
+            health_set(&s->all[i].health, REASON_SILENT, 1);
     return n;
 }
 
@@ -85,9 +85,9 @@ static bool is_ready(const struct metrics *all, size_t n)
     size_t staying = 0;
 
     for (size_t i = 0; i < n; i++) {
-        if (all[i].reasons & REASON_DRAINING)
+        if (all[i].health.count[REASON_DRAINING])
             continue;
-        if (all[i].reasons != 0)
+        if (!health_ready(&all[i].health))
             return false;
         staying++;
     }
@@ -111,10 +111,11 @@ static int add_readiness(struct status *s, struct buf *body)
 
     for (size_t i = 0; i < n; i++) {
         const struct metrics *m = &s->all[i];
-        json_array_append_new(responders,
-                              json_pack("{s:i, s:s, s:b, s:o}", "pid", (int)m->pid, "pool",
-                                        m->guarded ? "guarded" : "open", "ready", m->reasons == 0,
-                                        "reasons", metrics_reasons(m->reasons)));
+        json_array_append_new(responders, json_pack("{s:i, s:s, s:b, s:o, s:o}", "pid", (int)m->pid,
+                                                    "pool", m->guarded ? "guarded" : "open",
+                                                    "ready", health_ready(&m->health), "reasons",
+                                                    health_reasons(&m->health), "details",
+                                                    health_details(&m->health)));
     }
     add_json(body, json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
                              s->ledger ? "pool" : "responder", "responders", responders));

@@ -12,7 +12,7 @@ struct status;
 
 struct status_config {
     const char *directory;                         /* base/rundir.h; NULL: none */
-    void (*collect)(void *arg, struct metrics *m); /* fills in reasons, guarded and values */
+    void (*collect)(void *arg, struct metrics *m); /* fills in health, guarded and values */
     void *arg;
 };
 

@@ -107,7 +107,8 @@ static struct guard *make_guard(struct loop *loop)
 static void collect(void *arg, struct metrics *m)
 {
     (void)arg;
-    m->reasons = REASON_KAFKA_AWAY | REASON_DRAINING;
+    health_set(&m->health, REASON_KAFKA_AWAY, 1);
+    health_set(&m->health, REASON_DRAINING, 1);
 }
 
 static struct handler *make_handler(const char *cors, struct fanout *f, struct status *status)

@@ -1035,7 +1035,7 @@ static void an_open_stream_has_a_session_if_it_has_an_age(void **state)
 static void collect(void *arg, struct metrics *m)
 {
     (void)arg;
-    m->reasons = REASON_CATCHING_UP;
+    health_set(&m->health, REASON_CATCHING_UP, 1);
 }
 
 static struct status *status;

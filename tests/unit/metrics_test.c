@@ -32,40 +32,13 @@ static bool says(const char *line)
     return memmem(text.p, text.n, line, strlen(line)) != NULL;
 }
 
-static void check_reasons(uint32_t reasons, const char *expected)
-{
-    json_t *array = metrics_reasons(reasons);
-    char *names = json_dumps(array, JSON_COMPACT);
-
-    assert_string_equal(names, expected);
-    free(names);
-    json_decref(array);
-}
-
-static void each_reason_has_its_name(void **state)
-{
-    (void)state;
-    check_reasons(0, "[]");
-    check_reasons(REASON_KAFKA_AWAY, "[\"kafka_away\"]");
-    check_reasons(REASON_TOPIC_MISSING, "[\"topic_missing\"]");
-    check_reasons(REASON_CATCHING_UP, "[\"catching_up\"]");
-    check_reasons(REASON_CACHE_FULL, "[\"cache_full\"]");
-    check_reasons(REASON_KEYS_BROKEN, "[\"keys_broken\"]");
-    check_reasons(REASON_LOOP_SLOW, "[\"loop_slow\"]");
-    check_reasons(REASON_CONSUMER_STUCK, "[\"consumer_stuck\"]");
-    check_reasons(REASON_DRAINING, "[\"draining\"]");
-    check_reasons(REASON_SILENT, "[\"silent\"]");
-    check_reasons(REASON_KAFKA_AWAY | REASON_CATCHING_UP | REASON_SILENT,
-                  "[\"kafka_away\",\"catching_up\",\"silent\"]");
-}
-
 static void a_value_stands_with_its_owner_and_label(void **state)
 {
     struct metrics m[2] = {sample(7), sample(8)};
 
     (void)state;
     m[1].guarded = true;
-    m[1].reasons = REASON_SILENT;
+    m[1].health.count[REASON_SILENT] = 1;
     m[0].lag[1] = INT64_MAX;
     metrics_add_text(&text, m, 2);
     assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
@@ -114,7 +87,7 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    assert_int_equal(values, 2 * (METRICS + 1 + 9 + 2)); /* ready, trouble, lag */
+    assert_int_equal(values, 2 * (METRICS + 1 + REASONS + 2)); /* ready, trouble, lag */
 }
 
 static void times_are_told_in_seconds(void **state)
@@ -174,7 +147,6 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
     const struct CMUnitTest tests[] = {
-        T(each_reason_has_its_name),
         T(a_value_stands_with_its_owner_and_label),
         T(families_stand_together_and_no_series_comes_twice),
         T(times_are_told_in_seconds),

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "reason_bits.h"
 #include "support.h"
 
 enum { SLOW_FOR_MS = 60000 };
@@ -116,7 +117,7 @@ static int setup(void **state)
 static uint32_t reasons(void)
 {
     report_collect(&report, &metrics);
-    return metrics.reasons;
+    return bits_of(&metrics.health);
 }
 
 static void one_that_fares_well_is_ready(void **state)
@@ -131,11 +132,11 @@ static void a_topic_that_is_missing_is_not_caught_up_with(void **state)
 {
     (void)state;
     ready = fanout.caught_up = false;
-    assert_int_equal(reasons(), REASON_CATCHING_UP);
+    assert_int_equal(reasons(), BIT(CATCHING_UP));
     ready = true;
-    assert_int_equal(reasons(), REASON_CATCHING_UP);
+    assert_int_equal(reasons(), BIT(CATCHING_UP));
     consumer.trouble = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    assert_int_equal(reasons(), REASON_TOPIC_MISSING);
+    assert_int_equal(reasons(), BIT(TOPIC_MISSING));
 }
 
 static void whatever_else_keeps_us_from_asking_is_kafka_being_away(void **state)
@@ -147,39 +148,39 @@ static void whatever_else_keeps_us_from_asking_is_kafka_being_away(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
         consumer.trouble = errors[i];
-        assert_int_equal(reasons(), REASON_KAFKA_AWAY);
+        assert_int_equal(reasons(), BIT(KAFKA_AWAY));
     }
     ready = false;
-    assert_true(reasons() & REASON_KAFKA_AWAY);
-    assert_false(reasons() & REASON_TOPIC_MISSING);
+    assert_true(reasons() & BIT(KAFKA_AWAY));
+    assert_false(reasons() & BIT(TOPIC_MISSING));
 }
 
 static void each_other_trouble_is_a_reason_of_its_own(void **state)
 {
     (void)state;
     fanout.cache_overflowed = true;
-    assert_int_equal(reasons(), REASON_CACHE_FULL);
+    assert_int_equal(reasons(), BIT(CACHE_FULL));
     fanout.cache_overflowed = false;
     consumer.stuck = true;
-    assert_int_equal(reasons(), REASON_CONSUMER_STUCK);
+    assert_int_equal(reasons(), BIT(CONSUMER_STUCK));
     consumer.stuck = false;
     report.draining = true;
-    assert_int_equal(reasons(), REASON_DRAINING);
+    assert_int_equal(reasons(), BIT(DRAINING));
     report.draining = false;
     report.guard = (struct guard *)&a_guard;
     keys_broken = true;
-    assert_int_equal(reasons(), REASON_KEYS_BROKEN);
+    assert_int_equal(reasons(), BIT(KEYS_BROKEN));
     fanout.caught_up = false;
-    assert_int_equal(reasons(), REASON_KEYS_BROKEN | REASON_CATCHING_UP);
+    assert_int_equal(reasons(), BIT(KEYS_BROKEN) | BIT(CATCHING_UP));
 }
 
 static void a_long_turn_is_held_against_it_for_a_minute(void **state)
 {
     (void)state;
     loop.turns.last_long_ms = now_ms;
-    assert_int_equal(reasons(), REASON_LOOP_SLOW);
+    assert_int_equal(reasons(), BIT(LOOP_SLOW));
     now_ms += SLOW_FOR_MS - 1;
-    assert_int_equal(reasons(), REASON_LOOP_SLOW);
+    assert_int_equal(reasons(), BIT(LOOP_SLOW));
     now_ms++;
     assert_int_equal(reasons(), 0);
 }

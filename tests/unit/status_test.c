@@ -6,6 +6,7 @@
 
 #include "fake_loop.h"
 #include "front/ledger.h"
+#include "reason_bits.h"
 #include "support.h"
 
 enum { OURS = 1, OTHERS = 3, BEAT_MS = 1000, SILENT_MS = 5000 };
@@ -32,7 +33,7 @@ static void collect(void *arg, struct metrics *m)
 {
     assert_ptr_equal(arg, &reasons);
     collected++;
-    m->reasons = reasons;
+    m->health = health_of(reasons);
     m->guarded = true;
     m->values[METRIC_STREAMS] = streams;
 }
@@ -75,8 +76,10 @@ static int teardown(void **state)
 /* Another responder writes how it is. */
 static void beat(int i, uint32_t its_reasons)
 {
-    const struct metrics m = {
-        .pid = 10 + i, .reasons = its_reasons, .beat_ms = loop_now_ms(), .values = {100 + i}};
+    const struct metrics m = {.pid = 10 + i,
+                              .health = health_of(its_reasons),
+                              .beat_ms = loop_now_ms(),
+                              .values = {100 + i}};
 
     pid = m.pid;
     if (others[i] == NULL)
@@ -113,7 +116,7 @@ static bool is_ready(void)
 static void whoever_answers_lives(void **state)
 {
     (void)state;
-    reasons = REASON_KAFKA_AWAY | REASON_DRAINING;
+    reasons = BIT(KAFKA_AWAY) | BIT(DRAINING);
     start(NULL);
     ask("/health/live");
     assert_text(buf_slice(&out), "Status: 200 OK\r\nCache-Control: no-store\r\n"
@@ -128,12 +131,12 @@ static void a_responder_alone_answers_for_itself_and_says_so(void **state)
     ask("/health/ready");
     assert_text(buf_slice(&out),
                 "Status: 200 OK\r\nCache-Control: no-store\r\n"
-                "Content-Type: application/json\r\nContent-Length: 103\r\n\r\n"
+                "Content-Type: application/json\r\nContent-Length: 116\r\n\r\n"
                 "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"pid\":1,"
-                "\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]}]}\n");
-    reasons = REASON_KAFKA_AWAY | REASON_CATCHING_UP;
+                "\"pool\":\"guarded\",\"ready\":true,\"reasons\":[],\"details\":{}}]}\n");
+    reasons = BIT(KAFKA_AWAY) | BIT(CATCHING_UP);
     assert_false(is_ready());
-    assert_true(says("\"ready\":false,\"reasons\":[\"kafka_away\",\"catching_up\"]}]}\n"));
+    assert_true(says("\"ready\":false,\"reasons\":[\"kafka_away\",\"catching_up\"],\"details\":{"));
 }
 
 static void one_responder_answers_for_the_pool(void **state)
@@ -141,13 +144,13 @@ static void one_responder_answers_for_the_pool(void **state)
     (void)state;
     start(directory);
     beat(0, 0);
-    beat(1, REASON_CACHE_FULL);
+    beat(1, BIT(CACHE_FULL));
     assert_false(is_ready());
     assert_true(says("\"scope\":\"pool\""));
-    assert_true(says("{\"pid\":1,\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]}"));
-    assert_true(says("{\"pid\":10,\"pool\":\"open\",\"ready\":true,\"reasons\":[]}"));
+    assert_true(says("{\"pid\":1,\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]"));
+    assert_true(says("{\"pid\":10,\"pool\":\"open\",\"ready\":true,\"reasons\":[]"));
     assert_true(
-        says("{\"pid\":11,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"cache_full\"]}"));
+        says("{\"pid\":11,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"cache_full\"],"));
 }
 
 static void metrics_are_those_of_the_moment_and_of_all(void **state)
@@ -217,14 +220,14 @@ static void there_is_nothing_at_another_path(void **state)
 
 static void a_pool_is_ready_if_all_that_stay_are(void **state)
 {
-    enum { DRAINS = REASON_DRAINING, BUSY = REASON_CATCHING_UP };
+    enum { DRAINS = BIT(DRAINING), BUSY = BIT(CATCHING_UP) };
     static const struct {
         uint32_t ours, first, second;
         bool ready;
     } pools[] = {
         {0, 0, 0, true},           {0, 0, BUSY, false},
         {BUSY, 0, 0, false},       {0, 0, DRAINS, true},
-        {DRAINS, 0, DRAINS, true}, {0, 0, DRAINS | REASON_KAFKA_AWAY, true},
+        {DRAINS, 0, DRAINS, true}, {0, 0, DRAINS | BIT(KAFKA_AWAY), true},
         {DRAINS, BUSY, 0, false},  {DRAINS, DRAINS, DRAINS, false},
         {BUSY, BUSY, BUSY, false},
     };
@@ -243,9 +246,10 @@ static void each_reason_keeps_a_pool_from_being_ready(void **state)
 {
     (void)state;
     start(directory);
-    for (uint32_t reason = 1; reason <= REASON_SILENT; reason <<= 1) {
-        beat(0, reason);
-        assert_int_equal(is_ready(), reason == REASON_DRAINING);
+    for (int i = 0; i < REASONS; i++) {
+        const struct health only = health_of(1u << i);
+        beat(0, 1u << i);
+        assert_int_equal(is_ready(), i == REASON_DRAINING || health_ready(&only));
         beat(0, 0);
         assert_true(is_ready());
     }
@@ -270,7 +274,7 @@ static void one_that_has_gone_is_not_missed(void **state)
 {
     (void)state;
     start(directory);
-    beat(0, REASON_CATCHING_UP);
+    beat(0, BIT(CATCHING_UP));
     assert_false(is_ready());
     ledger_free(others[0]);
     others[0] = NULL;

@@ -1,0 +1,49 @@
+/* health - why a responder is not ready for streams, and what else an operator should know of it.
+ *
+ * One table: a row here is a reason in /health/ready, a series of the metric `trouble`, and a line
+ * of README's table.  A new reason is a row, and one health_set() in report.c. */
+#ifndef SKF_FRONT_HEALTH_H
+#define SKF_FRONT_HEALTH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum reason_kind {
+    REASON_FAILS,  /* not ready */
+    REASON_COUNTS, /* not ready; how many of what its text names is told, too */
+    REASON_TELLS,  /* ready all the same: told in the details alone */
+};
+
+/* enumerator, name, kind, what it means.  Names are a promise: scripts and alerts compare them. */
+#define REASON_TABLE(X)                                                                            \
+    X(KAFKA_AWAY, "kafka_away", FAILS, "no broker answers, or all refuse us")                      \
+    X(TOPIC_MISSING, "topic_missing", FAILS, "the topic does not exist")                           \
+    X(CATCHING_UP, "catching_up", FAILS, "what was there at the start has not been read yet")      \
+    X(CACHE_FULL, "cache_full", FAILS, "the compacted topic does not fit --cache-bytes")           \
+    X(KEYS_BROKEN, "keys_broken", FAILS, "a JWKS file is broken; its keys of before are in use")   \
+    X(LOOP_SLOW, "loop_slow", FAILS,                                                               \
+      "a turn of the loop took over a second, a minute ago at most")                               \
+    X(CONSUMER_STUCK, "consumer_stuck", FAILS,                                                     \
+      "a partition does not move though its broker answers")                                       \
+    X(DRAINING, "draining", FAILS, "it stops")                                                     \
+    X(SILENT, "silent", FAILS, "its loop has not turned for 5 seconds")
+
+#define REASON_ENUMERATOR(name, text, kind, meaning) REASON_##name,
+enum reason { REASON_TABLE(REASON_ENUMERATOR) REASONS };
+
+/* By reason: 0 if it is not so, else 1, or how many for a REASON_COUNTS.  `{0}`: all is well. */
+struct health {
+    int32_t count[REASONS];
+};
+
+void health_set(struct health *h, enum reason reason, int64_t count);
+bool health_ready(const struct health *h);
+const char *health_name(enum reason reason);
+
+/* What keeps it from being ready, as a JSON array of names, and all that is to be told, as an
+ * object of name and text.  Each is the caller's. */
+json_t *health_reasons(const struct health *h);
+json_t *health_details(const struct health *h);
+
+#endif
