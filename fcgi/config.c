@@ -82,7 +82,7 @@ static const struct option_def options[] = {
     {"challenge", "SECONDS", 0, NUMBER, AT(challenge_s), 1, 3600, NULL, "10",
      "a challenge that long before a token's expiry"},
     {"leeway", "SECONDS", 0, NUMBER, AT(leeway_s), 0, 300, NULL, "0",
-     "for clocks that differ, in a token's times"},
+     "for clocks that differ, in a token's times; for nbf 10 at least"},
     {"peer-dir", "DIR", 0, TEXT, AT(peer_dir), 0, 0, NULL, NULL,
      "where a pool's responders meet, mode 0700 ($RUNTIME_DIRECTORY)"},
     {"allow-demo-key", NULL, 0, FLAG, AT(allow_demo_key), 0, 0, NULL, NULL,

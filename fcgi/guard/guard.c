@@ -201,7 +201,7 @@ static void wait_for_turn(struct guard *g, struct slice text,
 void guard_check(struct guard *g, struct slice text,
                  void (*done)(void *arg, const struct verdict *verdict), void *arg)
 {
-    struct verdict v = {.error = TOKEN_MALFORMED};
+    struct verdict v = {.error = TOKEN_TOO_LONG};
     struct token t = {0};
 
     if (text.n <= TOKEN_MAX && !recall(g, text, &v)) {

@@ -38,7 +38,7 @@ struct session {
     int64_t exp_ms;  /* of the token, since 1970 */
     int64_t last_ms; /* the age limit, likewise */
     uint8_t key[KEY_THUMBPRINT];
-    bool challenged;
+    int64_t challenged_exp_ms; /* the expiry that it was challenged for; 0: for none */
     bool due;
     int64_t over_at_ms; /* when it was found to be over, by loop_now_ms(); 0: it is not */
 };
@@ -130,11 +130,16 @@ static int64_t challenge_ms(const struct session *s)
     return s->exp_ms - s->sessions->config.challenge_ms;
 }
 
+static bool is_challenged(const struct session *s)
+{
+    return s->challenged_exp_ms == s->exp_ms;
+}
+
 static void arm(struct session *s)
 {
     int64_t at = end_ms(s);
 
-    if (!s->challenged && challenge_ms(s) < at)
+    if (!is_challenged(s) && challenge_ms(s) < at)
         at = challenge_ms(s);
     timer_start(s->timer, at - loop_wall_ms());
 }
@@ -195,7 +200,8 @@ static void go_on(struct session *s, bool challenge_is_due)
     bool was_over = s->over_at_ms != 0;
 
     s->over_at_ms = 0;
-    s->challenged = s->challenged || challenge_is_due;
+    if (challenge_is_due)
+        s->challenged_exp_ms = s->exp_ms;
     arm(s);
     if (was_over)
         fanout_hold(stream, false); /* may free s */
@@ -216,7 +222,7 @@ static void serve(struct session *s, bool settled)
     else if (now >= end_ms(s))
         finish(s, settled);
     else
-        go_on(s, !s->challenged && now >= challenge_ms(s));
+        go_on(s, !is_challenged(s) && now >= challenge_ms(s));
 }
 
 /* Thousands may be due in one second. */
@@ -231,14 +237,20 @@ static void serve_due(void *arg)
         loop_defer(ss->loop, &ss->serve);
 }
 
-/* The timers count elapsed time: after a step of the wall clock all are set anew. */
+/* The timers count elapsed time: after a step of the wall clock all are set anew.  Who was
+ * challenged while it went ahead had no need of a new token, and is challenged again in time. */
 static void on_clock_step(void *arg)
 {
     struct sessions *ss = arg;
+    int64_t now = loop_wall_ms();
     struct session *s;
 
     TAILQ_FOREACH(s, &ss->all, all)
-    arm_anew(s);
+    {
+        if (now < challenge_ms(s))
+            s->challenged_exp_ms = 0;
+        arm_anew(s);
+    }
 }
 
 /* -- sessions -- */
@@ -301,7 +313,6 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
         if (v->exp_ms <= s->exp_ms)
             continue;
         s->exp_ms = v->exp_ms;
-        s->challenged = false;
         memcpy(s->key, v->key, sizeof s->key);
         arm_anew(s);
     }
@@ -347,7 +358,7 @@ void sessions_check_keys(struct sessions *ss, const struct guard *guard)
         int64_t window_end = loop_wall_ms() + ss->config.challenge_ms;
         if (s->exp_ms + ss->config.leeway_ms > window_end)
             s->exp_ms = window_end - ss->config.leeway_ms;
-        set_due(s); /* the challenge, if it was not sent */
+        set_due(s); /* the challenge, if it was not sent for that end */
     }
 }
 

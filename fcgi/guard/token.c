@@ -10,14 +10,19 @@
 
 #include "base/base64.h"
 #include "base/mem.h"
+#include "guard/jsontext.h"
 
-enum { KEYS_TRIED = 4 };
+enum {
+    KEYS_TRIED = 4,
+    NBF_LEEWAY_MS = 10000, /* an issuer's clock may be ahead, and a 401 ends an EventSource */
+};
 
 const char *token_error_text(enum token_error error)
 {
     static const char *const texts[] = {
         [TOKEN_OK] = "the token is good",
         [TOKEN_MALFORMED] = "the token is malformed",
+        [TOKEN_TOO_LONG] = "the token is longer than 8192 bytes",
         [TOKEN_ALGORITHM] = "the token's algorithm is not allowed",
         [TOKEN_TYPE] = "the token is of another type",
         [TOKEN_ISSUER] = "the token is of another issuer",
@@ -34,6 +39,20 @@ const char *token_error_text(enum token_error error)
     return texts[error];
 }
 
+const char *token_error_reason(enum token_error error)
+{
+    switch (error) {
+    case TOKEN_TOO_LONG:
+        return "token_too_long";
+    case TOKEN_SCOPE:
+        return "scope_missing";
+    case TOKEN_BUSY:
+        return "busy";
+    default:
+        return "token_invalid";
+    }
+}
+
 /* -- the frame -- */
 
 /* Strict base64url without padding: what is decoded and encoded again must be the same. */
@@ -44,14 +63,17 @@ static bool decode_segment(struct slice segment, struct buf *out)
     return base64url_decode(out, segment);
 }
 
-static json_t *decode_object(struct slice segment)
+/* *tamed is set if jansson, and so libjwt, refuses the JSON as it stands. */
+static json_t *decode_object(struct slice segment, bool *tamed)
 {
     struct buf bytes = {0};
     json_t *json = NULL;
+    bool changed = false;
 
     /* jansson overlooks a NUL behind a number, and to libjwt the text ends there. */
     if (decode_segment(segment, &bytes) && memchr(bytes.p, 0, bytes.n) == NULL)
-        json = json_loadb((const char *)bytes.p, bytes.n, JSON_REJECT_DUPLICATES, NULL);
+        json = jsontext_load(&bytes, JSON_REJECT_DUPLICATES, &changed, NULL);
+    *tamed = *tamed || changed;
     buf_fini(&bytes);
     if (!json_is_object(json)) {
         json_decref(json);
@@ -123,15 +145,17 @@ enum token_error token_parse(struct slice text, struct token *out)
     struct slice part[3];
 
     *out = t;
-    if (text.n == 0 || text.n > TOKEN_MAX || memchr(text.p, 0, text.n) || !split(text, part))
+    if (text.n > TOKEN_MAX)
+        return TOKEN_TOO_LONG;
+    if (text.n == 0 || memchr(text.p, 0, text.n) || !split(text, part))
         return TOKEN_MALFORMED;
     bool ok = decode_segment(part[2], &signature);
     buf_fini(&signature);
     if (!ok)
         return TOKEN_MALFORMED;
     t.signed_size = part[0].n + 1 + part[1].n;
-    t.header = decode_object(part[0]);
-    t.payload = t.header ? decode_object(part[1]) : NULL;
+    t.header = decode_object(part[0], &t.tamed);
+    t.payload = t.header ? decode_object(part[1], &t.tamed) : NULL;
     *out = t;
     if (t.payload == NULL || json_object_get(t.header, "crit") != NULL)
         return TOKEN_MALFORMED;
@@ -180,7 +204,8 @@ enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leewa
 {
     if (now_ms >= exp_ms + leeway_ms)
         return TOKEN_EXPIRED;
-    return now_ms + leeway_ms < nbf_ms ? TOKEN_NOT_YET : TOKEN_OK;
+    int64_t early_ms = leeway_ms > NBF_LEEWAY_MS ? leeway_ms : NBF_LEEWAY_MS;
+    return now_ms + early_ms < nbf_ms ? TOKEN_NOT_YET : TOKEN_OK;
 }
 
 static enum token_error check_identity(const struct token *t, const struct token_policy *policy)
@@ -212,6 +237,8 @@ static bool holds_scope(const json_t *claim, struct slice scope)
 
     if (json_is_string(claim)) {
         const char *at = json_string_value(claim);
+        if (strlen(at) != json_string_length(claim))
+            return false;
         while (*(at += strspn(at, " ")) != 0) {
             size_t n = strcspn(at, " ");
             if (slice_equal(slice_of(at, n), scope))
@@ -262,9 +289,10 @@ bool token_names(struct slice text, const char *issuer, const char *sub)
 {
     struct slice part[3];
     json_t *payload = NULL;
+    bool tamed = false;
 
     if (text.n <= TOKEN_MAX && split(text, part))
-        payload = decode_object(part[1]);
+        payload = decode_object(part[1], &tamed);
     const char *iss = get_text(payload, "iss"), *of = get_text(payload, "sub");
     bool same = iss != NULL && strcmp(iss, issuer) == 0 &&
                 (sub && of ? strcmp(sub, of) == 0 : sub == of && !json_object_get(payload, "sub"));
@@ -274,7 +302,8 @@ bool token_names(struct slice text, const char *issuer, const char *sub)
 
 /* -- the signature -- */
 
-/* libjwt takes C strings, parses the PEM each time and knows neither RSASSA-PSS nor at+jwt. */
+/* libjwt takes C strings, parses the PEM each time, and knows neither RSASSA-PSS nor at+jwt nor
+ * numbers that jansson cannot hold. */
 static bool verify_by_libjwt(const struct token *t, const struct key *key)
 {
     char *text = mem_alloc(t->text.n + 1);
@@ -360,7 +389,7 @@ static bool verify(const struct token *t, const struct key *key)
 {
     if (!(key->algorithms & 1u << t->algorithm))
         return false;
-    if (is_pss(t->algorithm) || t->at_jwt)
+    if (is_pss(t->algorithm) || t->at_jwt || t->tamed)
         return verify_by_openssl(t, key);
     return verify_by_libjwt(t, key);
 }

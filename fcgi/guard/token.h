@@ -15,6 +15,7 @@ enum { TOKEN_MAX = 8192 };
 enum token_error {
     TOKEN_OK,
     TOKEN_MALFORMED,
+    TOKEN_TOO_LONG, /* over TOKEN_MAX */
     TOKEN_ALGORITHM,
     TOKEN_TYPE,
     TOKEN_ISSUER,
@@ -30,6 +31,8 @@ enum token_error {
 };
 /* For a header or a log line; holds nothing of the token. */
 const char *token_error_text(enum token_error error);
+/* Its code for programs, likewise: token_invalid, token_too_long, scope_missing or busy. */
+const char *token_error_reason(enum token_error error);
 
 struct token_policy {
     const char *issuer, *audience;
@@ -44,6 +47,7 @@ struct token {
     struct slice text; /* borrowed */
     enum algorithm algorithm;
     bool at_jwt;     /* typ says that it is an access token (RFC 9068), which libjwt refuses */
+    bool tamed;      /* it holds what libjwt cannot parse, in claims that we do not read */
     const char *kid; /* NULL: none */
     const char *sub; /* NULL: none */
     int64_t exp_ms, nbf_ms; /* since 1970; nbf 0: none */
@@ -51,15 +55,16 @@ struct token {
     json_t *header, *payload;
 };
 
-/* Size, three segments of strict unpadded base64url, JSON objects without duplicate names, no
- * `crit`, a known `alg` (RFC 7515, 7519).  Fills `out` also if it is not TOKEN_OK, for
- * token_fini(). */
+/* Size, three segments of strict unpadded base64url, JSON objects (guard/jsontext.h) without
+ * duplicate names, no `crit`, a known `alg` (RFC 7515, 7519).  Fills `out` also if it is not
+ * TOKEN_OK, for token_fini(). */
 enum token_error token_parse(struct slice text, struct token *out);
 void token_fini(struct token *token);
 
 /* Everything but signature and scope: typ, iss, aud, sub, exp, nbf. */
 enum token_error token_check_claims(const struct token *token, const struct token_policy *policy,
                                     int64_t now_ms);
+/* The leeway is for exp; for nbf it is 10 s at least. */
 enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leeway_ms,
                                    int64_t now_ms);
 /* TOKEN_OK and the key that verifies it, borrowed from the set: the one that `kid` names; without

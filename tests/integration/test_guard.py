@@ -466,6 +466,11 @@ FRIENDLY: dict[str, Callable[[Key], str]] = {
     "exp a real number": late(exp=3600.5),
     "exp far away": claim(exp=253402300799),
     "nbf now": late(nbf=0),
+    "nbf of a clock that is ahead": late(nbf=9),
+    "an integer beyond 2^63": payload(lambda text: text.replace("{", '{"uid":18446744073709551615,', 1)),
+    "1e400": payload(lambda text: text.replace("{", '{"x":[1e400,-1e999],', 1)),
+    "an escaped NUL": payload(lambda text: text.replace("{", '{"x":"\\u0000","\\u0000":1,', 1)),
+    "half a surrogate pair": payload(lambda text: text.replace("{", '{"x":"\\ud800\\udfff\\udfff",', 1)),
     "unknown claims": claim(fill="x" * 4000, deep={"a": [1, {"b": None}]}),
     "blanks in the JSON": payload(lambda text: " " + text.replace(",", " ,\n ")),
 }

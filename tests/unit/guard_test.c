@@ -285,7 +285,7 @@ static void what_is_wrong_but_for_the_signature_is_told_at_once(void **state)
         buf_add_byte(&large, 'a');
     check_at_once(&over, TOKEN_EXPIRED);
     check_at_once(&unknown, TOKEN_KEY);
-    check_at_once(&large, TOKEN_MALFORMED);
+    check_at_once(&large, TOKEN_TOO_LONG);
     check_at_once(&empty, TOKEN_MALFORMED);
     assert_int_equal(signatures, 0);
     buf_fini(&over);

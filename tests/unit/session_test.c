@@ -952,6 +952,22 @@ static void the_window_after_a_withdrawal_holds_with_a_leeway_too(void **state)
     check_end_in(&s, CHALLENGE_MS);
 }
 
+/* The challenge that it had was for a later end. */
+static void a_stream_within_its_leeway_is_challenged_again_by_a_withdrawal(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    sessions_free(sessions);
+    start(LEEWAY_MS + CHALLENGE_MS);
+    open_by(&s, "alice", 30000, NULL, 1);
+    fake_loop_pass(30000);
+    assert_true(s.challenges == 1 && s.finished == 0);
+    withdraw(1);
+    assert_int_equal(s.challenges, 2);
+    check_end_in(&s, CHALLENGE_MS);
+}
+
 static void a_withdrawal_prolongs_nothing(void **state)
 {
     struct stream s, t;
@@ -1045,6 +1061,54 @@ static void a_clock_set_back_lets_streams_live_by_the_new_time(void **state)
     step_clock(-20000);
     check_challenge_in(&s, 40000);
     check_end_in(&s, 10000);
+}
+
+static void a_clock_that_was_ahead_for_a_while_costs_no_challenge(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    fake_loop_pass(1000);
+    step_clock(50000);
+    fake_loop_pass(0);
+    assert_int_equal(s.challenges, 1);
+    fake_loop_pass(1000);
+    step_clock(-50000);
+    assert_int_equal(s.challenges, 1);
+    check_challenge_in(&s, 48000);
+    check_end_in(&s, 10000);
+    assert_int_equal(s.challenges, 2);
+}
+
+/* As one does that keeps its token until shortly before its expiry. */
+static void an_answer_of_the_same_expiry_while_the_clock_was_ahead_costs_no_challenge(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    step_clock(50000);
+    fake_loop_pass(0);
+    renew("alice", 10000, NULL);
+    step_clock(-50000);
+    check_challenge_in(&s, 50000);
+    renew("alice", 60000, NULL);
+    check_challenge_in(&s, 50000);
+    check_end_in(&s, 10000);
+}
+
+static void a_clock_that_steps_within_the_window_brings_no_second_challenge(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 60000, NULL);
+    fake_loop_pass(55000);
+    step_clock(2000);
+    step_clock(-5000);
+    check_end_in(&s, 8000);
+    assert_int_equal(s.challenges, 1);
 }
 
 /* -- many at once -- */
@@ -1152,6 +1216,7 @@ int main(void)
         T(the_rates_are_bounded),
         T(streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window),
         T(the_window_after_a_withdrawal_holds_with_a_leeway_too),
+        T(a_stream_within_its_leeway_is_challenged_again_by_a_withdrawal),
         T(a_withdrawal_prolongs_nothing),
         T(a_stream_renewed_under_a_key_of_the_set_stays),
         T(a_stream_keeps_its_key_unless_it_is_renewed),
@@ -1159,6 +1224,9 @@ int main(void)
         T(a_clock_set_forward_ends_streams_by_the_new_time),
         T(a_clock_set_beyond_the_expiry_ends_the_stream_at_once),
         T(a_clock_set_back_lets_streams_live_by_the_new_time),
+        T(a_clock_that_was_ahead_for_a_while_costs_no_challenge),
+        T(an_answer_of_the_same_expiry_while_the_clock_was_ahead_costs_no_challenge),
+        T(a_clock_that_steps_within_the_window_brings_no_second_challenge),
         T(many_that_are_due_in_one_moment_are_served_some_in_a_turn),
         T(one_that_is_due_may_be_closed_before_its_turn),
     };

@@ -807,7 +807,7 @@ static void a_token_has_8192_bytes_at_most(void **state)
     (void)state;
     for (size_t size = TOKEN_MAX - 2; size <= TOKEN_MAX + 2; size++) {
         struct buf token = token_of_size(size);
-        check_token(&token, size <= TOKEN_MAX ? TOKEN_OK : TOKEN_MALFORMED, "size");
+        check_token(&token, size <= TOKEN_MAX ? TOKEN_OK : TOKEN_TOO_LONG, "size");
     }
 }
 
@@ -820,11 +820,11 @@ static void a_token_of_7_mb_is_refused(void **state)
     (void)state;
     memset(buf_reserve(&token, n), 'A', n);
     token.n = n;
-    check(buf_slice(&token), TOKEN_MALFORMED, "7 MB without a dot");
+    check(buf_slice(&token), TOKEN_TOO_LONG, "7 MB without a dot");
     token.p[100] = token.p[n - 100] = '.';
-    check(buf_slice(&token), TOKEN_MALFORMED, "7 MB of payload");
+    check(buf_slice(&token), TOKEN_TOO_LONG, "7 MB of payload");
     token.p[n / 2] = '.';
-    check_token(&token, TOKEN_MALFORMED, "7 MB of three dots");
+    check_token(&token, TOKEN_TOO_LONG, "7 MB of three dots");
 }
 
 static void nul_bytes_are_refused(void **state)
@@ -905,13 +905,113 @@ static void what_is_no_json_text_is_refused(void **state)
     check_payload("\xef\xbb\xbf" GOOD, TOKEN_MALFORMED);
     check_payload("{" WHO "," MAY "," UNTIL ",\"x\":\"\xff\"}", TOKEN_MALFORMED);
     check_payload("{" WHO "," MAY "," UNTIL ",\"x\":\"\xc0\xaf\"}", TOKEN_MALFORMED);
-    check_payload("{" WHO "," MAY "," UNTIL ",\"x\":\"\\u0000\"}", TOKEN_MALFORMED);
-    check_payload("{" WHO "," MAY "," UNTIL ",\"x\":\"\\ud800\"}", TOKEN_MALFORMED);
     check_payload("{" WHO "," MAY "," UNTIL ",\"x\":NaN}", TOKEN_MALFORMED);
-    check_payload("{" WHO "," MAY "," UNTIL ",\"x\":1e400}", TOKEN_MALFORMED);
     check_payload("{" WHO "," MAY "," UNTIL ",}", TOKEN_MALFORMED);
     check_payload("{'iss':'https://issuer.example'}", TOKEN_MALFORMED);
-    check_header("{\"alg\":\"ES256\",\"kid\":\"p256\\u0000\"}", TOKEN_MALFORMED);
+}
+
+/* -- what jansson and libjwt cannot hold -- */
+
+static const char *const odd_values[] = {
+    "18446744073709551615",
+    "-9223372036854775809",
+    "1e400",
+    "-1e400",
+    "\"\\u0000\"",
+    "\"a\\ud800\"",
+    "\"\\udc00x\"",
+    "[\"\\u0000\",1e999]",
+    "{\"a\\u0000\":1}",
+    "{\"\\ud800\":\"b\"}",
+    "\"\\ud800\\ud800\"",
+};
+
+static void an_odd_value_in_a_claim_that_is_not_read_does_not_matter(void **state)
+{
+    static const struct {
+        const char *alg;
+        int key;
+    } rows[] = {{"ES256", P256}, {"RS256", KEY_RSA}, {"PS256", KEY_RSA}};
+    char header[128], payload[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd_values / sizeof odd_values[0]; i++) {
+        for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
+            snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\",\"x\":%s}", rows[j].alg,
+                     kids[rows[j].key], odd_values[i]);
+            check_signed(header, GOOD, rows[j].alg, key[rows[j].key], TOKEN_OK);
+            check_signed(header, GOOD, rows[j].alg,
+                         key[rows[j].key == P256 ? STRANGER : STRANGER_RSA], TOKEN_SIGNATURE);
+        }
+        snprintf(payload, sizeof payload, "{\"uid\":%s," WHO "," MAY "," UNTIL "}", odd_values[i]);
+        check_payload(payload, TOKEN_OK);
+    }
+}
+
+static void an_odd_value_in_a_claim_that_is_read_is_refused(void **state)
+{
+    char payload[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd_values / sizeof odd_values[0]; i++) {
+        const char *odd = odd_values[i];
+        snprintf(payload, sizeof payload, "{\"iss\":%s,\"aud\":\"events\"," MAY "," UNTIL "}", odd);
+        check_payload(payload, TOKEN_ISSUER);
+        snprintf(payload, sizeof payload,
+                 "{\"iss\":\"https://issuer.example\",\"aud\":%s," MAY "," UNTIL "}", odd);
+        check_payload(payload, TOKEN_AUDIENCE);
+        snprintf(payload, sizeof payload,
+                 "{\"iss\":\"https://issuer.example\",\"aud\":\"events\",\"sub\":%s," MAY "," UNTIL
+                 "}",
+                 odd);
+        check_payload(payload, TOKEN_SUBJECT);
+        snprintf(payload, sizeof payload, "{" WHO "," MAY ",\"exp\":%s}", odd);
+        check_payload(payload, TOKEN_NO_EXPIRY);
+        snprintf(payload, sizeof payload, "{" WHO "," MAY "," UNTIL ",\"nbf\":%s}", odd);
+        check_payload(payload, TOKEN_MALFORMED);
+        snprintf(payload, sizeof payload, "{" WHO "," UNTIL ",\"scope\":%s}", odd);
+        check_payload(payload, TOKEN_SCOPE);
+    }
+}
+
+/* What is put in its place, or what stands before it, must not make it another text. */
+static void a_text_with_an_odd_escape_is_no_other_text(void **state)
+{
+    static const char *const odd[] = {"\\u0000", "\\ud800", "\\u0000x"};
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(text, sizeof text,
+                 "{\"iss\":\"https://issuer.example%s\",\"aud\":\"events\"," MAY "," UNTIL "}",
+                 odd[i]);
+        check_payload(text, TOKEN_ISSUER);
+        for (int array = 0; array < 2; array++) {
+            const char *open = array ? "[" : "", *close = array ? "]" : "";
+            snprintf(text, sizeof text,
+                     "{\"iss\":\"https://issuer.example\",\"aud\":%s\"events%s\"%s," MAY "," UNTIL
+                     "}",
+                     open, odd[i], close);
+            check_payload(text, TOKEN_AUDIENCE);
+            snprintf(text, sizeof text, "{" WHO "," UNTIL ",\"scope\":%s\"read:events%s\"%s}", open,
+                     odd[i], close);
+            check_payload(text, TOKEN_SCOPE);
+        }
+        snprintf(text, sizeof text,
+                 "{\"iss\":\"https://issuer.example\",\"aud\":\"events\",\"sub\":\"alice%s\"," MAY
+                 "," UNTIL "}",
+                 odd[i]);
+        check_payload(text, TOKEN_SUBJECT);
+        snprintf(text, sizeof text, "{" WHO "," MAY ",\"exp%s\":1800001060}", odd[i]);
+        check_payload(text, TOKEN_NO_EXPIRY);
+        snprintf(text, sizeof text, "{\"alg\":\"ES256\",\"kid\":\"p256%s\"}", odd[i]);
+        check_header(text, TOKEN_MALFORMED);
+        snprintf(text, sizeof text, "{\"alg\":\"ES256%s\",\"kid\":\"p256\"}", odd[i]);
+        check_header(text, TOKEN_MALFORMED);
+        snprintf(text, sizeof text, "{\"alg\":\"ES256\",\"kid\":\"p256\",\"typ\":\"JWT%s\"}",
+                 odd[i]);
+        check_header(text, TOKEN_TYPE);
+    }
 }
 
 static void deep_nesting_is_refused(void **state)
@@ -981,17 +1081,9 @@ static void an_expiry_out_of_range_is_none(void **state)
 
 static void an_expiry_that_json_cannot_say_is_malformed(void **state)
 {
-    static const char *const values[] = {"9223372036854775808",
-                                         "1e400",
-                                         "-1e400",
-                                         "NaN",
-                                         "Infinity",
-                                         "0x6b49d200",
-                                         "01800001060",
-                                         "1800001060.",
-                                         "+1800001060",
-                                         "1_800_001_060",
-                                         ""};
+    static const char *const values[] = {
+        "NaN",         "Infinity",    "0x6b49d200",    "01800001060",
+        "1800001060.", "+1800001060", "1_800_001_060", ""};
 
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
@@ -1042,14 +1134,25 @@ static void check_nbf(const char *nbf, enum token_error expected)
 static void a_token_is_not_good_before_its_time(void **state)
 {
     (void)state;
-    check_nbf("1800001000", TOKEN_OK);
     check_nbf("0", TOKEN_OK);
-    check_nbf("1800001000.001", TOKEN_NOT_YET);
-    check_nbf("1800001001", TOKEN_NOT_YET);
+    check_nbf("1800001010.001", TOKEN_NOT_YET);
     check_nbf("253402300799", TOKEN_NOT_YET);
-    policy.leeway_ms = 5000;
-    check_nbf("1800001005", TOKEN_OK);
-    check_nbf("1800001005.001", TOKEN_NOT_YET);
+}
+
+/* The clock of its issuer may be ahead. */
+static void for_nbf_the_leeway_is_ten_seconds_at_least(void **state)
+{
+    static const int64_t leeways_ms[] = {0, 5000, 10000, 15000};
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        policy.leeway_ms = leeways_ms[i];
+        check_nbf("1800001000", TOKEN_OK);
+        check_nbf("1800001001", TOKEN_OK);
+        check_nbf("1800001010", TOKEN_OK);
+        check_nbf("1800001010.001", i == 3 ? TOKEN_OK : TOKEN_NOT_YET);
+        check_nbf("1800001015.001", TOKEN_NOT_YET);
+    }
 }
 
 static void a_strange_nbf_is_malformed(void **state)
@@ -1543,6 +1646,9 @@ int main(void)
         T(duplicate_names_are_refused),
         T(what_follows_the_json_is_refused),
         T(what_is_no_json_text_is_refused),
+        T(an_odd_value_in_a_claim_that_is_not_read_does_not_matter),
+        T(an_odd_value_in_a_claim_that_is_read_is_refused),
+        T(a_text_with_an_odd_escape_is_no_other_text),
         T(deep_nesting_is_refused),
         T(blanks_in_the_json_do_not_matter),
         T(an_expiry_is_demanded),
@@ -1553,6 +1659,7 @@ int main(void)
         T(a_token_is_good_before_its_expiry_and_not_at_it),
         T(the_leeway_moves_the_expiry),
         T(a_token_is_not_good_before_its_time),
+        T(for_nbf_the_leeway_is_ten_seconds_at_least),
         T(a_strange_nbf_is_malformed),
         T(the_issuer_is_compared_as_it_stands),
         T(the_audience_is_a_string_or_one_of_an_array),
