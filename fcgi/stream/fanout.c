@@ -37,6 +37,7 @@ struct fanout {
     struct streams quiet;
     struct streams ended; /* to be freed at the end of the turn */
     struct task reap;
+    size_t following; /* streams that do */
 
     struct mark mark;  /* what the WAITING wait for */
     struct mark first; /* what makes it caught up */
@@ -63,6 +64,10 @@ static void set_state(struct stream *s, enum stream_state state)
     TAILQ_INSERT_TAIL(&f->in[state], s, link);
     f->count[state]++;
 }
+
+enum { STARTED_STATES = 3 };
+static const enum stream_state started[STARTED_STATES] = {STREAM_READY, STREAM_REPLAYING,
+                                                          STREAM_BLOCKED};
 
 static bool any_started(const struct fanout *f)
 {
@@ -115,6 +120,15 @@ static void reap(void *arg)
     }
 }
 
+/* NULL: it goes on from the backlog. */
+static void set_replay(struct stream *s, struct replay *replay)
+{
+    replay_free(s->replay);
+    s->replay = replay;
+    s->fanout->following -= s->follows;
+    s->follows = false;
+}
+
 /* Ends a stream.  The struct stays until the end of the turn. */
 static void end(struct stream *s)
 {
@@ -125,7 +139,7 @@ static void end(struct stream *s)
     watch_free(s->watch);
     timer_free(s->last_call);
     stream_close(s);
-    replay_free(s->replay);
+    set_replay(s, NULL);
     resume_free(s->resume);
     f->stats.ended[s->why]++;
     TAILQ_REMOVE(&f->quiet, s, quiet);
@@ -178,32 +192,28 @@ static bool sent(struct stream *s, enum stream_result result, int64_t now_ms)
     return true;
 }
 
-static void put_reset(struct stream *s, const struct progress *at, const char *reason)
+/* The reset that the stream needs, with the place where its replay begins. */
+static void put_reset(struct stream *s)
 {
     struct buf event = {0}, json = {0};
 
     s->fanout->stats.resets++;
     s->fanout->traffic.events++;
-    buf_printf(&json, "{\"reason\":\"%s\"}", reason);
+    buf_printf(&json, "{\"reason\":\"%s\"}", s->reset);
     buf_add_byte(&json, 0);
-    event_encode_notice(&event, s->fanout->config.event_id, at, "reset", (const char *)json.p);
+    event_encode_notice(&event, s->fanout->config.event_id, replay_progress(s->replay), "reset",
+                        (const char *)json.p);
     stream_put(s, buf_slice(&event));
     buf_fini(&event);
     buf_fini(&json);
+    s->reset = NULL;
 }
 
-/* NULL: it goes on from the backlog. */
-static void set_replay(struct stream *s, struct replay *replay)
-{
-    replay_free(s->replay);
-    s->replay = replay;
-    s->follows = false;
-}
-
+/* It is to be reset, and to get what a fresh stream would. */
 static void start_over(struct stream *s, const char *reason)
 {
     set_replay(s, replay_fresh(s->fanout->cache));
-    put_reset(s, replay_progress(s->replay), reason);
+    s->reset = reason;
     stream_move(s, backlog_end(s->fanout->backlog));
 }
 
@@ -215,10 +225,8 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
 
     if (replay_lost_deletes(s->replay, f->cache))
         start_over(s, resume_deletes_unknown);
-    /* A stream that was ahead of the cache gets what came from there, however long it was blocked
-     * meanwhile: the backlog would repeat what it has seen. */
-    if (s->state == STREAM_READY)
-        s->follows = true;
+    if (s->reset != NULL)
+        put_reset(s);
     if (s->follows)
         stream_move(s, backlog_end(f->backlog));
     if (s->pending.n > 0 && !sent(s, stream_send_pending(s), now_ms))
@@ -251,9 +259,6 @@ static void pump(struct stream *s, int64_t now_ms)
             set_state(s, STREAM_BLOCKED);
         return;
     }
-    if (s->reset != NULL)
-        put_reset(s, replay_progress(s->replay), s->reset);
-    s->reset = NULL;
     if (s->replay != NULL && !pump_replay(s, now_ms, &more))
         return;
     if (more) {
@@ -397,6 +402,8 @@ static void begin(struct stream *s)
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
     set_replay(s, resume_replay(s->resume, f->cache, &s->reset));
+    s->follows = replay_is_ahead(s->replay, f->cache);
+    f->following += s->follows;
     stream_move(s, backlog_end(f->backlog));
     resume_free(s->resume);
     s->resume = NULL;
@@ -426,6 +433,24 @@ static void judge_ahead(struct fanout *f, uint64_t answered)
         if (resume_decide(s->resume, f->cache, f->consumer, answered, now))
             begin(s);
     }
+}
+
+/* Streams that began ahead of a partition that nobody could be asked about: its log may end below
+ * their place. */
+static void judge_following(struct fanout *f)
+{
+    struct stream *s, *next;
+
+    for (size_t i = 0; f->following > 0 && i < STARTED_STATES; i++)
+        for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
+            next = TAILQ_NEXT(s, link);
+            if (!s->follows || !resume_is_refuted(replay_progress(s->replay), f->consumer))
+                continue;
+            start_over(s, resume_beyond_end);
+            if (s->state == STREAM_READY)
+                set_state(s, STREAM_REPLAYING);
+            loop_defer(f->loop, &f->replay);
+        }
 }
 
 static void look_if_caught_up(struct fanout *f, int32_t n, int64_t now)
@@ -463,10 +488,6 @@ static void start_waiting(struct fanout *f)
 
 /* -- from the consumer -- */
 
-enum { STARTED_STATES = 3 };
-static const enum stream_state started[STARTED_STATES] = {STREAM_READY, STREAM_REPLAYING,
-                                                          STREAM_BLOCKED};
-
 /* The stream goes on from the cache; its place in the backlog is to be set anew. */
 static void leave_backlog(struct stream *s)
 {
@@ -479,8 +500,6 @@ static void leave_backlog(struct stream *s)
         stream_settle(s);
         set_replay(s, replay_behind(number, &at));
         progress_fini(&at);
-    } else if (s->state == STREAM_READY) {
-        s->follows = true;
     }
     if (s->state == STREAM_READY)
         set_state(s, STREAM_REPLAYING);
@@ -593,8 +612,10 @@ static void on_survey(void *arg, uint64_t ticket)
 {
     struct fanout *f = arg;
 
-    if (consumer_ready(f->consumer))
-        judge_ahead(f, ticket);
+    if (!consumer_ready(f->consumer))
+        return;
+    judge_following(f);
+    judge_ahead(f, ticket);
 }
 
 static void on_settled(void *arg)

@@ -7,6 +7,7 @@
 enum { LEADERLESS_MS = 10000 };
 
 const char resume_deletes_unknown[] = "deletes since the event id are no longer known";
+const char resume_beyond_end[] = "the event id is beyond the end of the topic";
 
 struct resume {
     struct progress_id id;
@@ -64,7 +65,7 @@ static const char *refute(const struct resume *r, int32_t n, const struct consum
             return "the event id names a partition that the topic lacks";
         int64_t end = consumer_surveyed_end(consumer, r->id.at[i].partition);
         if (end >= 0 && r->id.at[i].next > end)
-            return "the event id is beyond the end of the topic";
+            return resume_beyond_end;
     }
     return NULL;
 }
@@ -78,6 +79,16 @@ bool resume_decide(struct resume *r, const struct cache *cache, const struct con
         return false;
     r->reset = refute(r, cache_progress(cache)->n, consumer);
     return r->reset != NULL || now_ms - r->since_ms > LEADERLESS_MS;
+}
+
+bool resume_is_refuted(const struct progress *at, const struct consumer *consumer)
+{
+    for (int32_t i = 0; i < at->n; i++) {
+        int64_t end = consumer_surveyed_end(consumer, i);
+        if (end >= 0 && at->next[i] > end)
+            return true;
+    }
+    return false;
 }
 
 /* Below the horizon the reader may have missed a delete. */

@@ -28,7 +28,11 @@ bool resume_decide(struct resume *resume, const struct cache *cache,
 struct replay *resume_replay(const struct resume *resume, const struct cache *cache,
                              const char **reason);
 
-/* Why a stream that fell behind is reset. */
-extern const char resume_deletes_unknown[];
+/* For a stream that began without an answer: the last survey has found the end of one of its
+ * partitions below its place, which leads to a reset. */
+bool resume_is_refuted(const struct progress *at, const struct consumer *consumer);
+
+/* Why a stream that fell behind is reset, or one that began without an answer. */
+extern const char resume_deletes_unknown[], resume_beyond_end[];
 
 #endif

@@ -55,7 +55,8 @@ struct stream {
     uint16_t request_id;
     uint8_t state; /* enum stream_state */
     bool held;     /* gets nothing new for now; BLOCKED, once it is started */
-    bool follows;  /* its replay, which was ahead of the cache, takes the place of the backlog */
+    bool follows;  /* it began ahead of the cache in some partition: only a replay can skip there
+                      what it has, so it gets live events from the cache, too */
     uint8_t why;   /* enum stream_end */
     struct fcgi_input input;
     struct resume *resume;   /* NULL: a fresh stream, or judged by now */

@@ -682,6 +682,63 @@ static void who_resumes_ahead_of_a_partition_without_a_leader_gets_nothing_twice
     leave(&c);
 }
 
+/* Partition 1 has no leader, and the client is one record ahead of us in it; it begins now. */
+static struct client begin_ahead_of_a_partition(void)
+{
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "b", "2");
+    settle();
+    consumer.p[1].leaderless = true;
+    consumer.p[1].surveyed_end = -1;
+    struct client c = open_client("AQQAAgIE"); /* 0@1 1@2 */
+    survey();
+    fake_loop_pass(10001);
+    topic.on_survey(topic.arg, consumer.asked);
+    return c;
+}
+
+static void what_comes_before_a_stream_ahead_is_first_sent_comes_once(void **state)
+{
+    (void)state;
+    struct client c = begin_ahead_of_a_partition();
+    produce(0, "c", "5"); /* in the turn in which it began */
+    settle();
+    produce_live(0, "d", "6");
+    check_text(&c, "id:AQQABAIE\ndata:5\n\n"
+                   "id:AQQABgIE\ndata:6\n\n");
+    leave(&c);
+}
+
+static void
+a_partition_that_returns_before_a_stream_ahead_is_first_sent_repeats_nothing(void **state)
+{
+    (void)state;
+    struct client c = begin_ahead_of_a_partition();
+    consumer.p[1].leaderless = false;
+    produce(1, "b", "3"); /* it has seen that */
+    settle();
+    produce_live(1, "b", "4");
+    check_data(&c, "4");
+    leave(&c);
+}
+
+static void a_stream_ahead_of_a_partition_that_returns_shorter_is_reset(void **state)
+{
+    (void)state;
+    struct client c = begin_ahead_of_a_partition();
+    settle();
+    produce_live(0, "c", "5");
+    check_data(&c, "5");
+    consumer.p[1].leaderless = false;
+    consumer.p[1].surveyed_end = 1;
+    survey();
+    check_data(&c, "reset:{\"reason\":\"the event id is beyond the end of the topic\"} 1 2 5");
+    produce_live(1, "b", "3");
+    check_data(&c, "3");
+    leave(&c);
+}
+
 static void who_resumes_with_an_early_id_is_told_of_the_gap(void **state)
 {
     (void)state;
@@ -1159,6 +1216,23 @@ static void one_that_is_slow_ahead_of_a_partition_gets_nothing_twice(void **stat
     assert_null(strstr((const char *)out.text.p, "data:3\n"));
     assert_non_null(strstr((const char *)out.text.p, "data:4\n"));
     output_fini(&out);
+    leave(&c);
+}
+
+static void one_that_is_held_is_reset_when_it_is_let_go(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    hold(&c);
+    topic.on_origin(topic.arg, 0, 5); /* deleted before we have read it */
+    consumer.p[0].next = 5;
+    produce_live(0, "b", "2");
+    check_text(&c, "");
+    let_go(&c);
+    check_data(&c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2");
     leave(&c);
 }
 
@@ -1735,6 +1809,9 @@ int main(void)
         T(partitions_that_an_id_omits_start_at_their_beginning),
         T(an_id_below_a_forgotten_delete_is_reset),
         T(who_resumes_ahead_of_a_partition_without_a_leader_gets_nothing_twice),
+        T(what_comes_before_a_stream_ahead_is_first_sent_comes_once),
+        T(a_partition_that_returns_before_a_stream_ahead_is_first_sent_repeats_nothing),
+        T(a_stream_ahead_of_a_partition_that_returns_shorter_is_reset),
         T(who_resumes_with_an_early_id_is_told_of_the_gap),
         T(every_open_stream_is_reset_when_the_topic_was_made_again),
         T(a_stream_that_still_waited_is_not_reset),
@@ -1761,6 +1838,7 @@ int main(void)
         T(deletes_may_be_forgotten_while_a_stream_is_held),
         T(one_that_is_held_ahead_of_a_partition_gets_nothing_twice),
         T(one_that_is_slow_ahead_of_a_partition_gets_nothing_twice),
+        T(one_that_is_held_is_reset_when_it_is_let_go),
         T(one_that_is_held_may_leave_or_be_ended),
         T(what_is_said_comes_after_the_event_that_is_under_way),
         T(one_that_is_finished_says_goodbye_and_ends),
