@@ -48,7 +48,7 @@ void report_collect(const struct report *r, struct metrics *m)
     v[METRIC_OPENED] = (int64_t)fanout.opened;
     for (int i = 0; i < STREAM_ENDS; i++)
         v[METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
-    for (int i = 0; i < REFUSALS; i++)
+    for (int i = 0; i < REFUSED_COUNTS; i++)
         v[METRIC_REFUSED_DRAINING + i] = (int64_t)refusals[i];
     for (int i = 0; i < RENEWALS; i++)
         v[METRIC_RENEWAL_ACCEPTED + i] = (int64_t)renewals[i];
@@ -73,7 +73,5 @@ void report_collect(const struct report *r, struct metrics *m)
 
 _Static_assert(METRIC_ENDED_DRAIN - METRIC_ENDED_CLIENT == STREAM_END_DRAIN - STREAM_END_CLIENT,
                "in the order of enum stream_end");
-_Static_assert(METRIC_REFUSED_OTHER - METRIC_REFUSED_DRAINING == REFUSAL_OTHER - REFUSAL_DRAINING,
-               "in the order of enum refusal");
 _Static_assert(METRIC_RENEWAL_BUSY - METRIC_RENEWAL_ACCEPTED == RENEWAL_BUSY - RENEWAL_ACCEPTED,
                "in the order of enum renewal_outcome");

@@ -1,8 +1,6 @@
 #include "base/log.h"
 
 #include <jansson.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +20,11 @@ static bool to_journal;
 void log_set_level(enum log_level level)
 {
     threshold = level;
+}
+
+bool log_is_on(enum log_level level)
+{
+    return level <= threshold;
 }
 
 void log_set_format(enum log_format format)
@@ -94,13 +97,13 @@ static size_t put_json(char *to, size_t size, enum log_level level, char *messag
 
 /* One write() per line, so that the lines of a pool's responders do not mix; and no memory of ours,
  * for that may be what has run out. */
-static void write_line(enum log_level level, const char *format, va_list args)
+void log_at_v(enum log_level level, const char *format, va_list args)
 {
     enum { MESSAGE = 960, LONGEST_ESCAPE = 6 /* \u0001 */, NAMES = 128 };
     char message[MESSAGE], line[MESSAGE * LONGEST_ESCAPE + NAMES];
     size_t at = 0, n = 0;
 
-    if (level > threshold || vsnprintf(message, sizeof message, format, args) < 0)
+    if (!log_is_on(level) || vsnprintf(message, sizeof message, format, args) < 0)
         return;
     if (to_journal)
         at = (size_t)snprintf(line, sizeof line, "<%c>", levels[level].priority);
@@ -113,12 +116,21 @@ static void write_line(enum log_level level, const char *format, va_list args)
     (void)ignored; /* nowhere left to say it */
 }
 
+void log_at(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    log_at_v(level, format, args);
+    va_end(args);
+}
+
 #define DEFINE_LOG(name, level)                                                                    \
     void name(const char *format, ...)                                                             \
     {                                                                                              \
         va_list args;                                                                              \
         va_start(args, format);                                                                    \
-        write_line(level, format, args);                                                           \
+        log_at_v(level, format, args);                                                             \
         va_end(args);                                                                              \
     }
 DEFINE_LOG(log_error, LOG_ERROR)

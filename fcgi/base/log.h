@@ -5,12 +5,16 @@
 #ifndef SKF_BASE_LOG_H
 #define SKF_BASE_LOG_H
 
+#include <stdarg.h>
+#include <stdbool.h>
+
 #include "base/slice.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Lines above `level` are dropped.  The default is LOG_INFO. */
 void log_set_level(enum log_level level);
+bool log_is_on(enum log_level level);
 
 /* Text names the program, its process and the level; JSON has an object with time, level, pid and
  * message on each line. */
@@ -24,6 +28,9 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_at(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_at_v(enum log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 /* At most 40 characters of s, others than printable ASCII as \xHH, in `out`, which is returned. */
 struct log_quoted {

@@ -39,12 +39,19 @@ static const char *phrase(int status)
 
 static char *problem(const struct answer *a)
 {
-    json_t *j = json_pack("{s:s, s:i, s:s}", "title", phrase(a->status), "status", a->status,
-                          "detail", a->detail);
+    json_t *j = json_pack("{s:s, s:i, s:s, s:s}", "title", phrase(a->status), "status", a->status,
+                          "reason", a->reason, "detail", a->detail);
     char *text = json_dumps(j, JSON_COMPACT);
 
     json_decref(j);
     return text;
+}
+
+struct answer answer_refusing(enum refusal why)
+{
+    const struct refusal_row *row = refusal_row(why);
+
+    return (struct answer){.status = row->status, .reason = row->code, .detail = row->detail};
 }
 
 void answer_add_text(struct buf *out, const struct answer *a, bool with_body)
@@ -52,7 +59,7 @@ void answer_add_text(struct buf *out, const struct answer *a, bool with_body)
     buf_printf(out, "Status: %d %s\r\n", a->status, phrase(a->status));
     buf_add_str(out, "Cache-Control: no-store\r\n");
     buf_add_slice(out, buf_slice(&a->headers));
-    if (a->detail != NULL) {
+    if (a->reason != NULL) {
         char *body = problem(a);
         buf_printf(out, "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n%s",
                    strlen(body), with_body ? body : "");

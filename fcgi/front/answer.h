@@ -3,13 +3,17 @@
 #define SKF_FRONT_ANSWER_H
 
 #include "base/buf.h"
+#include "front/refusal.h"
 
 /* A short answer in the making.  Lines of `headers` end with CRLF. */
 struct answer {
     int status;
-    const char *detail; /* of a refusal: one of a fixed list, never from the request */
+    const char *reason; /* of a refusal, as are the details: a code; NULL: none */
+    const char *detail; /* one of a fixed list, never from the request */
     struct buf headers;
 };
+
+struct answer answer_refusing(enum refusal why);
 
 /* Appends the head (RFC 3875, section 6) and, for a refusal, a small problem document (RFC 9457),
  * whose bytes a HEAD request does not get. */

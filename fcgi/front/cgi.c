@@ -251,7 +251,7 @@ void cgi_free(struct cgi *cgi)
 
 void cgi_fail(void)
 {
-    struct answer answer = {.status = 500, .detail = "the program is not set up"};
+    struct answer answer = answer_refusing(REFUSAL_NOT_SET_UP);
     struct buf out = {0};
 
     answer_add_text(&out, &answer, true);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "front/answer.h"
 #include "front/cors.h"
@@ -111,11 +111,11 @@ static void finish(struct exchange *x, struct answer *answer)
     buf_fini(&answer->headers);
 }
 
-static void refuse(struct exchange *x, int status, const char *detail, const char *header)
+static void refuse(struct exchange *x, enum refusal why, const char *header)
 {
-    struct answer answer = {.status = status, .detail = detail};
+    struct answer answer = answer_refusing(why);
 
-    refusals_add(&x->h->refusals, status, detail, loop_now_ms());
+    refusals_add(&x->h->refusals, why, NULL);
     if (header != NULL)
         buf_add_str(&answer.headers, header);
     finish(x, &answer);
@@ -128,7 +128,7 @@ static void turn_away(struct exchange *x, enum refusal why)
 
     refusals_add_come_back(&x->h->refusals, why, loop_now_ms());
     cors_add_headers(&headers, x->h->cors, &x->origin);
-    standby_add_come_back(&text, x->wants_stream, buf_slice(&headers));
+    standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers));
     finish_with(x, buf_slice(&text));
     buf_fini(&headers);
     buf_fini(&text);
@@ -141,33 +141,30 @@ static const char *allowed_methods(const struct handler *h)
 
 static void refuse_method(struct exchange *x)
 {
-    refuse(x, 405, "the method is not allowed here", allowed_methods(x->h));
+    refuse(x, REFUSAL_METHOD, allowed_methods(x->h));
 }
 
 static void refuse_token(struct exchange *x, enum token_error error)
 {
-    const char *text = token_error_text(error);
-    struct answer answer = {.status = 401, .detail = text};
-    const char *code = "invalid_token";
+    enum refusal why = error == TOKEN_SCOPE ? REFUSAL_SCOPE_MISSING : REFUSAL_TOKEN_INVALID;
+    struct answer answer = answer_refusing(why);
 
     if (error == TOKEN_BUSY) {
-        turn_away(x, REFUSAL_BUSY);
+        turn_away(x, REFUSAL_TOKENS_WAIT);
         return;
     }
-    if (error == TOKEN_SCOPE) {
-        answer.status = 403;
-        code = "insufficient_scope";
-    }
-    refusals_add(&x->h->refusals, answer.status, text, loop_now_ms());
+    answer.detail = token_error_text(error);
+    refusals_add(&x->h->refusals, why, answer.detail);
     buf_printf(&answer.headers,
-               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n", code, text);
+               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n",
+               error == TOKEN_SCOPE ? "insufficient_scope" : "invalid_token", answer.detail);
     finish(x, &answer);
 }
 
 /* A request without a token is told no more than the scheme (RFC 6750, 3.1). */
 static void refuse_without_token(struct exchange *x)
 {
-    refuse(x, 401, "a token is needed", "WWW-Authenticate: Bearer\r\n");
+    refuse(x, REFUSAL_TOKEN_MISSING, "WWW-Authenticate: Bearer\r\n");
 }
 
 /* REQUEST_URI up to its first `?`, undecoded; what the front made of it must not differ. */
@@ -355,7 +352,7 @@ static bool read_credentials(struct exchange *x, const struct request *r)
         credential_from_query(slice_str(request_get(r, PARAM_QUERY)), &x->selector);
 
     if (header == CREDENTIAL_BAD || url == CREDENTIAL_BAD) {
-        refuse(x, 400, "the request carries its token badly", NULL);
+        refuse(x, REFUSAL_TOKEN_PLACE, NULL);
         return false;
     }
     buf_add_slice(&x->token, token);
@@ -409,13 +406,13 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
     } else if (renewal.selector &&
                !token_names(buf_slice(&x->selector), gate->issuer, verdict->sub)) {
         outcomes[RENEWAL_FORBIDDEN]++;
-        refuse(x, 403, "the token in the URL is of another issuer or subject", NULL);
+        refuse(x, REFUSAL_SUBJECT_DIFFERS, NULL);
     } else if (!sessions_allow_renewal(gate->sessions, verdict->sub)) {
         outcomes[RENEWAL_LIMITED]++;
-        refuse(x, 429, "too many renewals of one subject", "Retry-After: 1\r\n");
+        refuse(x, REFUSAL_RENEWALS_RATE, "Retry-After: 1\r\n");
     } else if (gate->peers != NULL && peers_tell(gate->peers, &renewal) < 0) {
         outcomes[RENEWAL_PEER]++;
-        refuse(x, 503, "another responder cannot be told now", "Retry-After: 1\r\n");
+        refuse(x, REFUSAL_PEER_AWAY, "Retry-After: 1\r\n");
     } else {
         struct answer answer = {.status = 204};
         outcomes[RENEWAL_ACCEPTED]++;
@@ -429,7 +426,7 @@ static void post(struct exchange *x, const struct request *r)
     struct handler *h = x->h;
 
     if (!request_is_renewal(r)) {
-        refuse(x, 415, "the content type of a POST is not application/x-challenge-response", NULL);
+        refuse(x, REFUSAL_TYPE, NULL);
         return;
     }
     if (h->gate.guard == NULL) {
@@ -437,8 +434,7 @@ static void post(struct exchange *x, const struct request *r)
         return;
     }
     if (h->gate.no_renewals) {
-        refuse(x, 405, "a CGI program without a peer directory renews nothing",
-               "Allow: GET, HEAD, OPTIONS\r\n");
+        refuse(x, REFUSAL_RENEWALS_NONE, "Allow: GET, HEAD, OPTIONS\r\n");
         return;
     }
     if (!read_credentials(x, r)) {
@@ -468,8 +464,9 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
 
     p->h->renewing--;
     if (verdict->error) {
-        log_warn("guard: a peer passed on a token that is not good here: %s",
-                 token_error_text(verdict->error));
+        log_limited(p->h->refusals.lines, LOG_WARN,
+                    "guard: a peer passed on a token that is not good here: %s",
+                    token_error_text(verdict->error));
     } else {
         sessions_allow_renewal(sessions, verdict->sub); /* counts in the whole pool */
         sessions_renew(sessions, p->has_selector ? &p->selector : NULL, verdict);
@@ -532,7 +529,7 @@ static void tell_status(struct exchange *x, const struct request *r, const char 
     struct buf text = {0};
 
     if (!x->head && strcmp(method, "GET") != 0) {
-        refuse(x, 405, "the method is not allowed here", "Allow: GET, HEAD\r\n");
+        refuse(x, REFUSAL_METHOD, "Allow: GET, HEAD\r\n");
         return;
     }
     if (path.p != NULL)
@@ -557,15 +554,15 @@ static void dispatch(struct exchange *x, const struct request *r)
     if (x->h->fanout == NULL)
         stand_by(x, r);
     else if (r->repeated)
-        refuse(x, 400, "a parameter was sent twice", NULL);
+        refuse(x, REFUSAL_PARAM_TWICE, NULL);
     else if (is_admin(x->h, r))
         tell_status(x, r, method);
     else if (guard_is_missing(x->h, r))
-        refuse(x, 500, "the front demands a guard, but this responder has no keys", NULL);
+        refuse(x, REFUSAL_UNGUARDED, NULL);
     else if (!path_is_ours(x->h, r))
-        refuse(x, 404, "there is nothing at this path", NULL);
+        refuse(x, REFUSAL_ROUTE_UNKNOWN, NULL);
     else if (!cors_allowed(x->h->cors, &x->origin))
-        refuse(x, 403, "the origin is not allowed", NULL);
+        refuse(x, REFUSAL_ORIGIN, NULL);
     else if (x->head || strcmp(method, "GET") == 0)
         get_stream(x, r);
     else if (strcmp(method, "POST") == 0)
@@ -600,15 +597,14 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
 {
     struct handler *h = arg;
     struct cors_request unknown = {0};
-    struct answer answer = {0};
+    enum refusal why = state == FCGI_LARGE_STDIN ? REFUSAL_LARGE_BODY : REFUSAL_LARGE_HEAD;
+    struct answer answer = answer_refusing(why);
 
     if (state == FCGI_BAD_ROLE) {
         fcgi_end_add(out, id, FCGI_STATUS_UNKNOWN_ROLE);
         return;
     }
-    answer.status = state == FCGI_LARGE_STDIN ? 413 : 431;
-    answer.detail = state == FCGI_LARGE_STDIN ? "the body is too large" : "the head is too large";
-    refusals_add(&h->refusals, answer.status, answer.detail, loop_now_ms());
+    refusals_add(&h->refusals, why, NULL);
     cors_add_headers(&answer.headers, h->cors, &unknown);
     answer_add(out, id, &answer, true);
     buf_fini(&answer.headers);
@@ -624,6 +620,7 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
     h->config = *config;
     h->fanout = fanout;
     h->replies = replies_new(loop);
+    refusals_init(&h->refusals, loop);
     h->cors = cors_new(config->cors);
     h->addresses = limits_new(&config->address);
     h->subjects = limits_new(&config->subject);
@@ -640,6 +637,7 @@ void handler_free(struct handler *h)
     if (h == NULL)
         return;
     replies_free(h->replies);
+    refusals_fini(&h->refusals);
     cors_free(h->cors);
     limits_free(h->addresses);
     limits_free(h->subjects);

@@ -6,6 +6,11 @@
 
 #include "base/buf.h"
 #include "front/health.h"
+#include "front/refusal.h"
+
+#define METRIC_REFUSED_ROW(X, name, label)                                                         \
+    X(REFUSED_##name, "requests_refused_total", "reason=\"" label "\"",                            \
+      "Requests that were refused or told to come back.")
 
 /* enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
  * with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family
@@ -17,17 +22,7 @@
     X(ENDED_TOKEN, "streams_ended_total", "reason=\"token\"", "")                                  \
     X(ENDED_AGE, "streams_ended_total", "reason=\"age\"", "")                                      \
     X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
-    X(REFUSED_DRAINING, "requests_refused_total", "reason=\"draining\"",                           \
-      "Requests that were refused or told to come back.")                                          \
-    X(REFUSED_FULL, "requests_refused_total", "reason=\"full\"", "")                               \
-    X(REFUSED_ADDRESS_STREAMS, "requests_refused_total", "reason=\"address_streams\"", "")         \
-    X(REFUSED_ADDRESS_OPENS, "requests_refused_total", "reason=\"address_opens\"", "")             \
-    X(REFUSED_SUBJECT_STREAMS, "requests_refused_total", "reason=\"subject_streams\"", "")         \
-    X(REFUSED_SUBJECT_OPENS, "requests_refused_total", "reason=\"subject_opens\"", "")             \
-    X(REFUSED_BUSY, "requests_refused_total", "reason=\"busy\"", "")                               \
-    X(REFUSED_TOKEN, "requests_refused_total", "reason=\"token\"", "")                             \
-    X(REFUSED_FORBIDDEN, "requests_refused_total", "reason=\"forbidden\"", "")                     \
-    X(REFUSED_OTHER, "requests_refused_total", "reason=\"other\"", "")                             \
+    REFUSED_TABLE(METRIC_REFUSED_ROW, X)                                                           \
     X(RENEWAL_ACCEPTED, "renewals_total", "outcome=\"accepted\"",                                  \
       "Answers to challenges that came to this responder.")                                        \
     X(RENEWAL_TOKEN, "renewals_total", "outcome=\"token\"", "")                                    \

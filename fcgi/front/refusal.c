@@ -1,55 +1,44 @@
 #include "front/refusal.h"
 
-#include <inttypes.h>
-#include <stdbool.h>
+#include "base/log_limit.h"
 
-#include "base/log.h"
+#define REFUSAL_ROW(name, status, code, counted, detail) {status, code, detail, REFUSED_##counted},
+static const struct refusal_row rows[REFUSALS] = {REFUSAL_TABLE(REFUSAL_ROW)};
 
-enum { WARN_MS = 60000, LINES_PER_SECOND = 20 };
+#define REFUSED_LABEL(X, name, label) label,
+static const char *const labels[REFUSED_COUNTS] = {REFUSED_TABLE(REFUSED_LABEL, )};
 
-static bool may_log(struct refusals *r, int64_t now_ms)
+const struct refusal_row *refusal_row(enum refusal why)
 {
-    if (now_ms / 1000 != r->second) {
-        if (r->unlogged > 0)
-            log_info("front: %" PRIu64 " more requests were refused", r->unlogged);
-        r->second = now_ms / 1000;
-        r->lines = 0;
-        r->unlogged = 0;
-    }
-    if (r->lines++ < LINES_PER_SECOND)
-        return true;
-    r->unlogged++;
-    return false;
+    return &rows[why];
 }
 
-void refusals_add(struct refusals *r, int status, const char *detail, int64_t now_ms)
+void refusals_init(struct refusals *r, struct loop *loop)
 {
-    r->count[status == 401 ? REFUSAL_TOKEN : status == 403 ? REFUSAL_FORBIDDEN : REFUSAL_OTHER]++;
-    if (may_log(r, now_ms))
-        log_info("front: %d %s", status, detail);
+    *r = (struct refusals){.lines = log_limit_new(loop, "front", "requests were refused")};
+}
+
+void refusals_fini(struct refusals *r)
+{
+    log_limit_free(r->lines);
+}
+
+void refusals_add(struct refusals *r, enum refusal why, const char *detail)
+{
+    const struct refusal_row *row = &rows[why];
+
+    r->count[row->counted]++;
+    log_limited(r->lines, LOG_INFO, "front: %d %s: %s", row->status, row->code,
+                detail != NULL ? detail : row->detail);
 }
 
 void refusals_add_come_back(struct refusals *r, enum refusal why, int64_t now_ms)
 {
-    static const char *const texts[REFUSALS] = {
-        [REFUSAL_DRAINING] = "this responder stops",
-        [REFUSAL_FULL] = "all streams are taken (--max-streams)",
-        [REFUSAL_ADDRESS_STREAMS] = "too many streams of an address (--max-streams-per-address)",
-        [REFUSAL_ADDRESS_OPENS] = "too many openings of an address (--max-opens-per-minute)",
-        [REFUSAL_SUBJECT_STREAMS] = "too many streams of a subject (--max-streams-per-subject)",
-        [REFUSAL_SUBJECT_OPENS] = "too many openings of a subject (--max-opens-per-minute)",
-        [REFUSAL_BUSY] = "too many tokens wait to be verified",
-    };
-    /* As the metrics have it. */
-    static const char *const names[REFUSALS] = {
-        "draining",      "full", "address_streams", "address_opens", "subject_streams",
-        "subject_opens", "busy"};
+    const struct refusal_row *row = &rows[why];
 
-    r->count[why]++;
-    if (r->told_ms[why] == 0 || now_ms - r->told_ms[why] >= WARN_MS) {
-        r->told_ms[why] = now_ms;
-        log_warn("front: clients are told to come back later: %s", texts[why]);
-    } else if (may_log(r, now_ms)) {
-        log_info("front: told to come back later: %s", names[why]);
-    }
+    r->count[row->counted]++;
+    if (log_once_a_minute(&r->told_ms[row->counted], now_ms))
+        log_warn("front: clients are told to come back later: %s", row->detail);
+    else
+        log_limited(r->lines, LOG_INFO, "front: told to come back later: %s", labels[row->counted]);
 }

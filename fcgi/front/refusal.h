@@ -1,40 +1,89 @@
-/* refusal - requests that got no stream: each is counted, and has a line in the log.
+/* refusal - requests that got no stream: what each is told, counted, and logged.
  *
- * A flood of bad requests must not become a flood of lines: beyond so many in a second only their
- * number is logged. */
+ * One table: a row here is an answer's status, its `reason` and `detail` (front/answer.h), and what
+ * the log says.  Nothing in it comes from a request. */
 #ifndef SKF_FRONT_REFUSAL_H
 #define SKF_FRONT_REFUSAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/* Why a request got no stream: the first ones are told to come back (front/standby.h). */
-enum refusal {
-    REFUSAL_DRAINING,        /* the process stops */
-    REFUSAL_FULL,            /* all streams are taken */
-    REFUSAL_ADDRESS_STREAMS, /* too many streams of one address */
-    REFUSAL_ADDRESS_OPENS,   /* too many openings of one address */
-    REFUSAL_SUBJECT_STREAMS, /* likewise of one subject */
-    REFUSAL_SUBJECT_OPENS,
-    REFUSAL_BUSY,      /* too many tokens wait to be verified */
-    REFUSAL_TOKEN,     /* 401 */
-    REFUSAL_FORBIDDEN, /* 403 */
-    REFUSAL_OTHER,     /* any other status */
-    REFUSALS,
-};
+struct loop;
 
-/* `{0}`: none yet. */
+/* By what they are counted: M(X, enumerator, label of the metric), for each. */
+#define REFUSED_TABLE(M, X)                                                                        \
+    M(X, DRAINING, "draining")                                                                     \
+    M(X, FULL, "full")                                                                             \
+    M(X, ADDRESS_STREAMS, "address_streams")                                                       \
+    M(X, ADDRESS_OPENS, "address_opens")                                                           \
+    M(X, SUBJECT_STREAMS, "subject_streams")                                                       \
+    M(X, SUBJECT_OPENS, "subject_opens")                                                           \
+    M(X, BUSY, "busy")                                                                             \
+    M(X, TOKEN, "token")                                                                           \
+    M(X, FORBIDDEN, "forbidden")                                                                   \
+    M(X, OTHER, "other")
+#define REFUSED_ENUMERATOR(X, name, label) REFUSED_##name,
+enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
+
+/* enumerator, status, code, counted as, detail.  Codes are a promise: clients compare them. */
+#define REFUSAL_TABLE(X)                                                                           \
+    X(DRAINING, 503, "busy", DRAINING, "this responder stops")                                     \
+    X(FULL, 503, "busy", FULL, "all streams are taken (--max-streams)")                            \
+    X(ADDRESS_STREAMS, 503, "rate", ADDRESS_STREAMS,                                               \
+      "too many streams of an address (--max-streams-per-address)")                                \
+    X(ADDRESS_OPENS, 503, "rate", ADDRESS_OPENS,                                                   \
+      "too many openings of an address (--max-opens-per-minute)")                                  \
+    X(SUBJECT_STREAMS, 503, "rate", SUBJECT_STREAMS,                                               \
+      "too many streams of a subject (--max-streams-per-subject)")                                 \
+    X(SUBJECT_OPENS, 503, "rate", SUBJECT_OPENS,                                                   \
+      "too many openings of a subject (--max-opens-per-minute)")                                   \
+    X(TOKENS_WAIT, 503, "busy", BUSY, "too many tokens wait to be verified")                       \
+    X(TOKEN_MISSING, 401, "token_missing", TOKEN, "a token is needed")                             \
+    X(TOKEN_INVALID, 401, "token_invalid", TOKEN, "the token is not valid")                        \
+    X(TOKEN_PLACE, 400, "token_invalid", OTHER,                                                    \
+      "the token is empty, given twice, or has a blank or comma in it")                            \
+    X(SCOPE_MISSING, 403, "scope_missing", FORBIDDEN, "the token lacks a scope")                   \
+    X(SUBJECT_DIFFERS, 403, "subject_differs", FORBIDDEN,                                          \
+      "the token in the URL is of another issuer or subject")                                      \
+    X(ORIGIN, 403, "origin", FORBIDDEN, "the origin is not allowed")                               \
+    X(ROUTE_UNKNOWN, 404, "route_unknown", OTHER, "there is nothing at this path")                 \
+    X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
+    X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
+      "a CGI program without a peer directory renews nothing")                                     \
+    X(TYPE, 415, "type", OTHER,                                                                    \
+      "the content type of a POST is not application/x-challenge-response")                        \
+    X(LARGE_HEAD, 431, "too_large", OTHER, "the head is too large")                                \
+    X(LARGE_BODY, 413, "too_large", OTHER, "the body is too large")                                \
+    X(RENEWALS_RATE, 429, "rate", OTHER, "too many renewals of one subject")                       \
+    X(PEER_AWAY, 503, "busy", OTHER, "another responder cannot be told now")                       \
+    X(POOL_AWAY, 503, "busy", OTHER, "no stream is available now")                                 \
+    X(REQUEST_INVALID, 400, "request_invalid", OTHER, "the request is malformed")                  \
+    X(PARAM_TWICE, 400, "request_invalid", OTHER, "a parameter was sent twice")                    \
+    X(NOT_SET_UP, 500, "misconfigured", OTHER, "the program is not set up")                        \
+    X(UNGUARDED, 500, "misconfigured", OTHER,                                                      \
+      "the front demands a guard, but this responder has no keys")
+#define REFUSAL_ENUMERATOR(name, status, code, counted, detail) REFUSAL_##name,
+enum refusal { REFUSAL_TABLE(REFUSAL_ENUMERATOR) REFUSALS };
+
+struct refusal_row {
+    int status;
+    const char *code, *detail;
+    enum refused counted;
+};
+const struct refusal_row *refusal_row(enum refusal why);
+
 struct refusals {
-    uint64_t count[REFUSALS];
-    int64_t told_ms[REFUSALS]; /* when it was a warning last; 0: never */
-    int64_t second;            /* whose lines are counted */
-    unsigned lines;
-    uint64_t unlogged;
+    uint64_t count[REFUSED_COUNTS];
+    int64_t told_ms[REFUSED_COUNTS]; /* when it was a warning last; 0: never */
+    struct log_limit *lines;
 };
 
-/* A request was refused with that status; `detail` is from a fixed list, never from the request. */
-void refusals_add(struct refusals *r, int status, const char *detail, int64_t now_ms);
+void refusals_init(struct refusals *r, struct loop *loop);
+void refusals_fini(struct refusals *r);
 
-/* One was told to come back: a warning, once a minute for each reason. */
+/* A request was refused; `detail` says more than the table's, NULL: nothing more. */
+void refusals_add(struct refusals *r, enum refusal why, const char *detail);
+/* One was told to come back (front/standby.h): a warning, once a minute for each count. */
 void refusals_add_come_back(struct refusals *r, enum refusal why, int64_t now_ms);
 
 #endif

@@ -12,9 +12,10 @@ bool standby_wants_stream(const struct request *r)
     return accept != NULL && strcasestr(accept, "text/event-stream") != NULL;
 }
 
-void standby_add_come_back(struct buf *out, bool wants_stream, struct slice headers)
+void standby_add_come_back(struct buf *out, bool wants_stream, enum refusal why,
+                           struct slice headers)
 {
-    struct answer answer = {.status = 503, .detail = "no stream is to be had now"};
+    struct answer answer = answer_refusing(why);
 
     if (wants_stream) {
         answer_add_stream_head(out, headers);
@@ -41,19 +42,17 @@ static bool pool_is_away(const struct request *r)
 
 /* What the front has refused for the request's own sake stays refused; asked directly there is
  * nothing here. */
-static struct answer refusal(const struct request *r)
+static enum refusal refusal(const struct request *r)
 {
-    if (status_is(r, "400"))
-        return (struct answer){.status = 400, .detail = "the request is malformed"};
-    if (status_is(r, "413"))
-        return (struct answer){.status = 413, .detail = "the body is too large"};
-    return (struct answer){.status = 404, .detail = "there is nothing at this path"};
+    return status_is(r, "400")   ? REFUSAL_REQUEST_INVALID
+           : status_is(r, "413") ? REFUSAL_LARGE_BODY
+                                 : REFUSAL_ROUTE_UNKNOWN;
 }
 
 void standby_answer(struct buf *out, const struct request *r, const struct cors *cors)
 {
     struct cors_request origin = request_origin(r);
-    struct answer answer = refusal(r);
+    struct answer answer = answer_refusing(refusal(r));
 
     cors_add_headers(&answer.headers, cors, &origin);
     if (!pool_is_away(r)) {
@@ -64,7 +63,7 @@ void standby_answer(struct buf *out, const struct request *r, const struct cors 
         answer_add_text(out, &answer, false);
     } else {
         bool wants_stream = standby_wants_stream(r) && !request_is_renewal(r);
-        standby_add_come_back(out, wants_stream, buf_slice(&answer.headers));
+        standby_add_come_back(out, wants_stream, REFUSAL_POOL_AWAY, buf_slice(&answer.headers));
     }
     buf_fini(&answer.headers);
 }

@@ -8,14 +8,16 @@
 #define SKF_FRONT_STANDBY_H
 
 #include "front/cors.h"
+#include "front/refusal.h"
 #include "front/request.h"
 
 /* Does the request want an event stream, as EventSource says it (Accept)? */
 bool standby_wants_stream(const struct request *r);
 
 /* Appends the whole response (RFC 3875, section 6) for one that is to come back: 200, `retry:` of
- * 10 to 30 s and no more if it wants a stream, else 503 with Retry-After. */
-void standby_add_come_back(struct buf *out, bool wants_stream, struct slice headers);
+ * 10 to 30 s and no more if it wants a stream, else the refusal with Retry-After. */
+void standby_add_come_back(struct buf *out, bool wants_stream, enum refusal why,
+                           struct slice headers);
 
 /* Appends the whole response of a standby responder, which serves as the front's error handler.
  * That shows it every method as GET and with an empty query, but leaves the headers, and tells by

@@ -136,8 +136,7 @@ void status_answer(struct status *s, struct slice path, bool with_body, struct b
         metrics_add_text(&body, s->all, read_all(s));
         type = "text/plain; version=0.0.4";
     } else {
-        answer.status = 404;
-        answer.detail = "there is nothing at this path";
+        answer = answer_refusing(REFUSAL_ROUTE_UNKNOWN);
         answer_add_text(out, &answer, with_body);
         return;
     }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 #include "base/rundir.h"
 
@@ -55,6 +55,7 @@ struct peers {
     TAILQ_HEAD(, peer) all;
     size_t count;
     bool unreached; /* a living peer could not be connected to */
+    int64_t refused_told_ms;
 };
 
 /* -- one peer -- */
@@ -158,8 +159,12 @@ static bool same_user(int fd)
 /* False, and the descriptor closed, if it is refused. */
 static bool add(struct peers *peers, int fd, const char *name)
 {
-    if (peers->count >= PEERS_MAX || !same_user(fd)) {
-        log_warn("guard: a peer was refused");
+    bool full = peers->count >= PEERS_MAX;
+
+    if (full || !same_user(fd)) {
+        if (log_once_a_minute(&peers->refused_told_ms, loop_now_ms()))
+            log_warn("guard: a peer was refused: %s",
+                     full ? "there are too many" : "it is another user's");
         close(fd);
         return false;
     }

@@ -19,12 +19,16 @@ def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path)
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     responder = start(topic, *keys.options("--max-streams", "1"))
     refused = [
-        ("/nothing", "front: 404 there is nothing at this path"),
-        ("/events", "front: 401 a token is needed"),
-        (in_url("a.b.c"), "front: 401 the token is malformed"),
-        (in_url(ec_key().mint()), "front: 401 the token is of an unknown key"),
-        (in_url(rsa_key().mint(scope="other")), "front: 403 the token lacks a scope"),
-        (in_url("x,y"), "front: 400 the request carries its token badly"),
+        ("/nothing", "front: 404 route_unknown: there is nothing at this path"),
+        ("/events", "front: 401 token_missing: a token is needed"),
+        (in_url("a.b.c"), "front: 401 token_invalid: the token is malformed"),
+        (in_url(ec_key().mint()), "front: 401 token_invalid: the token is of an unknown key"),
+        (in_url(rsa_key().mint(scope="other")), "front: 403 scope_missing: the token lacks a scope"),
+        (
+            in_url("x,y"),
+            "front: 400 token_invalid: "
+            "the token is empty, given twice, or has a blank or comma in it",
+        ),
     ]
     for target, _ in refused:
         responder.send(target=target).wait_end()
@@ -40,6 +44,21 @@ def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path)
     ]
 
 
+def test_a_flood_of_refusals_is_twenty_lines_and_their_number_comes_by_itself(topic, start):
+    responder = start(topic)
+    for _ in range(100):
+        responder.send(target="/nothing").wait_end()
+    wait_until(lambda: "more requests were refused" in responder.text())
+    wait_until(lambda: logged_refusals(responder.text()) == 100)
+    assert len(re.findall(r"front: 404 ", responder.text())) < 100
+
+
+def logged_refusals(text: str) -> int:
+    """Those with a line of their own and those that were only counted."""
+    counted = re.findall(r"front: (\d+) more requests were refused$", text, re.M)
+    return len(re.findall(r"front: 404 ", text)) + sum(map(int, counted))
+
+
 def test_a_log_of_json_has_an_object_on_each_line(topic, start):
     responder = start(topic, "--log-format", "json")
     responder.send(target="/nothing").wait_end()
@@ -51,7 +70,7 @@ def test_a_log_of_json_has_an_object_on_each_line(topic, start):
         when = datetime.strptime(line["time"], "%Y-%m-%dT%H:%M:%S.%f%z")
         assert abs(datetime.now(timezone.utc) - when).total_seconds() < 600
     messages = [(line["level"], line["message"]) for line in lines]
-    assert ("info", "front: 404 there is nothing at this path") in messages
+    assert ("info", "front: 404 route_unknown: there is nothing at this path") in messages
     assert messages[-1] == ("info", "stopping")
 
 

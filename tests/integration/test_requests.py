@@ -12,6 +12,21 @@ from sse import EventReader
 
 RENEWAL = "application/x-challenge-response"
 
+# The codes of problem documents, by status.
+REASONS = {
+    400: ["token_invalid", "request_invalid"],
+    401: ["token_missing", "token_invalid"],
+    403: ["scope_missing", "subject_differs", "origin"],
+    404: ["route_unknown"],
+    405: ["method"],
+    413: ["too_large"],
+    415: ["type"],
+    429: ["rate"],
+    431: ["too_large"],
+    500: ["misconfigured"],
+    503: ["busy", "rate"],
+}
+
 
 @pytest.fixture
 def responder(start):
@@ -26,6 +41,7 @@ def assert_refused(answer: EventReader, *statuses: int) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
     problem = json.loads(answer.body)
     assert problem["status"] == answer.status
+    assert problem["reason"] in REASONS[answer.status]
     assert len(answer.body) < 1000
 
 

@@ -2,9 +2,10 @@
 
 #include "support.h"
 
-static void check(int status, const char *detail, bool with_body, const char *expected)
+static void check(int status, const char *reason, const char *detail, bool with_body,
+                  const char *expected)
 {
-    struct answer answer = {.status = status, .detail = detail};
+    struct answer answer = {.status = status, .reason = reason, .detail = detail};
     struct buf records = {0};
     struct output out = {0};
 
@@ -22,25 +23,26 @@ static void check(int status, const char *detail, bool with_body, const char *ex
 static void an_answer_without_detail_is_a_head(void **state)
 {
     (void)state;
-    check(204, NULL, true,
+    check(204, NULL, NULL, true,
           "Status: 204 No Content\r\nCache-Control: no-store\r\nVary: Origin\r\n\r\n");
 }
 
 static void a_refusal_has_a_problem_document(void **state)
 {
     (void)state;
-    check(404, "there is \"nothing\"", true,
+    check(404, "a_code", "there is \"nothing\"", true,
           "Status: 404 Not Found\r\nCache-Control: no-store\r\nVary: Origin\r\n"
-          "Content-Type: application/problem+json\r\nContent-Length: 66\r\n\r\n"
-          "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"there is \\\"nothing\\\"\"}");
+          "Content-Type: application/problem+json\r\nContent-Length: 84\r\n\r\n"
+          "{\"title\":\"Not Found\",\"status\":404,\"reason\":\"a_code\",\"detail\":\"there is "
+          "\\\"nothing\\\"\"}");
 }
 
 static void the_answer_to_head_has_the_same_head_and_no_body(void **state)
 {
     (void)state;
-    check(404, "there is \"nothing\"", false,
+    check(404, "a_code", "there is \"nothing\"", false,
           "Status: 404 Not Found\r\nCache-Control: no-store\r\nVary: Origin\r\n"
-          "Content-Type: application/problem+json\r\nContent-Length: 66\r\n\r\n");
+          "Content-Type: application/problem+json\r\nContent-Length: 84\r\n\r\n");
 }
 
 static void each_status_in_use_has_its_phrase(void **state)

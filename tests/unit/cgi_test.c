@@ -395,8 +395,8 @@ static void one_that_is_not_set_up_says_so(void **state)
     read_front();
     assert_text(buf_slice(&received),
                 "Status: 500 Internal Server Error\r\nCache-Control: no-store\r\n"
-                "Content-Type: application/problem+json\r\nContent-Length: 83\r\n\r\n"
-                "{\"title\":\"Internal Server Error\",\"status\":500,"
+                "Content-Type: application/problem+json\r\nContent-Length: 108\r\n\r\n"
+                "{\"title\":\"Internal Server Error\",\"status\":500,\"reason\":\"misconfigured\","
                 "\"detail\":\"the program is not set up\"}");
 }
 

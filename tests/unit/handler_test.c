@@ -513,9 +513,10 @@ static void a_refusal_is_a_problem_document_that_a_page_can_read(void **state)
         "Cache-Control: no-store\r\n"
         "Access-Control-Allow-Origin: *\r\n"
         "Content-Type: application/problem+json\r\n"
-        "Content-Length: 75\r\n"
+        "Content-Length: 100\r\n"
         "\r\n"
-        "{\"title\":\"Not Found\",\"status\":404,\"detail\":\"there is nothing at this path\"}");
+        "{\"title\":\"Not Found\",\"status\":404,\"reason\":\"route_unknown\",\"detail\":\"there "
+        "is nothing at this path\"}");
 }
 
 static void a_refused_head_has_no_body(void **state)
@@ -605,16 +606,16 @@ static void another_role_is_told_to_fastcgi(void **state)
 
 /* -- those who are told to come back -- */
 
-static uint64_t refusals(enum refusal why)
+static uint64_t refusals(enum refused counted)
 {
-    return handler_refusals(handler)[why];
+    return handler_refusals(handler)[counted];
 }
 
 /* The refusals that were counted are these, and no other. */
-static void check_refusals(enum refusal why, uint64_t n)
+static void check_refusals(enum refused counted, uint64_t n)
 {
-    for (int i = 0; i < REFUSALS; i++)
-        assert_int_equal(handler_refusals(handler)[i], i == (int)why ? n : 0);
+    for (int i = 0; i < REFUSED_COUNTS; i++)
+        assert_int_equal(handler_refusals(handler)[i], i == (int)counted ? n : 0);
 }
 
 static void check_turned_away(bool wants_stream)
@@ -650,7 +651,7 @@ static void one_that_is_full_tells_clients_to_come_back(void **state)
     assert_int_equal(opened.count, 1);
     for (stream_count = 100; stream_count < 102; stream_count++)
         check_all_turned_away();
-    check_refusals(REFUSAL_FULL, 4);
+    check_refusals(REFUSED_FULL, 4);
     stream_count = 99;
     ask_events("GET", STREAM);
     assert_int_equal(opened.count, 1);
@@ -663,7 +664,7 @@ static void one_that_drains_tells_clients_to_come_back(void **state)
     check_all_turned_away();
     stream_count = 100;
     check_all_turned_away();
-    check_refusals(REFUSAL_DRAINING, 4);
+    check_refusals(REFUSED_DRAINING, 4);
 }
 
 static void a_page_can_read_that_it_is_to_come_back(void **state)
@@ -696,7 +697,7 @@ static void who_wants_no_stream_is_answered_as_ever(void **state)
     check_status(403);
     ask_events("PUT", STREAM);
     check_status(405);
-    assert_int_equal(refusals(REFUSAL_DRAINING), 0);
+    assert_int_equal(refusals(REFUSED_DRAINING), 0);
 }
 
 /* -- limits of an address -- */
@@ -727,7 +728,7 @@ static void an_address_has_so_many_streams(void **state)
     assert_false(opens("192.0.2.1"));
     ask_events("GET", "REMOTE_ADDR", "192.0.2.1");
     check_turned_away(false);
-    check_refusals(REFUSAL_ADDRESS_STREAMS, 2);
+    check_refusals(REFUSED_ADDRESS_STREAMS, 2);
     assert_true(opens("192.0.2.2"));
     end_first_stream();
     assert_true(opens("192.0.2.1"));
@@ -764,7 +765,7 @@ static void an_address_has_so_many_openings_a_minute(void **state)
         end_first_stream();
     }
     assert_false(opens("192.0.2.1"));
-    check_refusals(REFUSAL_ADDRESS_OPENS, 1);
+    check_refusals(REFUSED_ADDRESS_OPENS, 1);
     assert_true(opens("192.0.2.2"));
 }
 
@@ -830,7 +831,7 @@ static void a_subject_has_so_many_streams(void **state)
     make_gate(true, 0);
     assert_true(opens_as("alice") && opens_as("alice"));
     assert_false(opens_as("alice"));
-    check_refusals(REFUSAL_SUBJECT_STREAMS, 1);
+    check_refusals(REFUSED_SUBJECT_STREAMS, 1);
     assert_true(opens_as("bob"));
     end_first_stream();
     assert_true(opens_as("alice"));
@@ -858,7 +859,7 @@ static void a_subject_has_so_many_openings_a_minute(void **state)
     make_gate(true, 0);
     assert_true(opens_as("alice") && opens_as("alice"));
     assert_false(opens_as("alice"));
-    check_refusals(REFUSAL_SUBJECT_OPENS, 1);
+    check_refusals(REFUSED_SUBJECT_OPENS, 1);
     assert_true(opens_as("bob"));
 }
 
@@ -883,13 +884,13 @@ static void an_address_does_not_pay_for_what_was_refused(void **state)
     check_status(400);
     assert_true(opens_as("alice"));
     assert_false(opens_as("bob"));
-    assert_int_equal(refusals(REFUSAL_ADDRESS_STREAMS), 1);
+    assert_int_equal(refusals(REFUSED_ADDRESS_STREAMS), 1);
     end_first_stream();
     verdict.sub = "alice";
     ask_events("GET", WITH_TOKEN, "REMOTE_ADDR", "192.0.2.2");
     assert_int_equal(opened.count, 1);
     assert_false(opens_as("alice")); /* its subject has one, elsewhere */
-    assert_int_equal(refusals(REFUSAL_SUBJECT_STREAMS), 1);
+    assert_int_equal(refusals(REFUSED_SUBJECT_STREAMS), 1);
     assert_true(opens_as("bob"));
 }
 
@@ -903,7 +904,7 @@ static void too_many_waiting_tokens_send_all_away(void **state)
     check_turned_away(false);
     ask_events("POST", WITH_TOKEN, "CONTENT_TYPE", "application/x-challenge-response");
     check_turned_away(false);
-    check_refusals(REFUSAL_BUSY, 3);
+    check_refusals(REFUSED_BUSY, 3);
 }
 
 static void the_reasons_of_refusals_are_counted(void **state)
@@ -913,14 +914,14 @@ static void the_reasons_of_refusals_are_counted(void **state)
     verdict.error = TOKEN_EXPIRED;
     ask_events("GET", WITH_TOKEN);
     ask_events("GET", STREAM);
-    assert_int_equal(refusals(REFUSAL_TOKEN), 2);
+    assert_int_equal(refusals(REFUSED_TOKEN), 2);
     verdict.error = TOKEN_SCOPE;
     ask_events("GET", WITH_TOKEN);
-    assert_int_equal(refusals(REFUSAL_FORBIDDEN), 1);
+    assert_int_equal(refusals(REFUSED_FORBIDDEN), 1);
     ask_events("PUT", STREAM);
     ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/other");
     refuse(FCGI_LARGE_PARAMS);
-    assert_int_equal(refusals(REFUSAL_OTHER), 3);
+    assert_int_equal(refusals(REFUSED_OTHER), 3);
 }
 
 /* A verdict comes turns after its request, when much may have changed. */
@@ -955,7 +956,7 @@ static void what_counts_is_how_it_is_when_the_verdict_comes(void **state)
         assert_true(read_all(fds[1], &received));
         output_read(&answer, buf_slice(&received));
         check_turned_away(i == 0);
-        check_refusals(REFUSAL_DRAINING, 1);
+        check_refusals(REFUSED_DRAINING, 1);
         close(fds[1]);
         buf_fini(&received);
         buf_fini(&b);

@@ -1,112 +1,144 @@
 #include "front/refusal.h"
 
-#include <stdio.h>
-#include <unistd.h>
-
 #include "base/log.h"
+#include "fake_loop.h"
+#include "logged.h"
 #include "support.h"
 
+static struct loop *loop;
 static struct refusals refusals;
-static FILE *kept;
-static int real_stderr;
-static int64_t now_ms;
 
-/* What is logged goes into a file. */
 static int setup(void **state)
 {
     (void)state;
-    refusals = (struct refusals){0};
-    now_ms = 1000000;
     log_set_level(LOG_INFO);
-    kept = tmpfile();
-    real_stderr = dup(STDERR_FILENO);
-    dup2(fileno(kept), STDERR_FILENO);
+    loop = loop_new();
+    refusals_init(&refusals, loop);
+    log_capture();
     return 0;
 }
 
 static int teardown(void **state)
 {
     (void)state;
-    dup2(real_stderr, STDERR_FILENO);
-    close(real_stderr);
-    fclose(kept);
+    refusals_fini(&refusals);
+    loop_free(loop);
+    log_release();
     return 0;
 }
 
-/* Lines with that text. */
-static int logged(const char *text)
+static void come_back(enum refusal why)
 {
-    char line[1024];
-    int n = 0;
-
-    rewind(kept);
-    while (fgets(line, sizeof line, kept) != NULL)
-        n += strstr(line, text) != NULL;
-    return n;
+    refusals_add_come_back(&refusals, why, loop_now_ms());
 }
 
-static void check_counts(enum refusal why, uint64_t n)
+static void check_counts(enum refused counted, uint64_t n)
 {
-    for (int i = 0; i < REFUSALS; i++)
-        assert_int_equal(refusals.count[i], i == (int)why ? n : 0);
+    for (int i = 0; i < REFUSED_COUNTS; i++)
+        assert_int_equal(refusals.count[i], i == (int)counted ? n : 0);
 }
 
-static void each_status_has_its_count_and_line(void **state)
+static void each_refusal_has_its_status_and_code(void **state)
+{
+    static const struct {
+        enum refusal why;
+        int status;
+        const char *code;
+    } expected[] = {
+        {REFUSAL_DRAINING, 503, "busy"},
+        {REFUSAL_FULL, 503, "busy"},
+        {REFUSAL_ADDRESS_STREAMS, 503, "rate"},
+        {REFUSAL_ADDRESS_OPENS, 503, "rate"},
+        {REFUSAL_SUBJECT_STREAMS, 503, "rate"},
+        {REFUSAL_SUBJECT_OPENS, 503, "rate"},
+        {REFUSAL_TOKENS_WAIT, 503, "busy"},
+        {REFUSAL_TOKEN_MISSING, 401, "token_missing"},
+        {REFUSAL_TOKEN_INVALID, 401, "token_invalid"},
+        {REFUSAL_TOKEN_PLACE, 400, "token_invalid"},
+        {REFUSAL_SCOPE_MISSING, 403, "scope_missing"},
+        {REFUSAL_SUBJECT_DIFFERS, 403, "subject_differs"},
+        {REFUSAL_ORIGIN, 403, "origin"},
+        {REFUSAL_ROUTE_UNKNOWN, 404, "route_unknown"},
+        {REFUSAL_METHOD, 405, "method"},
+        {REFUSAL_RENEWALS_NONE, 405, "method"},
+        {REFUSAL_TYPE, 415, "type"},
+        {REFUSAL_LARGE_HEAD, 431, "too_large"},
+        {REFUSAL_LARGE_BODY, 413, "too_large"},
+        {REFUSAL_RENEWALS_RATE, 429, "rate"},
+        {REFUSAL_PEER_AWAY, 503, "busy"},
+        {REFUSAL_POOL_AWAY, 503, "busy"},
+        {REFUSAL_REQUEST_INVALID, 400, "request_invalid"},
+        {REFUSAL_PARAM_TWICE, 400, "request_invalid"},
+        {REFUSAL_NOT_SET_UP, 500, "misconfigured"},
+        {REFUSAL_UNGUARDED, 500, "misconfigured"},
+    };
+
+    (void)state;
+    assert_int_equal(sizeof expected / sizeof expected[0], REFUSALS);
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const struct refusal_row *row = refusal_row(expected[i].why);
+        assert_int_equal(row->status, expected[i].status);
+        assert_string_equal(row->code, expected[i].code);
+    }
+}
+
+static void each_has_its_count_and_line(void **state)
 {
     (void)state;
-    refusals_add(&refusals, 401, "the token has expired", now_ms);
-    check_counts(REFUSAL_TOKEN, 1);
-    refusals.count[REFUSAL_TOKEN] = 0;
-    refusals_add(&refusals, 403, "the origin is not allowed", now_ms);
-    check_counts(REFUSAL_FORBIDDEN, 1);
-    refusals.count[REFUSAL_FORBIDDEN] = 0;
-    refusals_add(&refusals, 404, "nothing", now_ms);
-    refusals_add(&refusals, 500, "nothing", now_ms);
-    check_counts(REFUSAL_OTHER, 2);
-    assert_int_equal(logged("info: front: 401 the token has expired\n"), 1);
-    assert_int_equal(logged("info: front: 403 the origin is not allowed\n"), 1);
-    assert_int_equal(logged("front: 404 nothing\n"), 1);
+    refusals_add(&refusals, REFUSAL_TOKEN_INVALID, "the token has expired");
+    check_counts(REFUSED_TOKEN, 1);
+    refusals.count[REFUSED_TOKEN] = 0;
+    refusals_add(&refusals, REFUSAL_ORIGIN, NULL);
+    check_counts(REFUSED_FORBIDDEN, 1);
+    refusals.count[REFUSED_FORBIDDEN] = 0;
+    refusals_add(&refusals, REFUSAL_ROUTE_UNKNOWN, NULL);
+    refusals_add(&refusals, REFUSAL_UNGUARDED, NULL);
+    check_counts(REFUSED_OTHER, 2);
+    assert_int_equal(logged("info: front: 401 token_invalid: the token has expired\n"), 1);
+    assert_int_equal(logged("info: front: 403 origin: the origin is not allowed\n"), 1);
+    assert_int_equal(logged("front: 404 route_unknown: there is nothing at this path\n"), 1);
     assert_int_equal(logged(""), 4);
 }
 
 static void a_flood_of_them_is_twenty_lines_a_second_and_a_number(void **state)
 {
     (void)state;
-    for (int i = 0; i < 1000; i++, now_ms += 1)
-        refusals_add(&refusals, 404, "nothing", now_ms);
+    for (int i = 0; i < 1000; i++)
+        refusals_add(&refusals, REFUSAL_ROUTE_UNKNOWN, NULL);
     assert_int_equal(logged(""), 20);
-    refusals_add(&refusals, 404, "nothing", now_ms);
+    fake_loop_pass(1000);
     assert_int_equal(logged("info: front: 980 more requests were refused\n"), 1);
-    assert_int_equal(logged("front: 404 nothing\n"), 21);
-    now_ms += 1000;
-    refusals_add(&refusals, 404, "nothing", now_ms);
+    refusals_add(&refusals, REFUSAL_ROUTE_UNKNOWN, NULL);
+    assert_int_equal(logged("front: 404 "), 21);
+    fake_loop_pass(10000);
     assert_int_equal(logged("more requests"), 1);
-    check_counts(REFUSAL_OTHER, 1002);
+    check_counts(REFUSED_OTHER, 1001);
 }
 
 static void to_be_told_to_come_back_is_a_warning_once_a_minute_for_each_reason(void **state)
 {
     (void)state;
-    for (int why = REFUSAL_DRAINING; why <= REFUSAL_BUSY; why++) {
-        refusals_add_come_back(&refusals, (enum refusal)why, now_ms);
+    for (int why = REFUSAL_DRAINING; why <= REFUSAL_TOKENS_WAIT; why++) {
+        come_back((enum refusal)why);
         assert_int_equal(logged("warn: front: clients are told to come back later: "), why + 1);
     }
     assert_int_equal(logged("later: all streams are taken (--max-streams)\n"), 1);
-    now_ms += 59999;
-    refusals_add_come_back(&refusals, REFUSAL_FULL, now_ms);
-    assert_int_equal(logged("warn: "), REFUSAL_BUSY + 1);
+    fake_loop_pass(59999);
+    come_back(REFUSAL_FULL);
+    assert_int_equal(logged("warn: "), REFUSAL_TOKENS_WAIT + 1);
     assert_int_equal(logged("info: front: told to come back later: full\n"), 1);
-    refusals_add_come_back(&refusals, REFUSAL_FULL, now_ms + 1);
-    assert_int_equal(logged("warn: "), REFUSAL_BUSY + 2);
-    assert_int_equal(refusals.count[REFUSAL_FULL], 3);
+    fake_loop_pass(1);
+    come_back(REFUSAL_FULL);
+    assert_int_equal(logged("warn: "), REFUSAL_TOKENS_WAIT + 2);
+    assert_int_equal(refusals.count[REFUSED_FULL], 3);
 }
 
 static void a_flood_of_these_is_bounded_too(void **state)
 {
     (void)state;
     for (int i = 0; i < 500; i++) {
-        refusals_add(&refusals, 401, "a token is needed", now_ms);
-        refusals_add_come_back(&refusals, REFUSAL_FULL, now_ms);
+        refusals_add(&refusals, REFUSAL_TOKEN_MISSING, NULL);
+        come_back(REFUSAL_FULL);
     }
     assert_int_equal(logged("info: "), 20);
     assert_int_equal(logged("warn: "), 1);
@@ -116,7 +148,8 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(each_status_has_its_count_and_line),
+        T(each_refusal_has_its_status_and_code),
+        T(each_has_its_count_and_line),
         T(a_flood_of_them_is_twenty_lines_a_second_and_a_number),
         T(to_be_told_to_come_back_is_a_warning_once_a_minute_for_each_reason),
         T(a_flood_of_these_is_bounded_too),

@@ -16,7 +16,7 @@ static struct fanout_stats fanout;
 static size_t streams;
 static struct consumer_stats consumer;
 static bool ready, keys_broken;
-static uint64_t refusals[REFUSALS], renewals[RENEWALS];
+static uint64_t refusals[REFUSED_COUNTS], renewals[RENEWALS];
 static char a_fanout, a_consumer, a_handler, a_guard, some_sessions; /* never looked into */
 
 const struct loop_turns *loop_turns(const struct loop *l)
@@ -200,7 +200,7 @@ static void each_number_has_its_place(void **state)
     fanout.opened = 2;
     for (int i = 0; i < STREAM_ENDS; i++)
         fanout.ended[i] = (uint64_t)(10 + i);
-    for (int i = 0; i < REFUSALS; i++)
+    for (int i = 0; i < REFUSED_COUNTS; i++)
         refusals[i] = (uint64_t)(20 + i);
     for (int i = 0; i < RENEWALS; i++)
         renewals[i] = (uint64_t)(30 + i);
@@ -226,16 +226,16 @@ static void each_number_has_its_place(void **state)
         [METRIC_ENDED_TOKEN] = 10 + STREAM_END_TOKEN,
         [METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
         [METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
-        [METRIC_REFUSED_DRAINING] = 20 + REFUSAL_DRAINING,
-        [METRIC_REFUSED_FULL] = 20 + REFUSAL_FULL,
-        [METRIC_REFUSED_ADDRESS_STREAMS] = 20 + REFUSAL_ADDRESS_STREAMS,
-        [METRIC_REFUSED_ADDRESS_OPENS] = 20 + REFUSAL_ADDRESS_OPENS,
-        [METRIC_REFUSED_SUBJECT_STREAMS] = 20 + REFUSAL_SUBJECT_STREAMS,
-        [METRIC_REFUSED_SUBJECT_OPENS] = 20 + REFUSAL_SUBJECT_OPENS,
-        [METRIC_REFUSED_BUSY] = 20 + REFUSAL_BUSY,
-        [METRIC_REFUSED_TOKEN] = 20 + REFUSAL_TOKEN,
-        [METRIC_REFUSED_FORBIDDEN] = 20 + REFUSAL_FORBIDDEN,
-        [METRIC_REFUSED_OTHER] = 20 + REFUSAL_OTHER,
+        [METRIC_REFUSED_DRAINING] = 20 + REFUSED_DRAINING,
+        [METRIC_REFUSED_FULL] = 20 + REFUSED_FULL,
+        [METRIC_REFUSED_ADDRESS_STREAMS] = 20 + REFUSED_ADDRESS_STREAMS,
+        [METRIC_REFUSED_ADDRESS_OPENS] = 20 + REFUSED_ADDRESS_OPENS,
+        [METRIC_REFUSED_SUBJECT_STREAMS] = 20 + REFUSED_SUBJECT_STREAMS,
+        [METRIC_REFUSED_SUBJECT_OPENS] = 20 + REFUSED_SUBJECT_OPENS,
+        [METRIC_REFUSED_BUSY] = 20 + REFUSED_BUSY,
+        [METRIC_REFUSED_TOKEN] = 20 + REFUSED_TOKEN,
+        [METRIC_REFUSED_FORBIDDEN] = 20 + REFUSED_FORBIDDEN,
+        [METRIC_REFUSED_OTHER] = 20 + REFUSED_OTHER,
         [METRIC_RENEWAL_ACCEPTED] = 30 + RENEWAL_ACCEPTED,
         [METRIC_RENEWAL_TOKEN] = 30 + RENEWAL_TOKEN,
         [METRIC_RENEWAL_FORBIDDEN] = 30 + RENEWAL_FORBIDDEN,

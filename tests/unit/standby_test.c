@@ -54,16 +54,18 @@ static void check_stream(const char *origin_lines)
     assert_text(rest, "\n\n");
 }
 
-static void check_short(int status, const char *phrase, const char *lines, const char *detail)
+static void check_short(const char *phrase, const char *lines, enum refusal why)
 {
+    const struct refusal_row *row = refusal_row(why);
     char expected[1024], body[256];
 
-    snprintf(body, sizeof body, "{\"title\":\"%s\",\"status\":%d,\"detail\":\"%s\"}", phrase,
-             status, detail);
+    snprintf(body, sizeof body,
+             "{\"title\":\"%s\",\"status\":%d,\"reason\":\"%s\",\"detail\":\"%s\"}", phrase,
+             row->status, row->code, row->detail);
     snprintf(expected, sizeof expected,
              "Status: %d %s\r\nCache-Control: no-store\r\n%s"
              "Content-Type: application/problem+json\r\nContent-Length: %zu\r\n\r\n%s",
-             status, phrase, lines, strlen(body), body);
+             row->status, phrase, lines, strlen(body), body);
     assert_text(buf_slice(&out), expected);
 }
 
@@ -88,16 +90,15 @@ static void one_that_accepts_an_event_stream_wants_one(void **state)
 static void who_wants_a_stream_gets_one_that_ends(void **state)
 {
     (void)state;
-    standby_add_come_back(&out, true, slice_str("Vary: Origin\r\n"));
+    standby_add_come_back(&out, true, REFUSAL_FULL, slice_str("Vary: Origin\r\n"));
     check_stream("Vary: Origin\r\n");
 }
 
 static void anybody_else_is_told_503(void **state)
 {
     (void)state;
-    standby_add_come_back(&out, false, slice_str("Vary: Origin\r\n"));
-    check_short(503, "Service Unavailable", "Vary: Origin\r\nRetry-After: 10\r\n",
-                "no stream is to be had now");
+    standby_add_come_back(&out, false, REFUSAL_FULL, slice_str("Vary: Origin\r\n"));
+    check_short("Service Unavailable", "Vary: Origin\r\nRetry-After: 10\r\n", REFUSAL_FULL);
 }
 
 static void clients_come_back_spread_over_10_to_30_s(void **state)
@@ -108,7 +109,7 @@ static void clients_come_back_spread_over_10_to_30_s(void **state)
     (void)state;
     for (int i = 0; i < N; i++) {
         out.n = 0;
-        standby_add_come_back(&out, true, slice_of(NULL, 0));
+        standby_add_come_back(&out, true, REFUSAL_FULL, slice_of(NULL, 0));
         buf_add_byte(&out, 0);
         long ms = strtol(strstr((const char *)out.p, "retry:") + 6, NULL, 10);
         assert_in_range(ms, 10000, 30000);
@@ -185,13 +186,13 @@ static void check_standby(const struct request *r, const char *policy, bool of_f
     answer_to(r, policy);
     snprintf(lines, sizeof lines, "%sRetry-After: 10\r\n", cors);
     if (!of_front)
-        check_short(404, "Not Found", cors, "there is nothing at this path");
+        check_short("Not Found", cors, REFUSAL_ROUTE_UNKNOWN);
     else if (preflight)
         check_preflight(cors);
     else if (stream)
         check_stream(cors);
     else
-        check_short(503, "Service Unavailable", lines, "no stream is to be had now");
+        check_short("Service Unavailable", lines, REFUSAL_POOL_AWAY);
 }
 
 static void each_request_gets_what_its_client_understands(void **state)
