@@ -23,6 +23,7 @@ static void collect_health(const struct report *r, const struct fanout_stats *fa
     health_set(h, REASON_KEYS_BROKEN, r->guard != NULL && guard_keys_broken(r->guard));
     health_set(h, REASON_LOOP_SLOW, was_slow(r->loop));
     health_set(h, REASON_CONSUMER_STUCK, consumer->stuck);
+    health_set(h, REASON_SETTINGS_ASSUMED, consumer->settings_assumed);
     health_set(h, REASON_DRAINING, r->draining);
 }
 

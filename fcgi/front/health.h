@@ -26,6 +26,8 @@ enum reason_kind {
       "a turn of the loop took over a second, a minute ago at most")                               \
     X(CONSUMER_STUCK, "consumer_stuck", FAILS,                                                     \
       "a partition does not move though its broker answers")                                       \
+    X(SETTINGS_ASSUMED, "settings_assumed", TELLS,                                                 \
+      "the topic's settings cannot be read: it is taken as not compacted")                         \
     X(DRAINING, "draining", FAILS, "it stops")                                                     \
     X(SILENT, "silent", FAILS, "its loop has not turned for 5 seconds")
 

@@ -8,7 +8,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "kafka/settings.h"
 #include "kafka/survey.h"
 #include "kafka/trouble.h"
 
@@ -36,7 +35,6 @@ struct consumer {
     struct loop *loop;
     struct consumer_handler handler;
     char *topic;
-    enum compact compact;
     rd_kafka_t *rk;
     rd_kafka_topic_t *rkt;
     rd_kafka_queue_t *records, *admin, *main;
@@ -46,8 +44,8 @@ struct consumer {
     struct survey *survey;
     bool held;
 
-    enum { TOPIC_UNKNOWN, TOPIC_ASKED, TOPIC_DESCRIBED, TOPIC_RUNNING } state;
-    struct settings settings;
+    bool running; /* the topic is there, and what it is is decided */
+    struct policy policy;
     struct partition *partitions;
     int32_t n;
     int64_t answered_ms;  /* a clock that runs while the brokers answer */
@@ -95,42 +93,46 @@ static void set_partitions(struct consumer *c, int32_t n)
     c->handler.on_partitions(c->handler.arg, n);
 }
 
-static void forget_topic(struct consumer *c)
+static void stop_topic(struct consumer *c)
 {
+    for (; c->batch_at < c->batch_n; c->batch_at++) /* they are of before */
+        rd_kafka_message_destroy(c->batch[c->batch_at]);
     for (int32_t p = 0; p < c->n; p++)
         partition_stop(c, p);
     c->n = 0;
-    c->state = TOPIC_UNKNOWN;
+    c->running = false;
+}
+
+static void forget_topic(struct consumer *c)
+{
+    stop_topic(c);
+    policy_forget(&c->policy);
 }
 
 /* -- what kind of topic it is -- */
-
-static void ask_settings(struct consumer *c)
-{
-    settings_ask(c->rk, c->topic, c->admin);
-    c->state = TOPIC_ASKED;
-}
 
 static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 {
     struct settings settings = settings_default();
 
-    if (c->state != TOPIC_ASKED || rd_kafka_event_DescribeConfigs_result(event) == NULL)
+    if (rd_kafka_event_DescribeConfigs_result(event) == NULL)
         return;
     rd_kafka_resp_err_t err = settings_read(event, &settings);
-    if (err && !settings_refused(err)) {
-        c->state = TOPIC_UNKNOWN; /* the next survey asks again */
-        return;
+    switch (policy_answered(&c->policy, err, &settings, loop_now_ms())) {
+    case POLICY_DECIDED:
+        survey_ask(c->survey);
+        break;
+    case POLICY_RETENTION:
+        if (c->running)
+            c->handler.on_retention(c->handler.arg, c->policy.settings.delete_retention_ms);
+        break;
+    case POLICY_OTHER:
+        stop_topic(c);
+        survey_ask(c->survey);
+        break;
+    case POLICY_AS_BEFORE:
+        break;
     }
-    if (err && c->compact == COMPACT_AUTO)
-        log_warn("kafka: may not read the settings of topic %s (%s): it is taken as not "
-                 "compacted; allow DescribeConfigs on it or give --compact",
-                 c->topic, rd_kafka_err2str(err));
-    c->settings = settings;
-    if (c->compact != COMPACT_AUTO)
-        c->settings.compacted = c->compact == COMPACT_ON;
-    c->state = TOPIC_DESCRIBED;
-    survey_ask(c->survey);
 }
 
 /* -- surveys -- */
@@ -194,19 +196,20 @@ static bool made_again(const struct consumer *c, const struct survey_result *r)
 
 static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
 {
-    if (c->state == TOPIC_RUNNING && made_again(c, r)) {
+    if (c->running && made_again(c, r)) {
         log_warn("kafka: topic %s was made again, starting anew", c->topic);
         forget_topic(c);
     }
-    if (c->state == TOPIC_UNKNOWN)
-        ask_settings(c);
-    if (c->state == TOPIC_DESCRIBED) {
+    if (policy_ask(&c->policy, loop_now_ms()))
+        settings_ask(c->rk, c->topic, c->admin);
+    if (!c->running && c->policy.decided) {
+        const struct settings *s = &c->policy.settings;
         log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,
-                 c->settings.compacted ? "compacted" : "not compacted");
-        c->state = TOPIC_RUNNING;
-        c->handler.on_topic(c->handler.arg, c->settings.compacted, c->settings.delete_retention_ms);
+                 s->compacted ? "compacted" : "not compacted");
+        c->running = true;
+        c->handler.on_topic(c->handler.arg, s->compacted, s->delete_retention_ms);
     }
-    if (c->state != TOPIC_RUNNING)
+    if (!c->running)
         return;
     if (r->n > c->n)
         set_partitions(c, r->n);
@@ -234,7 +237,7 @@ static void take_survey(struct consumer *c)
     trouble_set(&c->trouble, r.error);
     if (!r.error)
         on_surveyed_topic(c, &r);
-    else if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->state == TOPIC_RUNNING)
+    else if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);
     if (!r.error)
         c->handler.on_survey(c->handler.arg, r.ticket);
@@ -304,7 +307,7 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
 
 static void on_message(struct consumer *c, const rd_kafka_message_t *m)
 {
-    if (c->state != TOPIC_RUNNING || m->rkt == NULL || m->partition < 0 || m->partition >= c->n ||
+    if (!c->running || m->rkt == NULL || m->partition < 0 || m->partition >= c->n ||
         !c->partitions[m->partition].started)
         return;
     if (m->err)
@@ -384,8 +387,8 @@ struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const ch
 
     c->loop = loop;
     c->handler = *handler;
-    c->compact = compact;
     c->topic = mem_strdup(topic);
+    c->policy = policy_new(c->topic, compact);
     c->trouble.topic = c->topic;
     c->again = (struct task){.run = take_all, .arg = c};
     rd_kafka_conf_set_opaque(conf, c);
@@ -415,8 +418,6 @@ void consumer_free(struct consumer *c)
     if (c == NULL)
         return;
     survey_stop(c->survey);
-    for (; c->batch_at < c->batch_n; c->batch_at++)
-        rd_kafka_message_destroy(c->batch[c->batch_at]);
     forget_topic(c);
     loop_cancel(c->loop, &c->again);
     watch_free(c->watch);
@@ -446,7 +447,11 @@ uint64_t consumer_ask(struct consumer *c)
 struct consumer_stats consumer_stats(const struct consumer *c)
 {
     struct consumer_stats stats = {
-        .trouble = c->trouble.current, .partitions = c->n, .stuck_ever = c->stuck_ever};
+        .trouble = c->trouble.current,
+        .partitions = c->n,
+        .stuck_ever = c->stuck_ever,
+        .settings_assumed = policy_is_assumed(&c->policy),
+    };
 
     for (int32_t i = 0; i < c->n; i++)
         stats.stuck = stats.stuck || c->partitions[i].stuck;
@@ -463,7 +468,7 @@ int64_t consumer_lag(const struct consumer *c, int32_t partition)
 
 bool consumer_ready(const struct consumer *c)
 {
-    return c->state == TOPIC_RUNNING;
+    return c->running;
 }
 
 int64_t consumer_end(const struct consumer *c, int32_t partition)

@@ -10,16 +10,16 @@
 
 #include "base/loop.h"
 #include "base/record.h"
+#include "kafka/policy.h"
 
 struct consumer;
-
-/* Is the topic compacted?  AUTO asks the cluster. */
-enum compact { COMPACT_AUTO, COMPACT_ON, COMPACT_OFF };
 
 struct consumer_handler {
     void *arg;
     /* The topic is known, or was made again: all that came before is void. */
     void (*on_topic)(void *arg, bool compacted, int64_t delete_retention_ms);
+    /* Its deletes are kept for another time from now on. */
+    void (*on_retention)(void *arg, int64_t delete_retention_ms);
     /* It has n partitions, more than before. */
     void (*on_partitions)(void *arg, int32_t n);
     /* The broker holds nothing below that offset (any more). */
@@ -52,6 +52,7 @@ struct consumer_stats {
     int32_t partitions;          /* that are known */
     uint64_t stuck_ever;         /* times that a partition stood still for ten seconds */
     bool stuck;                  /* one does now */
+    bool settings_assumed;       /* the topic's settings cannot be read */
 };
 struct consumer_stats consumer_stats(const struct consumer *c);
 /* Records of a partition that were not read yet, as far as it is known. */

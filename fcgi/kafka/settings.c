@@ -58,10 +58,3 @@ rd_kafka_resp_err_t settings_read(rd_kafka_event_t *answer, struct settings *out
         settings_of(topics[0], out);
     return err;
 }
-
-bool settings_refused(rd_kafka_resp_err_t err)
-{
-    return err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
-           err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
-}

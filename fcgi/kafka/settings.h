@@ -21,7 +21,4 @@ void settings_ask(rd_kafka_t *rk, const char *topic, rd_kafka_queue_t *answers);
  * untouched. */
 rd_kafka_resp_err_t settings_read(rd_kafka_event_t *answer, struct settings *out);
 
-/* The error means that asking again would not help. */
-bool settings_refused(rd_kafka_resp_err_t err);
-
 #endif

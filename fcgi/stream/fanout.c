@@ -546,6 +546,12 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
 }
 
+static void on_retention(void *arg, int64_t delete_retention_ms)
+{
+    struct fanout *f = arg;
+    cache_set_retention(f->cache, delete_retention_ms);
+}
+
 static void on_partitions(void *arg, int32_t n)
 {
     struct fanout *f = arg;
@@ -634,6 +640,7 @@ struct consumer_handler fanout_handler(struct fanout *f)
     return (struct consumer_handler){
         .arg = f,
         .on_topic = on_topic,
+        .on_retention = on_retention,
         .on_partitions = on_partitions,
         .on_origin = on_origin,
         .on_record = on_record,

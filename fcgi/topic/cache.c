@@ -190,6 +190,11 @@ void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
     c->limit_told = false;
 }
 
+void cache_set_retention(struct cache *c, int64_t delete_retention_ms)
+{
+    c->delete_retention_ms = delete_retention_ms;
+}
+
 bool cache_compacted(const struct cache *c)
 {
     return c->compacted;

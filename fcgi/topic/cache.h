@@ -22,6 +22,9 @@ void cache_free(struct cache *c);
 /* Forgets all records and partitions, and what kind of topic it was; numbers go on rising.
  * Tombstones are kept for delete_retention_ms after they were read. */
 void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms);
+/* The tombstones that come from now on are kept for another time, but not less long than those that
+ * came before. */
+void cache_set_retention(struct cache *c, int64_t delete_retention_ms);
 bool cache_compacted(const struct cache *c);
 
 /* The topic has n partitions now; never fewer than before. */

@@ -324,6 +324,21 @@ static void a_delete_that_goes_is_the_last_forgotten(void **state)
     assert_true(cache_losses(cache) != losses);
 }
 
+static void a_changed_retention_counts_for_the_deletes_that_come(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", NULL);
+    cache_set_retention(cache, 10 * RETENTION_MS);
+    append(0, 1, "b", NULL);
+    cache_expire(cache, RETENTION_MS);
+    check_all("0@1 b=-");
+    cache_expire(cache, 10 * RETENTION_MS - 1);
+    check_all("0@1 b=-");
+    cache_expire(cache, 10 * RETENTION_MS);
+    check_all("");
+}
+
 static void a_topic_that_is_not_compacted_keeps_its_deletes(void **state)
 {
     (void)state;
@@ -849,6 +864,7 @@ int main(void)
         T(the_horizon_rises_behind_a_delete_that_goes),
         T(a_delete_that_is_superseded_does_not_move_the_horizon),
         T(a_delete_that_goes_is_the_last_forgotten),
+        T(a_changed_retention_counts_for_the_deletes_that_come),
         T(a_topic_that_is_not_compacted_keeps_its_deletes),
         T(a_hole_behind_an_old_record_may_have_been_a_delete),
         T(a_hole_behind_a_young_record_was_none),

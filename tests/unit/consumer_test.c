@@ -33,6 +33,21 @@ void rd_kafka_DescribeConfigs(rd_kafka_t *rk, rd_kafka_ConfigResource_t **config
     rd_kafka_ConfigResource_destroy(broker);
 }
 
+/* What the cluster says instead, once there is something here. */
+static rd_kafka_resp_err_t settings_error;
+static struct settings settings;
+
+rd_kafka_resp_err_t __real_settings_read(rd_kafka_event_t *answer, struct settings *out);
+rd_kafka_resp_err_t __wrap_settings_read(rd_kafka_event_t *answer, struct settings *out);
+rd_kafka_resp_err_t __wrap_settings_read(rd_kafka_event_t *answer, struct settings *out)
+{
+    if (settings_error == RD_KAFKA_RESP_ERR_NO_ERROR && settings.delete_retention_ms == 0)
+        return __real_settings_read(answer, out);
+    if (!settings_error)
+        *out = settings;
+    return settings_error;
+}
+
 /* What the handler was told. */
 static struct buf told; /* topics, partitions and records, a line each */
 static int64_t origins[8], positions[8];
@@ -47,6 +62,12 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     buf_printf(&told, "topic %s\n", compacted ? "compacted" : "not compacted");
     topics++;
     records = 0;
+}
+
+static void on_retention(void *arg, int64_t delete_retention_ms)
+{
+    (void)arg;
+    buf_printf(&told, "retention %lld\n", (long long)delete_retention_ms);
 }
 
 static void on_partitions(void *arg, int32_t n)
@@ -102,6 +123,7 @@ static void on_settled(void *arg)
 
 static const struct consumer_handler handler = {
     .on_topic = on_topic,
+    .on_retention = on_retention,
     .on_partitions = on_partitions,
     .on_origin = on_origin,
     .on_record = on_record,
@@ -168,6 +190,8 @@ static int setup(void **state)
     answered = 0;
     topics = records = 0;
     record_takes_ms = 0;
+    settings_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    settings = (struct settings){0};
     return 0;
 }
 
@@ -376,6 +400,64 @@ static void a_topic_whose_settings_cannot_be_had_is_taken_as_not_compacted(void 
 {
     (void)state;
     check_compact("auto", COMPACT_AUTO, "topic not compacted\n1 partitions\n");
+}
+
+static bool is_told_twice(void)
+{
+    return topics == 2 && records == wanted;
+}
+
+static void a_topic_whose_policy_changes_is_read_anew(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "changing", 1);
+    mock_kafka_produce_numbers(&kafka, "changing", 0, 3);
+    settings = (struct settings){.compacted = false, .delete_retention_ms = 86400000};
+    start("changing", COMPACT_AUTO);
+    check_numbers(1, 3);
+    settings.compacted = true;
+    told.n = 0;
+    fake_loop_pass(15000);
+    wait_until(is_told_twice);
+    assert_text(buf_slice(&told), "topic compacted\n1 partitions\n0@0 'k' '0' none\n"
+                                  "0@1 'k' '1' none\n0@2 'k' '2' none\n");
+}
+
+static bool is_something_told(void)
+{
+    return told.n > 0;
+}
+
+static void a_changed_retention_is_told_and_nothing_is_read_anew(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "hasty", 1);
+    mock_kafka_produce_numbers(&kafka, "hasty", 0, 3);
+    settings = (struct settings){.compacted = true, .delete_retention_ms = 86400000};
+    start("hasty", COMPACT_AUTO);
+    check_numbers(1, 3);
+    settings.delete_retention_ms = 1000;
+    told.n = 0;
+    fake_loop_pass(15000);
+    wait_until(is_something_told);
+    assert_text(buf_slice(&told), "retention 1000\n");
+    assert_int_equal(topics, 1);
+}
+
+static void settings_that_cannot_be_read_are_told_until_they_can(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "refused", 1);
+    mock_kafka_produce_numbers(&kafka, "refused", 0, 3);
+    settings_error = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    start("refused", COMPACT_AUTO);
+    check_numbers(1, 3);
+    assert_true(consumer_stats(consumer).settings_assumed);
+    settings_error = RD_KAFKA_RESP_ERR_NO_ERROR;
+    settings = (struct settings){.compacted = true, .delete_retention_ms = 86400000};
+    fake_loop_pass(15000);
+    wait_until(is_told_twice);
+    assert_false(consumer_stats(consumer).settings_assumed);
 }
 
 static void a_topic_that_is_missing_is_waited_for(void **state)
@@ -732,6 +814,9 @@ int main(void)
         T(a_topic_is_compacted_if_told_so),
         T(a_topic_is_not_compacted_if_told_so),
         T(a_topic_whose_settings_cannot_be_had_is_taken_as_not_compacted),
+        T(a_topic_whose_policy_changes_is_read_anew),
+        T(a_changed_retention_is_told_and_nothing_is_read_anew),
+        T(settings_that_cannot_be_read_are_told_until_they_can),
         T(a_topic_that_is_missing_is_waited_for),
         T(a_topic_that_went_and_came_again_is_read_anew),
         T(reading_starts_at_the_first_offset_that_the_broker_holds),

@@ -32,6 +32,7 @@ static void names_stay_what_they_are(void **state)
     check_reasons(BIT(KEYS_BROKEN), "[\"keys_broken\"]");
     check_reasons(BIT(LOOP_SLOW), "[\"loop_slow\"]");
     check_reasons(BIT(CONSUMER_STUCK), "[\"consumer_stuck\"]");
+    check_reasons(BIT(SETTINGS_ASSUMED), "[]");
     check_reasons(BIT(DRAINING), "[\"draining\"]");
     check_reasons(BIT(SILENT), "[\"silent\"]");
     check_reasons(BIT(KAFKA_AWAY) | BIT(CATCHING_UP), "[\"kafka_away\",\"catching_up\"]");

@@ -164,6 +164,9 @@ static void each_other_trouble_is_a_reason_of_its_own(void **state)
     consumer.stuck = true;
     assert_int_equal(reasons(), BIT(CONSUMER_STUCK));
     consumer.stuck = false;
+    consumer.settings_assumed = true;
+    assert_int_equal(reasons(), BIT(SETTINGS_ASSUMED));
+    consumer.settings_assumed = false;
     report.draining = true;
     assert_int_equal(reasons(), BIT(DRAINING));
     report.draining = false;

@@ -1,0 +1,48 @@
+/* policy - what the topic's settings are taken to be, and when to ask the cluster for them (again).
+ *
+ * Pure: the caller asks, and hands in the answers and the time. */
+#ifndef SKF_KAFKA_POLICY_H
+#define SKF_KAFKA_POLICY_H
+
+#include "kafka/settings.h"
+
+/* Is the topic compacted?  AUTO asks the cluster. */
+enum compact { COMPACT_AUTO, COMPACT_ON, COMPACT_OFF };
+
+struct policy {
+    const char *topic; /* borrowed */
+    enum compact compact;
+    bool decided;               /* `settings` are to be gone by */
+    struct settings settings;   /* the cluster's, or what is taken for them */
+    bool read;                  /* they are the cluster's */
+    rd_kafka_resp_err_t unread; /* why they could not be read again; 0: they could, or nobody has
+                                   asked yet.  Logged once per change */
+    bool asking;
+    int64_t due_ms;       /* when to ask next */
+    int64_t undecided_ms; /* since when it has been asked in vain; 0: it has not */
+};
+
+struct policy policy_new(const char *topic, enum compact compact);
+
+/* To be called when the cluster says that the topic is there; true: ask now, and hand the answer to
+ * policy_answered(). */
+bool policy_ask(struct policy *p, int64_t now_ms);
+
+enum policy_change {
+    POLICY_AS_BEFORE, /* decided or not */
+    POLICY_DECIDED,   /* for the first time */
+    POLICY_RETENTION, /* deletes are kept for another time from now on */
+    POLICY_OTHER,     /* compacted or not: nothing that was read before is of use */
+};
+
+/* err: why there are no settings; 0: there are. */
+enum policy_change policy_answered(struct policy *p, rd_kafka_resp_err_t err,
+                                   const struct settings *settings, int64_t now_ms);
+
+/* The topic is gone: another one of its name may have other settings. */
+void policy_forget(struct policy *p);
+
+/* AUTO cannot read them. */
+bool policy_is_assumed(const struct policy *p);
+
+#endif
