@@ -2,17 +2,16 @@
 
 #include <openssl/sha.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <uthash.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "guard/keystore.h"
 
 enum {
     REMEMBERED_MAX = 16384, /* tokens */
     WAITING_MAX = 4096,
     TURN_MS = 4, /* of signatures in one turn of the loop */
-    WATCH_MS = 2000,
 };
 
 /* A verified token.  It is found by what was signed, not by its whole text: of an ECDSA signature
@@ -34,24 +33,10 @@ struct waiting {
     uint8_t text[];
 };
 
-/* What a file was when it was read. */
-struct seen {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
-
 struct guard {
     struct loop *loop;
     struct guard_config config;
-    void (*on_keys)(void *arg);
-    void *arg;
-    struct keyset *keys;
-    bool broken; /* the files; these are the keys of before */
-    int64_t keys_changed_ms;
-    struct seen *seen;
-    struct timer *watch;
+    struct keystore *store;
     struct remembered *remembered;
     TAILQ_HEAD(, waiting) waiting;
     size_t waiting_count;
@@ -122,7 +107,7 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     h = token_hash(text);
     if (memcmp(&h, &r->text, sizeof h) != 0)
         return false;
-    if (!keyset_has(g->keys, r->key)) {
+    if (!guard_has_key(g, r->key)) {
         forget(g, r);
         return false;
     }
@@ -145,11 +130,11 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
 
     if (!error)
         error = token_check_claims(t, policy, loop_wall_ms());
-    if (!error && t->kid != NULL && keyset_by_kid(g->keys, t->kid) == NULL)
+    if (!error && t->kid != NULL && !keyset_has_kid(keystore_keys(g->store), t->kid))
         error = TOKEN_KEY;
     if (error || !with_signature)
         return error;
-    error = token_verify(t, g->keys, &key);
+    error = token_verify(t, keystore_keys(g->store), &key);
     if (!error)
         error = token_check_scope(t, policy);
     if (error)
@@ -224,93 +209,24 @@ bool guard_has_room(const struct guard *g)
 
 /* -- keys -- */
 
-static void look(const char *file, struct seen *seen)
-{
-    struct stat st;
-
-    *seen = (struct seen){0};
-    if (stat(file, &st) == 0)
-        *seen = (struct seen){st.st_dev, st.st_ino, st.st_size, st.st_mtim};
-}
-
-static bool same(const struct seen *a, const struct seen *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->changed.tv_sec == b->changed.tv_sec && a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-/* Looked at before it is read: a change in between is seen the next time. */
-static bool look_at_all(struct guard *g)
-{
-    bool changed = false;
-
-    for (size_t i = 0; i < g->config.file_count; i++) {
-        struct seen now;
-        look(g->config.files[i], &now);
-        changed = changed || !same(&now, &g->seen[i]);
-        g->seen[i] = now;
-    }
-    return changed;
-}
-
-static struct keyset *load(struct guard *g, char *error, size_t size)
-{
-    return keyset_load(g->config.files, g->config.file_count, g->config.allow_demo_key, error,
-                       size);
-}
-
-static void use(struct guard *g, struct keyset *keys)
-{
-    keyset_free(g->keys);
-    g->keys = keys;
-    g->keys_changed_ms = INT64_MAX;
-    for (size_t i = 0; i < g->config.file_count; i++) {
-        const struct timespec *t = &g->seen[i].changed;
-        int64_t ms = (int64_t)t->tv_sec * 1000 + t->tv_nsec / 1000000;
-        if (ms < g->keys_changed_ms)
-            g->keys_changed_ms = ms;
-    }
-}
-
 void guard_reload(struct guard *g)
 {
-    char error[256];
-    struct keyset *keys;
-
-    look_at_all(g);
-    keys = load(g, error, sizeof error);
-    g->broken = keys == NULL;
-    if (keys == NULL) {
-        log_error("guard: %s; the keys read before stay in use", error);
-        return;
-    }
-    use(g, keys);
-    log_info("guard: %zu key(s)", keyset_count(keys));
-    g->on_keys(g->arg);
-}
-
-static void on_watch(void *arg)
-{
-    struct guard *g = arg;
-
-    if (look_at_all(g))
-        guard_reload(g);
-    timer_start(g->watch, WATCH_MS);
+    keystore_reload(g->store);
 }
 
 bool guard_keys_broken(const struct guard *g)
 {
-    return g->broken;
+    return keystore_broken(g->store);
 }
 
 int64_t guard_keys_changed_ms(const struct guard *g)
 {
-    return g->keys_changed_ms;
+    return keystore_changed_ms(g->store);
 }
 
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
 {
-    return keyset_has(g->keys, thumbprint);
+    return keyset_has(keystore_keys(g->store), thumbprint);
 }
 
 /* -- life -- */
@@ -319,23 +235,23 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
                         void (*on_keys)(void *arg), void *arg, char *error, size_t size)
 {
     struct guard *g = mem_zero(sizeof *g);
+    struct keystore_config store = {
+        .files = config->files,
+        .file_count = config->file_count,
+        .allow_demo_key = config->allow_demo_key,
+        .on_change = on_keys,
+        .arg = arg,
+    };
 
     g->loop = loop;
     g->config = *config;
-    g->on_keys = on_keys;
-    g->arg = arg;
     TAILQ_INIT(&g->waiting);
     g->verify = (struct task){.run = verify_waiting, .arg = g};
-    g->seen = mem_zero(config->file_count * sizeof *g->seen);
-    look_at_all(g);
-    struct keyset *keys = load(g, error, size);
-    g->watch = timer_new(loop, on_watch, g);
-    if (keys == NULL) {
+    g->store = keystore_new(loop, &store, error, size);
+    if (g->store == NULL) {
         guard_free(g);
         return NULL;
     }
-    use(g, keys);
-    timer_start(g->watch, WATCH_MS);
     return g;
 }
 
@@ -354,8 +270,6 @@ void guard_free(struct guard *g)
     while (g->remembered != NULL)
         forget(g, g->remembered);
     loop_cancel(g->loop, &g->verify);
-    timer_free(g->watch);
-    keyset_free(g->keys);
-    free(g->seen);
+    keystore_free(g->store);
     free(g);
 }

@@ -1,8 +1,8 @@
 /* guard - which tokens are good: remembers those it verified, and spreads over the loop's turns the
  * signatures it has to check.
  *
- * Nothing expensive happens before a token's turn has come, and only so many wait: a flood of bad
- * tokens delays neither events nor, by more than its share, other tokens. */
+ * Tokens whose signature must be checked wait in one queue, first in, first out, and only so many:
+ * a flood of bad ones delays no event and no token that is known, but new tokens wait behind it. */
 #ifndef SKF_GUARD_GUARD_H
 #define SKF_GUARD_GUARD_H
 
@@ -46,7 +46,7 @@ void guard_check(struct guard *g, struct slice text,
 /* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked. */
 bool guard_has_room(const struct guard *g);
 
-/* Reads the JWKS files again; keeps the old keys if they are broken. */
+/* Reads the JWKS files again, in a thread; keeps the old keys if they are broken. */
 void guard_reload(struct guard *g);
 /* The files were broken when they were read last. */
 bool guard_keys_broken(const struct guard *g);

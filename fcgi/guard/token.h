@@ -31,8 +31,6 @@ enum token_error {
 };
 /* For a header or a log line; holds nothing of the token. */
 const char *token_error_text(enum token_error error);
-/* Its code for programs, likewise: token_invalid, token_too_long, scope_missing or busy. */
-const char *token_error_reason(enum token_error error);
 
 struct token_policy {
     const char *issuer, *audience;
@@ -67,8 +65,8 @@ enum token_error token_check_claims(const struct token *token, const struct toke
 /* The leeway is for exp; for nbf it is 10 s at least. */
 enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leeway_ms,
                                    int64_t now_ms);
-/* TOKEN_OK and the key that verifies it, borrowed from the set: the one that `kid` names; without
- * one, of those that fit, the first four. */
+/* TOKEN_OK and the key that verifies it, borrowed from the set.  Of the keys that `kid` names, or
+ * of all if there is none, those that fit its algorithm are tried in turn, four at most. */
 enum token_error token_verify(const struct token *token, const struct keyset *keys,
                               const struct key **key);
 enum token_error token_check_scope(const struct token *token, const struct token_policy *policy);

@@ -42,8 +42,9 @@ static void make_keys(void)
     buf_add_str(&jwks, "]}");
     assert(write(fd, jwks.p, jwks.n) == (ssize_t)jwks.n);
     snprintf(file, sizeof file, "/proc/self/fd/%d", fd);
-    keys = keyset_load(files, 1, false, error, sizeof error);
-    assert(keys != NULL);
+    const struct keyset_source source = {.files = files, .file_count = 1};
+    struct notes notes = {0};
+    assert(keyset_load(&source, &keys, &notes, error, sizeof error) == 0 && notes.n == 0);
     close(fd);
     buf_fini(&jwks);
     EVP_PKEY_free(rsa);

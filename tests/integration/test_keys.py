@@ -1,16 +1,30 @@
 """Keys that change under open streams."""
 
+import itertools
+import math
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from helpers import free_port, wait_until
 from responder import Responder
-from tokens import CHALLENGE, Jwks, Key, ec_key, in_url, jwks, renew, rsa_key
+from tokens import (
+    CHALLENGE,
+    Jwks,
+    Key,
+    b64,
+    b64_decode,
+    ec_key,
+    ed25519_key,
+    in_url,
+    jwks,
+    renew,
+    rsa_key,
+)
 
 WINDOW = 5
 LATE = 4  # what a busy machine may add; the figures themselves are noted
@@ -116,7 +130,6 @@ BROKEN: dict[str, Callable[[Jwks], None]] = {
     "empty": text(""),
     "half": lambda keys: keys.path.write_text(jwks(NEW)[:-20]),
     "no JWKS": text("<html>502 Bad Gateway</html>"),
-    "keys twice": lambda keys: keys.write(NEW, NEW),
     "the demo's": lambda keys: keys.write(NEW, ec_key("demo-insecure")),
     "too large": lambda keys: keys.path.write_text(jwks(NEW) + " " * (1 << 20)),
 }
@@ -137,6 +150,122 @@ def test_a_broken_file_keeps_the_old_keys_and_says_so(responder, keys):
     reload(responder)
     assert status(responder, NEW.mint()) == 200
     assert not stream.ended and not stream.events
+
+
+# What nobody needs costs itself alone: sets that hold NEW, and more
+
+
+def trimmed_key() -> tuple[Key, dict]:
+    """One whose x begins with a zero, which its writer left out."""
+    while True:
+        key = ec_key.__wrapped__("trimmed")
+        x = b64_decode(key.jwk()["x"])
+        if x[0] == 0:
+            return key, key.jwk(x=b64(x[1:]))
+
+
+def twins(*members: dict) -> Callable[[Jwks], None]:
+    return lambda keys: keys.write(*(NEW.jwk(**own) for own in members))
+
+
+def beside(*others: dict | Key) -> Callable[[Jwks], None]:
+    return lambda keys: keys.write(*others, NEW)
+
+
+ENC = rsa_key("enc").jwk(kid="new", use="enc", alg="RSA-OAEP")
+SETS: dict[str, Callable[[Jwks], None]] = {
+    "enc twin last": lambda keys: keys.write(NEW, ENC),
+    "enc twin first": beside(ENC),
+    "OKP twin for an agreement": beside({"kty": "OKP", "crv": "X25519", "kid": "new", "x": "AAAA"}),
+    "the same twice": beside(NEW),
+    "RSA of the same kid": beside(rsa_key("other").jwk(kid="new")),
+    "EC of the same kid": beside(ec_key("other").jwk(kid="new")),
+    "kid a number": beside(rsa_key("other").jwk(kid=5), {"kty": "oct", "kid": 7}),
+    "kid null": beside(rsa_key("other").jwk(kid=None) | {"kid": None}),
+    "kid empty, twice": beside(rsa_key("other").jwk(kid=""), ec_key("other").jwk(kid="")),
+    "alg null": lambda keys: keys.write(NEW.jwk(alg=None) | {"alg": None}),
+    "use null": lambda keys: keys.write(NEW.jwk(use=None) | {"use": None}),
+    "key_ops null": lambda keys: keys.write(NEW.jwk() | {"key_ops": None}),
+    "key_ops empty": lambda keys: keys.write(NEW.jwk(key_ops=[])),
+    "a byte order mark": lambda keys: keys.path.write_text("\ufeff" + jwks(NEW)),
+    "a member twice": lambda keys: keys.path.write_text(jwks(NEW).replace("{", '{"keys":1,', 1)),
+    "odd values": lambda keys: keys.path.write_text(jwks(NEW).replace("{", '{"n":1e400,"s":"\\u0000",', 1)),
+    "a private half": beside(ec_key("other").jwk(d=b64(b"d" * 32))),
+    "EdDSA": beside(ed25519_key()),
+}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_what_is_not_needed_costs_itself_alone(start, keys, name):
+    """At the start, and when it comes later: then the old key goes."""
+    broker = f"127.0.0.1:{free_port()}"
+    later = start("events", *keys.options(), brokers=broker)
+    old = OLD.mint()
+    assert status(later, old) == 200
+    SETS[name](keys)
+    reload(later)
+    first = start("events", *keys.options(), brokers=broker)
+    for responder in (first, later):
+        assert status(responder, NEW.mint()) == 200
+        assert status(responder, old) == 401
+        assert b64(b"d" * 32) not in responder.text()
+    said = [line.partition(": ")[2] for line in later.text().splitlines() if "jwks.json: " in line]
+    SETS[name](keys)
+    reload(later)  # the very same once more
+    again = [line for line in later.text().splitlines() if "jwks.json: " in line]
+    assert len(again) == len(said), again
+
+
+def test_one_key_listed_for_several_algorithms_is_good_for_each(responder, keys):
+    keys.write(*(OLD.jwk(alg=alg) for alg in ("RS256", "RS384", "RS512")))
+    reload(responder)
+    for alg, expected in ("RS256", 200), ("RS384", 200), ("RS512", 200), ("PS256", 401):
+        assert status(responder, Key(OLD.private, "old", alg).mint()) == expected, alg
+
+
+def test_eddsa(responder, keys):
+    keys.write(OLD, ed25519_key())
+    reload(responder)
+    token = ed25519_key().mint()
+    assert status(responder, token) == 200
+    stream = responder.open(target=in_url(ed25519_key().mint(WINDOW + 0.5)))
+    assert stream.next().raw == CHALLENGE
+    assert status(responder, ed25519_key.__wrapped__("ed").mint()) == 401, "another key"
+    assert status(responder, Key(ed25519_key().private, "old", "EdDSA").mint()) == 401
+
+
+def test_a_trimmed_coordinate_is_padded(responder, keys):
+    key, jwk = trimmed_key()
+    keys.write(jwk)
+    reload(responder)
+    assert status(responder, key.mint()) == 200
+
+
+def large_rsa_jwks() -> Iterator[dict]:
+    """Of 4096 bits and as dear to check as keys, but quick to make: products of four primes."""
+    pairs = [rsa_key(f"pair{n}").private.private_numbers() for n in range(6)]
+    primes = [prime for pair in pairs for prime in (pair.p, pair.q)]
+    for number, four in enumerate(itertools.combinations(primes, 4)):
+        n = b64(math.prod(four).to_bytes(512, "big"))
+        yield {"kty": "RSA", "kid": str(number), "n": n, "e": "AQAB"}
+
+
+def test_keys_that_take_long_to_check_keep_nobody_waiting(responder, keys, note):
+    token, large = OLD.mint(600), large_rsa_jwks()
+    assert status(responder, token) == 200
+    keys.write(OLD, *itertools.islice(large, 40))
+    began, answers = time.monotonic(), 0
+    os.kill(responder.pid, signal.SIGHUP)
+    while "guard: 41 key(s)" not in responder.text():
+        assert responder.send("HEAD", in_url(token)).wait_head().status == 200
+        answers += 1
+    note("40 RSA-4096 keys are read in s", round(time.monotonic() - began, 1))
+    note("requests answered meanwhile", answers)
+    assert answers > 10
+    keys.write(*itertools.islice(large, 40), NEW)
+    os.kill(responder.pid, signal.SIGHUP)
+    os.kill(responder.pid, signal.SIGTERM)  # while they are read
+    assert responder.process.wait(timeout=60) == 0
 
 
 def test_a_withdrawn_key_ends_its_streams_after_the_window(responder, keys, note):

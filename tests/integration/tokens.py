@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 ISSUER = "https://auth.example.com"
@@ -26,6 +26,7 @@ CHALLENGE = (
 _CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
 _SIZES = {"P-256": 32, "P-384": 48, "P-521": 66}
 _HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+_RAW = serialization.Encoding.Raw, serialization.PublicFormat.Raw
 _numbers = itertools.count()
 
 
@@ -50,8 +51,11 @@ class Key:
 
     def jwk(self, **members: Any) -> dict:
         """What an issuer publishes; a member that is None is left out."""
-        numbers = self.private.public_key().public_numbers()
-        if isinstance(numbers, rsa.RSAPublicNumbers):
+        public = self.private.public_key()
+        numbers = None if self.alg == "EdDSA" else public.public_numbers()
+        if numbers is None:
+            own = {"kty": "OKP", "crv": "Ed25519", "x": b64(public.public_bytes(*_RAW))}
+        elif isinstance(numbers, rsa.RSAPublicNumbers):
             size = (numbers.n.bit_length() + 7) // 8
             own = {"kty": "RSA", "n": b64(numbers.n.to_bytes(size, "big")), "e": "AQAB"}
         else:
@@ -70,6 +74,8 @@ class Key:
 
     def signature(self, signed: bytes, alg: str = "") -> bytes:
         alg = alg or self.alg
+        if alg == "EdDSA":
+            return self.private.sign(signed)
         digest = _HASHES[alg[2:]]
         if alg.startswith("RS"):
             return self.private.sign(signed, padding.PKCS1v15(), digest)
@@ -114,6 +120,11 @@ def rsa_key(kid: str | None = "rsa", bits: int = 2048, alg: str = "RS256") -> Ke
 @cache
 def ec_key(kid: str | None = "ec", curve: str = "P-256", alg: str = "ES256") -> Key:
     return Key(ec.generate_private_key(_CURVES[curve]), kid, alg)
+
+
+@cache
+def ed25519_key(kid: str | None = "ed") -> Key:
+    return Key(ed25519.Ed25519PrivateKey.generate(), kid, "EdDSA")
 
 
 def key_of_file(path: Path, kid: str, alg: str) -> Key:

@@ -20,6 +20,11 @@ EVP_PKEY *mint_ec(const char *group)
     return EVP_EC_gen(group);
 }
 
+EVP_PKEY *mint_ed25519(void)
+{
+    return EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+}
+
 void mint_segment(struct buf *out, struct slice bytes)
 {
     base64url_add(out, bytes);
@@ -44,6 +49,17 @@ static void add_number(struct buf *out, EVP_PKEY *key, const char *param, const 
     BN_free(n);
 }
 
+static void add_ed25519(struct buf *out, EVP_PKEY *key)
+{
+    uint8_t bytes[32];
+    size_t n = sizeof bytes;
+
+    assert_int_equal(EVP_PKEY_get_raw_public_key(key, bytes, &n), 1);
+    buf_add_str(out, "\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"");
+    mint_segment(out, slice_of(bytes, n));
+    buf_add_byte(out, '"');
+}
+
 void mint_jwk(struct buf *out, EVP_PKEY *key, const char *members)
 {
     size_t size = ((size_t)EVP_PKEY_get_bits(key) + 7) / 8;
@@ -54,6 +70,8 @@ void mint_jwk(struct buf *out, EVP_PKEY *key, const char *members)
         add_number(out, key, OSSL_PKEY_PARAM_RSA_N, "n", 0);
         buf_add_byte(out, ',');
         add_number(out, key, OSSL_PKEY_PARAM_RSA_E, "e", 0);
+    } else if (EVP_PKEY_is_a(key, "ED25519")) {
+        add_ed25519(out, key);
     } else {
         buf_printf(out, "\"kty\":\"EC\",\"crv\":\"P-%d\",", EVP_PKEY_get_bits(key));
         add_number(out, key, OSSL_PKEY_PARAM_EC_PUB_X, "x", size);
@@ -87,9 +105,11 @@ static size_t to_raw(uint8_t *signature, size_t n, EVP_PKEY *key)
 void mint_sign(struct buf *token, const char *alg, EVP_PKEY *key)
 {
     static const char *const digests[] = {"SHA256", "SHA384", "SHA512"};
-    const char *digest = digests[alg[2] == '2'   ? 0
-                                 : alg[2] == '3' ? 1
-                                                 : 2]; /* of ..256 and so on */
+    const char *digest = EVP_PKEY_is_a(key, "ED25519")
+                             ? NULL
+                             : digests[alg[2] == '2'   ? 0
+                                       : alg[2] == '3' ? 1
+                                                       : 2]; /* of ..256 and so on */
     uint8_t signature[2048];
     size_t n = sizeof signature;
     EVP_MD_CTX *md = EVP_MD_CTX_new();

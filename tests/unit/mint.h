@@ -8,6 +8,7 @@
 
 EVP_PKEY *mint_rsa(unsigned bits);
 EVP_PKEY *mint_ec(const char *group);
+EVP_PKEY *mint_ed25519(void);
 
 /* Appends the key's public half as a JWK that begins with `members`, for instance `"kid":"a",`. */
 void mint_jwk(struct buf *out, EVP_PKEY *key, const char *members);

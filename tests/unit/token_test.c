@@ -21,8 +21,20 @@
 #define GOOD "{" WHO "," MAY "," UNTIL "}"
 
 /* The keys of the set, and two that it does not hold. */
-enum { KEY_RSA, P256, P384, P521, KEY_RSA_256_ONLY, IN_SET, STRANGER = IN_SET, STRANGER_RSA, KEYS };
-static const char *const kids[IN_SET] = {"rsa", "p256", "p384", "p521", "rsa256"};
+enum {
+    KEY_RSA,
+    P256,
+    P384,
+    P521,
+    KEY_RSA_256_ONLY,
+    ED25519,
+    IN_SET,
+    STRANGER = IN_SET,
+    STRANGER_RSA,
+    STRANGER_ED25519,
+    KEYS
+};
+static const char *const kids[IN_SET] = {"rsa", "p256", "p384", "p521", "rsa256", "ed"};
 static EVP_PKEY *key[KEYS];
 static struct keyset *keys;
 
@@ -47,12 +59,20 @@ static struct keyset *load(struct buf *jwks)
 
     close(mkstemp(path));
     mint_write_file(path, buf_slice(jwks));
-    struct keyset *set = keyset_load(files, 1, false, error, sizeof error);
-    if (set == NULL)
+    struct keyset_source source = {.files = files, .file_count = 1};
+    struct notes notes = {0};
+    struct keyset *set;
+    if (keyset_load(&source, &set, &notes, error, sizeof error) < 0)
         fail_msg("%s", error);
     unlink(path);
+    notes_fini(&notes);
     buf_fini(jwks);
     return set;
+}
+
+static const char *pem_of(int which)
+{
+    return keyset_at(keys, (size_t)which)->pem;
 }
 
 static int group_setup(void **state)
@@ -66,6 +86,8 @@ static int group_setup(void **state)
     key[P384] = mint_ec("P-384");
     key[P521] = mint_ec("P-521");
     key[KEY_RSA_256_ONLY] = mint_rsa(2048);
+    key[ED25519] = mint_ed25519();
+    key[STRANGER_ED25519] = mint_ed25519();
     key[STRANGER] = mint_ec("P-256");
     key[STRANGER_RSA] = mint_rsa(2048);
     buf_add_str(&jwks, "{\"keys\":[");
@@ -194,7 +216,7 @@ static void each_algorithm_verifies_with_its_key(void **state)
     } rows[] = {
         {"RS256", KEY_RSA}, {"RS384", KEY_RSA},          {"RS512", KEY_RSA}, {"PS256", KEY_RSA},
         {"PS384", KEY_RSA}, {"PS512", KEY_RSA},          {"ES256", P256},    {"ES384", P384},
-        {"ES512", P521},    {"RS256", KEY_RSA_256_ONLY},
+        {"ES512", P521},    {"RS256", KEY_RSA_256_ONLY}, {"EdDSA", ED25519},
     };
     static const char *const types[] = {"", "\"typ\":\"JWT\",", "\"typ\":\"at+jwt\",",
                                         "\"typ\":\"application/at+jwt\","};
@@ -226,6 +248,9 @@ static void another_key_s_signature_is_wrong_in_each_algorithm(void **state)
         snprintf(header, sizeof header, "{\"typ\":\"%s\",\"alg\":\"ES256\",\"kid\":\"p256\"}",
                  types[i]);
         check_signed(header, GOOD, "ES256", key[STRANGER], TOKEN_SIGNATURE);
+        snprintf(header, sizeof header, "{\"typ\":\"%s\",\"alg\":\"EdDSA\",\"kid\":\"ed\"}",
+                 types[i]);
+        check_signed(header, GOOD, "EdDSA", key[STRANGER_ED25519], TOKEN_SIGNATURE);
     }
 }
 
@@ -291,7 +316,7 @@ static void an_hmac_made_with_our_public_key_is_refused(void **state)
     for (int i = 0; i < 2; i++) {
         struct buf token = {0};
         char header[64];
-        const char *pem = keyset_by_kid(keys, kids[of[i]])->pem;
+        const char *pem = pem_of(of[i]);
         snprintf(header, sizeof header, "{\"alg\":\"HS256\",\"kid\":\"%s\"}", kids[of[i]]);
         mint_segment(&token, slice_str(header));
         buf_add_byte(&token, '.');
@@ -310,12 +335,12 @@ static void an_hmac_made_with_our_public_key_is_no_signature_of_another_name(voi
     for (int i = 0; i < 3; i++) {
         struct buf token = {0};
         char header[64];
-        const char *kid = kids[names[i][0] == 'E' ? P256 : KEY_RSA];
-        snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\"}", names[i], kid);
+        int which = names[i][0] == 'E' ? P256 : KEY_RSA;
+        snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\"}", names[i], kids[which]);
         mint_segment(&token, slice_str(header));
         buf_add_byte(&token, '.');
         mint_segment(&token, slice_str(GOOD));
-        mint_sign_hmac(&token, slice_str(keyset_by_kid(keys, kid)->pem));
+        mint_sign_hmac(&token, slice_str(pem_of(which)));
         check_token(&token, TOKEN_SIGNATURE, header);
     }
 }
@@ -325,7 +350,7 @@ static void an_algorithm_that_is_not_on_the_list_is_refused(void **state)
     static const char *const names[] = {
         "none",  "None",     "NONE",   "nOnE",        "",       "HS256",  "HS384", "HS512",
         "rs256", "Es256",    "RS256 ", " RS256",      "RS2567", "RS25",   "RS1",   "ES256K",
-        "EdDSA", "RSA-OAEP", "dir",    "RS256,ES256", "A128KW", "PS2566", "es256",
+        "eddsa", "RSA-OAEP", "dir",    "RS256,ES256", "A128KW", "PS2566", "es256",
     };
 
     (void)state;
@@ -385,6 +410,10 @@ static void the_algorithm_must_be_one_of_the_key(void **state)
         {"RS512", KEY_RSA_256_ONLY},
         {"PS256", KEY_RSA_256_ONLY},
         {"RS384", KEY_RSA_256_ONLY},
+        {"EdDSA", P256},
+        {"EdDSA", KEY_RSA},
+        {"ES256", ED25519},
+        {"RS256", ED25519},
     };
 
     (void)state;
@@ -393,7 +422,9 @@ static void the_algorithm_must_be_one_of_the_key(void **state)
         struct buf token = {0};
         snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"%s\"}", rows[i].alg,
                  kids[rows[i].key]);
-        mint_token(&token, header, GOOD, rows[i].alg, key[rows[i].key]);
+        /* Signed as the key can. */
+        mint_token(&token, header, GOOD, rows[i].alg[0] == 'E' ? "ES256" : "RS256",
+                   key[rows[i].key]);
         check_token(&token, TOKEN_ALGORITHM, header);
     }
 }
@@ -561,6 +592,83 @@ static void without_a_kid_at_most_four_keys_are_tried(void **state)
                          i < 4 ? TOKEN_OK : TOKEN_SIGNATURE);
         buf_fini(&token);
         EVP_PKEY_free(many[i]);
+    }
+    keyset_free(set);
+}
+
+/* -- keys of one kid -- */
+
+static struct keyset *load_twins(EVP_PKEY *const *twins, size_t n, const char *const *members)
+{
+    struct buf jwks = {0};
+
+    buf_add_str(&jwks, "{\"keys\":[");
+    for (size_t i = 0; i < n; i++) {
+        char all[64];
+        snprintf(all, sizeof all, "\"kid\":\"twin\",%s", members ? members[i] : "");
+        buf_add_str(&jwks, i ? "," : "");
+        mint_jwk(&jwks, twins[i], all);
+    }
+    buf_add_str(&jwks, "]}");
+    return load(&jwks);
+}
+
+static void check_twin(const struct keyset *set, const char *alg, EVP_PKEY *by,
+                       enum token_error expected)
+{
+    struct buf token = {0};
+    const struct key *found;
+    char header[64];
+
+    snprintf(header, sizeof header, "{\"alg\":\"%s\",\"kid\":\"twin\"}", alg);
+    mint_token(&token, header, GOOD, alg, by);
+    assert_int_equal(judge_with(buf_slice(&token), set, &found), expected);
+    buf_fini(&token);
+}
+
+static void keys_of_one_kid_are_told_apart_by_their_type(void **state)
+{
+    EVP_PKEY *twins[] = {key[KEY_RSA], key[P256], key[P384], key[ED25519]};
+    struct keyset *set = load_twins(twins, 4, NULL);
+
+    (void)state;
+    check_twin(set, "RS256", key[KEY_RSA], TOKEN_OK);
+    check_twin(set, "PS512", key[KEY_RSA], TOKEN_OK);
+    check_twin(set, "ES256", key[P256], TOKEN_OK);
+    check_twin(set, "ES384", key[P384], TOKEN_OK);
+    check_twin(set, "EdDSA", key[ED25519], TOKEN_OK);
+    check_twin(set, "ES256", key[STRANGER], TOKEN_SIGNATURE);
+    check_twin(set, "ES512", key[P521], TOKEN_ALGORITHM);
+    keyset_free(set);
+}
+
+static void a_key_that_is_listed_for_each_of_its_algorithms_is_good_for_these(void **state)
+{
+    static const char *const members[] = {"\"alg\":\"RS256\",", "\"alg\":\"RS384\",",
+                                          "\"alg\":\"RS512\","};
+    EVP_PKEY *twins[] = {key[KEY_RSA], key[KEY_RSA], key[KEY_RSA]};
+    struct keyset *set = load_twins(twins, 3, members);
+
+    (void)state;
+    check_twin(set, "RS256", key[KEY_RSA], TOKEN_OK);
+    check_twin(set, "RS384", key[KEY_RSA], TOKEN_OK);
+    check_twin(set, "RS512", key[KEY_RSA], TOKEN_OK);
+    check_twin(set, "PS256", key[KEY_RSA], TOKEN_ALGORITHM);
+    check_twin(set, "RS256", key[STRANGER_RSA], TOKEN_SIGNATURE);
+    keyset_free(set);
+}
+
+static void of_keys_of_one_kid_and_type_four_are_tried_at_most(void **state)
+{
+    EVP_PKEY *twins[6];
+
+    (void)state;
+    for (int i = 0; i < 6; i++)
+        twins[i] = mint_ec("P-256");
+    struct keyset *set = load_twins(twins, 6, NULL);
+    for (int i = 0; i < 6; i++) {
+        check_twin(set, "ES256", twins[i], i < 4 ? TOKEN_OK : TOKEN_SIGNATURE);
+        EVP_PKEY_free(twins[i]);
     }
     keyset_free(set);
 }
@@ -1376,6 +1484,26 @@ static void an_ecdsa_signature_of_zeros_is_refused(void **state)
         check_signature(slice_of(zeros, n), TOKEN_SIGNATURE);
 }
 
+/* Ed25519: the point at infinity as R, and 0 as S, would hold for a key of small order alone. */
+static void an_eddsa_signature_has_64_bytes_and_is_not_zero(void **state)
+{
+    uint8_t bytes[130] = {0};
+
+    (void)state;
+    for (int infinity = 0; infinity < 2; infinity++) {
+        bytes[0] = (uint8_t)infinity;
+        for (size_t n = 1; n <= sizeof bytes; n++) {
+            struct buf token = {0};
+            mint_segment(&token, slice_str("{\"alg\":\"EdDSA\",\"kid\":\"ed\"}"));
+            buf_add_byte(&token, '.');
+            mint_segment(&token, slice_str(GOOD));
+            buf_add_byte(&token, '.');
+            mint_segment(&token, slice_of(bytes, n));
+            check_token(&token, TOKEN_SIGNATURE, "EdDSA");
+        }
+    }
+}
+
 static void an_ecdsa_signature_of_the_order_or_of_ones_is_refused(void **state)
 {
     static const uint8_t order[] = {0xff, 0xff, 0xff, 0xff, 0,    0,    0,    0,
@@ -1627,6 +1755,9 @@ int main(void)
         T(without_a_kid_a_key_that_does_not_fit_is_not_tried),
         T(without_a_kid_and_a_key_that_fits_the_key_is_unknown),
         T(without_a_kid_at_most_four_keys_are_tried),
+        T(keys_of_one_kid_are_told_apart_by_their_type),
+        T(a_key_that_is_listed_for_each_of_its_algorithms_is_good_for_these),
+        T(of_keys_of_one_kid_and_type_four_are_tried_at_most),
         T(every_prefix_of_a_good_token_is_refused),
         T(every_change_of_a_character_is_refused),
         T(random_bytes_in_a_token_do_no_harm),
@@ -1671,6 +1802,7 @@ int main(void)
         T(the_scope_may_lie_at_a_dotted_path),
         T(a_name_with_dots_is_one_name),
         T(an_ecdsa_signature_of_zeros_is_refused),
+        T(an_eddsa_signature_has_64_bytes_and_is_not_zero),
         T(an_ecdsa_signature_of_the_order_or_of_ones_is_refused),
         T(an_ecdsa_signature_in_der_is_refused),
         T(an_ecdsa_signature_of_another_length_is_refused),
