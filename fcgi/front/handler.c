@@ -146,7 +146,9 @@ static void refuse_method(struct exchange *x)
 
 static void refuse_token(struct exchange *x, enum token_error error)
 {
-    enum refusal why = error == TOKEN_SCOPE ? REFUSAL_SCOPE_MISSING : REFUSAL_TOKEN_INVALID;
+    enum refusal why = error == TOKEN_SCOPE      ? REFUSAL_SCOPE_MISSING
+                       : error == TOKEN_TOO_LONG ? REFUSAL_TOKEN_TOO_LONG
+                                                 : REFUSAL_TOKEN_INVALID;
     struct answer answer = answer_refusing(why);
 
     if (error == TOKEN_BUSY) {

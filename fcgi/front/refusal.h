@@ -40,6 +40,7 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(TOKENS_WAIT, 503, "busy", BUSY, "too many tokens wait to be verified")                       \
     X(TOKEN_MISSING, 401, "token_missing", TOKEN, "a token is needed")                             \
     X(TOKEN_INVALID, 401, "token_invalid", TOKEN, "the token is not valid")                        \
+    X(TOKEN_TOO_LONG, 401, "token_too_long", TOKEN, "the token is longer than 8192 bytes")         \
     X(TOKEN_PLACE, 400, "token_invalid", OTHER,                                                    \
       "the token is empty, given twice, or has a blank or comma in it")                            \
     X(SCOPE_MISSING, 403, "scope_missing", FORBIDDEN, "the token lacks a scope")                   \

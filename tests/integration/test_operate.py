@@ -22,6 +22,7 @@ def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path)
         ("/nothing", "front: 404 route_unknown: there is nothing at this path"),
         ("/events", "front: 401 token_missing: a token is needed"),
         (in_url("a.b.c"), "front: 401 token_invalid: the token is malformed"),
+        (in_url("x" * 9000), "front: 401 token_too_long: the token is longer than 8192 bytes"),
         (in_url(ec_key().mint()), "front: 401 token_invalid: the token is of an unknown key"),
         (in_url(rsa_key().mint(scope="other")), "front: 403 scope_missing: the token lacks a scope"),
         (

@@ -15,7 +15,7 @@ RENEWAL = "application/x-challenge-response"
 # The codes of problem documents, by status.
 REASONS = {
     400: ["token_invalid", "request_invalid"],
-    401: ["token_missing", "token_invalid"],
+    401: ["token_missing", "token_invalid", "token_too_long"],
     403: ["scope_missing", "subject_differs", "origin"],
     404: ["route_unknown"],
     405: ["method"],

@@ -54,6 +54,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_TOKENS_WAIT, 503, "busy"},
         {REFUSAL_TOKEN_MISSING, 401, "token_missing"},
         {REFUSAL_TOKEN_INVALID, 401, "token_invalid"},
+        {REFUSAL_TOKEN_TOO_LONG, 401, "token_too_long"},
         {REFUSAL_TOKEN_PLACE, 400, "token_invalid"},
         {REFUSAL_SCOPE_MISSING, 403, "scope_missing"},
         {REFUSAL_SUBJECT_DIFFERS, 403, "subject_differs"},
