@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
+from proxy import Proxy
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
@@ -137,6 +138,10 @@ class Kafka(Broker):
         self._done(self.admin.create_partitions([NewPartitions(name, total)]))
         wait_until(lambda: self._partitions(name) == total, what=f"{total} partitions")
 
+    def alter(self, name: str, config: dict[str, str]) -> None:
+        """All of a topic's settings; those that are not given are Kafka's defaults."""
+        self._done(self.admin.alter_configs([ConfigResource("topic", name, set_config=config)]))
+
     def delete_records(self, name: str, before: int) -> None:
         """Of its first partition, all below that offset."""
         wanted = {"topic": name, "partition": 0, "offset": before}
@@ -230,6 +235,22 @@ class Kafka(Broker):
         """As the user types it: echo LINE | kcat -P -b HOST:PORT -t TOPIC -k KEY"""
         command = ["kcat", "-P", "-b", self.brokers, "-t", topic, "-k", key]
         subprocess.run(command, input=line.encode() + b"\n", check=True, timeout=PATIENCE_S)
+
+
+class KafkaBehind(Kafka):
+    """A broker whose clients all come through a proxy."""
+
+    def __init__(self, directory: Path):
+        super().__init__(directory)
+        self.proxy = Proxy(self.port)
+        self.brokers = f"127.0.0.1:{self.proxy.port}"
+
+    def first_start(self, *properties: str) -> None:
+        super().first_start(
+            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self.port + 1}",
+            f"advertised.listeners=PLAINTEXT://{self.brokers}",
+            *properties,
+        )
 
 
 class TwoBrokers(Kafka):
