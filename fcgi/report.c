@@ -12,13 +12,13 @@ static bool was_slow(const struct loop *loop)
 static void collect_health(const struct report *r, const struct fanout_stats *fanout,
                            const struct consumer_stats *consumer, struct health *h)
 {
-    bool missing = consumer->trouble == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    bool away = !missing && consumer->trouble != RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool read = consumer_ready(r->consumer) && fanout->caught_up;
 
-    health_set(h, REASON_KAFKA_AWAY, away);
-    health_set(h, REASON_TOPIC_MISSING, missing);
-    health_set(h, REASON_CATCHING_UP,
-               !away && !missing && !(consumer_ready(r->consumer) && fanout->caught_up));
+    health_set(h, REASON_KAFKA_AWAY, consumer->trouble == TROUBLE_AWAY);
+    health_set(h, REASON_KAFKA_REFUSED, consumer->trouble == TROUBLE_REFUSED);
+    health_set(h, REASON_TOPIC_MISSING, consumer->trouble == TROUBLE_MISSING);
+    health_set(h, REASON_PARTITION_AWAY, consumer->away);
+    health_set(h, REASON_CATCHING_UP, consumer->trouble == TROUBLE_NONE && !read);
     health_set(h, REASON_CACHE_FULL, fanout->cache_overflowed);
     health_set(h, REASON_KEYS_BROKEN, r->guard != NULL && guard_keys_broken(r->guard));
     health_set(h, REASON_LOOP_SLOW, was_slow(r->loop));

@@ -17,8 +17,12 @@ enum reason_kind {
 
 /* enumerator, name, kind, what it means.  Names are a promise: scripts and alerts compare them. */
 #define REASON_TABLE(X)                                                                            \
-    X(KAFKA_AWAY, "kafka_away", FAILS, "no broker answers, or all refuse us")                      \
+    X(KAFKA_AWAY, "kafka_away", FAILS, "no broker answers")                                        \
+    X(KAFKA_REFUSED, "kafka_refused", FAILS,                                                       \
+      "the brokers refuse us: the password, a certificate or a right is wrong")                    \
     X(TOPIC_MISSING, "topic_missing", FAILS, "the topic does not exist")                           \
+    X(PARTITION_AWAY, "partition_away", COUNTS,                                                    \
+      "partitions without a leader that answers; the others are served")                           \
     X(CATCHING_UP, "catching_up", FAILS, "what was there at the start has not been read yet")      \
     X(CACHE_FULL, "cache_full", FAILS, "the compacted topic does not fit --cache-bytes")           \
     X(KEYS_BROKEN, "keys_broken", FAILS, "a JWKS file is broken; its keys of before are in use")   \

@@ -8,27 +8,15 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kafka/outage.h"
+#include "kafka/partition.h"
 #include "kafka/survey.h"
-#include "kafka/trouble.h"
 
 enum {
     BATCH = 1000,
     TURN_MS = 5, /* records of one loop turn */
-    STUCK_MS = 10000,
-    OUTAGE_MS = 7000, /* no more than that of one counts as standing still */
-};
-
-struct partition {
-    bool started;
-    bool has_leader;
-    bool at_end;            /* the broker said so at `next` */
-    int64_t next;           /* offset of the next record; -1: not started yet */
-    int64_t end;            /* by the last survey; -1: it did not get it */
-    int64_t seen_end;       /* by the last one that got it */
-    uint64_t out_of_range;  /* the survey that says why `next` is; 0: it is not */
-    int64_t stood_at;       /* `next` when it was last seen to move */
-    int64_t stood_since_ms; /* by answered_ms */
-    bool stuck;
+    LOOK_MS = 1000,
+    SETTLE_MS = 5000, /* after a trouble of all partitions none is blamed for so long */
 };
 
 struct consumer {
@@ -48,10 +36,18 @@ struct consumer {
     struct policy policy;
     struct partition *partitions;
     int32_t n;
-    int64_t answered_ms;  /* a clock that runs while the brokers answer */
-    int64_t answer_at_ms; /* when they did last */
+    uint64_t valid;  /* answers to earlier questions are about another topic of that name */
+    int start_error; /* the last one of partition_start() that was logged */
+
+    struct timer *look;
+    int64_t looked_ms;
+    int64_t troubled_ms; /* when all partitions had a trouble last */
+    uint64_t answers;    /* of the survey, so far */
     uint64_t stuck_ever;
     struct trouble trouble;
+    struct broker *brokers;
+    int32_t brokers_n;
+
     rd_kafka_message_t *batch[BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
@@ -62,6 +58,15 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
 
     (void)rk;
     trouble_hear(&c->trouble, err, reason);
+}
+
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+    (void)rk;
+    if (level <= 2)
+        log_error("kafka: %s: %s", facility, text);
+    else
+        log_debug("kafka: %s: %s", facility, text);
 }
 
 /* -- partitions -- */
@@ -76,11 +81,14 @@ static void partition_stop(struct consumer *c, int32_t p)
 static void partition_start(struct consumer *c, int32_t p, int64_t offset)
 {
     if (rd_kafka_consume_start_queue(c->rkt, p, offset, c->records) != 0) {
-        log_error("kafka: %s[%d]: %s", c->topic, p, rd_kafka_err2str(rd_kafka_last_error()));
+        rd_kafka_resp_err_t err = rd_kafka_last_error();
+        if (err != c->start_error) /* it is tried again each second */
+            log_error("kafka: %s[%d] cannot be started: %s", c->topic, p, rd_kafka_err2str(err));
+        c->start_error = err;
         return;
     }
+    c->start_error = 0;
     c->partitions[p].started = true;
-    c->partitions[p].at_end = false;
     c->partitions[p].next = offset;
 }
 
@@ -88,7 +96,7 @@ static void set_partitions(struct consumer *c, int32_t n)
 {
     c->partitions = mem_resize_array(c->partitions, (size_t)n, sizeof *c->partitions);
     for (int32_t p = c->n; p < n; p++)
-        c->partitions[p] = (struct partition){.next = -1, .end = -1};
+        c->partitions[p] = partition_new(loop_now_ms());
     c->n = n;
     c->handler.on_partitions(c->handler.arg, n);
 }
@@ -101,6 +109,7 @@ static void stop_topic(struct consumer *c)
         partition_stop(c, p);
     c->n = 0;
     c->running = false;
+    c->valid = survey_ask(c->survey);
 }
 
 static void forget_topic(struct consumer *c)
@@ -137,46 +146,30 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
 
 /* -- surveys -- */
 
-/* There is more to read, or nobody knows, the brokers answer, and still nothing comes. */
-static void look_if_stuck(struct consumer *c, int32_t i)
+/* What its leader has said, as far as it is about this topic and the partition's place in it. */
+static bool is_valid(const struct consumer *c, int32_t i, const struct survey_partition *s)
 {
-    struct partition *p = &c->partitions[i];
-    int64_t now = c->answered_ms;
-    bool waits = p->started && !c->held && p->has_leader && (p->end < 0 || p->seen_end > p->next);
-
-    if (!waits || p->next != p->stood_at) {
-        if (p->stuck)
-            log_info("kafka: %s[%d] goes on at %lld", c->topic, i, (long long)p->next);
-        p->stuck = false;
-        p->stood_at = p->next;
-        p->stood_since_ms = now;
-    } else if (!p->stuck && now - p->stood_since_ms >= STUCK_MS) {
-        p->stuck = true;
-        c->stuck_ever++;
-        log_error("kafka: %s[%d] is stuck at %lld though the brokers answer%s%s", c->topic, i,
-                  (long long)p->next, c->trouble.bad[0] ? ": " : "", c->trouble.bad);
-    }
+    return s->end >= 0 && s->ticket >= c->valid && s->ticket >= c->partitions[i].out_of_range;
 }
 
-static void on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s,
-                                  uint64_t ticket)
+static void on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s)
 {
     struct partition *p = &c->partitions[i];
 
-    p->has_leader = s->has_leader;
-    p->end = s->has_offsets ? s->end : -1;
-    if (s->has_offsets)
-        p->seen_end = s->end;
-    look_if_stuck(c, i);
-    if (!s->has_offsets)
+    p->leader = s->leader;
+    p->error = s->error;
+    if (s->end < 0 || s->ticket < c->valid)
         return;
-    /* What librdkafka has fetched before it was deleted is still to come. */
-    int64_t origin = p->started && s->first > p->next ? p->next : s->first;
-    c->handler.on_origin(c->handler.arg, i, origin);
-    if (p->started || ticket < p->out_of_range)
-        return;
+    if (s->fresh) {
+        trouble_forget(&c->trouble, WORDS_BROKER, s->leader);
+        partition_answered(p, s->end, s->ticket);
+        /* What librdkafka has fetched before it was deleted is still to come. */
+        int64_t origin = p->started && s->first > p->next ? p->next : s->first;
+        c->handler.on_origin(c->handler.arg, i, origin);
+    }
     /* New, or out of range because the broker dropped what came next. */
-    partition_start(c, i, p->next > s->first ? p->next : s->first);
+    if (!p->started && is_valid(c, i, s))
+        partition_start(c, i, p->next > s->first ? p->next : s->first);
 }
 
 /* A partition whose place is beyond its log's end: another topic of the same name, or one that was
@@ -187,8 +180,7 @@ static bool made_again(const struct consumer *c, const struct survey_result *r)
         return true;
     for (int32_t i = 0; i < c->n; i++) {
         const struct partition *p = &c->partitions[i];
-        if (!p->started && r->ticket >= p->out_of_range && r->partitions[i].has_offsets &&
-            r->partitions[i].end < p->next)
+        if (!p->started && is_valid(c, i, &r->partitions[i]) && r->partitions[i].end < p->next)
             return true;
     }
     return false;
@@ -214,16 +206,8 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
     if (r->n > c->n)
         set_partitions(c, r->n);
     for (int32_t i = 0; i < c->n; i++)
-        on_surveyed_partition(c, i, &r->partitions[i], r->ticket);
-}
-
-/* What lies between two answers counts, but not much of a long outage. */
-static void note_answer(struct consumer *c)
-{
-    int64_t now = loop_now_ms(), since = now - c->answer_at_ms;
-
-    c->answered_ms += since < OUTAGE_MS ? since : OUTAGE_MS;
-    c->answer_at_ms = now;
+        on_surveyed_partition(c, i, &r->partitions[i]);
+    c->handler.on_survey(c->handler.arg, r->ticket);
 }
 
 static void take_survey(struct consumer *c)
@@ -232,16 +216,78 @@ static void take_survey(struct consumer *c)
 
     if (!survey_take(c->survey, &r))
         return;
-    if (!r.error)
-        note_answer(c);
-    trouble_set(&c->trouble, r.error);
-    if (!r.error)
-        on_surveyed_topic(c, &r);
-    else if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
+    if (r.told)
+        trouble_told(&c->trouble, r.error);
+    if (r.answers != c->answers)
+        trouble_answered(&c->trouble, loop_now_ms());
+    c->answers = r.answers;
+    if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);
-    if (!r.error)
-        c->handler.on_survey(c->handler.arg, r.ticket);
+    if (r.n > 0)
+        on_surveyed_topic(c, &r);
+    free(c->brokers);
+    c->brokers = r.brokers;
+    c->brokers_n = r.brokers_n;
+    r.brokers = NULL;
     survey_result_fini(&r);
+}
+
+/* -- once a second -- */
+
+/* What the last Fetch has got, no question asked: -1 if its answer was an error, -1001 if there
+ * was none. */
+static int64_t fetched_end(const struct consumer *c, int32_t partition)
+{
+    int64_t low = -1, high = -1;
+
+    rd_kafka_get_watermark_offsets(c->rk, c->topic, partition, &low, &high);
+    return high;
+}
+
+static void look_if_refused(struct consumer *c)
+{
+    bool refused = false;
+
+    for (int32_t i = 0; i < c->n; i++) {
+        struct partition *p = &c->partitions[i];
+        if (p->refused && fetched_end(c, i) >= 0)
+            p->refused = false;
+        refused = refused || p->refused;
+    }
+    trouble_read(&c->trouble, refused);
+}
+
+static void look_at_partitions(struct consumer *c, int64_t now)
+{
+    for (int32_t i = 0; i < c->n; i++) {
+        struct partition *p = &c->partitions[i];
+        bool changed = partition_look(p, c->held, now, now - c->looked_ms);
+        if (p->stood_ms == 0)
+            trouble_forget(&c->trouble, WORDS_PARTITION, i);
+        if (!changed)
+            continue;
+        if (p->state == PARTITION_STUCK && !p->refused)
+            c->stuck_ever++;
+        if (p->state != PARTITION_GIVES)
+            c->handler.on_given_up(c->handler.arg, i);
+    }
+}
+
+static void look(void *arg)
+{
+    struct consumer *c = arg;
+    int64_t now = loop_now_ms();
+
+    look_if_refused(c);
+    trouble_look(&c->trouble, now);
+    look_at_partitions(c, now);
+    c->looked_ms = now;
+    if (trouble_now(&c->trouble) != TROUBLE_NONE)
+        c->troubled_ms = now;
+    if (now - c->troubled_ms >= SETTLE_MS)
+        outage_tell(&c->trouble, c->brokers, c->brokers_n, c->partitions, c->n);
+    timer_start(c->look, LOOK_MS);
+    c->handler.on_settled(c->handler.arg);
 }
 
 /* -- records -- */
@@ -279,8 +325,20 @@ static void on_record(struct consumer *c, const rd_kafka_message_t *m)
     if (r.offset < p->next)
         return; /* from before a restart of the partition */
     p->next = r.offset + 1;
-    p->at_end = false;
     c->handler.on_record(c->handler.arg, &r);
+}
+
+/* librdkafka unpacks a batch whole, into at most so much memory. */
+static void note_fetch_error(struct consumer *c, const rd_kafka_message_t *m)
+{
+    char text[TROUBLE_TEXT];
+    const char *hint = m->err == RD_KAFKA_RESP_ERR__BAD_COMPRESSION
+                           ? "; a batch that unpacks to more than receive.message.max.bytes needs "
+                             "a larger one (-X)"
+                           : "";
+
+    snprintf(text, sizeof text, "%.120s%s", rd_kafka_message_errstr(m), hint);
+    trouble_note(&c->trouble, WORDS_PARTITION, m->partition, text);
 }
 
 static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
@@ -289,7 +347,6 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
 
     switch (m->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-        p->at_end = true;
         if (m->offset > p->next)
             p->next = m->offset;
         c->handler.on_position(c->handler.arg, m->partition, p->next);
@@ -300,8 +357,13 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
         partition_stop(c, m->partition);
         p->out_of_range = survey_ask(c->survey);
         break;
-    default: /* the surveys say what lasts */
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: /* told once, until it changes */
+        p->refused = true;
+        look_if_refused(c);
+        break;
+    default: /* whether it lasts is seen by whether the partition moves */
         log_debug("kafka: %s[%d]: %s", c->topic, m->partition, rd_kafka_message_errstr(m));
+        note_fetch_error(c, m);
     }
 }
 
@@ -389,11 +451,11 @@ struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const ch
     c->handler = *handler;
     c->topic = mem_strdup(topic);
     c->policy = policy_new(c->topic, compact);
-    c->trouble.topic = c->topic;
+    trouble_init(&c->trouble, c->topic, loop_now_ms());
     c->again = (struct task){.run = take_all, .arg = c};
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, trouble_on_log);
+    rd_kafka_conf_set_log_cb(conf, on_log);
     if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, size) == RD_KAFKA_CONF_OK)
         c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
     if (c->rk == NULL) {
@@ -410,6 +472,9 @@ struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const ch
     c->admin = woken_by(c, rd_kafka_queue_new(c->rk));
     c->rkt = rd_kafka_topic_new(c->rk, topic, NULL);
     c->survey = survey_start(c->rk, topic, c->wake_fd);
+    c->look = timer_new(loop, look, c);
+    c->looked_ms = loop_now_ms();
+    timer_start(c->look, LOOK_MS);
     return c;
 }
 
@@ -419,15 +484,17 @@ void consumer_free(struct consumer *c)
         return;
     survey_stop(c->survey);
     forget_topic(c);
+    timer_free(c->look);
     loop_cancel(c->loop, &c->again);
     watch_free(c->watch);
     rd_kafka_queue_destroy(c->main);
     rd_kafka_queue_destroy(c->records);
     rd_kafka_queue_destroy(c->admin);
     rd_kafka_topic_destroy(c->rkt);
-    rd_kafka_destroy(c->rk);
+    survey_free(c->survey); /* and the handle */
     close(c->wake_fd);
     free(c->partitions);
+    free(c->brokers);
     free(c->topic);
     free(c);
 }
@@ -447,14 +514,16 @@ uint64_t consumer_ask(struct consumer *c)
 struct consumer_stats consumer_stats(const struct consumer *c)
 {
     struct consumer_stats stats = {
-        .trouble = c->trouble.current,
+        .trouble = trouble_now(&c->trouble),
         .partitions = c->n,
         .stuck_ever = c->stuck_ever,
         .settings_assumed = policy_is_assumed(&c->policy),
     };
 
-    for (int32_t i = 0; i < c->n; i++)
-        stats.stuck = stats.stuck || c->partitions[i].stuck;
+    for (int32_t i = 0; i < c->n && stats.trouble == TROUBLE_NONE; i++) {
+        stats.away += c->partitions[i].state == PARTITION_AWAY;
+        stats.stuck = stats.stuck || c->partitions[i].state == PARTITION_STUCK;
+    }
     return stats;
 }
 
@@ -473,29 +542,31 @@ bool consumer_ready(const struct consumer *c)
 
 int64_t consumer_end(const struct consumer *c, int32_t partition)
 {
-    int64_t low = -1, high = -1;
+    int64_t end = c->partitions[partition].end;
 
-    /* What came with the last fetch, no question asked; -1001: nothing yet. */
-    rd_kafka_get_watermark_offsets(c->rk, c->topic, partition, &low, &high);
-    int64_t surveyed = c->partitions[partition].end;
-    return high > surveyed ? high : surveyed;
+    if (end < 0)
+        return -1;
+    int64_t fetched = fetched_end(c, partition);
+    return fetched > end ? fetched : end;
 }
 
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
-{
-    return c->partitions[partition].end;
-}
-
-bool consumer_has_leader(const struct consumer *c, int32_t partition)
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition, uint64_t ticket)
 {
     const struct partition *p = &c->partitions[partition];
 
-    return p->has_leader && !p->stuck;
+    return p->ticket >= ticket ? p->end : -1;
 }
 
-bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
+bool consumer_given_up(const struct consumer *c, int32_t partition)
+{
+    return c->partitions[partition].state != PARTITION_GIVES;
+}
+
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end, uint64_t ticket)
 {
     const struct partition *p = &c->partitions[partition];
 
-    return p->started && (p->next >= end || p->at_end);
+    if (!p->started)
+        return false;
+    return p->next >= end || (p->ticket >= ticket && p->end >= 0 && p->next >= p->end);
 }

@@ -11,6 +11,7 @@
 #include "base/loop.h"
 #include "base/record.h"
 #include "kafka/policy.h"
+#include "kafka/trouble.h"
 
 struct consumer;
 
@@ -27,7 +28,10 @@ struct consumer_handler {
     void (*on_record)(void *arg, const struct record *r);
     /* No record below `next` will come. */
     void (*on_position)(void *arg, int32_t partition, int64_t next);
-    /* The cluster answered a survey that was asked for by consumer_ask(), up to `ticket`. */
+    /* It gives nothing any more: nobody is to wait for it.  See consumer_given_up(). */
+    void (*on_given_up)(void *arg, int32_t partition);
+    /* Brokers have answered: one, what partitions there are, to the question of this ticket; or
+     * some, where their partitions end.  See consumer_surveyed_end(). */
     void (*on_survey)(void *arg, uint64_t ticket);
     /* After a run of the calls above. */
     void (*on_settled)(void *arg);
@@ -43,16 +47,18 @@ void consumer_free(struct consumer *c);
 /* While held, no records are taken from librdkafka. */
 void consumer_hold(struct consumer *c, bool hold);
 
-/* Asks for a survey that begins now; on_survey() answers with this ticket or a later one. */
+/* Asks all brokers now; on_survey() and consumer_surveyed_end() tell which answers are to questions
+ * of this ticket or a later one. */
 uint64_t consumer_ask(struct consumer *c);
 
-/* How it fares. */
+/* Health. */
 struct consumer_stats {
-    rd_kafka_resp_err_t trouble; /* what keeps it from asking for the topic; 0: nothing */
-    int32_t partitions;          /* that are known */
-    uint64_t stuck_ever;         /* times that a partition stood still for ten seconds */
-    bool stuck;                  /* one does now */
-    bool settings_assumed;       /* the topic's settings cannot be read */
+    enum trouble_kind trouble; /* what keeps it from the topic as a whole */
+    int32_t partitions;        /* that are known */
+    int32_t away;              /* of them, those whose broker gives nothing; 0 in a trouble */
+    uint64_t stuck_ever;       /* times that a partition stood still for ten seconds */
+    bool stuck;                /* one does now */
+    bool settings_assumed;     /* the topic's settings cannot be read */
 };
 struct consumer_stats consumer_stats(const struct consumer *c);
 /* Records of a partition that were not read yet, as far as it is known. */
@@ -60,13 +66,16 @@ int64_t consumer_lag(const struct consumer *c, int32_t partition);
 
 /* The topic and its partitions are known. */
 bool consumer_ready(const struct consumer *c);
-/* The end of the partition's log as far as it is known now; -1: not at all. */
+/* The end of the partition's log as far as it is known now; -1: not known, it may be told soon. */
 int64_t consumer_end(const struct consumer *c, int32_t partition);
-/* The end by the last survey; -1: that one did not get it. */
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition);
-/* It has a leader that gives us its records: one that is stuck counts as none. */
-bool consumer_has_leader(const struct consumer *c, int32_t partition);
-/* Everything below `end` was handed on, or is not for us: an open transaction holds the rest. */
-bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end);
+/* The end by its leader's answer to a question of this ticket or a later one; -1: none yet. */
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition, uint64_t ticket);
+/* It has given nothing for ten seconds, though there may be something: it has no leader, or one
+ * that does not answer or does not let us read, or its records do not come.  It is given up until
+ * it moves or, if it was silent, answers again. */
+bool consumer_given_up(const struct consumer *c, int32_t partition);
+/* Everything below `end` was handed on, or its leader has said, asked by that ticket or later, that
+ * the rest is not for us: an open transaction holds it. */
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end, uint64_t ticket);
 
 #endif

@@ -1,166 +1,379 @@
 #include "kafka/survey.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 
-enum { PERIOD_MS = 1000, TIMEOUT_MS = 1000 };
+enum {
+    PERIOD_MS = 1000,
+    ANSWER_MS = 30000,
+    STOP_MS = 100,
+    /* Questions about the topic that are under way at once: librdkafka chooses the broker, and may
+     * choose one that does not answer. */
+    TOPIC_ASKERS = 4,
+    STACK_BYTES = 1 << 20,
+    TOPIC = -1, /* in the place of a leader: the question is about the topic */
+};
+
+/* A thread with one question after the other. */
+struct asker {
+    struct survey *survey;
+    int32_t leader; /* or TOPIC */
+    bool asking;
+    int64_t due_ms;
+    uint64_t asked; /* the ticket of its last question */
+    LIST_ENTRY(asker) link;
+};
 
 struct survey {
     rd_kafka_t *rk;
     rd_kafka_topic_t *rkt;
-    const char *topic;
-    int wake_fd;
-    pthread_t thread;
+    char *topic;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
+    int users; /* the owner and the threads: the last one frees all */
     bool stopping;
+    int wake_fd;
     uint64_t asked;
+    LIST_HEAD(, asker) askers;
+    int64_t topic_due_ms;
+    uint64_t topic_asked;  /* the newest question about the topic */
+    uint64_t topic_rounds; /* all of them so far */
+    uint64_t topic_merged; /* the newest that was answered */
+    uint64_t generation;   /* of the topic, as far as a survey can tell */
     bool has_result;
     struct survey_result result;
 };
 
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+static void wait_until(struct survey *s, int64_t due_ms)
+{
+    struct timespec until = {.tv_sec = due_ms / 1000, .tv_nsec = due_ms % 1000 * 1000000};
+
+    pthread_cond_timedwait(&s->changed, &s->lock, &until);
+}
+
 void survey_result_fini(struct survey_result *result)
 {
     free(result->partitions);
+    free(result->brokers);
     *result = (struct survey_result){0};
 }
 
-static void ask_partitions(struct survey *s, struct survey_result *out)
+/* Called with the lock, which it gives back. */
+static void leave(struct survey *s)
 {
-    const struct rd_kafka_metadata *md = NULL;
+    bool last = --s->users == 0;
 
-    out->error = rd_kafka_metadata(s->rk, 0, s->rkt, &md, TIMEOUT_MS);
-    if (out->error)
+    pthread_cond_broadcast(&s->changed); /* survey_stop() may wait for it */
+    pthread_mutex_unlock(&s->lock);
+    if (!last)
         return;
-    if (md->topic_cnt != 1)
-        out->error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    else
-        out->error = md->topics[0].err;
-    if (!out->error) {
-        const rd_kafka_metadata_topic_t *t = &md->topics[0];
-        out->n = t->partition_cnt;
-        out->partitions = mem_zero((size_t)out->n * sizeof *out->partitions);
-        for (int i = 0; i < t->partition_cnt; i++) {
-            const rd_kafka_metadata_partition_t *p = &t->partitions[i];
-            if (p->id >= 0 && p->id < out->n)
-                out->partitions[p->id].has_leader = p->leader >= 0 && !p->err;
-        }
-        if (out->n == 0)
-            out->error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    rd_kafka_topic_destroy(s->rkt);
+    rd_kafka_destroy(s->rk);
+    pthread_cond_destroy(&s->changed);
+    pthread_mutex_destroy(&s->lock);
+    survey_result_fini(&s->result);
+    free(s->topic);
+    free(s);
+}
+
+static void wake(struct survey *s)
+{
+    uint64_t one = 1;
+
+    if (s->stopping)
+        return;
+    s->has_result = true;
+    ssize_t ignored = write(s->wake_fd, &one, sizeof one); /* full: it wakes all the same */
+    (void)ignored;
+}
+
+/* -- threads -- */
+
+static void *run_topic(void *arg);
+static void *run_leader(void *arg);
+
+/* Without memory or threads it is tried again with the next answer about the topic. */
+static void start_asker(struct survey *s, int32_t leader)
+{
+    struct asker *a = mem_zero(sizeof *a);
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, before;
+
+    *a = (struct asker){.survey = s, .leader = leader};
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started =
+        pthread_create(&thread, &attributes, leader == TOPIC ? run_topic : run_leader, a) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!started) {
+        free(a);
+        return;
     }
-    rd_kafka_metadata_destroy(md);
+    s->users++;
+    LIST_INSERT_HEAD(&s->askers, a, link);
 }
 
-/* One ListOffsets to each leader.  rd_kafka_offsets_for_times() passes the timestamps on as they
- * are, and -2 and -1 stand for the first and the last offset in the protocol; asking partition by
- * partition (rd_kafka_query_watermark_offsets) would take a round trip each. */
-static bool ask_offsets(struct survey *s, const struct survey_result *of,
-                        rd_kafka_topic_partition_list_t *list, int64_t which)
+static void end_asker(struct asker *a)
 {
-    list->cnt = 0;
-    for (int32_t i = 0; i < of->n; i++)
-        if (of->partitions[i].has_leader)
-            rd_kafka_topic_partition_list_add(list, s->topic, i)->offset = which;
-    return list->cnt > 0 && !rd_kafka_offsets_for_times(s->rk, list, TIMEOUT_MS);
+    struct survey *s = a->survey;
+
+    LIST_REMOVE(a, link);
+    free(a);
+    leave(s);
 }
 
-static void ask_all_offsets(struct survey *s, struct survey_result *out)
+/* -- the topic -- */
+
+/* Someone must be there to ask when this question is not answered in time. */
+static void keep_a_topic_asker_idle(struct survey *s)
 {
-    rd_kafka_topic_partition_list_t *first = rd_kafka_topic_partition_list_new(out->n);
-    rd_kafka_topic_partition_list_t *end = rd_kafka_topic_partition_list_new(out->n);
+    int n = 0;
+    struct asker *a;
 
-    if (ask_offsets(s, out, first, RD_KAFKA_OFFSET_BEGINNING) &&
-        ask_offsets(s, out, end, RD_KAFKA_OFFSET_END)) {
-        for (int i = 0; i < first->cnt && i < end->cnt; i++) {
-            struct survey_partition *p = &out->partitions[first->elems[i].partition];
-            if (first->elems[i].err || end->elems[i].err || first->elems[i].offset < 0 ||
-                first->elems[i].partition != end->elems[i].partition)
-                continue;
-            p->has_offsets = true;
-            p->first = first->elems[i].offset;
-            p->end = end->elems[i].offset;
-        }
-    }
-    rd_kafka_topic_partition_list_destroy(first);
-    rd_kafka_topic_partition_list_destroy(end);
-}
-
-static void wait_for_question(struct survey *s, uint64_t done)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += PERIOD_MS / 1000;
-    while (!s->stopping && s->asked == done)
-        if (pthread_cond_timedwait(&s->changed, &s->lock, &until) != 0)
+    LIST_FOREACH(a, &s->askers, link)
+    {
+        if (a->leader != TOPIC)
+            continue;
+        n++;
+        if (!a->asking)
             return;
+    }
+    if (n < TOPIC_ASKERS)
+        start_asker(s, TOPIC);
 }
 
-static void *run(void *arg)
+static void start_leaders(struct survey *s)
 {
-    struct survey *s = arg;
+    for (int32_t i = 0; i < s->result.n; i++) {
+        int32_t leader = s->result.partitions[i].leader;
+        struct asker *a;
+        LIST_FOREACH(a, &s->askers, link)
+        if (a->leader == leader)
+            break;
+        /* As many as there are brokers: librdkafka has a thread for each, too. */
+        if (a == NULL && leader >= 0)
+            start_asker(s, leader);
+    }
+}
+
+/* Takes over the layout's brokers. */
+static void merge_layout(struct survey *s, struct layout *layout)
+{
+    struct survey_result *r = &s->result;
+
+    r->error = layout->error;
+    if (layout->error || layout->n < r->n) { /* none, or another one */
+        s->generation++;
+        r->n = 0;
+    }
+    r->partitions = mem_resize_array(r->partitions, (size_t)layout->n, sizeof *r->partitions);
+    for (int32_t i = r->n; i < layout->n; i++)
+        r->partitions[i] = (struct survey_partition){.first = -1, .end = -1};
+    r->n = layout->n;
+    for (int32_t i = 0; i < r->n; i++)
+        r->partitions[i].leader = layout->leaders[i];
+    free(r->brokers);
+    r->brokers = layout->brokers;
+    r->brokers_n = layout->brokers_n;
+    layout->brokers = NULL;
+}
+
+/* A question about the topic; the lock is given back meanwhile. */
+static void ask_topic(struct survey *s)
+{
+    struct layout layout;
+    uint64_t ticket = s->topic_asked = s->asked, round = ++s->topic_rounds;
+
+    s->topic_due_ms = now_ms() + PERIOD_MS;
+    pthread_mutex_unlock(&s->lock);
+    bool answered = question_layout(s->rk, s->rkt, ANSWER_MS, &layout) == 0;
+    pthread_mutex_lock(&s->lock);
+    if (!answered)
+        return;
+    if (round > s->topic_merged && !s->stopping) {
+        s->topic_merged = round;
+        s->result.ticket = ticket;
+        s->result.told = true;
+        s->result.answers++;
+        merge_layout(s, &layout);
+        start_leaders(s);
+        pthread_cond_broadcast(&s->changed);
+        wake(s);
+    }
+    layout_fini(&layout);
+}
+
+static void *run_topic(void *arg)
+{
+    struct asker *a = arg;
+    struct survey *s = a->survey;
 
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
-        struct survey_result r = {.ticket = s->asked};
-        pthread_mutex_unlock(&s->lock);
-        ask_partitions(s, &r);
-        if (!r.error)
-            ask_all_offsets(s, &r);
-        pthread_mutex_lock(&s->lock);
-        survey_result_fini(&s->result);
-        s->result = r;
-        s->has_result = true;
-        uint64_t one = 1;
-        ssize_t ignored = write(s->wake_fd, &one, sizeof one); /* full: it wakes all the same */
-        (void)ignored;
-        wait_for_question(s, r.ticket);
+        if (s->topic_asked == s->asked && now_ms() < s->topic_due_ms) {
+            wait_until(s, s->topic_due_ms);
+            continue;
+        }
+        a->asking = true;
+        keep_a_topic_asker_idle(s);
+        ask_topic(s);
+        a->asking = false;
     }
-    pthread_mutex_unlock(&s->lock);
+    end_asker(a);
     return NULL;
 }
+
+/* -- leaders -- */
+
+/* Its partitions; the list is the caller's. */
+static struct extent *extents_of(const struct survey *s, int32_t leader, int32_t *n)
+{
+    struct extent *extents = NULL;
+
+    *n = 0;
+    for (int32_t i = 0; i < s->result.n; i++)
+        *n += s->result.partitions[i].leader == leader;
+    if (*n == 0)
+        return NULL;
+    extents = mem_zero((size_t)*n * sizeof *extents);
+    for (int32_t i = 0, k = 0; i < s->result.n; i++)
+        if (s->result.partitions[i].leader == leader)
+            extents[k++].partition = i;
+    return extents;
+}
+
+static void merge_extents(struct survey *s, int32_t leader, const struct extent *extents, int32_t n,
+                          uint64_t ticket)
+{
+    bool answered = false;
+
+    for (int32_t i = 0; i < n; i++) {
+        struct survey_partition *p = &s->result.partitions[extents[i].partition];
+        if (p->leader == leader)
+            p->error = extents[i].error;
+        if (!extents[i].answered || ticket < p->ticket)
+            continue;
+        p->fresh = answered = true;
+        p->ticket = ticket;
+        p->first = extents[i].first;
+        p->end = extents[i].end;
+    }
+    s->result.answers += answered;
+}
+
+static bool is_due(const struct asker *a)
+{
+    return a->asked != a->survey->asked || now_ms() >= a->due_ms;
+}
+
+/* Until nobody is led by that broker any more. */
+static void *run_leader(void *arg)
+{
+    struct asker *a = arg;
+    struct survey *s = a->survey;
+    struct extent *extents = NULL;
+    int32_t n;
+
+    pthread_mutex_lock(&s->lock);
+    while (!s->stopping && (extents = extents_of(s, a->leader, &n)) != NULL) {
+        if (is_due(a)) {
+            uint64_t ticket = a->asked = s->asked, generation = s->generation;
+            a->due_ms = now_ms() + PERIOD_MS;
+            pthread_mutex_unlock(&s->lock);
+            question_extents(s->rk, s->topic, ANSWER_MS, extents, n);
+            pthread_mutex_lock(&s->lock);
+            if (generation == s->generation && !s->stopping) {
+                merge_extents(s, a->leader, extents, n, ticket);
+                wake(s);
+            }
+        } else {
+            wait_until(s, a->due_ms);
+        }
+        free(extents);
+    }
+    end_asker(a);
+    return NULL;
+}
+
+/* -- for the loop -- */
 
 struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd)
 {
     struct survey *s = mem_zero(sizeof *s);
+    pthread_condattr_t attributes;
 
     s->rk = rk;
     s->rkt = rd_kafka_topic_new(rk, topic, NULL);
-    s->topic = topic;
+    s->topic = mem_strdup(topic);
     s->wake_fd = wake_fd;
+    s->users = 1;
+    LIST_INIT(&s->askers);
     pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->changed, NULL);
-    if (s->rkt == NULL || pthread_create(&s->thread, NULL, run, s) != 0)
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&s->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_lock(&s->lock);
+    start_asker(s, TOPIC);
+    if (s->rkt == NULL || s->users == 1)
         abort(); /* out of memory or threads at the very start */
+    pthread_mutex_unlock(&s->lock);
     return s;
 }
 
 void survey_stop(struct survey *s)
 {
+    int64_t until = now_ms() + STOP_MS;
+
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
-    pthread_cond_signal(&s->changed);
+    pthread_cond_broadcast(&s->changed);
+    while (s->users > 1 && now_ms() < until)
+        wait_until(s, until);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
-    rd_kafka_topic_destroy(s->rkt);
-    pthread_cond_destroy(&s->changed);
-    pthread_mutex_destroy(&s->lock);
-    survey_result_fini(&s->result);
-    free(s);
+}
+
+void survey_free(struct survey *s)
+{
+    pthread_mutex_lock(&s->lock);
+    leave(s);
 }
 
 uint64_t survey_ask(struct survey *s)
 {
     pthread_mutex_lock(&s->lock);
     uint64_t ticket = ++s->asked;
-    pthread_cond_signal(&s->changed);
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return ticket;
+}
+
+static void *copied(const void *array, int32_t n, size_t size)
+{
+    void *copy = mem_resize_array(NULL, (size_t)n, size);
+
+    return n > 0 ? memcpy(copy, array, (size_t)n * size) : copy;
 }
 
 bool survey_take(struct survey *s, struct survey_result *out)
@@ -169,8 +382,11 @@ bool survey_take(struct survey *s, struct survey_result *out)
     bool has = s->has_result;
     if (has) {
         *out = s->result;
-        s->result = (struct survey_result){0};
-        s->has_result = false;
+        out->partitions = copied(out->partitions, out->n, sizeof *out->partitions);
+        out->brokers = copied(out->brokers, out->brokers_n, sizeof *out->brokers);
+        for (int32_t i = 0; i < s->result.n; i++)
+            s->result.partitions[i].fresh = false;
+        s->result.told = s->has_result = false;
     }
     pthread_mutex_unlock(&s->lock);
     return has;

@@ -1,39 +1,48 @@
-/* survey - asks the cluster, in a thread of its own, what librdkafka 2.0.2 answers only to a caller
- * who waits: the topic's partitions and their leaders, first and last offsets.
+/* survey - asks the cluster, in threads of its own, for the topic's partitions and their leaders,
+ * and each leader for the first and last offsets of its partitions.
  *
- * A survey is made once a second, and at once when asked for; the loop never waits for one. */
+ * Each leader has a thread, so one that does not answer silences nobody but itself, and may take
+ * its time: an answer is waited for much longer than questions are apart.  Every question is asked
+ * once a second, and at once when survey_ask() says so.  The loop never waits for one. */
 #ifndef SKF_KAFKA_SURVEY_H
 #define SKF_KAFKA_SURVEY_H
 
-#include <librdkafka/rdkafka.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "kafka/question.h"
 
 struct survey;
 
-struct survey_result {
-    uint64_t ticket; /* answers all who asked up to this one */
-    /* 0; or why there are no partitions: UNKNOWN_TOPIC_OR_PART, _TRANSPORT, ... */
-    rd_kafka_resp_err_t error;
-    int32_t n;
-    struct survey_partition {
-        bool has_leader;
-        bool has_offsets;
-        int64_t first; /* the lowest offset that the broker holds */
-        int64_t end;   /* behind the last committed record */
-    } * partitions;
+struct survey_partition {
+    int32_t leader;            /* its broker's id; -1: none */
+    bool fresh;                /* its leader has answered since the last survey_take() */
+    uint64_t ticket;           /* the question that it has answered */
+    int64_t first, end;        /* its extent by that answer; both -1: there was none yet */
+    rd_kafka_resp_err_t error; /* of the last question; 0: it was answered */
 };
 
-/* Starts the thread; `rk` and `topic` stay the caller's and must outlive it.  wake_fd is an eventfd
- * to write to when there is a result. */
-struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd);
-/* Ends the thread; waits for the question under way, a second at most. */
-void survey_stop(struct survey *survey);
+struct survey_result {
+    uint64_t answers;          /* all those so far, of all brokers */
+    bool told;                 /* what follows is new since the last survey_take() */
+    uint64_t ticket;           /* the question about the topic that was answered */
+    rd_kafka_resp_err_t error; /* what the cluster has against the topic; 0: nothing */
+    int32_t n;                 /* 0 if there is an error, or nothing was told yet */
+    struct survey_partition *partitions;
+    int32_t brokers_n;
+    struct broker *brokers;
+};
 
-/* Asks for a survey that begins after this call; returns its ticket. */
+/* Starts asking.  The handle `rk` is the survey's from now on; others may use it until they call
+ * survey_free().  wake_fd is an eventfd to write to when there is a result. */
+struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd);
+/* Nothing is asked any more and wake_fd is left alone; then, when everything else of the handle is
+ * given back, survey_free() destroys it.  If a thread still waits for a broker, that is left to it,
+ * so neither of the two waits. */
+void survey_stop(struct survey *survey);
+void survey_free(struct survey *survey);
+
+/* Asks for answers to questions that begin after this call; returns their ticket. */
 uint64_t survey_ask(struct survey *survey);
 
-/* Takes the newest result that was not taken yet; false if there is none.  survey_result_fini() it.
+/* Takes what is known now; false if nothing has come since the last time.  survey_result_fini() it.
  */
 bool survey_take(struct survey *survey, struct survey_result *out);
 void survey_result_fini(struct survey_result *result);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "stream/catchup.h"
 #include "stream/mark.h"
 #include "stream/stream.h"
 #include "topic/cache.h"
@@ -39,8 +40,9 @@ struct fanout {
     struct task reap;
     size_t following; /* streams that do */
 
-    struct mark mark;  /* what the WAITING wait for */
-    struct mark first; /* what makes it caught up */
+    struct mark mark; /* what the WAITING wait for */
+    struct catchup catchup;
+    uint64_t answered; /* the last ticket of on_survey() */
     struct fanout_stats stats;
     struct traffic traffic;
 
@@ -217,6 +219,12 @@ static void start_over(struct stream *s, const char *reason)
     stream_move(s, backlog_end(s->fanout->backlog));
 }
 
+/* How far streams may be. */
+static const struct progress *shown(const struct fanout *f)
+{
+    return catchup_shown(&f->catchup, f->cache);
+}
+
 /* A turn's share of the replay; false if the stream has blocked or ended.  *more: there is more
  * now. */
 static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
@@ -237,11 +245,11 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
         replay_bound(s->replay, &at);
         progress_fini(&at);
     }
-    *more = replay_fill(s->replay, f->cache, f->config.event_id, backlog_number(&s->place),
-                        REPLAY_BYTES, &f->chunk);
+    *more = replay_fill(s->replay, f->cache, f->catchup.hidden ? shown(f) : NULL,
+                        f->config.event_id, backlog_number(&s->place), REPLAY_BYTES, &f->chunk);
     f->stats.gaps += f->chunk.gaps;
     enum stream_result result = stream_send_chunk(s, &f->chunk);
-    if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, f->cache))
+    if (!*more && result == STREAM_DONE && !replay_is_ahead(s->replay, shown(f)))
         set_replay(s, NULL);
     return f->chunk.bytes.n == 0 || sent(s, result, now_ms);
 }
@@ -400,9 +408,9 @@ static void begin(struct stream *s)
     struct fanout *f = s->fanout;
 
     if (!any_started(f)) /* nobody was there to encode for */
-        backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+        backlog_reset(f->backlog, cache_end(f->cache), shown(f));
     set_replay(s, resume_replay(s->resume, f->cache, &s->reset));
-    s->follows = replay_is_ahead(s->replay, f->cache);
+    s->follows = replay_is_ahead(s->replay, shown(f));
     f->following += s->follows;
     stream_move(s, backlog_end(f->backlog));
     resume_free(s->resume);
@@ -419,18 +427,17 @@ static void start(struct stream *s)
         begin(s);
         return;
     }
-    resume_await(s->resume, consumer_ask(f->consumer), loop_now_ms());
+    resume_await(s->resume, consumer_ask(f->consumer));
     set_state(s, STREAM_AHEAD);
 }
 
-static void judge_ahead(struct fanout *f, uint64_t answered)
+static void judge_ahead(struct fanout *f)
 {
     struct stream *s, *next;
-    int64_t now = loop_now_ms();
 
     for (s = TAILQ_FIRST(&f->in[STREAM_AHEAD]); s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
-        if (resume_decide(s->resume, f->cache, f->consumer, answered, now))
+        if (resume_decide(s->resume, f->cache, f->consumer, f->answered))
             begin(s);
     }
 }
@@ -444,7 +451,8 @@ static void judge_following(struct fanout *f)
     for (size_t i = 0; f->following > 0 && i < STARTED_STATES; i++)
         for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
             next = TAILQ_NEXT(s, link);
-            if (!s->follows || !resume_is_refuted(replay_progress(s->replay), f->consumer))
+            if (!s->follows ||
+                !resume_is_refuted(replay_progress(s->replay), f->cache, f->consumer))
                 continue;
             start_over(s, resume_beyond_end);
             if (s->state == STREAM_READY)
@@ -452,41 +460,6 @@ static void judge_following(struct fanout *f)
             loop_defer(f->loop, &f->replay);
         }
 }
-
-static void look_if_caught_up(struct fanout *f, int32_t n, int64_t now)
-{
-    if (f->stats.caught_up)
-        return;
-    if (!f->first.set)
-        mark_set(&f->first, f->consumer, n, now);
-    f->stats.caught_up = mark_reached(&f->first, f->consumer, now);
-    if (f->stats.caught_up)
-        malloc_trim(0); /* what librdkafka has freed of a large topic would stay ours for ever */
-}
-
-static void start_waiting(struct fanout *f)
-{
-    int32_t n = cache_progress(f->cache)->n;
-    int64_t now = loop_now_ms();
-
-    if (!consumer_ready(f->consumer) || n == 0)
-        return;
-    look_if_caught_up(f, n, now);
-    for (;;) {
-        if (!f->mark.set && f->count[STREAM_OPENED] > 0) {
-            mark_set(&f->mark, f->consumer, n, now);
-            while (!TAILQ_EMPTY(&f->in[STREAM_OPENED]))
-                set_state(TAILQ_FIRST(&f->in[STREAM_OPENED]), STREAM_WAITING);
-        }
-        if (!f->mark.set || !mark_reached(&f->mark, f->consumer, now))
-            return;
-        f->mark.set = false;
-        while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
-            start(TAILQ_FIRST(&f->in[STREAM_WAITING]));
-    }
-}
-
-/* -- from the consumer -- */
 
 /* The stream goes on from the cache; its place in the backlog is to be set anew. */
 static void leave_backlog(struct stream *s)
@@ -505,6 +478,73 @@ static void leave_backlog(struct stream *s)
         set_state(s, STREAM_REPLAYING);
     loop_defer(f->loop, &f->replay);
 }
+
+static void leave_backlog_all(struct fanout *f)
+{
+    struct stream *s, *next;
+
+    for (size_t i = 0; i < STARTED_STATES; i++)
+        for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
+            next = TAILQ_NEXT(s, link);
+            leave_backlog(s);
+        }
+}
+
+/* The partition's end has been reached: all streams go back for what they were not shown. */
+static void show_partition(struct fanout *f, int32_t partition)
+{
+    struct stream *s;
+    uint64_t number;
+
+    if (!catchup_show(&f->catchup, partition, f->cache, &number) || !any_started(f))
+        return;
+    leave_backlog_all(f);
+    backlog_reset(f->backlog, cache_end(f->cache), shown(f));
+    for (size_t i = 0; i < STARTED_STATES; i++)
+        TAILQ_FOREACH(s, &f->in[started[i]], link)
+        {
+            stream_move(s, backlog_end(f->backlog));
+            if (!replay_return(s->replay, f->cache, partition, number))
+                start_over(s, resume_deletes_unknown);
+        }
+}
+
+static void catch_up(struct fanout *f)
+{
+    bool had = f->stats.caught_up;
+    int32_t partition;
+
+    while ((partition = catchup_due(&f->catchup, f->consumer)) >= 0)
+        show_partition(f, partition);
+    f->stats.caught_up = catchup_done(&f->catchup, f->consumer);
+    if (f->stats.caught_up && !had)
+        malloc_trim(0); /* what librdkafka has freed of a large topic would stay ours for ever */
+}
+
+static void start_waiting(struct fanout *f)
+{
+    int32_t n = cache_progress(f->cache)->n;
+
+    if (!consumer_ready(f->consumer) || n == 0)
+        return;
+    catch_up(f);
+    if (!f->stats.caught_up)
+        return;
+    for (;;) {
+        if (!f->mark.set && f->count[STREAM_OPENED] > 0) {
+            mark_set(&f->mark, f->consumer, n);
+            while (!TAILQ_EMPTY(&f->in[STREAM_OPENED]))
+                set_state(TAILQ_FIRST(&f->in[STREAM_OPENED]), STREAM_WAITING);
+        }
+        if (!f->mark.set || !mark_reached(&f->mark, f->consumer))
+            return;
+        f->mark.set = false;
+        while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
+            start(TAILQ_FIRST(&f->in[STREAM_WAITING]));
+    }
+}
+
+/* -- from the consumer -- */
 
 /* The oldest events go: whoever still stands there goes on from the cache. */
 static void on_backlog_drop(void *arg, struct block *block)
@@ -541,9 +581,10 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     }
     while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
         set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
-    f->mark.set = f->first.set = f->stats.caught_up = false;
+    f->mark.set = f->stats.caught_up = false;
+    catchup_fini(&f->catchup);
     cache_reset(f->cache, compacted, delete_retention_ms);
-    backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+    backlog_reset(f->backlog, cache_end(f->cache), shown(f));
 }
 
 static void on_retention(void *arg, int64_t delete_retention_ms)
@@ -555,22 +596,28 @@ static void on_retention(void *arg, int64_t delete_retention_ms)
 static void on_partitions(void *arg, int32_t n)
 {
     struct fanout *f = arg;
+    int32_t had = cache_progress(f->cache)->n;
+
     cache_set_partitions(f->cache, n);
+    for (int32_t i = had; i < n; i++)
+        catchup_hide(&f->catchup, i, f->cache);
+}
+
+static void on_given_up(void *arg, int32_t partition)
+{
+    struct fanout *f = arg;
+    catchup_hide(&f->catchup, partition, f->cache);
 }
 
 /* The broker has deleted what was not read here yet: nobody can be given it, so everybody is told,
  * by a gap, or by a reset where deletes may be among it. */
 static void lose_unread(struct fanout *f, int32_t partition, int64_t offset)
 {
-    struct stream *s, *next;
+    struct stream *s;
 
-    for (size_t i = 0; i < STARTED_STATES; i++)
-        for (s = TAILQ_FIRST(&f->in[started[i]]); s != NULL; s = next) {
-            next = TAILQ_NEXT(s, link);
-            leave_backlog(s);
-        }
+    leave_backlog_all(f);
     cache_set_origin(f->cache, partition, offset);
-    backlog_reset(f->backlog, cache_end(f->cache), cache_progress(f->cache));
+    backlog_reset(f->backlog, cache_end(f->cache), shown(f));
     for (size_t i = 0; i < STARTED_STATES; i++)
         TAILQ_FOREACH(s, &f->in[started[i]], link)
         {
@@ -585,7 +632,7 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
     struct fanout *f = arg;
     int64_t next = progress_get(cache_progress(f->cache), partition);
 
-    if (next >= 0 && offset > next)
+    if (next >= 0 && offset > next && !catchup_is_hidden(&f->catchup, partition))
         lose_unread(f, partition, offset);
     else
         cache_set_origin(f->cache, partition, offset);
@@ -597,10 +644,12 @@ static void on_record(void *arg, const struct record *r)
     f->stats.records++;
     uint64_t number = cache_append(f->cache, r, loop_now_ms(), loop_wall_ms());
 
+    if (f->catchup.hidden > 0 && !catchup_pass(&f->catchup, r->partition, r->offset + 1))
+        return;
     if (!any_started(f))
         return;
     uint64_t had = backlog_added(f->backlog);
-    backlog_add(f->backlog, f->config.event_id, number, cache_progress(f->cache), r);
+    backlog_add(f->backlog, f->config.event_id, number, shown(f), r);
     f->unflushed += backlog_added(f->backlog) - had;
     if (f->unflushed >= FLUSH_BYTES) {
         schedule_flush(f);
@@ -611,7 +660,10 @@ static void on_record(void *arg, const struct record *r)
 static void on_position(void *arg, int32_t partition, int64_t next)
 {
     struct fanout *f = arg;
+
     cache_advance(f->cache, partition, next);
+    if (f->catchup.hidden > 0 && !catchup_is_hidden(&f->catchup, partition))
+        catchup_pass(&f->catchup, partition, next);
 }
 
 static void on_survey(void *arg, uint64_t ticket)
@@ -620,8 +672,9 @@ static void on_survey(void *arg, uint64_t ticket)
 
     if (!consumer_ready(f->consumer))
         return;
+    f->answered = ticket;
     judge_following(f);
-    judge_ahead(f, ticket);
+    judge_ahead(f);
 }
 
 static void on_settled(void *arg)
@@ -629,7 +682,7 @@ static void on_settled(void *arg)
     struct fanout *f = arg;
 
     if (f->count[STREAM_AHEAD] > 0 && consumer_ready(f->consumer))
-        judge_ahead(f, 0);
+        judge_ahead(f);
     start_waiting(f);
     schedule_flush(f);
     start_keepalive(f);
@@ -645,6 +698,7 @@ struct consumer_handler fanout_handler(struct fanout *f)
         .on_origin = on_origin,
         .on_record = on_record,
         .on_position = on_position,
+        .on_given_up = on_given_up,
         .on_survey = on_survey,
         .on_settled = on_settled,
     };
@@ -787,7 +841,7 @@ void fanout_free(struct fanout *f)
     timer_free(f->expire_timer);
     chunk_fini(&f->chunk);
     mark_fini(&f->mark);
-    mark_fini(&f->first);
+    catchup_fini(&f->catchup);
     backlog_free(f->backlog);
     cache_free(f->cache);
     free(f);

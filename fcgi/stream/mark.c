@@ -1,24 +1,27 @@
 #include "stream/mark.h"
 
-enum { LEADERLESS_MS = 10000 };
-
-void mark_set(struct mark *mark, const struct consumer *consumer, int32_t n, int64_t now_ms)
+void mark_set(struct mark *mark, struct consumer *consumer, int32_t n)
 {
     if (mark->end.n != n)
         progress_resize(&mark->end, n);
     for (int32_t i = 0; i < n; i++)
         mark->end.next[i] = consumer_end(consumer, i);
-    mark->at_ms = now_ms;
+    mark->ticket = UINT64_MAX;
     mark->set = true;
+    /* Leaders can say better what is to come: the end may be of a transaction that is open. */
+    if (!mark_reached(mark, consumer))
+        mark->ticket = consumer_ask(consumer);
 }
 
-bool mark_reached(const struct mark *mark, const struct consumer *consumer, int64_t now_ms)
+bool mark_reached(struct mark *mark, const struct consumer *consumer)
 {
-    bool patient = now_ms - mark->at_ms < LEADERLESS_MS;
-
     for (int32_t i = 0; i < mark->end.n; i++) {
-        bool awaited = patient || consumer_has_leader(consumer, i);
-        if (awaited && !consumer_passed(consumer, i, mark->end.next[i]))
+        int64_t *end = &mark->end.next[i];
+        if (consumer_given_up(consumer, i))
+            continue;
+        if (*end < 0)
+            *end = consumer_end(consumer, i);
+        if (*end < 0 || !consumer_passed(consumer, i, *end, mark->ticket))
             return false;
     }
     return true;

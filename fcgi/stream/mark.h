@@ -9,14 +9,15 @@
 /* `{0}` is one that is not set. */
 struct mark {
     bool set;
-    int64_t at_ms;
+    uint64_t ticket; /* asked at that moment */
     struct progress end;
 };
 
 /* The end now, of n partitions. */
-void mark_set(struct mark *mark, const struct consumer *consumer, int32_t n, int64_t now_ms);
-/* Everything before it was read.  A partition without a leader is waited for ten seconds. */
-bool mark_reached(const struct mark *mark, const struct consumer *consumer, int64_t now_ms);
+void mark_set(struct mark *mark, struct consumer *consumer, int32_t n);
+/* Everything before it was read.  An end that was not known is waited for; a partition that was
+ * given up is not. */
+bool mark_reached(struct mark *mark, const struct consumer *consumer);
 void mark_fini(struct mark *mark);
 
 #endif

@@ -21,7 +21,8 @@ struct replay {
     uint64_t judged;     /* what was forgotten up to here is known not to matter */
     uint64_t losses;     /* of the cache, when gaps were last looked for */
     struct progress at;
-    struct progress bound; /* of gaps; empty: none */
+    struct progress bound;  /* of gaps; empty: none */
+    struct progress spared; /* by partition: no_deletes of one that came late; empty: none */
 };
 
 static struct replay *replay_new(uint64_t pos, const struct progress *at)
@@ -64,6 +65,7 @@ void replay_free(struct replay *r)
         return;
     progress_fini(&r->at);
     progress_fini(&r->bound);
+    progress_fini(&r->spared);
     free(r);
 }
 
@@ -80,14 +82,41 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c)
            forgotten >= r->no_deletes;
 }
 
-bool replay_is_ahead(const struct replay *r, const struct cache *c)
+bool replay_is_ahead(const struct replay *r, const struct progress *end)
 {
-    const struct progress *end = cache_progress(c);
-
     for (int32_t i = 0; i < r->at.n; i++)
         if (r->at.next[i] > progress_get(end, i))
             return true;
     return false;
+}
+
+/* It has been given nothing of the partition. */
+static bool is_new_to(const struct replay *r, const struct cache *c, int32_t partition)
+{
+    struct progress start = {0};
+
+    cache_start(c, &start);
+    int64_t first = progress_get(&start, partition);
+    progress_fini(&start);
+    return progress_get(&r->at, partition) <= first;
+}
+
+bool replay_return(struct replay *r, const struct cache *c, int32_t partition, uint64_t number)
+{
+    if (replay_lost_deletes(r, c))
+        return false;
+    if (is_new_to(r, c, partition)) {
+        if (r->spared.n <= partition)
+            progress_resize(&r->spared, partition + 1);
+        r->spared.next[partition] = (int64_t)cache_end(c);
+    } else if (cache_compacted(c) &&
+               progress_get(&r->at, partition) < cache_horizon(c, partition)) {
+        return false;
+    }
+    r->judged = cache_last_forgotten(c);
+    if (number < r->pos)
+        r->pos = number;
+    return true;
 }
 
 void chunk_fini(struct chunk *chunk)
@@ -163,11 +192,13 @@ static void add_gaps(struct replay *r, const struct cache *c, enum event_id form
 static bool is_spared(const struct replay *r, const struct cache *c, const struct record *record,
                       uint64_t number)
 {
-    return record->value.p == NULL && number < r->no_deletes && cache_compacted(c);
+    if (record->value.p != NULL || !cache_compacted(c))
+        return false;
+    return number < r->no_deletes || (int64_t)number < progress_get(&r->spared, record->partition);
 }
 
-bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, uint64_t limit,
-                 size_t room, struct chunk *chunk)
+bool replay_fill(struct replay *r, const struct cache *c, const struct progress *shown,
+                 enum event_id form, uint64_t limit, size_t room, struct chunk *chunk)
 {
     struct record record;
     uint64_t number;
@@ -188,6 +219,8 @@ bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, ui
         r->pos = number + 1;
         if (record.offset < r->at.next[record.partition])
             continue; /* seen before the resume */
+        if (shown != NULL && record.offset >= progress_get(shown, record.partition))
+            continue;
         r->at.next[record.partition] = record.offset + 1;
         if (!event_none(&record) && !is_spared(r, c, &record, number)) {
             event_encode(&chunk->bytes, form, &r->at, &record);

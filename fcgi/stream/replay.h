@@ -37,9 +37,14 @@ const struct progress *replay_progress(const struct replay *r);
 /* True if deletes were forgotten that this reader has not passed: it must start anew. */
 bool replay_lost_deletes(const struct replay *r, const struct cache *c);
 
-/* True if it has seen more than the cache has read, which happens where nobody could be asked: its
- * own progress then tells what is new to it. */
-bool replay_is_ahead(const struct replay *r, const struct cache *c);
+/* True if it has seen more than `end`, which happens where nobody could be asked: its own progress
+ * then tells what is new to it. */
+bool replay_is_ahead(const struct replay *r, const struct progress *end);
+
+/* Goes back to that number for what was hidden of a partition; of the others it has seen what
+ * stands there.  False if it cannot: deletes of the partition are no longer known that it has not
+ * seen, and it must start anew. */
+bool replay_return(struct replay *r, const struct cache *c, int32_t partition, uint64_t number);
 
 /* True if replay_fill() will look for gaps: then it must know with replay_bound() the progress at
  * the stream's place in the backlog (copied), for what comes from there is not lost. */
@@ -47,10 +52,11 @@ bool replay_looks_for_gaps(const struct replay *r, const struct cache *c);
 void replay_bound(struct replay *r, const struct progress *at);
 
 /* Fills the chunk with what comes next below number `limit`, a little over `room` bytes at most but
- * for one large event, a `gap` first if records were lost.  False if there is nothing left below
- * `limit`, whatever the chunk holds. */
-bool replay_fill(struct replay *r, const struct cache *c, enum event_id form, uint64_t limit,
-                 size_t room, struct chunk *chunk);
+ * for one large event, a `gap` first if records were lost.  Nothing beyond `shown` (NULL: the
+ * cache's progress) is looked at.  False if there is nothing left below `limit`, whatever the chunk
+ * holds. */
+bool replay_fill(struct replay *r, const struct cache *c, const struct progress *shown,
+                 enum event_id form, uint64_t limit, size_t room, struct chunk *chunk);
 
 /* Only `sent` bytes of the chunk were sent: the replay goes on behind the event under way, whose
  * unsent rest (borrowed from the chunk) is returned.  The events behind it are none of the chunk's

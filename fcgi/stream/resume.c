@@ -4,8 +4,6 @@
 
 #include "base/mem.h"
 
-enum { LEADERLESS_MS = 10000 };
-
 const char resume_deletes_unknown[] = "deletes since the event id are no longer known";
 const char resume_beyond_end[] = "the event id is beyond the end of the topic";
 
@@ -13,7 +11,6 @@ struct resume {
     struct progress_id id;
     const char *reset; /* why the id cannot be honoured; NULL: it can, so far */
     uint64_t ticket;
-    int64_t since_ms;
 };
 
 struct resume *resume_new(struct slice last_event_id)
@@ -51,40 +48,45 @@ bool resume_is_ahead(const struct resume *r, const struct cache *cache)
     return false;
 }
 
-void resume_await(struct resume *r, uint64_t ticket, int64_t now_ms)
+void resume_await(struct resume *r, uint64_t ticket)
 {
     r->ticket = ticket;
-    r->since_ms = now_ms;
 }
 
-/* What a survey made after the stream came has against the id; NULL: nothing. */
-static const char *refute(const struct resume *r, int32_t n, const struct consumer *consumer)
+/* What speaks against the id's place in one partition, by answers to questions that were asked
+ * after the stream came; NULL: nothing. */
+static const char *refute(const struct resume *r, const struct progress_at *at, int32_t n,
+                          const struct consumer *consumer, uint64_t answered)
 {
-    for (int32_t i = 0; i < r->id.n; i++) {
-        if (r->id.at[i].partition >= n)
-            return "the event id names a partition that the topic lacks";
-        int64_t end = consumer_surveyed_end(consumer, r->id.at[i].partition);
-        if (end >= 0 && r->id.at[i].next > end)
-            return resume_beyond_end;
-    }
-    return NULL;
+    if (at->partition >= n)
+        return answered >= r->ticket ? "the event id names a partition that the topic lacks" : NULL;
+    int64_t end = consumer_surveyed_end(consumer, at->partition, r->ticket);
+    return end >= 0 && at->next > end ? resume_beyond_end : NULL;
 }
 
 bool resume_decide(struct resume *r, const struct cache *cache, const struct consumer *consumer,
-                   uint64_t answered, int64_t now_ms)
+                   uint64_t answered)
 {
-    if (!resume_is_ahead(r, cache))
-        return true;
-    if (answered < r->ticket)
-        return false;
-    r->reset = refute(r, cache_progress(cache)->n, consumer);
-    return r->reset != NULL || now_ms - r->since_ms > LEADERLESS_MS;
+    const struct progress *end = cache_progress(cache);
+    bool waits = false;
+
+    for (int32_t i = 0; i < r->id.n && r->reset == NULL; i++) {
+        const struct progress_at *at = &r->id.at[i];
+        if (at->partition < end->n && at->next <= end->next[at->partition])
+            continue;
+        r->reset = refute(r, at, end->n, consumer, answered);
+        waits = waits || at->partition >= end->n || !consumer_given_up(consumer, at->partition);
+    }
+    return r->reset != NULL || !waits;
 }
 
-bool resume_is_refuted(const struct progress *at, const struct consumer *consumer)
+bool resume_is_refuted(const struct progress *at, const struct cache *cache,
+                       const struct consumer *consumer)
 {
     for (int32_t i = 0; i < at->n; i++) {
-        int64_t end = consumer_surveyed_end(consumer, i);
+        if (at->next[i] <= progress_get(cache_progress(cache), i))
+            continue;
+        int64_t end = consumer_surveyed_end(consumer, i, 0);
         if (end >= 0 && at->next[i] > end)
             return true;
     }

@@ -16,21 +16,22 @@ void resume_free(struct resume *resume);
 /* The id is beyond what the cache has read: it may be another responder's that has read more, so it
  * waits.  The survey of that ticket will say. */
 bool resume_is_ahead(const struct resume *resume, const struct cache *cache);
-void resume_await(struct resume *resume, uint64_t ticket, int64_t now_ms);
-/* Looks at what the surveys up to `answered` say.  True if the waiting is over: the cache has
- * caught up, the place does not exist (then it leads to a reset), or its partition has no leader to
- * ask. */
+void resume_await(struct resume *resume, uint64_t ticket);
+/* Looks at what was answered since then; `answered`: up to which ticket it was told what partitions
+ * there are.  True if the waiting is over: the cache has caught up, the place does not exist (then
+ * it leads to a reset), or its partition was given up. */
 bool resume_decide(struct resume *resume, const struct cache *cache,
-                   const struct consumer *consumer, uint64_t answered, int64_t now_ms);
+                   const struct consumer *consumer, uint64_t answered);
 
 /* The replay (the caller's) to start with; NULL is a fresh stream's resume.  *reason gets why it
  * has to be a reset, or NULL. */
 struct replay *resume_replay(const struct resume *resume, const struct cache *cache,
                              const char **reason);
 
-/* For a stream that began without an answer: the last survey has found the end of one of its
- * partitions below its place, which leads to a reset. */
-bool resume_is_refuted(const struct progress *at, const struct consumer *consumer);
+/* For a stream that began without an answer: by now there is one, and a partition ends below its
+ * place, which leads to a reset. */
+bool resume_is_refuted(const struct progress *at, const struct cache *cache,
+                       const struct consumer *consumer);
 
 /* Why a stream that fell behind is reset, or one that began without an answer. */
 extern const char resume_deletes_unknown[], resume_beyond_end[];

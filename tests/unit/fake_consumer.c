@@ -20,17 +20,17 @@ int64_t consumer_end(const struct consumer *c, int32_t partition)
     return c->p[partition].end;
 }
 
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition, uint64_t ticket)
 {
-    return c->p[partition].surveyed_end;
+    return c->answered >= ticket ? c->p[partition].surveyed_end : -1;
 }
 
-bool consumer_has_leader(const struct consumer *c, int32_t partition)
+bool consumer_given_up(const struct consumer *c, int32_t partition)
 {
-    return !c->p[partition].leaderless;
+    return c->p[partition].given_up;
 }
 
-bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end)
+bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end, uint64_t ticket)
 {
-    return c->p[partition].next >= end || c->p[partition].at_end;
+    return c->p[partition].next >= end || (c->p[partition].at_end && c->asked >= ticket);
 }

@@ -9,10 +9,10 @@ enum { FAKE_PARTITIONS = 4 };
 /* What the fan-out is told when it asks. */
 struct consumer {
     bool ready, held;
-    uint64_t asked;
+    uint64_t asked, answered; /* tickets */
     struct {
         int64_t end, surveyed_end, next;
-        bool leaderless, at_end;
+        bool given_up, at_end;
     } p[FAKE_PARTITIONS];
 };
 

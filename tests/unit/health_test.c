@@ -26,7 +26,9 @@ static void names_stay_what_they_are(void **state)
     (void)state;
     check_reasons(0, "[]");
     check_reasons(BIT(KAFKA_AWAY), "[\"kafka_away\"]");
+    check_reasons(BIT(KAFKA_REFUSED), "[\"kafka_refused\"]");
     check_reasons(BIT(TOPIC_MISSING), "[\"topic_missing\"]");
+    check_reasons(BIT(PARTITION_AWAY), "[\"partition_away\"]");
     check_reasons(BIT(CATCHING_UP), "[\"catching_up\"]");
     check_reasons(BIT(CACHE_FULL), "[\"cache_full\"]");
     check_reasons(BIT(KEYS_BROKEN), "[\"keys_broken\"]");

@@ -6,10 +6,16 @@
 
 void mock_kafka_start(struct mock_kafka *k)
 {
-    char error[256];
+    mock_kafka_start_brokers(k, 1);
+}
+
+void mock_kafka_start_brokers(struct mock_kafka *k, int n)
+{
+    char error[256], brokers[16];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", error, sizeof error);
+    snprintf(brokers, sizeof brokers, "%d", n);
+    rd_kafka_conf_set(conf, "test.mock.num.brokers", brokers, error, sizeof error);
     rd_kafka_conf_set(conf, "linger.ms", "0", error, sizeof error);
     rd_kafka_conf_set(conf, "log_level", "2", error, sizeof error);
     k->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);

@@ -16,6 +16,7 @@ struct mock_kafka {
 };
 
 void mock_kafka_start(struct mock_kafka *k);
+void mock_kafka_start_brokers(struct mock_kafka *k, int n); /* with the ids 1 to n */
 void mock_kafka_stop(struct mock_kafka *k);
 void mock_kafka_create(struct mock_kafka *k, const char *topic, int partitions);
 /* Returns when the record is in the log.  etag NULL: no such header. */

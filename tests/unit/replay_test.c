@@ -45,7 +45,7 @@ static void collect(struct replay *r, struct chunk *chunk, size_t room, struct b
     bool more;
 
     do {
-        more = replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), room, chunk);
+        more = replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), room, chunk);
         buf_add_slice(bytes, buf_slice(&chunk->bytes));
     } while (more);
 }
@@ -209,7 +209,7 @@ static void nothing_at_the_limit_or_beyond_is_given(void **state)
     append(0, "a", "1");
     uint64_t limit = append(0, "b", "2");
     struct replay *r = replay_fresh(cache);
-    assert_false(replay_fill(r, cache, EVENT_ID_PROGRESS, limit, MUCH, &chunk));
+    assert_false(replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, limit, MUCH, &chunk));
     assert_int_equal(replay_progress(r)->next[0], 1);
     check_events(r, "2");
     chunk_fini(&chunk);
@@ -224,7 +224,7 @@ static void a_chunk_is_a_little_over_its_room(void **state)
     for (int i = 0; i < 100; i++)
         append(0, NULL, "0123456789");
     struct replay *r = replay_fresh(cache);
-    assert_true(replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), 500, &chunk));
+    assert_true(replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 500, &chunk));
     assert_in_range(chunk.bytes.n, 500, 549);
     replay_free(r);
     chunk_fini(&chunk);
@@ -240,7 +240,7 @@ static void a_long_way_without_an_event_is_gone_in_steps(void **state)
     for (int i = 0; i < 100000; i++)
         append(0, NULL, NULL);
     struct replay *r = replay_fresh(cache);
-    while (replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk))
+    while (replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk))
         fills++;
     assert_in_range(fills, 3, 100);
     replay_free(r);
@@ -269,7 +269,7 @@ static void check_gaps(struct replay *r, const char *expected)
     struct output out = {0};
     struct buf text = {0};
 
-    replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
+    replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
     replay_free(r);
     output_read(&out, buf_slice(&chunk.bytes));
     buf_add_byte(&out.text, 0);
@@ -325,7 +325,7 @@ static void what_is_lost_while_a_stream_is_behind_is_told_before_it_goes_on(void
     append(0, "k", "v");
     append(0, "k", "v");
     struct replay *r = replay_fresh(cache);
-    replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
+    replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
     for (int i = 0; i < 2000; i++)
         append(0, "k", "v");
     snprintf(expected, sizeof expected, "{\"partition\":0,\"from\":1,\"to\":%d}",
@@ -346,7 +346,7 @@ static void a_gap_has_the_id_behind_it(void **state)
     to[0] = fill_beyond_limit(true);
     to[1] = cache_lost(cache, 1);
     struct replay *r = resumed(0, to[1]);
-    replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
+    replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
     output_read(&out, buf_slice(&chunk.bytes));
     buf_add_str(&id, "id:");
     progress_add(&id, &at);
@@ -383,7 +383,7 @@ static void who_has_passed_a_delete_does_not_lose_it(void **state)
     append(0, "a", NULL);
     append(0, "b", "2");
     struct replay *r = resumed(0, 0);
-    replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
+    replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
     cache_expire(cache, RETENTION_MS);
     assert_false(replay_lost_deletes(r, cache));
     replay_free(r);
@@ -449,7 +449,7 @@ static struct buf bytes_cut_at(begin_replay begin, size_t room, size_t n)
     struct buf bytes = {0};
     struct replay *r = begin();
 
-    bool more = replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), room, &chunk);
+    bool more = replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), room, &chunk);
     if (n < chunk.bytes.n) {
         buf_add(&bytes, chunk.bytes.p, n);
         buf_add_slice(&bytes, replay_cut(r, &chunk, n));
@@ -523,7 +523,7 @@ static void a_chunk_can_be_cut_at_every_byte_of_several_gaps(void **state)
     }
     struct chunk chunk = {0};
     struct replay *r = replay_fresh(cache);
-    replay_fill(r, cache, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
+    replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
     size_t gaps = chunk.bytes.n;
     replay_free(r);
     chunk_fini(&chunk);

@@ -135,24 +135,26 @@ static void a_topic_that_is_missing_is_not_caught_up_with(void **state)
     assert_int_equal(reasons(), BIT(CATCHING_UP));
     ready = true;
     assert_int_equal(reasons(), BIT(CATCHING_UP));
-    consumer.trouble = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    consumer.trouble = TROUBLE_MISSING;
     assert_int_equal(reasons(), BIT(TOPIC_MISSING));
 }
 
-static void whatever_else_keeps_us_from_asking_is_kafka_being_away(void **state)
+static void each_trouble_with_kafka_is_a_reason_of_its_own(void **state)
 {
-    static const rd_kafka_resp_err_t errors[] = {
-        RD_KAFKA_RESP_ERR__TRANSPORT, RD_KAFKA_RESP_ERR__AUTHENTICATION, RD_KAFKA_RESP_ERR__SSL,
-        RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED};
-
     (void)state;
-    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
-        consumer.trouble = errors[i];
-        assert_int_equal(reasons(), BIT(KAFKA_AWAY));
-    }
-    ready = false;
-    assert_true(reasons() & BIT(KAFKA_AWAY));
-    assert_false(reasons() & BIT(TOPIC_MISSING));
+    ready = fanout.caught_up = false;
+    consumer.trouble = TROUBLE_AWAY;
+    assert_int_equal(reasons(), BIT(KAFKA_AWAY));
+    consumer.trouble = TROUBLE_REFUSED;
+    assert_int_equal(reasons(), BIT(KAFKA_REFUSED));
+}
+
+static void partitions_that_are_away_are_counted(void **state)
+{
+    (void)state;
+    consumer.away = 3;
+    assert_int_equal(reasons(), BIT(PARTITION_AWAY));
+    assert_int_equal(metrics.health.count[REASON_PARTITION_AWAY], 3);
 }
 
 static void each_other_trouble_is_a_reason_of_its_own(void **state)
@@ -301,7 +303,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(one_that_fares_well_is_ready),
         T(a_topic_that_is_missing_is_not_caught_up_with),
-        T(whatever_else_keeps_us_from_asking_is_kafka_being_away),
+        T(each_trouble_with_kafka_is_a_reason_of_its_own),
+        T(partitions_that_are_away_are_counted),
         T(each_other_trouble_is_a_reason_of_its_own),
         T(a_long_turn_is_held_against_it_for_a_minute),
         T(without_a_long_turn_nothing_is_held_against_it),

@@ -4,18 +4,25 @@
 
 #include "support.h"
 
-enum { PARTITIONS = 3, LEADERLESS_MS = 10000, RETENTION_MS = 1000 };
+enum { PARTITIONS = 3, RETENTION_MS = 1000 };
 
 /* -- the consumer, as it is seen here -- */
 
 struct consumer {
-    int64_t surveyed_end[PARTITIONS]; /* -1: the last survey did not get it */
+    int64_t surveyed_end[PARTITIONS]; /* -1: it was not told */
+    uint64_t ticket;                  /* the question that was answered */
+    bool given_up[PARTITIONS];
 };
 static struct consumer consumer;
 
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition)
+int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition, uint64_t ticket)
 {
-    return c->surveyed_end[partition];
+    return c->ticket >= ticket ? c->surveyed_end[partition] : -1;
+}
+
+bool consumer_given_up(const struct consumer *c, int32_t partition)
+{
+    return c->given_up[partition];
 }
 
 /* -- a cache of three partitions, and an id -- */
@@ -37,8 +44,7 @@ static int setup(void **state)
 {
     (void)state;
     make(true);
-    for (int i = 0; i < PARTITIONS; i++)
-        consumer.surveyed_end[i] = 0;
+    memset(&consumer, 0, sizeof consumer);
     return 0;
 }
 
@@ -228,14 +234,20 @@ static void an_id_of_a_partition_that_is_not_there_is_ahead(void **state)
     assert_true(resume_is_ahead(resume, cache));
 }
 
+/* A survey was answered: both the question about partitions and that about their ends. */
+static bool decides(uint64_t ticket)
+{
+    consumer.ticket = ticket;
+    return resume_decide(resume, cache, &consumer, ticket);
+}
+
 static void an_id_that_is_ahead_waits_for_its_survey(void **state)
 {
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 0);
-    assert_false(resume_decide(resume, cache, &consumer, 6, 0));
-    assert_false(resume_decide(resume, cache, &consumer, 6, 100 * LEADERLESS_MS));
+    resume_await(resume, 7);
+    assert_false(decides(6));
 }
 
 static void an_id_beyond_the_end_leads_to_a_reset(void **state)
@@ -243,9 +255,9 @@ static void an_id_beyond_the_end_leads_to_a_reset(void **state)
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 0);
+    resume_await(resume, 7);
     consumer.surveyed_end[0] = 7;
-    assert_true(resume_decide(resume, cache, &consumer, 7, 0));
+    assert_true(decides(7));
     check_replay(0, "beyond the end");
 }
 
@@ -254,12 +266,12 @@ static void an_id_that_is_merely_ahead_of_the_cache_waits_for_it(void **state)
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 0);
+    resume_await(resume, 7);
     consumer.surveyed_end[0] = 8;
-    assert_false(resume_decide(resume, cache, &consumer, 7, 0));
-    assert_false(resume_decide(resume, cache, &consumer, 9, 5000));
+    assert_false(decides(7));
+    assert_false(decides(9));
     fill(0, 8);
-    assert_true(resume_decide(resume, cache, &consumer, 9, 5000));
+    assert_true(decides(9));
     check_replay(8, NULL);
 }
 
@@ -268,9 +280,9 @@ static void the_cache_may_catch_up_before_the_survey(void **state)
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 0);
+    resume_await(resume, 7);
     fill(0, 8);
-    assert_true(resume_decide(resume, cache, &consumer, 0, 0));
+    assert_true(decides(0));
     check_replay(8, NULL);
 }
 
@@ -279,9 +291,9 @@ static void a_partition_that_the_topic_lacks_leads_to_a_reset(void **state)
     (void)state;
     fill(0, 5);
     resume_at("AQIGAg==");
-    resume_await(resume, 7, 0);
-    assert_false(resume_decide(resume, cache, &consumer, 6, 0));
-    assert_true(resume_decide(resume, cache, &consumer, 7, 0));
+    resume_await(resume, 7);
+    assert_false(decides(6));
+    assert_true(decides(7));
     check_replay(0, "partition");
 }
 
@@ -294,24 +306,41 @@ static void a_partition_that_the_topic_gets_meanwhile_is_none_that_lacks(void **
     cache_reset(larger, true, RETENTION_MS);
     cache_set_partitions(larger, 1);
     assert_true(resume_is_ahead(resume, larger));
-    resume_await(resume, 7, 0);
+    resume_await(resume, 7);
     cache_set_partitions(larger, 2);
     cache_set_origin(larger, 1, 0);
-    assert_true(resume_decide(resume, larger, &consumer, 0, 0));
+    assert_true(resume_decide(resume, larger, &consumer, 0));
     cache_free(larger);
 }
 
-static void where_the_survey_knows_no_end_it_is_waited_for_ten_seconds(void **state)
+static void a_partition_that_is_given_up_is_not_waited_for(void **state)
 {
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 1000);
+    resume_await(resume, 7);
     consumer.surveyed_end[0] = -1;
-    assert_false(resume_decide(resume, cache, &consumer, 7, 1000));
-    assert_false(resume_decide(resume, cache, &consumer, 7, 1000 + LEADERLESS_MS));
-    assert_true(resume_decide(resume, cache, &consumer, 7, 1001 + LEADERLESS_MS));
+    assert_false(decides(7));
+    consumer.given_up[1] = true; /* another one */
+    assert_false(decides(7));
+    consumer.given_up[0] = true;
+    assert_true(decides(6)); /* nor is an answer */
     check_replay(8, NULL);
+}
+
+static void each_partition_that_it_is_ahead_in_is_waited_for(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    fill(1, 5);
+    resume_from(8, 8, 0);
+    resume_await(resume, 7);
+    consumer.given_up[0] = true;
+    consumer.surveyed_end[0] = -1;
+    consumer.surveyed_end[1] = 8;
+    assert_false(decides(7));
+    fill(1, 8);
+    assert_true(decides(7));
 }
 
 static void a_later_survey_may_find_the_end(void **state)
@@ -319,12 +348,34 @@ static void a_later_survey_may_find_the_end(void **state)
     (void)state;
     fill(0, 5);
     resume_from(8, 0, 0);
-    resume_await(resume, 7, 0);
+    resume_await(resume, 7);
     consumer.surveyed_end[0] = -1;
-    assert_false(resume_decide(resume, cache, &consumer, 7, 0));
+    assert_false(decides(7));
     consumer.surveyed_end[0] = 6;
-    assert_true(resume_decide(resume, cache, &consumer, 8, 1));
+    assert_true(decides(8));
     check_replay(0, "beyond the end");
+}
+
+static bool is_refuted(int64_t next)
+{
+    int64_t places[PARTITIONS] = {next, 0, 0};
+    const struct progress at = {PARTITIONS, places};
+
+    return resume_is_refuted(&at, cache, &consumer);
+}
+
+static void a_place_that_was_not_asked_about_may_turn_out_beyond_the_end(void **state)
+{
+    (void)state;
+    fill(0, 5);
+    consumer.surveyed_end[0] = -1;
+    assert_false(is_refuted(8));
+    consumer.surveyed_end[0] = 8;
+    assert_false(is_refuted(8));
+    consumer.surveyed_end[0] = 7;
+    assert_true(is_refuted(8));
+    consumer.surveyed_end[0] = 3; /* before the cache has read on */
+    assert_false(is_refuted(5));
 }
 
 int main(void)
@@ -348,8 +399,10 @@ int main(void)
         T(the_cache_may_catch_up_before_the_survey),
         T(a_partition_that_the_topic_lacks_leads_to_a_reset),
         T(a_partition_that_the_topic_gets_meanwhile_is_none_that_lacks),
-        T(where_the_survey_knows_no_end_it_is_waited_for_ten_seconds),
+        T(a_partition_that_is_given_up_is_not_waited_for),
+        T(each_partition_that_it_is_ahead_in_is_waited_for),
         T(a_later_survey_may_find_the_end),
+        T(a_place_that_was_not_asked_about_may_turn_out_beyond_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -271,7 +271,7 @@ static void a_chunk_goes_out_whole_if_the_socket_takes_it(void **state)
     add_records(2);
     stream.replay = replay_fresh(cache);
     stream.request_id = OTHER_ID;
-    replay_fill(stream.replay, cache, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
+    replay_fill(stream.replay, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
     struct buf expected = backlog_bytes(stream.place);
     assert_int_equal(stream_send_chunk(&stream, &chunk), STREAM_DONE);
     read_all(front, &received);
@@ -283,7 +283,7 @@ static void an_empty_chunk_is_sent_at_once(void **state)
 {
     (void)state;
     stream.replay = replay_fresh(cache);
-    replay_fill(stream.replay, cache, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
+    replay_fill(stream.replay, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk);
     assert_int_equal(stream_send_chunk(&stream, &chunk), STREAM_DONE);
     assert_false(read_all(front, &received));
     assert_int_equal(received.n, 0);
@@ -304,8 +304,8 @@ static void of_a_chunk_that_is_too_much_only_the_event_under_way_is_kept(void **
         struct buf expected = backlog_bytes(stream.place);
         for (bool more = true; more;) {
             if (stream_send_pending(&stream) == STREAM_DONE) {
-                more = replay_fill(stream.replay, cache, EVENT_ID_PROGRESS, cache_end(cache), MUCH,
-                                   &chunk);
+                more = replay_fill(stream.replay, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache),
+                                   MUCH, &chunk);
                 more |= stream_send_chunk(&stream, &chunk) == STREAM_FULL;
                 assert_true(stream.pending.n < 600);
             }

@@ -1,0 +1,126 @@
+#include "kafka/outage.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+
+/* Partitions of one broker that have come to the same state and are not told yet, as
+ * "events[0-3,7]"; of many, the first ones. */
+struct names {
+    char text[256];
+    size_t n;
+    int32_t first; /* partition; -1: none yet */
+    int32_t more;  /* for which there is no room */
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct names *names, const char *format, ...)
+{
+    va_list ap;
+
+    va_start(ap, format);
+    int n = vsnprintf(names->text + names->n, sizeof names->text - names->n, format, ap);
+    va_end(ap);
+    if (n > 0 && (size_t)n < sizeof names->text - names->n)
+        names->n += (size_t)n;
+}
+
+static void add_range(struct names *names, int32_t from, int32_t to)
+{
+    enum { ROOM = 48 }; /* for a range and what follows the last one */
+    const char *comma = names->first < 0 ? "" : ",";
+
+    if (names->first < 0)
+        names->first = from;
+    if (names->n + ROOM >= sizeof names->text)
+        names->more += to - from;
+    else if (to == from + 1)
+        add(names, "%s%d", comma, from);
+    else
+        add(names, "%s%d-%d", comma, from, to - 1);
+}
+
+static bool is_meant(const struct partition *p, enum partition_state state, int32_t leader)
+{
+    return p->leader == leader && p->told != state && p->state == state;
+}
+
+/* Marks them as told. */
+static struct names take_names(const struct trouble *t, struct partition *partitions, int32_t n,
+                               enum partition_state state, int32_t leader)
+{
+    struct names names = {.first = -1};
+
+    add(&names, "%.80s[", t->topic);
+    for (int32_t i = 0; i < n; i++) {
+        int32_t to = i;
+        for (; to < n && is_meant(&partitions[to], state, leader); to++)
+            partitions[to].told = state;
+        if (to > i) {
+            add_range(&names, i, to);
+            i = to;
+        }
+    }
+    add(&names, "]");
+    if (names.more > 0)
+        add(&names, " and %d more", names.more);
+    return names;
+}
+
+static const char *address_of(const struct broker *brokers, int32_t n, int32_t id)
+{
+    for (int32_t i = 0; i < n; i++)
+        if (brokers[i].id == id)
+            return brokers[i].address;
+    return "address unknown";
+}
+
+static const char *why_away(const struct trouble *t, const struct partition *p)
+{
+    const char *words = trouble_words(t, WORDS_BROKER, p->leader);
+
+    if (p->error > 0) /* the broker's own */
+        return rd_kafka_err2str(p->error);
+    return words ? words : "it does not answer";
+}
+
+static void tell_away(const struct trouble *t, const struct broker *brokers, int32_t brokers_n,
+                      const struct names *names, const struct partition *p)
+{
+    if (p->leader < 0)
+        log_error("kafka: %s: no leader, the other partitions go on", names->text);
+    else
+        log_error("kafka: broker %d at %s gives nothing of %s, the other partitions go on: %s",
+                  p->leader, address_of(brokers, brokers_n, p->leader), names->text,
+                  why_away(t, p));
+}
+
+static void tell_stuck(const struct trouble *t, const struct names *names,
+                       const struct partition *p)
+{
+    const char *words = trouble_words(t, WORDS_PARTITION, names->first);
+
+    if (words == NULL)
+        words = trouble_words(t, WORDS_ANSWER, p->leader);
+    log_error("kafka: %s is stuck at %lld though its broker answers%s%s", names->text,
+              (long long)p->next, words ? ": " : "", words ? words : "");
+}
+
+void outage_tell(const struct trouble *t, const struct broker *brokers, int32_t brokers_n,
+                 struct partition *partitions, int32_t n)
+{
+    for (int32_t i = 0; i < n; i++) {
+        struct partition *p = &partitions[i];
+        enum partition_state state = p->state;
+        if (p->told == state)
+            continue;
+        struct names names = take_names(t, partitions, n, state, p->leader);
+        if (state == PARTITION_AWAY)
+            tell_away(t, brokers, brokers_n, &names, p);
+        else if (state == PARTITION_STUCK)
+            tell_stuck(t, &names, p);
+        else
+            log_info("kafka: %s goes on at %lld", names.text, (long long)p->next);
+    }
+}

@@ -1,0 +1,113 @@
+#include "kafka/question.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+void layout_fini(struct layout *layout)
+{
+    free(layout->leaders);
+    free(layout->brokers);
+    *layout = (struct layout){0};
+}
+
+static void add_leaders(struct layout *out, const rd_kafka_metadata_topic_t *topic)
+{
+    out->n = topic->partition_cnt;
+    out->leaders = mem_resize_array(NULL, (size_t)out->n, sizeof *out->leaders);
+    for (int32_t i = 0; i < out->n; i++)
+        out->leaders[i] = -1;
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        const rd_kafka_metadata_partition_t *p = &topic->partitions[i];
+        /* REPLICA_NOT_AVAILABLE and the like are no concern of the leader's. */
+        if (p->id >= 0 && p->id < out->n && p->leader >= 0)
+            out->leaders[p->id] = p->leader;
+    }
+}
+
+static void add_brokers(struct layout *out, const rd_kafka_metadata_t *md)
+{
+    out->brokers = mem_resize_array(NULL, (size_t)md->broker_cnt, sizeof *out->brokers);
+    out->brokers_n = md->broker_cnt;
+    for (int i = 0; i < md->broker_cnt; i++) {
+        struct broker *b = &out->brokers[i];
+        b->id = md->brokers[i].id;
+        snprintf(b->address, sizeof b->address, "%s:%d", md->brokers[i].host, md->brokers[i].port);
+    }
+}
+
+rd_kafka_resp_err_t question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                    struct layout *out)
+{
+    const rd_kafka_metadata_t *md = NULL;
+    rd_kafka_resp_err_t err = rd_kafka_metadata(rk, 0, topic, &md, timeout_ms);
+
+    if (err)
+        return err;
+    *out = (struct layout){.error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+    if (md->topic_cnt == 1 && (md->topics[0].err || md->topics[0].partition_cnt > 0))
+        out->error = md->topics[0].err;
+    if (!out->error) {
+        add_leaders(out, &md->topics[0]);
+        add_brokers(out, md);
+    }
+    rd_kafka_metadata_destroy(md);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* rd_kafka_offsets_for_times() passes the timestamps on as they are, and -2 and -1 stand for the
+ * first and the last offset in the protocol; asking partition by partition
+ * (rd_kafka_query_watermark_offsets) would take a round trip each.  The caller destroys the list.
+ */
+static rd_kafka_resp_err_t ask(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                               const struct extent *extents, int32_t n, int64_t which,
+                               rd_kafka_topic_partition_list_t **answer)
+{
+    *answer = rd_kafka_topic_partition_list_new(n);
+    for (int32_t i = 0; i < n; i++)
+        rd_kafka_topic_partition_list_add(*answer, topic, extents[i].partition)->offset = which;
+    return rd_kafka_offsets_for_times(rk, *answer, timeout_ms);
+}
+
+static void take(struct extent *e, const rd_kafka_topic_partition_t *first,
+                 const rd_kafka_topic_partition_t *end)
+{
+    e->error = first->err ? first->err : end->err;
+    /* What was not answered still has the number that was asked with. */
+    if (e->error || first->offset < 0 || end->offset < 0)
+        return;
+    e->answered = true;
+    e->first = first->offset;
+    e->end = end->offset;
+}
+
+/* It is an answer, though not a good one: librdkafka's own errors mean that there was none. */
+static bool is_refusal(rd_kafka_resp_err_t err)
+{
+    return err > RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct extent *extents,
+                      int32_t n)
+{
+    rd_kafka_topic_partition_list_t *first = NULL, *end = NULL;
+
+    rd_kafka_resp_err_t err =
+        ask(rk, topic, timeout_ms, extents, n, RD_KAFKA_OFFSET_BEGINNING, &first);
+    if (!err)
+        err = ask(rk, topic, timeout_ms, extents, n, RD_KAFKA_OFFSET_END, &end);
+    for (int32_t i = 0; i < n; i++) {
+        extents[i].error = err;
+        if (!err)
+            take(&extents[i], &first->elems[i], &end->elems[i]);
+    }
+    rd_kafka_topic_partition_list_destroy(first);
+    if (end != NULL)
+        rd_kafka_topic_partition_list_destroy(end);
+    /* librdkafka drops all answers if one of them is an error. */
+    if (is_refusal(err) && n > 1) {
+        question_extents(rk, topic, timeout_ms, extents, n / 2);
+        question_extents(rk, topic, timeout_ms, extents + n / 2, n - n / 2);
+    }
+}

@@ -1,0 +1,44 @@
+/* question - what librdkafka 2.0.2 answers only to a caller who waits: the work of a survey's
+ * threads. */
+#ifndef SKF_KAFKA_QUESTION_H
+#define SKF_KAFKA_QUESTION_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { BROKER_ADDRESS = 128 };
+
+struct broker {
+    int32_t id;
+    char address[BROKER_ADDRESS]; /* "host:port", cut if it is too long */
+};
+
+/* What the cluster says about a topic. */
+struct layout {
+    rd_kafka_resp_err_t error; /* what it has against the topic; 0: nothing */
+    int32_t n;
+    int32_t *leaders; /* by partition: the broker's id; -1: none */
+    int32_t brokers_n;
+    struct broker *brokers;
+};
+
+/* Fills `out`: 0, and layout_fini() it; else why nobody has answered, and it is untouched. */
+rd_kafka_resp_err_t question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                    struct layout *out);
+void layout_fini(struct layout *layout);
+
+struct extent {
+    int32_t partition;
+    bool answered;
+    rd_kafka_resp_err_t error; /* why it was not */
+    int64_t first;             /* the lowest offset that the broker holds */
+    int64_t end;               /* behind the last committed record */
+};
+
+/* Asks one leader for the extents of its partitions, each of which names itself.  A partition that
+ * it refuses costs itself alone.  Each of the two or more requests may take timeout_ms. */
+void question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct extent *extents,
+                      int32_t n);
+
+#endif
