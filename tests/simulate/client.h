@@ -1,0 +1,33 @@
+/* client - those who read: each opens a stream, reads at its own pace, and comes back when it ends.
+ *
+ * What a client is like is a row of the table in client.c: a new kind is a new row there. */
+#ifndef SKF_SIMULATE_CLIENT_H
+#define SKF_SIMULATE_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "responder.h"
+
+struct client;
+struct pool; /* play.h */
+
+/* How many kinds there are, and their names. */
+unsigned client_kinds(void);
+const char *client_kind_name(unsigned kind);
+
+/* Comes at once. */
+struct client *client_new(unsigned number, unsigned kind, struct pool *pool);
+void client_free(struct client *c);
+
+/* Its connection breaks; it comes back. */
+void client_break(struct client *c);
+/* It reads no more than so many bytes a second; 0: nothing; UINT32_MAX: all that comes. */
+void client_set_pace(struct client *c, uint32_t bytes);
+
+/* Nothing disturbs it: since when it is owed what comes; INT64_MAX: it is not. */
+int64_t client_owed_since_ms(const struct client *c);
+/* It must know what consumers could see at `since_ms`. */
+void client_check(const struct client *c, int64_t since_ms);
+
+#endif

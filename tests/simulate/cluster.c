@@ -1,0 +1,257 @@
+#include "cluster.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "world.h"
+
+static struct {
+    struct topic **lives;
+    size_t n;
+    struct topic *now; /* NULL: deleted */
+    struct broker brokers[BROKERS];
+    void (*on_change)(void);
+} cluster;
+
+void cluster_begin(const struct cluster_config *config, void (*on_change)(void))
+{
+    memset(&cluster, 0, sizeof cluster);
+    cluster.on_change = on_change;
+    cluster_make_topic(config);
+}
+
+void cluster_end(void)
+{
+    for (size_t i = 0; i < cluster.n; i++) {
+        for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+            free(cluster.lives[i]->partitions[p].at);
+        free(cluster.lives[i]);
+    }
+    free(cluster.lives);
+}
+
+struct topic *cluster_topic(void)
+{
+    return cluster.now;
+}
+
+const struct topic *cluster_life(int life)
+{
+    return life >= 1 && (size_t)life <= cluster.n ? cluster.lives[life - 1] : NULL;
+}
+
+struct broker *cluster_broker(int broker)
+{
+    return &cluster.brokers[broker];
+}
+
+void cluster_changed(void)
+{
+    cluster.on_change();
+}
+
+bool cluster_served(int32_t partition)
+{
+    const struct topic *t = cluster.now;
+
+    if (t == NULL || partition >= t->n || t->partitions[partition].leader < 0)
+        return false;
+    return cluster.brokers[t->partitions[partition].leader].state == BROKER_ANSWERS;
+}
+
+/* -- writing -- */
+
+static struct entry *append(struct partition_log *log, struct entry e)
+{
+    if (log->end == log->cap) {
+        log->cap = log->cap ? 2 * log->cap : 64;
+        log->at = mem_resize_array(log->at, (size_t)log->cap, sizeof *log->at);
+    }
+    log->at[log->end] = e;
+    return &log->at[log->end++];
+}
+
+/* Consumers see all up to the first record of an open transaction. */
+static void show(struct partition_log *log)
+{
+    for (; log->visible < log->end && log->at[log->visible].fate != PENDING; log->visible++) {
+        struct entry *e = &log->at[log->visible];
+        e->seen_ms = world_now_ms();
+        if (e->fate != COMMITTED || e->key == NO_KEY)
+            continue;
+        int64_t before = log->newest[e->key];
+        if (before >= 0)
+            log->at[before].next = log->visible;
+        log->newest[e->key] = log->visible;
+    }
+}
+
+int64_t cluster_produce(int32_t partition, int key, int32_t size, int64_t timestamp)
+{
+    struct partition_log *log = &cluster.now->partitions[partition];
+    struct entry e = {.fate = log->in_transaction ? PENDING : COMMITTED,
+                      .key = (int16_t)key,
+                      .size = size,
+                      .next = -1,
+                      .timestamp = timestamp};
+
+    append(log, e);
+    show(log);
+    cluster_changed();
+    return log->end - 1;
+}
+
+void cluster_begin_transaction(int32_t partition)
+{
+    cluster.now->partitions[partition].in_transaction = true;
+}
+
+void cluster_end_transaction(int32_t partition, bool commit)
+{
+    struct partition_log *log = &cluster.now->partitions[partition];
+
+    if (!log->in_transaction)
+        return;
+    log->in_transaction = false;
+    for (int64_t o = log->visible; o < log->end; o++)
+        if (log->at[o].fate == PENDING)
+            log->at[o].fate = commit ? COMMITTED : ABORTED;
+    append(log, (struct entry){.fate = MARKER, .key = NO_KEY, .size = NO_VALUE, .next = -1});
+    show(log);
+    cluster_changed();
+}
+
+/* -- losing -- */
+
+void cluster_compact(int32_t partition, int64_t keep)
+{
+    struct topic *t = cluster.now;
+    struct partition_log *log = &t->partitions[partition];
+    int64_t to = log->end - keep < log->visible ? log->end - keep : log->visible;
+
+    for (int64_t o = log->start; o < to; o++) {
+        struct entry *e = &log->at[o];
+        bool superseded = e->next >= 0 && e->next < to;
+        bool old_delete = e->fate == COMMITTED && e->key != NO_KEY && e->size == NO_VALUE &&
+                          world_now_ms() - e->seen_ms > t->delete_retention_ms;
+        e->gone = e->gone || e->fate != COMMITTED || superseded || old_delete;
+    }
+    cluster_changed();
+}
+
+void cluster_age(int32_t partition, int64_t keep)
+{
+    struct partition_log *log = &cluster.now->partitions[partition];
+    int64_t to = log->end - keep < log->visible ? log->end - keep : log->visible;
+
+    for (; log->start < to; log->start++) {
+        struct entry *e = &log->at[log->start];
+        e->aged = !e->gone && e->next < 0;
+        e->gone = true;
+    }
+    cluster_changed();
+}
+
+void cluster_delete_topic(void)
+{
+    cluster.now = NULL;
+    cluster_changed();
+}
+
+static void begin_partition(struct partition_log *log, int32_t partition)
+{
+    *log = (struct partition_log){.leader = partition % BROKERS};
+    for (int k = 0; k < KEYS; k++)
+        log->newest[k] = -1;
+}
+
+void cluster_make_topic(const struct cluster_config *config)
+{
+    struct topic *t = mem_zero(sizeof *t);
+
+    assert(config->partitions <= PARTITIONS_MAX);
+    cluster.lives = mem_resize_array(cluster.lives, cluster.n + 1, sizeof *cluster.lives);
+    cluster.lives[cluster.n++] = t;
+    t->life = (int)cluster.n;
+    t->n = config->partitions;
+    t->compacted = config->compacted;
+    t->ages = config->ages;
+    t->delete_retention_ms = config->delete_retention_ms;
+    t->made_ms = world_now_ms();
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+        begin_partition(&t->partitions[p], p);
+    cluster.now = t;
+    cluster_changed();
+}
+
+void cluster_add_partitions(int32_t n)
+{
+    struct topic *t = cluster.now;
+
+    t->n = t->n + n < PARTITIONS_MAX ? t->n + n : PARTITIONS_MAX;
+    cluster_changed();
+}
+
+/* -- contents -- */
+
+void cluster_key(int32_t partition, int key, char text[16])
+{
+    snprintf(text, 16, "k%d of %d", key, (int)partition);
+}
+
+bool cluster_parse_key(struct slice text, int32_t *partition, int *key)
+{
+    char copy[16] = "", again[16];
+
+    if (text.n >= sizeof copy)
+        return false;
+    memcpy(copy, text.p, text.n);
+    if (sscanf(copy, "k%d of %d", key, partition) != 2)
+        return false;
+    cluster_key(*partition, *key, again);
+    return strcmp(copy, again) == 0;
+}
+
+void cluster_value(const struct topic *t, int32_t partition, int64_t offset, struct buf *out)
+{
+    const struct entry *e = &t->partitions[partition].at[offset];
+    size_t begin = out->n;
+
+    buf_printf(out, "%d:%d:%lld:", t->life, (int)partition, (long long)offset);
+    size_t had = out->n - begin, size = (size_t)e->size;
+    if (size <= had)
+        return;
+    size_t more = size - had;
+    memset(buf_reserve(out, more), 'x', more);
+    if (offset % 4 == 1) /* several lines, and an empty one at the end */
+        for (size_t i = 10; i < more; i += 50)
+            out->p[out->n + i] = '\n';
+    if (offset % 8 == 1)
+        out->p[out->n + more - 1] = '\n';
+    out->n += more;
+}
+
+bool cluster_parse_value(struct slice text, int *life, int32_t *partition, int64_t *offset)
+{
+    char copy[48];
+    size_t n = text.n < sizeof copy - 1 ? text.n : sizeof copy - 1;
+    long long o;
+
+    memcpy(copy, text.p, n);
+    copy[n] = 0;
+    if (sscanf(copy, "%d:%d:%lld:", life, partition, &o) != 3)
+        return false;
+    *offset = o;
+    return true;
+}
+
+bool cluster_shown(const struct topic *t, int32_t partition, int64_t offset)
+{
+    const struct partition_log *log = &t->partitions[partition];
+    const struct entry *e = &log->at[offset];
+
+    return offset < log->visible && e->fate == COMMITTED &&
+           !(e->key == NO_KEY && e->size == NO_VALUE);
+}

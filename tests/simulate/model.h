@@ -1,0 +1,47 @@
+/* model - what a client may be shown, and what it must know in the end.
+ *
+ * A view is what one client holds: its table, and the place that its last event id stands for.
+ * What holds at every event:
+ *   - an id goes forward in each partition, never back; a record's event carries the offset behind
+ * it
+ *   - at its place the client knows the topic: of each key the newest record, unless that comes
+ * later
+ *   - where nothing is compacted, it was given every record before its place, or told of the gap
+ *   - what was superseded before it came, as far as its responder knew, is not shown to it
+ *   - a reset and a gap have a reason */
+#ifndef SKF_SIMULATE_MODEL_H
+#define SKF_SIMULATE_MODEL_H
+
+#include "cluster.h"
+#include "reader.h"
+
+struct view {
+    char name[16];
+    char id[4096];                      /* the last; empty: none */
+    int life;                           /* of the topic that it holds; 0: not known yet */
+    bool fresh;                         /* it began with nothing */
+    int64_t at[PARTITIONS_MAX];         /* the offset behind what it has; -1: not known yet */
+    int64_t have[PARTITIONS_MAX][KEYS]; /* the offset of what it holds of the key; -1: nothing */
+    int64_t known_end[PARTITIONS_MAX];  /* what its responder knew when it came; -1: nothing */
+    int known_life;
+    size_t events;
+};
+
+/* What the model must know of the responders. */
+struct model_config {
+    bool small_cache; /* it may have dropped anything */
+};
+void model_begin(const struct model_config *config);
+
+/* A client that has nothing. */
+void view_init(struct view *v, const char *name);
+/* It opens a stream at the responder, with its id or, if that is forgotten, without. */
+void view_open(struct view *v, unsigned responder, bool forgets);
+void view_event(struct view *v, const struct sse_event *event);
+
+/* It has read all that was sent: it must know all that consumers could see `since_ms` ago and
+ * earlier, of the partitions for which owed(arg, partition) holds. */
+void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, int32_t partition),
+                void *arg);
+
+#endif

@@ -1,0 +1,211 @@
+#include "play.h"
+
+#include <string.h>
+
+#include "model.h"
+#include "port.h"
+#include "sockets.h"
+#include "steps.h"
+#include "threads.h"
+#include "world.h"
+
+enum {
+    LOOK_MS = 1000,    /* from one look at the clients to the next */
+    SERVED_MS = 30000, /* within this every client that nothing disturbs knows of a record */
+    QUIET_MS = 60000,  /* at the end, when all is whole again */
+    TURNS_MAX = 200000 /* within LOOK_MS */
+};
+
+static struct {
+    struct pool pool;
+    const struct story *story;
+    size_t step; /* the next one */
+    struct errand next_step, look, heal;
+    int64_t began_ms, served_since_ms[PARTITIONS_MAX];
+    unsigned turns;
+    int64_t streams_ms;
+} game;
+
+/* -- for clients -- */
+
+int pool_pick(struct pool *pool, struct dice *d, unsigned *responder)
+{
+    unsigned n = 0;
+    int fd = -1;
+
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++) {
+        struct responder *r = pool->responders[i];
+        if (r == NULL || responder_listens(r) < 0 || dice_below(d, ++n) != 0)
+            continue;
+        *responder = i;
+        fd = responder_listens(r);
+    }
+    return fd;
+}
+
+int64_t pool_runs_since_ms(const struct pool *pool, unsigned responder)
+{
+    const struct responder *r = pool->responders[responder];
+
+    return r ? responder_runs_since_ms(r) : INT64_MAX;
+}
+
+int64_t pool_served_since_ms(int32_t partition)
+{
+    return game.served_since_ms[partition];
+}
+
+/* -- what happens -- */
+
+static void on_cluster_change(void)
+{
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
+        bool served = cluster_served(p);
+        if (served && game.served_since_ms[p] == INT64_MAX)
+            game.served_since_ms[p] = world_now_ms();
+        if (!served)
+            game.served_since_ms[p] = INT64_MAX;
+    }
+    port_changed();
+}
+
+static void start_next_step(void)
+{
+    const struct story *s = game.story;
+
+    if (game.step < s->n)
+        errand_start(&game.next_step, game.began_ms + s->steps[game.step].at_ms - world_now_ms());
+}
+
+static void do_step(void *arg)
+{
+    const struct step *step = &game.story->steps[game.step++];
+
+    (void)arg;
+    step_kinds[step->kind].run(&game.pool, step);
+    start_next_step();
+}
+
+static void check_clients(int64_t since_ms)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (game.pool.clients[i] != NULL && client_owed_since_ms(game.pool.clients[i]) <= since_ms)
+            client_check(game.pool.clients[i], since_ms);
+}
+
+static void check_that_all_are_there(void)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (game.pool.clients[i] != NULL &&
+            client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 2)
+            world_breach("away", "client %u has no stream that lasts, though all is well", i);
+}
+
+static void look(void *arg)
+{
+    (void)arg;
+    game.turns = 0;
+    check_clients(world_now_ms() - SERVED_MS);
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        if (game.pool.clients[i] != NULL)
+            game.streams_ms += LOOK_MS;
+    errand_start(&game.look, LOOK_MS);
+}
+
+static void heal(void *arg)
+{
+    (void)arg;
+    world_tell("from now on nothing happens");
+    steps_heal(&game.pool);
+}
+
+/* -- the play -- */
+
+/* Of the responders that have something to do now, any. */
+static struct responder *pick_responder(void)
+{
+    struct responder *picked = NULL;
+    uint32_t n = 0;
+
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++) {
+        struct responder *r = game.pool.responders[i];
+        if (r != NULL && responder_due_ms(r) <= world_now_ms() &&
+            dice_below(world_dice(WHO_STORY), ++n) == 0)
+            picked = r;
+    }
+    return picked;
+}
+
+static void pass_to_next(void)
+{
+    int64_t next = world_next_ms();
+
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
+        if (game.pool.responders[i] != NULL) {
+            int64_t due = responder_due_ms(game.pool.responders[i]);
+            next = due < next ? due : next;
+        }
+    if (next > world_now_ms())
+        world_pass(next - world_now_ms());
+}
+
+/* Errands and turns in any order. */
+static void go_on(void)
+{
+    struct responder *r = pick_responder();
+
+    if (r != NULL && (world_next_ms() > world_now_ms() || dice_chance(world_dice(WHO_STORY), 50))) {
+        if (++game.turns > TURNS_MAX)
+            world_breach("spins", "a loop has had %u turns within a second", game.turns);
+        responder_turn(r);
+    } else if (!world_run_errand()) {
+        pass_to_next();
+    }
+}
+
+static void begin(const struct story *story)
+{
+    memset(&game, 0, sizeof game);
+    game.story = game.pool.story = story;
+    game.began_ms = world_now_ms();
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+        game.served_since_ms[p] = INT64_MAX;
+    game.next_step = (struct errand){.run = do_step};
+    game.look = (struct errand){.run = look};
+    game.heal = (struct errand){.run = heal};
+    model_begin(&(struct model_config){.small_cache = story->small_cache});
+    cluster_begin(&story->cluster, on_cluster_change);
+    for (unsigned i = 0; i < story->responders; i++)
+        game.pool.responders[i] = responder_start(i, &story->responder);
+    start_next_step();
+    errand_start(&game.look, LOOK_MS);
+    errand_start(&game.heal, story->length_ms);
+}
+
+static void end(void)
+{
+    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+        client_free(game.pool.clients[i]);
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
+        if (game.pool.responders[i] != NULL)
+            responder_free(game.pool.responders[i]);
+    errand_stop(&game.next_step);
+    errand_stop(&game.look);
+    errand_stop(&game.heal);
+    threads_end();
+    sockets_end();
+    cluster_end();
+}
+
+double play(const struct story *story)
+{
+    world_begin(story->seed);
+    begin(story);
+    while (world_now_ms() < game.began_ms + story->length_ms + QUIET_MS)
+        go_on();
+    check_that_all_are_there();
+    check_clients(world_now_ms() - QUIET_MS / 2);
+    end();
+    world_end();
+    return (double)game.streams_ms / 3600000;
+}

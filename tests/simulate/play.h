@@ -1,0 +1,31 @@
+/* play - plays a story: the responders, the clients, the cluster, step by step to its end, and some
+ * quiet time, after which every client must know the topic. */
+#ifndef SKF_SIMULATE_PLAY_H
+#define SKF_SIMULATE_PLAY_H
+
+#include "dice.h"
+#include "story.h"
+
+/* To the end, or until a rule is broken (world_breach()).  Returns the hours that streams were
+ * open. */
+double play(const struct story *story);
+
+/* -- for clients -- */
+
+/* A responder that listens: its descriptor and number; -1: there is none. */
+int pool_pick(struct pool *pool, struct dice *d, unsigned *responder);
+int64_t pool_runs_since_ms(const struct pool *pool, unsigned responder);
+/* Since when consumers can reach the partition's leader; INT64_MAX: they cannot. */
+int64_t pool_served_since_ms(int32_t partition);
+
+/* -- for steps -- */
+
+enum { CLIENTS_MAX = 24 };
+
+struct pool {
+    const struct story *story;
+    struct responder *responders[RESPONDERS_MAX]; /* NULL: it does not run */
+    struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
+};
+
+#endif

@@ -1,0 +1,24 @@
+/* port - librdkafka as the consumer uses it, above the simulated cluster.
+ *
+ * port.c has handles, queues and messages, fetch.c what librdkafka's threads bring from the
+ * leaders, ask.c the questions (metadata, offsets, settings).  What the program calls is declared
+ * by librdkafka's own header. */
+#ifndef SKF_SIMULATE_PORT_H
+#define SKF_SIMULATE_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The handles that are made from now on are that responder's. */
+void port_next(unsigned responder);
+
+/* Consumers may find something new. */
+void port_changed(void);
+
+/* What the responder has been told of a partition by any answer: consumers see it up to there.
+ * -1: nothing, in the topic's present life. */
+int64_t port_told(unsigned responder, int32_t partition);
+/* It was started anew: nobody has told it anything. */
+void port_forget(unsigned responder);
+
+#endif

@@ -1,0 +1,85 @@
+/* port_inside - what the files of the fake librdkafka share. */
+#ifndef SKF_SIMULATE_PORT_INSIDE_H
+#define SKF_SIMULATE_PORT_INSIDE_H
+
+#include <librdkafka/rdkafka.h>
+#include <sys/queue.h>
+
+#include "cluster.h"
+#include "port.h"
+#include "world.h"
+
+struct rd_kafka_conf_s {
+    void *opaque;
+    void (*error_cb)(rd_kafka_t *rk, int err, const char *reason, void *opaque);
+};
+
+/* A message as it lies in a queue; rd_kafka_message_destroy() gets its first member. */
+struct message {
+    rd_kafka_message_t m;
+    STAILQ_ENTRY(message) link;
+    const struct fetcher *fetcher;
+    uint64_t version; /* of the fetcher when it was fetched */
+    int64_t timestamp;
+    uint8_t bytes[];
+};
+
+/* The answer to a question of the admin client, waiting for its time, or in a queue. */
+struct rd_kafka_op_s {
+    TAILQ_ENTRY(rd_kafka_op_s) link;
+    struct errand answer;
+    rd_kafka_queue_t *queue;
+    rd_kafka_resp_err_t error, topic_error;
+    char values[2][32];
+    struct rd_kafka_ConfigEntry_s *entries[2];
+};
+
+struct rd_kafka_queue_s {
+    rd_kafka_t *rk;
+    STAILQ_HEAD(, message) messages;
+    TAILQ_HEAD(, rd_kafka_op_s) events;
+    int wake_fd; /* -1: none */
+};
+
+/* Fetches one partition. */
+struct fetcher {
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *queue;
+    int32_t partition;
+    bool started, waits; /* for the cluster to change */
+    uint64_t version;    /* what was fetched before the last stop is void */
+    int64_t next, end_told;
+    int64_t low, high; /* by the last answer */
+    struct errand fetch;
+};
+
+struct rd_kafka_topic_s {
+    rd_kafka_t *rk;
+};
+
+struct rd_kafka_s {
+    TAILQ_ENTRY(rd_kafka_s) link;
+    struct rd_kafka_conf_s conf;
+    unsigned responder;
+    struct fetcher fetchers[PARTITIONS_MAX];
+    TAILQ_HEAD(, rd_kafka_op_s) asked;
+};
+
+TAILQ_HEAD(handles, rd_kafka_s);
+extern struct handles port_handles;
+
+/* Wakes the program, as librdkafka does, for the first message or event only. */
+void port_put_message(rd_kafka_queue_t *queue, struct message *m);
+void port_put_event(rd_kafka_queue_t *queue, rd_kafka_event_t *event);
+
+void fetcher_init(struct fetcher *f, rd_kafka_t *rk, int32_t partition);
+void fetcher_stop(struct fetcher *f);
+
+/* A leader or another broker has answered with what consumers see of the partition now. */
+void port_note_told(const rd_kafka_t *rk, int32_t partition);
+
+/* How long an answer of that broker takes. */
+int64_t port_latency_ms(const rd_kafka_t *rk, int broker);
+
+#endif

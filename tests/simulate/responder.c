@@ -1,0 +1,142 @@
+#include "responder.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "front/handler.h"
+#include "front/inlet.h"
+#include "kafka/consumer.h"
+#include "loops.h"
+#include "port.h"
+#include "sockets.h"
+#include "stream/drain.h"
+#include "stream/fanout.h"
+#include "world.h"
+
+struct responder {
+    unsigned number;
+    struct responder_config config;
+    struct loop *loop;
+    struct fanout *fanout;
+    struct consumer *consumer;
+    struct handler *handler;
+    struct inlet *inlet;
+    struct drain *drain;
+    int listen_fd;
+    int64_t runs_since_ms;
+    bool stopped, done;
+};
+
+static void make_consumer(struct responder *r)
+{
+    struct consumer_handler handler = fanout_handler(r->fanout);
+    char error[256];
+
+    port_next(r->number);
+    port_forget(r->number);
+    r->consumer = consumer_new(r->loop, rd_kafka_conf_new(), "brokers", "t", COMPACT_AUTO, &handler,
+                               error, sizeof error);
+    fanout_attach(r->fanout, r->consumer);
+}
+
+struct responder *responder_start(unsigned number, const struct responder_config *config)
+{
+    struct responder *r = mem_zero(sizeof *r);
+    struct fanout_config fanout = {.event_id = EVENT_ID_PROGRESS,
+                                   .keepalive_ms = config->keepalive_ms,
+                                   .flush_ms = config->flush_ms,
+                                   .cache_bytes = config->cache_bytes};
+    struct handler_config handler = {.path = "/events",
+                                     .cors = "cross-origin",
+                                     .retry_ms = config->retry_ms,
+                                     .max_streams = 1000};
+
+    r->number = number;
+    r->config = *config;
+    r->runs_since_ms = world_now_ms();
+    loops_next(number);
+    r->loop = loop_new();
+    r->fanout = fanout_new(r->loop, &fanout);
+    r->handler = handler_new(r->loop, &handler, r->fanout);
+    make_consumer(r);
+    struct inlet_handler inlet = handler_inlet(r->handler);
+    r->listen_fd = socket_listen();
+    r->inlet = inlet_new(r->loop, r->listen_fd, &inlet);
+    return r;
+}
+
+static void on_drained(void *arg)
+{
+    struct responder *r = arg;
+
+    r->done = true;
+}
+
+void responder_drain(struct responder *r)
+{
+    struct drain_config drain = {.drain_ms = r->config.drain_ms,
+                                 .retry_ms = r->config.retry_ms,
+                                 .done = on_drained,
+                                 .arg = r};
+
+    if (r->drain != NULL)
+        return;
+    handler_drain(r->handler);
+    inlet_close(r->inlet);
+    close(r->listen_fd);
+    r->listen_fd = -1;
+    r->drain = drain_new(r->loop, r->fanout, &drain);
+}
+
+void responder_free(struct responder *r)
+{
+    if (!r->done)
+        socket_cut_all(r->loop);
+    if (r->listen_fd >= 0)
+        close(r->listen_fd);
+    inlet_free(r->inlet);
+    drain_free(r->drain);
+    consumer_free(r->consumer);
+    fanout_free(r->fanout);
+    handler_free(r->handler);
+    loop_free(r->loop);
+    free(r);
+}
+
+bool responder_done(const struct responder *r)
+{
+    return r->done;
+}
+
+int responder_listens(const struct responder *r)
+{
+    return r->listen_fd;
+}
+
+void responder_stop(struct responder *r, bool stopped)
+{
+    r->stopped = stopped;
+    r->runs_since_ms = world_now_ms();
+}
+
+int64_t responder_runs_since_ms(const struct responder *r)
+{
+    return r->stopped || r->drain != NULL ? INT64_MAX : r->runs_since_ms;
+}
+
+int64_t responder_due_ms(const struct responder *r)
+{
+    return r->stopped || r->done ? INT64_MAX : loop_due_ms(r->loop);
+}
+
+void responder_turn(struct responder *r)
+{
+    port_next(r->number);
+    loop_turn(r->loop);
+}
+
+void responder_wall_stepped(struct responder *r)
+{
+    loop_clock_stepped(r->loop);
+}

@@ -1,0 +1,38 @@
+/* responder - the program, wired as main.c does it, in simulated surroundings. */
+#ifndef SKF_SIMULATE_RESPONDER_H
+#define SKF_SIMULATE_RESPONDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RESPONDERS_MAX = 3 };
+
+struct responder_config {
+    size_t cache_bytes;
+    int64_t keepalive_ms, flush_ms, retry_ms, drain_ms;
+};
+
+struct responder;
+
+struct responder *responder_start(unsigned number, const struct responder_config *config);
+/* SIGTERM: goes on until all streams are ended. */
+void responder_drain(struct responder *r);
+/* SIGKILL, or the end of a drain. */
+void responder_free(struct responder *r);
+
+/* It has drained, and is to be freed. */
+bool responder_done(const struct responder *r);
+/* For line_connect(); -1: it does not listen any more. */
+int responder_listens(const struct responder *r);
+/* SIGSTOP, SIGCONT. */
+void responder_stop(struct responder *r, bool stopped);
+/* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
+int64_t responder_runs_since_ms(const struct responder *r);
+
+/* When it has something to do; INT64_MAX: never. */
+int64_t responder_due_ms(const struct responder *r);
+void responder_turn(struct responder *r);
+void responder_wall_stepped(struct responder *r);
+
+#endif

@@ -1,0 +1,65 @@
+#include "shrink.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+enum { SECONDS = 120 };
+
+struct search {
+    struct story *story;
+    const struct breach *breach;
+    time_t until;
+};
+
+static bool still_breaks(const struct search *s, const struct story *story)
+{
+    struct breach breach;
+
+    return time(NULL) < s->until && !trial_run(story, NULL, &breach) &&
+           strcmp(breach.rule, s->breach->rule) == 0;
+}
+
+/* Without steps first..first+n-1; true, and the story is that, if it still breaks the rule. */
+static bool try_without(const struct search *s, size_t first, size_t n)
+{
+    struct story shorter = *s->story;
+
+    shorter.steps = mem_alloc(shorter.n * sizeof *shorter.steps);
+    memcpy(shorter.steps, s->story->steps, first * sizeof *shorter.steps);
+    memcpy(shorter.steps + first, s->story->steps + first + n,
+           (shorter.n - first - n) * sizeof *shorter.steps);
+    shorter.n -= n;
+    bool breaks = still_breaks(s, &shorter);
+    if (breaks) {
+        free(s->story->steps);
+        *s->story = shorter;
+    } else {
+        free(shorter.steps);
+    }
+    return breaks;
+}
+
+/* Runs of steps, shorter and shorter, down to single ones, until none can go. */
+static void drop_steps(const struct search *s)
+{
+    bool some = true;
+
+    for (size_t run = s->story->n / 2; run > 0; run = run > 1 ? run / 2 : some ? 1 : 0) {
+        some = false;
+        for (size_t at = s->story->n; at > 0;) {
+            size_t n = run < at ? run : at;
+            at -= n;
+            some = try_without(s, at, n) || some;
+        }
+    }
+}
+
+void shrink(struct story *story, const struct breach *breach)
+{
+    struct search s = {story, breach, time(NULL) + SECONDS};
+
+    drop_steps(&s);
+}

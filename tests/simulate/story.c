@@ -1,0 +1,78 @@
+#include "story.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "dice.h"
+#include "steps.h"
+
+enum { KINDS_MAX = 64 };
+
+/* Not every kind of step comes in every story: those that are rare beside others are frequent in
+ * some without them. */
+static unsigned pick_weights(struct dice *d, unsigned weights[KINDS_MAX])
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < step_kinds_count(); i++) {
+        weights[i] = dice_chance(d, step_kinds[i].percent) ? step_kinds[i].weight : 0;
+        sum += weights[i];
+    }
+    return sum;
+}
+
+static uint8_t pick_kind(struct dice *d, const unsigned weights[KINDS_MAX], unsigned sum)
+{
+    unsigned n = dice_below(d, sum), i = 0;
+
+    for (; n >= weights[i]; i++)
+        n -= weights[i];
+    return (uint8_t)i;
+}
+
+static int by_time(const void *a, const void *b)
+{
+    const struct step *x = a, *y = b;
+    return (x->at_ms > y->at_ms) - (x->at_ms < y->at_ms);
+}
+
+static void write_steps(struct story *s, struct dice *d)
+{
+    static const int64_t lengths_ms[] = {2000, 10000, 60000, 300000, 1800000};
+    unsigned weights[KINDS_MAX], sum = pick_weights(d, weights);
+
+    s->length_ms = lengths_ms[dice_below(d, 5)];
+    s->n = (size_t)dice_between(d, 20, 300);
+    s->steps = mem_alloc(s->n * sizeof *s->steps);
+    for (size_t i = 0; i < s->n; i++)
+        s->steps[i] = (struct step){
+            .at_ms = dice_between(d, 0, s->length_ms),
+            .kind = pick_kind(d, weights, sum),
+            .a = (uint32_t)dice_throw(d),
+            .b = (uint32_t)dice_throw(d),
+            .c = (uint32_t)dice_throw(d),
+        };
+    qsort(s->steps, s->n, sizeof *s->steps, by_time);
+}
+
+void story_write(struct story *s, uint64_t seed)
+{
+    struct dice d = dice_of(seed, 0, 0);
+
+    *s = (struct story){.seed = seed, .responders = 1};
+    s->cluster =
+        (struct cluster_config){.partitions = (int32_t)dice_between(&d, 1, 3),
+                                .compacted = dice_chance(&d, 70),
+                                .delete_retention_ms = dice_chance(&d, 50) ? 20000 : 86400000};
+    s->responder = (struct responder_config){.cache_bytes = 64 * 1024 * 1024,
+                                             .keepalive_ms = 15000,
+                                             .flush_ms = dice_chance(&d, 50) ? -1 : 20,
+                                             .retry_ms = 2000,
+                                             .drain_ms = 5000};
+    write_steps(s, &d);
+}
+
+void story_fini(struct story *s)
+{
+    free(s->steps);
+}

@@ -1,0 +1,31 @@
+/* story - what happens, as a list of steps that a seed has written.  Any of them can be taken out,
+ * and the rest still makes a story. */
+#ifndef SKF_SIMULATE_STORY_H
+#define SKF_SIMULATE_STORY_H
+
+#include "client.h"
+#include "cluster.h"
+#include "responder.h"
+
+struct step {
+    int64_t at_ms; /* since the story began */
+    uint8_t kind;
+    uint32_t a, b, c; /* what they mean is the kind's */
+};
+
+struct story {
+    uint64_t seed;
+    unsigned responders;
+    struct cluster_config cluster;
+    struct responder_config responder;
+    bool small_cache;
+    int64_t length_ms;
+    struct step *steps; /* in the order of time */
+    size_t n;
+};
+
+/* The story of that seed; the same each time. */
+void story_write(struct story *s, uint64_t seed);
+void story_fini(struct story *s);
+
+#endif

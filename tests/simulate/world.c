@@ -1,0 +1,155 @@
+#include "world.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { START_MS = 1000000 };
+static const int64_t START_WALL_MS = INT64_C(1800000000000);
+
+static struct {
+    uint64_t seed;
+    int64_t now_ms, wall_ms; /* wall_ms: what is to be added to now_ms */
+    int64_t wall_step_ms;
+    struct heap agenda;
+    struct thrower {
+        int64_t at_ms;
+        struct dice dice;
+    } throwers[WHO_ALL];
+    FILE *told_to;
+    struct breach *report;
+} world;
+
+void world_begin(uint64_t seed)
+{
+    world.seed = seed;
+    world.now_ms = START_MS;
+    world.wall_ms = START_WALL_MS;
+    world.wall_step_ms = 0;
+    memset(world.throwers, 0, sizeof world.throwers);
+}
+
+void world_end(void)
+{
+    heap_fini(&world.agenda);
+}
+
+int64_t world_now_ms(void)
+{
+    return world.now_ms;
+}
+
+int64_t world_wall_ms(void)
+{
+    return world.now_ms + world.wall_ms;
+}
+
+void world_step_wall(int64_t by_ms)
+{
+    world.wall_ms += by_ms;
+    world.wall_step_ms += by_ms;
+}
+
+int64_t world_wall_step_ms(void)
+{
+    return world.wall_step_ms;
+}
+
+void world_pass(int64_t ms)
+{
+    world.now_ms += ms;
+}
+
+struct dice *world_dice(uint64_t who)
+{
+    struct thrower *t = &world.throwers[who];
+
+    assert(who < WHO_ALL);
+    if (t->at_ms != world.now_ms) {
+        t->at_ms = world.now_ms;
+        t->dice = dice_of(world.seed, who, (uint64_t)world.now_ms);
+    }
+    return &t->dice;
+}
+
+void errand_start(struct errand *e, int64_t delay_ms)
+{
+    errand_stop(e);
+    e->node.at_ms = world.now_ms + (delay_ms > 0 ? delay_ms : 0);
+    e->node.order = dice_throw(world_dice(WHO_AGENDA));
+    heap_add(&world.agenda, &e->node);
+}
+
+void errand_stop(struct errand *e)
+{
+    heap_remove(&world.agenda, &e->node);
+}
+
+bool errand_started(const struct errand *e)
+{
+    return e->node.place != 0;
+}
+
+int64_t world_next_ms(void)
+{
+    const struct heap_node *first = heap_first(&world.agenda);
+
+    return first ? first->at_ms : INT64_MAX;
+}
+
+bool world_run_errand(void)
+{
+    struct errand *e = (struct errand *)heap_first(&world.agenda); /* its first member */
+
+    if (e == NULL || e->node.at_ms > world.now_ms)
+        return false;
+    errand_stop(e);
+    e->run(e->arg);
+    return true;
+}
+
+/* -- what went wrong -- */
+
+void world_report_to(struct breach *breach)
+{
+    world.report = breach;
+}
+
+void world_breach(const char *rule, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(world.report->text, sizeof world.report->text, format, args);
+    va_end(args);
+    snprintf(world.report->rule, sizeof world.report->rule, "%s", rule);
+    world_tell("BROKEN RULE \"%s\": %s", rule, world.report->text);
+    fflush(NULL);
+    _exit(1);
+}
+
+/* -- the telling -- */
+
+void world_tell_to(FILE *out)
+{
+    world.told_to = out;
+}
+
+bool world_is_told(void)
+{
+    return world.told_to != NULL;
+}
+
+void world_tell(const char *format, ...)
+{
+    va_list args;
+
+    if (world.told_to == NULL)
+        return;
+    fprintf(world.told_to, "%9.3f  ", (double)(world.now_ms - START_MS) / 1000);
+    va_start(args, format);
+    vfprintf(world.told_to, format, args);
+    va_end(args);
+    fputc('\n', world.told_to);
+}

@@ -1,0 +1,69 @@
+/* world - what all parts of a story share: its time, its chance, what is to be done when, and what
+ * went wrong.  There is one at a time: the functions that the program calls (loop_now_ms(), recv())
+ * have no argument that could lead to it. */
+#ifndef SKF_SIMULATE_WORLD_H
+#define SKF_SIMULATE_WORLD_H
+
+#include <stdio.h>
+
+#include "dice.h"
+#include "heap.h"
+
+/* Names for those who throw dice; a number below 256 is added where there are several of a kind. */
+enum who {
+    WHO_AGENDA = 1 << 8,
+    WHO_LOOP = 2 << 8,
+    WHO_SOCKET = 3 << 8,
+    WHO_KAFKA = 4 << 8,
+    WHO_CLIENT = 5 << 8,
+    WHO_RANDOM = 6 << 8, /* arc4random() */
+    WHO_THREAD = 7 << 8,
+    WHO_STORY = 8 << 8,
+    WHO_PEER = 9 << 8,
+    WHO_ALL = 10 << 8,
+};
+
+void world_begin(uint64_t seed);
+void world_end(void);
+
+/* CLOCK_MONOTONIC and CLOCK_REALTIME, in milliseconds. */
+int64_t world_now_ms(void);
+int64_t world_wall_ms(void);
+/* The wall clock is set. */
+void world_step_wall(int64_t by_ms);
+int64_t world_wall_step_ms(void); /* all steps together */
+void world_pass(int64_t ms);
+
+/* The dice of `who` at this moment. */
+struct dice *world_dice(uint64_t who);
+
+/* Something to be done later; the struct is the caller's. */
+struct errand {
+    struct heap_node node;
+    void (*run)(void *arg);
+    void *arg;
+};
+void errand_start(struct errand *e, int64_t delay_ms); /* anew, if it was started before */
+void errand_stop(struct errand *e);
+bool errand_started(const struct errand *e);
+
+/* When the first errand is due; INT64_MAX: there is none. */
+int64_t world_next_ms(void);
+/* Runs the first errand that is due now; false if none is. */
+bool world_run_errand(void);
+
+/* A rule was broken: says which (in a word or two) and how in `breach`, and ends the process. */
+struct breach {
+    char rule[32]; /* empty: none was */
+    char text[512];
+};
+void world_report_to(struct breach *breach);
+void world_breach(const char *rule, const char *format, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+/* A line of the story as it is told, if it is; with the time in front. */
+void world_tell_to(FILE *out); /* NULL: it is not told */
+bool world_is_told(void);
+void world_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
