@@ -8,13 +8,13 @@
 
 enum { BLOCK_BYTES = 64 * 1024 };
 
-/* Where an event ends, and the record it came from. */
+/* Where an event ends, and the record it came from.  An event has more bytes than its mark, so the
+ * limit on those bounds both. */
 struct mark {
     size_t end;
     uint64_t number;
-    int64_t offset;
+    int64_t next; /* of the partition, behind the record */
     int32_t partition;
-    uint32_t events; /* of the block, with this one; not each record is an event */
 };
 
 struct block {
@@ -23,7 +23,7 @@ struct block {
     uint64_t event;        /* how many were added before it */
     struct progress start; /* before it */
     struct buf bytes;
-    struct mark *marks; /* one for each record */
+    struct mark *marks; /* one for each event */
     size_t n, cap;
 };
 
@@ -117,6 +117,9 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
 {
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
+    b->end_number = number + 1;
+    if (event_none(r))
+        return;
     if (block->bytes.n + r->value.n > BLOCK_BYTES && block->bytes.n > 0) {
         struct progress before = {0};
         progress_copy(&before, at);
@@ -125,14 +128,11 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
         progress_fini(&before);
     }
     size_t had = block->bytes.n;
-    if (!event_none(r))
-        event_encode(&block->bytes, form, at, r);
-    b->events += block->bytes.n > had;
-    add_mark(block, (struct mark){block->bytes.n, number, r->offset, r->partition,
-                                  (uint32_t)(b->events - block->event)});
+    event_encode(&block->bytes, form, at, r);
+    b->events++;
+    add_mark(block, (struct mark){block->bytes.n, number, record_next(r), r->partition});
     b->bytes += block->bytes.n - had;
     b->added += block->bytes.n - had;
-    b->end_number = number + 1;
     while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != block)
         drop_oldest(b);
 }
@@ -189,7 +189,7 @@ void backlog_advance(struct place *at, size_t n)
     }
 }
 
-/* How many of the block's records lie before the place, the event under way included. */
+/* How many of the block's events lie before the place, the event under way included. */
 static size_t marks_before(const struct place *at)
 {
     const struct block *block = at->block;
@@ -223,7 +223,7 @@ uint64_t backlog_event(const struct place *at)
     /* Most have everything: no search. */
     size_t n = at->sent == block->bytes.n ? block->n : marks_before(at);
 
-    return block->event + (n ? block->marks[n - 1].events : 0);
+    return block->event + n;
 }
 
 uint64_t backlog_number(const struct place *at)
@@ -241,6 +241,6 @@ void backlog_progress(const struct place *at, struct progress *out)
         const struct mark *m = &at->block->marks[i];
         if (m->partition >= out->n)
             progress_resize(out, m->partition + 1);
-        out->next[m->partition] = m->offset + 1;
+        out->next[m->partition] = m->next;
     }
 }

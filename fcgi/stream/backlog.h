@@ -33,7 +33,7 @@ void backlog_free(struct backlog *b);
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at);
 
 /* Adds the event of a record; `at` is the progress with it.  A record that is no event only moves
- * the end. */
+ * the end's number. */
 void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
                  const struct record *r);
 

@@ -20,7 +20,7 @@ enum {
     FLUSH_US = 30, /* of each stream: half of what one lighttpd can pass on */
     FLUSH_MAX_MS = 100,
     FLUSHES_SAVED = 3, /* intervals that were not used, to be used at once */
-    EXPIRE_MS = 1000,
+    TIDY_MS = 1000,
     LAST_CALL_MS = 2000,
 };
 
@@ -46,8 +46,8 @@ struct fanout {
     struct fanout_stats stats;
     struct traffic traffic;
 
-    struct task flush, replay;
-    struct timer *flush_timer, *keepalive_timer, *expire_timer;
+    struct task flush, replay, tidy;
+    struct timer *flush_timer, *keepalive_timer, *tidy_timer;
     size_t flush_left;    /* streams of the round under way */
     int64_t flush_due_ms; /* not before that */
     uint64_t unflushed;   /* bytes since the last round began */
@@ -300,9 +300,14 @@ static void run_replays(void *arg)
 
 /* Streams that keep up must not fall out of the backlog because records come in faster than the
  * flush gets round. */
+static bool is_behind(const struct fanout *f)
+{
+    return f->unflushed + f->flushing > BACKLOG_BYTES / 2;
+}
+
 static void hold_if_behind(struct fanout *f)
 {
-    consumer_hold(f->consumer, f->unflushed + f->flushing > BACKLOG_BYTES / 2);
+    consumer_hold(f->consumer, is_behind(f));
 }
 
 /* A flush of all who are ready begins: when may the next one?  By itself the interval grows with
@@ -363,6 +368,8 @@ static void run_flush(void *arg)
     }
     f->flushing = 0;
     hold_if_behind(f);
+    if (cache_untidy(f->cache))
+        loop_defer(f->loop, &f->tidy);
     schedule_flush(f);
 }
 
@@ -393,12 +400,43 @@ static void on_keepalive(void *arg)
     start_keepalive(f);
 }
 
-static void on_expire(void *arg)
+/* A record that is in the cache by now goes to the streams, unless its partition is hidden. */
+static void publish(struct fanout *f, uint64_t number, const struct record *r)
+{
+    uint64_t had = backlog_added(f->backlog);
+
+    if (f->catchup.hidden > 0 && !catchup_pass(&f->catchup, r->partition, record_next(r)))
+        return;
+    if (!any_started(f))
+        return;
+    backlog_add(f->backlog, f->config.event_id, number, shown(f), r);
+    f->unflushed += backlog_added(f->backlog) - had;
+}
+
+/* What the cache has put off, a piece in each turn. */
+static void tidy(void *arg)
+{
+    struct fanout *f = arg;
+    uint64_t number = cache_end(f->cache);
+    struct record r;
+
+    if (is_behind(f))
+        return; /* run_flush() comes back to it */
+    bool more = cache_tidy(f->cache, loop_now_ms());
+    struct cache_walk aged = cache_walk(f->cache, number, cache_end(f->cache));
+    while (cache_walk_next(&aged, &r, &number))
+        publish(f, number, &r);
+    schedule_flush(f);
+    if (more)
+        loop_defer(f->loop, &f->tidy);
+}
+
+static void on_tidy_timer(void *arg)
 {
     struct fanout *f = arg;
 
-    cache_expire(f->cache, loop_now_ms());
-    timer_start(f->expire_timer, EXPIRE_MS);
+    loop_defer(f->loop, &f->tidy);
+    timer_start(f->tidy_timer, TIDY_MS);
 }
 
 /* -- starting -- */
@@ -644,13 +682,7 @@ static void on_record(void *arg, const struct record *r)
     f->stats.records++;
     uint64_t number = cache_append(f->cache, r, loop_now_ms(), loop_wall_ms());
 
-    if (f->catchup.hidden > 0 && !catchup_pass(&f->catchup, r->partition, r->offset + 1))
-        return;
-    if (!any_started(f))
-        return;
-    uint64_t had = backlog_added(f->backlog);
-    backlog_add(f->backlog, f->config.event_id, number, shown(f), r);
-    f->unflushed += backlog_added(f->backlog) - had;
+    publish(f, number, r);
     if (f->unflushed >= FLUSH_BYTES) {
         schedule_flush(f);
         hold_if_behind(f);
@@ -661,7 +693,7 @@ static void on_position(void *arg, int32_t partition, int64_t next)
 {
     struct fanout *f = arg;
 
-    cache_advance(f->cache, partition, next);
+    cache_advance(f->cache, partition, next, loop_now_ms(), loop_wall_ms());
     if (f->catchup.hidden > 0 && !catchup_is_hidden(&f->catchup, partition))
         catchup_pass(&f->catchup, partition, next);
 }
@@ -686,6 +718,8 @@ static void on_settled(void *arg)
     start_waiting(f);
     schedule_flush(f);
     start_keepalive(f);
+    if (cache_untidy(f->cache))
+        loop_defer(f->loop, &f->tidy);
 }
 
 struct consumer_handler fanout_handler(struct fanout *f)
@@ -818,10 +852,11 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
     f->reap = (struct task){.run = reap, .arg = f};
     f->flush = (struct task){.run = run_flush, .arg = f};
     f->replay = (struct task){.run = run_replays, .arg = f};
+    f->tidy = (struct task){.run = tidy, .arg = f};
     f->flush_timer = timer_new(loop, on_flush_timer, f);
     f->keepalive_timer = timer_new(loop, on_keepalive, f);
-    f->expire_timer = timer_new(loop, on_expire, f);
-    timer_start(f->expire_timer, EXPIRE_MS);
+    f->tidy_timer = timer_new(loop, on_tidy_timer, f);
+    timer_start(f->tidy_timer, TIDY_MS);
     return f;
 }
 
@@ -835,10 +870,11 @@ void fanout_free(struct fanout *f)
     loop_cancel(f->loop, &f->reap);
     loop_cancel(f->loop, &f->flush);
     loop_cancel(f->loop, &f->replay);
+    loop_cancel(f->loop, &f->tidy);
     reap(f);
     timer_free(f->flush_timer);
     timer_free(f->keepalive_timer);
-    timer_free(f->expire_timer);
+    timer_free(f->tidy_timer);
     chunk_fini(&f->chunk);
     mark_fini(&f->mark);
     catchup_fini(&f->catchup);

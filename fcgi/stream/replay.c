@@ -197,6 +197,15 @@ static bool is_spared(const struct replay *r, const struct cache *c, const struc
     return number < r->no_deletes || (int64_t)number < progress_get(&r->spared, record->partition);
 }
 
+/* Before the resume, by its id: which says nothing of a key that has aged at another responder a
+ * moment before it did so here. */
+static bool is_seen(const struct replay *r, const struct cache *c, const struct record *record,
+                    uint64_t number)
+{
+    return record->offset < r->at.next[record->partition] &&
+           !(record->aged && number >= cache_recent_aged(c));
+}
+
 bool replay_fill(struct replay *r, const struct cache *c, const struct progress *shown,
                  enum event_id form, uint64_t limit, size_t room, struct chunk *chunk)
 {
@@ -217,16 +226,18 @@ bool replay_fill(struct replay *r, const struct cache *c, const struct progress 
             return false;
         }
         r->pos = number + 1;
-        if (record.offset < r->at.next[record.partition])
-            continue; /* seen before the resume */
-        if (shown != NULL && record.offset >= progress_get(shown, record.partition))
+        if (is_seen(r, c, &record, number))
             continue;
-        r->at.next[record.partition] = record.offset + 1;
+        if (shown != NULL && record_next(&record) > progress_get(shown, record.partition))
+            continue;
+        int64_t *next = &r->at.next[record.partition];
+        if (record_next(&record) > *next)
+            *next = record_next(&record);
         if (!event_none(&record) && !is_spared(r, c, &record, number)) {
             event_encode(&chunk->bytes, form, &r->at, &record);
             chunk->events++;
         }
-        add_mark(chunk, r->pos, record.partition, record.offset + 1);
+        add_mark(chunk, r->pos, record.partition, *next);
     }
     return true;
 }

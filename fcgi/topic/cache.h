@@ -1,17 +1,25 @@
 /* cache - the topic in memory: a log of records, compacted by (partition, key) if the topic is.
  *
  * Records get rising numbers in the order in which they were read, over all partitions.  Readers
- * hold such numbers, never pointers into the log, so it can be compacted under them.
+ * hold such numbers, never pointers into the log (topic/segments.h), so it can be compacted under
+ * them.
  *
- *   segments      [ 0 1 . 3 ][ . . 6 7 ][ 8 9 10 ]<- append      . = superseded, gone
- *                                 ^ a reader's number, 6
+ *   log           0 1 . 3 . . 6 7 8 9 10 <- append      . = superseded, gone
+ *                           ^ a reader's number, 6
  *   key index     (partition, key) -> newest record
- *   per partition origin <= ... <= next, the horizon of deletes, what was lost to the limit */
+ *   per partition origin <= ... <= next, the horizon of deletes, what was lost to the limit
+ *
+ * A key whose newest record the broker has dropped by age is deleted: its record gives way to an
+ * *aged* one at the log's end, which is a delete without an offset of its own.
+ *
+ * What may take long is put off and done by cache_tidy(), a bounded piece at a time: to drop what
+ * the broker has dropped, deletes whose time is over, what is beyond the limit, and a whole topic
+ * that was made again. */
 #ifndef SKF_TOPIC_CACHE_H
 #define SKF_TOPIC_CACHE_H
 
 #include "base/record.h"
-#include "topic/progress.h"
+#include "topic/segments.h"
 
 struct cache;
 
@@ -30,18 +38,25 @@ bool cache_compacted(const struct cache *c);
 /* The topic has n partitions now; never fewer than before. */
 void cache_set_partitions(struct cache *c, int32_t n);
 
-/* The broker holds nothing below that offset of the partition: what the cache holds of it goes. */
+/* The broker holds nothing below that offset of the partition: what the cache holds of it goes,
+ * with the next calls of cache_tidy(). */
 void cache_set_origin(struct cache *c, int32_t partition, int64_t origin);
 
-/* Takes in a record (copied) at its partition's end and returns its number.  now_ms: for the
- * keeping of tombstones; wall_ms: to compare with timestamps. */
+/* Takes in a record (copied) at its partition's end and returns its number; one with neither key
+ * nor value is not kept.  now_ms: for the keeping of tombstones; wall_ms: to compare with
+ * timestamps.
+ */
 uint64_t cache_append(struct cache *c, const struct record *r, int64_t now_ms, int64_t wall_ms);
 
 /* No record will come below `next`: the broker said that its log ends there. */
-void cache_advance(struct cache *c, int32_t partition, int64_t next);
+void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now_ms,
+                   int64_t wall_ms);
 
-/* Drops the tombstones whose time is over. */
-void cache_expire(struct cache *c, int64_t now_ms);
+/* Does a piece of what was put off; it takes a few milliseconds at most.  True if more is left.
+ * Records may be appended: the keys that have aged. */
+bool cache_tidy(struct cache *c, int64_t now_ms);
+/* Something was put off, beside deletes whose time is over. */
+bool cache_untidy(const struct cache *c);
 
 /* The number that the next record will get. */
 uint64_t cache_end(const struct cache *c);
@@ -53,11 +68,17 @@ void cache_start(const struct cache *c, struct progress *out);
  * follow.  The time does not grow with the cache. */
 uint64_t cache_seek(const struct cache *c, const struct progress *from);
 
+/* The first aged record of the last five to ten minutes; UINT64_MAX: there was none.  The
+ * responders of a pool see a log's start move at different moments: who resumes is shown these
+ * wherever he is.
+ */
+uint64_t cache_recent_aged(const struct cache *c);
+
 /* The delete horizon: a reader whose next offset is lower may have missed a delete. */
 int64_t cache_horizon(const struct cache *c, int32_t partition);
 /* The number of the newest record that was dropped although it was the newest of its key and no
- * reader can be told so: a delete whose time was over, or a record that the broker no longer has.
- */
+ * reader can be told so: a delete whose time was over, or a record without a key that the broker no
+ * longer has. */
 uint64_t cache_last_forgotten(const struct cache *c);
 /* The offset below which records were dropped that a reader must hear of as a gap: for the limit,
  * and, if the topic is not compacted, by the broker. */
@@ -75,9 +96,7 @@ size_t cache_bytes(const struct cache *c);
 
 /* A walk over [pos, limit); valid until the cache changes.  The record is borrowed likewise. */
 struct cache_walk {
-    const struct cache *cache;
-    size_t segment;
-    size_t slot;
+    struct segments_walk segments;
     uint64_t limit;
 };
 struct cache_walk cache_walk(const struct cache *c, uint64_t pos, uint64_t limit);

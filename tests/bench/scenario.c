@@ -4,6 +4,8 @@
  *   deliver N   a record to 1000 streams
  *   record N    a record to one stream
  *   load N      a record of a new key into the cache, with nobody there
+ *   limit N     a record into a cache that is full, of a topic that is not compacted
+ *   age N       a record of a hundred partitions, and what the broker drops of each meanwhile
  *   fresh N     a stream that opens and gets the one key of the topic
  *   resume N    a stream that opens and has all 5000 keys already */
 #include <stdio.h>
@@ -18,7 +20,16 @@
 #include "stream/fanout.h"
 #include "tool.h"
 
-enum { MANY = 1000, KEYS = 5000, VALUE_BYTES = 200, OPENED_TOGETHER = 100 };
+enum {
+    MANY = 1000,
+    KEYS = 5000,
+    VALUE_BYTES = 200,
+    OPENED_TOGETHER = 100,
+    PARTITIONS = 100,
+    DROPPED_TOGETHER = 10, /* of a partition */
+    KEPT = 1000,           /* likewise */
+    FULL = 16 << 20,
+};
 
 struct scenario {
     const char *name;
@@ -27,6 +38,9 @@ struct scenario {
     int64_t per_step;
     void (*step)(void);
     int turns; /* of the loop, for what a step leaves to be done */
+    bool compacted;
+    int32_t partitions;
+    size_t cache_bytes;
 };
 
 static const struct scenario *scenario;
@@ -54,21 +68,27 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 
 /* -- steps -- */
 
-static void produce(int64_t key)
+static void produce_to(int32_t partition, int64_t key)
 {
     static char value[VALUE_BYTES];
     char name[32];
-    int64_t offset = consumer.p[0].next++;
+    int64_t offset = consumer.p[partition].next++;
     int n = snprintf(name, sizeof name, "key-%lld", (long long)key);
     const struct record r = {
+        .partition = partition,
         .offset = offset,
         .key = slice_of(name, (size_t)n),
         .value = slice_of(value, sizeof value),
     };
 
     memset(value, 'x', sizeof value);
-    consumer.p[0].end = consumer.p[0].surveyed_end = offset + 1;
+    consumer.p[partition].end = consumer.p[partition].surveyed_end = offset + 1;
     topic.on_record(topic.arg, &r);
+}
+
+static void produce(int64_t key)
+{
+    produce_to(0, key);
 }
 
 static void produce_known(void)
@@ -80,6 +100,18 @@ static void produce_known(void)
 static void produce_new(void)
 {
     produce(consumer.p[0].next);
+    topic.on_settled(topic.arg);
+}
+
+/* A run of the broker's retention: all log starts move at once. */
+static void produce_and_age(void)
+{
+    for (int i = 0; i < DROPPED_TOGETHER; i++)
+        for (int32_t p = 0; p < PARTITIONS; p++)
+            produce_to(p, consumer.p[p].next);
+    for (int32_t p = 0; p < PARTITIONS; p++)
+        if (consumer.p[p].next > KEPT)
+            topic.on_origin(topic.arg, p, consumer.p[p].next - KEPT);
     topic.on_settled(topic.arg);
 }
 
@@ -118,11 +150,13 @@ static void open_resumed(void)
 }
 
 static const struct scenario scenarios[] = {
-    {"deliver", MANY, 1, 1, produce_known, 8},
-    {"record", 1, 1, 1, produce_known, 1},
-    {"load", 0, 1, 1, produce_new, 0},
-    {"fresh", 0, 1, OPENED_TOGETHER, open_fresh, 16},
-    {"resume", 0, KEYS, OPENED_TOGETHER, open_resumed, 16},
+    {"deliver", MANY, 1, 1, produce_known, 8, true, 1, 1 << 30},
+    {"record", 1, 1, 1, produce_known, 1, true, 1, 1 << 30},
+    {"load", 0, 1, 1, produce_new, 0, true, 1, 1 << 30},
+    {"limit", 0, 2 * FULL / VALUE_BYTES, 1, produce_new, 0, false, 1, FULL},
+    {"age", 0, 0, DROPPED_TOGETHER *PARTITIONS, produce_and_age, 2, true, PARTITIONS, 1 << 30},
+    {"fresh", 0, 1, OPENED_TOGETHER, open_fresh, 16, true, 1, 1 << 30},
+    {"resume", 0, KEYS, OPENED_TOGETHER, open_resumed, 16, true, 1, 1 << 30},
 };
 
 /* -- */
@@ -144,9 +178,10 @@ static void run(void *arg)
 static void make_topic(void)
 {
     consumer.ready = true;
-    topic.on_topic(topic.arg, true, 60000);
-    topic.on_partitions(topic.arg, 1);
-    topic.on_origin(topic.arg, 0, 0);
+    topic.on_topic(topic.arg, scenario->compacted, 60000);
+    topic.on_partitions(topic.arg, scenario->partitions);
+    for (int32_t p = 0; p < scenario->partitions; p++)
+        topic.on_origin(topic.arg, p, 0);
     for (int i = 0; i < scenario->keys; i++)
         produce(i);
     topic.on_settled(topic.arg);
@@ -157,15 +192,15 @@ static void make_topic(void)
 
 int main(int argc, char **argv)
 {
-    const struct fanout_config config = {EVENT_ID_PROGRESS, 3600000, 0, 1 << 30};
 
     for (size_t i = 0; argc == 3 && i < sizeof scenarios / sizeof scenarios[0]; i++)
         if (strcmp(argv[1], scenarios[i].name) == 0)
             scenario = &scenarios[i];
     if (scenario == NULL)
-        die("usage: scenario deliver|record|load|fresh|resume N");
+        die("usage: scenario deliver|record|load|limit|age|fresh|resume N");
     steps_left = number("N", argv[2], 0, INT64_MAX) / scenario->per_step;
     loop = loop_new();
+    const struct fanout_config config = {EVENT_ID_PROGRESS, 3600000, 0, scenario->cache_bytes};
     fanout = fanout_new(loop, &config);
     topic = fanout_handler(fanout);
     fanout_attach(fanout, &consumer);

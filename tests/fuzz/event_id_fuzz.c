@@ -100,7 +100,8 @@ static struct cache *make_cache(uint8_t flags)
         cache_append(c, &r, i, 0);
     }
     if (flags & EXPIRED)
-        cache_expire(c, RETENTION_MS + RECORDS / 2);
+        while (cache_tidy(c, RETENTION_MS + RECORDS / 2))
+            ;
     return c;
 }
 

@@ -1,5 +1,6 @@
 #include "stream/backlog.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
 #include "support.h"
@@ -136,6 +137,43 @@ static void a_record_that_is_no_event_only_moves_the_end(void **state)
     assert_int_equal(backlog_added(backlog), 0);
     assert_int_equal(backlog_end_number(backlog), next_number);
     assert_true(backlog_at_end(backlog, &reader));
+}
+
+/* A million of them in the life of a stream take no memory. */
+static void records_that_are_no_events_take_nothing(void **state)
+{
+    struct progress got = {0};
+
+    (void)state;
+    add(0, "a");
+    struct place end = backlog_end(backlog);
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < 100000; i++)
+        add_record_of(1, slice_of(NULL, 0), slice_of(NULL, 0));
+    assert_in_range(mallinfo2().uordblks, 0, before + 1000);
+    assert_true(backlog_at_end(backlog, &end));
+    add(1, "b");
+    check_text_from(end, "id:AQQAAgLCmgw=\ndata:b\n\n");
+    end = backlog_end(backlog);
+    backlog_progress(&end, &got);
+    assert_true(got.next[0] == 1 && got.next[1] == 100001);
+    progress_fini(&got);
+}
+
+static void a_key_that_has_aged_moves_no_place(void **state)
+{
+    struct progress got = {0};
+    const struct record aged = {.partition = 1, .key = BYTES("k"), .aged = true};
+
+    (void)state;
+    add(0, "a");
+    backlog_add(backlog, EVENT_ID_PROGRESS, next_number++, &at, &aged);
+    check_text_from(reader, "id:AQQAAgIA\ndata:a\n\n"
+                            "id:AQQAAgIA\nevent:delete\ndata:aw==\n\n");
+    struct place end = backlog_end(backlog);
+    backlog_progress(&end, &got);
+    assert_true(got.next[0] == 1 && got.next[1] == 0);
+    progress_fini(&got);
 }
 
 static void the_bytes_added_are_counted(void **state)
@@ -321,6 +359,8 @@ int main(void)
         T(nothing_is_to_be_sent_from_the_end),
         T(from_the_end_the_next_event_is_to_be_sent),
         T(a_record_that_is_no_event_only_moves_the_end),
+        T(records_that_are_no_events_take_nothing),
+        T(a_key_that_has_aged_moves_no_place),
         T(the_bytes_added_are_counted),
         T(each_byte_is_the_place_of_its_event),
         T(before_the_first_byte_no_event_is_under_way),

@@ -18,7 +18,7 @@ static void make(bool compacted, int32_t partitions, size_t max_bytes)
     cache_reset(cache, compacted, RETENTION_MS);
     cache_set_partitions(cache, partitions);
     now_ms = 0;
-    wall_ms = timestamp_ms = 1000000;
+    wall_ms = timestamp_ms = INT64_C(1700000000000);
 }
 
 static int teardown(void **state)
@@ -31,10 +31,26 @@ static int teardown(void **state)
 
 static uint64_t append(int32_t partition, int64_t offset, const char *key, const char *value)
 {
-    const struct record r = {partition,      offset,           timestamp_ms,
-                             slice_str(key), slice_str(value), slice_of(NULL, 0)};
+    const struct record r = {.partition = partition,
+                             .offset = offset,
+                             .timestamp_ms = timestamp_ms,
+                             .key = slice_str(key),
+                             .value = slice_str(value)};
 
     return cache_append(cache, &r, now_ms, wall_ms);
+}
+
+/* All that was put off is done. */
+static void tidy(void)
+{
+    while (cache_tidy(cache, now_ms))
+        ;
+}
+
+static void set_origin(int32_t partition, int64_t origin)
+{
+    cache_set_origin(cache, partition, origin);
+    tidy();
 }
 
 /* What a walk shows, as `partition@offset key=value` for each record. */
@@ -91,9 +107,25 @@ static void records_without_a_key_are_all_kept(void **state)
     make(true, 1, UNLIMITED);
     append(0, 0, NULL, "1");
     append(0, 1, NULL, "2");
-    append(0, 2, NULL, NULL);
-    append(0, 3, NULL, NULL);
-    check_all("0@0 -=1, 0@1 -=2, 0@2 -=-, 0@3 -=-");
+    check_all("0@0 -=1, 0@1 -=2");
+}
+
+static void records_with_neither_key_nor_value_are_not_kept_but_passed(void **state)
+{
+    (void)state;
+    for (int compacted = 0; compacted < 2; compacted++) {
+        make(compacted, 1, UNLIMITED);
+        append(0, 0, "a", "1");
+        size_t bytes = cache_bytes(cache);
+        for (int i = 1; i < 3 * SEGMENT; i++)
+            append(0, i, NULL, NULL);
+        assert_int_equal(cache_bytes(cache), bytes);
+        assert_int_equal(cache_progress(cache)->next[0], 3 * SEGMENT);
+        uint64_t number = append(0, 3 * SEGMENT, "b", "2");
+        assert_int_equal(number + 1, cache_end(cache));
+        check_walk(2, number, "");
+        check_walk(2, UINT64_MAX, "0@12288 b=2");
+    }
 }
 
 static void an_empty_key_and_an_empty_value_are_not_absent(void **state)
@@ -188,8 +220,8 @@ static void the_progress_is_behind_the_last_record_of_each_partition(void **stat
     make(true, 3, UNLIMITED);
     append(0, 4, "a", "1");
     append(2, 7, "a", "1");
-    cache_advance(cache, 0, 9);
-    cache_advance(cache, 0, 6);
+    cache_advance(cache, 0, 9, now_ms, wall_ms);
+    cache_advance(cache, 0, 6, now_ms, wall_ms);
     assert_int_equal(cache_progress(cache)->n, 3);
     assert_int_equal(cache_progress(cache)->next[0], 9);
     assert_int_equal(cache_progress(cache)->next[1], OFFSET_BEGINNING);
@@ -210,7 +242,7 @@ static void a_stream_starts_at_the_origin(void **state)
     (void)state;
     make(true, 1, UNLIMITED);
     check_start(OFFSET_BEGINNING);
-    cache_set_origin(cache, 0, 5);
+    set_origin(0, 5);
     check_start(5);
     append(0, 7, "a", "1");
     check_start(5);
@@ -223,7 +255,7 @@ static void without_an_origin_the_first_record_or_the_end_is_it(void **state)
     append(0, 7, "a", "1");
     check_start(7);
     make(true, 1, UNLIMITED);
-    cache_advance(cache, 0, 9);
+    cache_advance(cache, 0, 9, now_ms, wall_ms);
     check_start(9);
 }
 
@@ -235,7 +267,14 @@ static void what_the_broker_dropped_goes(void **state)
     append(1, 0, "b", "2");
     append(0, 1, "c", "3");
     append(0, 2, "d", "4");
-    cache_set_origin(cache, 0, 2);
+    set_origin(0, 2);
+    check_all("1@0 b=2, 0@2 d=4, 0@3 a=-, 0@3 c=-");
+    make(false, 2, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(1, 0, "b", "2");
+    append(0, 1, "c", "3");
+    append(0, 2, "d", "4");
+    set_origin(0, 2);
     check_all("1@0 b=2, 0@2 d=4");
 }
 
@@ -243,8 +282,8 @@ static void an_origin_does_not_fall(void **state)
 {
     (void)state;
     make(true, 1, UNLIMITED);
-    cache_set_origin(cache, 0, 5);
-    cache_set_origin(cache, 0, 3);
+    set_origin(0, 5);
+    set_origin(0, 3);
     check_start(5);
 }
 
@@ -253,9 +292,9 @@ static void an_origin_beyond_the_progress_moves_it(void **state)
     (void)state;
     make(true, 1, UNLIMITED);
     append(0, 0, "a", "1");
-    cache_set_origin(cache, 0, 5);
+    set_origin(0, 5);
     assert_int_equal(cache_progress(cache)->next[0], 5);
-    check_all("");
+    check_all("0@5 a=-");
 }
 
 static void what_the_broker_drops_of_a_topic_that_is_not_compacted_is_lost(void **state)
@@ -264,7 +303,7 @@ static void what_the_broker_drops_of_a_topic_that_is_not_compacted_is_lost(void 
     make(false, 1, UNLIMITED);
     append(0, 0, "a", "1");
     uint64_t losses = cache_losses(cache);
-    cache_set_origin(cache, 0, 1);
+    set_origin(0, 1);
     assert_int_equal(cache_lost(cache, 0), 1);
     assert_int_equal(cache_horizon(cache, 0), OFFSET_BEGINNING);
     assert_true(cache_losses(cache) != losses);
@@ -279,9 +318,11 @@ static void a_delete_goes_when_its_time_is_over(void **state)
     append(0, 0, "a", "1");
     now_ms = 500;
     append(0, 1, "a", NULL);
-    cache_expire(cache, 500 + RETENTION_MS - 1);
+    now_ms = 500 + RETENTION_MS - 1;
+    tidy();
     check_all("0@1 a=-");
-    cache_expire(cache, 500 + RETENTION_MS);
+    now_ms = 500 + RETENTION_MS;
+    tidy();
     check_all("");
 }
 
@@ -292,9 +333,10 @@ static void the_horizon_rises_behind_a_delete_that_goes(void **state)
     append(1, 0, "a", "1");
     append(1, 1, "a", NULL);
     append(1, 2, "b", "1");
-    cache_set_origin(cache, 1, 0);
+    set_origin(1, 0);
     int64_t before = cache_horizon(cache, 1);
-    cache_expire(cache, RETENTION_MS);
+    now_ms = RETENTION_MS;
+    tidy();
     assert_true(before <= 1);
     assert_int_equal(cache_horizon(cache, 1), 2);
     assert_int_equal(cache_horizon(cache, 0), OFFSET_BEGINNING);
@@ -306,7 +348,8 @@ static void a_delete_that_is_superseded_does_not_move_the_horizon(void **state)
     make(true, 1, UNLIMITED);
     append(0, 0, "a", NULL);
     append(0, 1, "a", "1");
-    cache_expire(cache, RETENTION_MS);
+    now_ms = RETENTION_MS;
+    tidy();
     check_all("0@1 a=1");
     assert_int_equal(cache_horizon(cache, 0), 0);
 }
@@ -319,7 +362,8 @@ static void a_delete_that_goes_is_the_last_forgotten(void **state)
     uint64_t number = append(0, 1, "b", NULL);
     uint64_t losses = cache_losses(cache);
     assert_true(cache_last_forgotten(cache) < number);
-    cache_expire(cache, RETENTION_MS);
+    now_ms = RETENTION_MS;
+    tidy();
     assert_int_equal(cache_last_forgotten(cache), number);
     assert_true(cache_losses(cache) != losses);
 }
@@ -331,11 +375,14 @@ static void a_changed_retention_counts_for_the_deletes_that_come(void **state)
     append(0, 0, "a", NULL);
     cache_set_retention(cache, 10 * RETENTION_MS);
     append(0, 1, "b", NULL);
-    cache_expire(cache, RETENTION_MS);
+    now_ms = RETENTION_MS;
+    tidy();
     check_all("0@1 b=-");
-    cache_expire(cache, 10 * RETENTION_MS - 1);
+    now_ms = 10 * RETENTION_MS - 1;
+    tidy();
     check_all("0@1 b=-");
-    cache_expire(cache, 10 * RETENTION_MS);
+    now_ms = 10 * RETENTION_MS;
+    tidy();
     check_all("");
 }
 
@@ -344,7 +391,8 @@ static void a_topic_that_is_not_compacted_keeps_its_deletes(void **state)
     (void)state;
     make(false, 1, UNLIMITED);
     append(0, 0, "a", NULL);
-    cache_expire(cache, INT64_MAX);
+    now_ms = INT64_MAX;
+    tidy();
     check_all("0@0 a=-");
 }
 
@@ -380,22 +428,135 @@ static void a_hole_between_the_origin_and_the_first_record_may_have_been_a_delet
 {
     (void)state;
     make(true, 1, UNLIMITED);
-    cache_set_origin(cache, 0, 2);
+    set_origin(0, 2);
     append(0, 5, "a", "1");
     assert_int_equal(cache_horizon(cache, 0), 5);
 }
 
-static void what_the_broker_dropped_of_a_compacted_topic_moves_the_horizon(void **state)
+/* -- keys that have aged: the broker has dropped the newest record -- */
+
+static void a_key_that_has_aged_is_deleted_at_the_end_of_the_log(void **state)
 {
     (void)state;
     make(true, 1, UNLIMITED);
     append(0, 0, "a", "1");
-    uint64_t number = append(0, 1, "b", "1");
-    append(0, 2, "c", "1");
-    cache_set_origin(cache, 0, 2);
+    append(0, 1, "b", "2");
+    uint64_t last = append(0, 2, "c", "3");
+    uint64_t losses = cache_losses(cache);
+    set_origin(0, 2);
+    check_walk(last, UINT64_MAX, "0@2 c=3, 0@3 a=-, 0@3 b=-");
+    assert_int_equal(cache_progress(cache)->next[0], 3); /* they stand at no offset */
+    assert_int_equal(cache_horizon(cache, 0), 0);        /* nothing is unknown */
+    assert_int_equal(cache_losses(cache), losses);
+    append(0, 3, "a", "4");
+    check_walk(last, UINT64_MAX, "0@2 c=3, 0@3 b=-, 0@3 a=4");
+}
+
+static void what_was_not_read_before_the_broker_dropped_it_moves_the_horizon(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    set_origin(0, 2);
     assert_int_equal(cache_horizon(cache, 0), 2);
     assert_int_equal(cache_lost(cache, 0), OFFSET_BEGINNING);
+}
+
+static void a_record_without_a_key_that_the_broker_dropped_is_forgotten(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    uint64_t number = append(0, 0, NULL, "1");
+    append(0, 1, "c", "1");
+    set_origin(0, 1);
+    check_all("0@1 c=1");
+    assert_int_equal(cache_horizon(cache, 0), 1);
     assert_int_equal(cache_last_forgotten(cache), number);
+}
+
+static void a_delete_that_the_broker_dropped_is_kept_for_its_time(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", NULL);
+    append(0, 1, "c", "1");
+    set_origin(0, 1);
+    check_all("0@0 a=-, 0@1 c=1");
+    now_ms = RETENTION_MS;
+    tidy();
+    check_all("0@1 c=1");
+    assert_int_equal(cache_horizon(cache, 0), 1);
+}
+
+/* An id at their place may be from before or from after: only when records have come is there one
+ * that must be told. */
+static void aged_keys_of_an_idle_partition_are_remembered_until_it_goes_on(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "1");
+    set_origin(0, 1);
+    for (int i = 0; i < 10; i++) {
+        now_ms += RETENTION_MS;
+        tidy();
+    }
+    check_all("0@1 b=1, 0@2 a=-");
+    assert_int_equal(cache_horizon(cache, 0), 0);
+    append(0, 2, "c", "1");
+    now_ms += RETENTION_MS;
+    tidy();
+    check_all("0@1 b=1, 0@2 c=1");
+    assert_int_equal(cache_horizon(cache, 0), 3);
+}
+
+static uint64_t seek(int64_t next0, int64_t next1);
+
+static void who_resumes_seeks_the_aged_keys_that_he_may_not_know(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "1");
+    append(1, 0, "c", "1");
+    set_origin(0, 1);
+    uint64_t aged = cache_end(cache) - 1;
+    assert_true(seek(1, 1) <= aged);
+    assert_true(seek(2, 1) <= aged); /* at the very place where it stands */
+    now_ms += 10 * 60000; /* not of the last minutes any more, but for those deletes are kept */
+    while (cache_tidy(cache, now_ms - 10 * 60000))
+        ;
+    append(0, 2, "d", "1");
+    assert_true(seek(2, 1) <= aged);
+}
+
+static void who_resumes_behind_an_aged_key_seeks_it_for_some_minutes(void **state)
+{
+    enum { MINUTES_5 = 300000 };
+
+    (void)state;
+    make(true, 1, UNLIMITED);
+    cache_reset(cache, true, 10 * MINUTES_5);
+    cache_set_partitions(cache, 1);
+    now_ms = MINUTES_5;
+    tidy();
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "1");
+    set_origin(0, 1);
+    uint64_t aged = cache_end(cache) - 1;
+    append(0, 2, "d", "1");
+    struct progress end = {0};
+    progress_copy(&end, cache_progress(cache));
+    assert_int_equal(cache_recent_aged(cache), aged);
+    assert_int_equal(cache_seek(cache, &end), aged);
+    now_ms += MINUTES_5;
+    tidy();
+    assert_int_equal(cache_seek(cache, &end), aged);
+    now_ms += MINUTES_5;
+    tidy();
+    assert_int_equal(cache_seek(cache, &end), cache_end(cache));
+    assert_true(cache_recent_aged(cache) == UINT64_MAX);
+    progress_fini(&end);
 }
 
 /* -- the limit -- */
@@ -459,6 +620,7 @@ static void the_newest_record_stays_whatever_its_size(void **state)
     append_kilobytes(10);
     r.offset = 10;
     cache_append(cache, &r, now_ms, wall_ms);
+    tidy();
     assert_int_equal(cache_count(cache), 1);
     buf_fini(&value);
 }
@@ -534,12 +696,13 @@ struct model {
         int64_t offset, expires_at_ms;
         int32_t partition;
         int key; /* -1: none */
-        bool deleted, there;
-    } items[STEPS];
+        bool deleted, there, aged;
+    } items[2 * STEPS];
     size_t n, first, there;       /* below first none is there */
     int newest[PARTITIONS][KEYS]; /* item + 1; 0: none */
     int64_t next[PARTITIONS], origin[PARTITIONS], horizon[PARTITIONS], lost[PARTITIONS];
-    int64_t last_timestamp[PARTITIONS];
+    int64_t timestamps[PARTITIONS][STEPS], ended_at[PARTITIONS]; /* ended_at: -1: never */
+    size_t records[PARTITIONS];
     uint64_t last_forgotten;
 };
 static struct model m;
@@ -565,37 +728,90 @@ static void model_forget(struct item *i)
     model_drop(i);
 }
 
-static void model_append(const struct record *r, int key, uint64_t number)
+static bool model_young(int64_t timestamp)
 {
-    int32_t p = r->partition;
-    struct item *i = &m.items[m.n++];
+    return timestamp >= INT64_C(978307200000) && timestamp <= wall_ms &&
+           timestamp > wall_ms - RETENTION_MS;
+}
 
-    if (m.origin[p] == OFFSET_BEGINNING)
-        m.origin[p] = m.next[p] = r->offset,
-        raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], r->offset);
-    if (r->offset > m.next[p] &&
-        (m.last_timestamp[p] < 0 || wall_ms - m.last_timestamp[p] > RETENTION_MS))
-        raise_to(&m.horizon[p], r->offset);
-    m.last_timestamp[p] = r->timestamp_ms;
-    m.next[p] = r->offset + 1;
+/* May a delete be hidden before the record of that timestamp (NULL: before the log's end)? */
+static bool model_hides(int32_t p, const int64_t *behind)
+{
+    if (m.ended_at[p] >= 0 && now_ms - m.ended_at[p] < RETENTION_MS)
+        return false;
+    size_t n = m.records[p], first = n > 8 ? n - 8 : 0;
+    for (size_t i = first; i < n; i++)
+        if (!model_young(m.timestamps[p][i]))
+            return true;
+    return n == 0 || (behind && !model_young(*behind));
+}
+
+static void model_put(const struct item *item)
+{
+    int p = item->partition, key = item->key;
+
     if (m.compacted && key >= 0 && m.newest[p][key])
         model_drop(&m.items[m.newest[p][key] - 1]);
-    *i = (struct item){number, r->offset, now_ms + RETENTION_MS, p, key, r->value.p == NULL, true};
+    m.items[m.n++] = *item;
     m.there++;
     if (m.compacted && key >= 0)
         m.newest[p][key] = (int)m.n;
 }
 
-static void model_set_origin(int32_t p, int64_t origin)
+static void model_append(const struct record *r, int key, uint64_t number)
 {
+    int32_t p = r->partition;
+
+    if (m.origin[p] == OFFSET_BEGINNING)
+        m.origin[p] = m.next[p] = r->offset,
+        raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], r->offset);
+    if (m.compacted && r->offset > m.next[p] && model_hides(p, &r->timestamp_ms))
+        raise_to(&m.horizon[p], r->offset);
+    m.timestamps[p][m.records[p]++] = r->timestamp_ms;
+    m.next[p] = r->offset + 1;
+    if (key >= 0 || r->value.p != NULL)
+        model_put(&(struct item){number, r->offset, now_ms + RETENTION_MS, p, key,
+                                 r->value.p == NULL, true, false});
+}
+
+static void model_advance(int32_t p, int64_t next)
+{
+    if (m.origin[p] == OFFSET_BEGINNING)
+        m.origin[p] = m.next[p] = next, raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], next);
+    if (m.compacted && next > m.next[p] && model_hides(p, NULL))
+        raise_to(&m.horizon[p], next);
+    raise_to(&m.next[p], next);
+    m.ended_at[p] = now_ms;
+}
+
+/* Aged records get the numbers from `end` on. */
+static void model_set_origin(int32_t p, int64_t origin, uint64_t end)
+{
+    size_t n = m.n;
+
     if (origin <= m.origin[p])
         return;
     m.origin[p] = origin;
+    if (!m.compacted)
+        raise_to(&m.lost[p], origin);
+    else if (origin > m.next[p])
+        raise_to(&m.horizon[p], origin);
     raise_to(&m.next[p], origin);
-    raise_to(m.compacted ? &m.horizon[p] : &m.lost[p], origin);
-    for (size_t i = m.first; i < m.n; i++)
-        if (m.items[i].there && m.items[i].partition == p && m.items[i].offset < origin)
-            model_forget(&m.items[i]);
+    for (size_t i = m.first; i < n; i++) {
+        struct item *item = &m.items[i];
+        if (!item->there || item->partition != p || item->offset >= origin)
+            continue;
+        if (m.compacted && item->key >= 0 && item->deleted)
+            continue;
+        if (m.compacted && item->key >= 0) {
+            model_put(&(struct item){end++, m.next[p], now_ms + RETENTION_MS, p, item->key, true,
+                                     true, true});
+            continue;
+        }
+        if (m.compacted)
+            raise_to(&m.horizon[p], item->offset + 1);
+        model_forget(item);
+    }
 }
 
 static void model_expire(void)
@@ -604,6 +820,10 @@ static void model_expire(void)
         struct item *d = &m.items[i];
         if (!d->there || !d->deleted || d->key < 0 || d->expires_at_ms > now_ms)
             continue;
+        if (d->aged && d->offset == m.next[d->partition]) {
+            d->expires_at_ms = now_ms + RETENTION_MS;
+            continue;
+        }
         raise_to(&m.horizon[d->partition], d->offset + 1);
         model_forget(d);
     }
@@ -616,7 +836,7 @@ static void model_limit(void)
         struct item *i = &m.items[m.first];
         if (!i->there)
             continue;
-        raise_to(&m.lost[i->partition], i->offset + 1);
+        raise_to(&m.lost[i->partition], i->offset + !i->aged);
         model_drop(i);
     }
 }
@@ -650,26 +870,28 @@ static void random_step(uint64_t *seed)
     switch (random_below(seed, 300)) {
     case 0: {
         int64_t origin = m.origin[p] + random_below(seed, 200);
+        model_expire();
         cache_set_origin(cache, p, origin);
-        model_set_origin(p, origin);
+        model_set_origin(p, origin, cache_end(cache));
+        tidy();
         break;
     }
     case 1: {
         int64_t next = (m.next[p] < 0 ? 0 : m.next[p]) + random_below(seed, 3);
-        if (m.origin[p] == OFFSET_BEGINNING)
-            model_set_origin(p, next);
-        raise_to(&m.next[p], next);
-        cache_advance(cache, p, next);
+        cache_advance(cache, p, next, now_ms, wall_ms);
+        model_advance(p, next);
         break;
     }
     case 2:
-        cache_expire(cache, now_ms);
         model_expire();
+        tidy();
         break;
     default:
         now_ms += random_below(seed, 2);
         wall_ms += random_below(seed, 2);
         random_append(seed);
+        while (cache_untidy(cache))
+            cache_tidy(cache, 0);
     }
     model_limit();
 }
@@ -688,6 +910,7 @@ static void compare_walk(uint64_t pos, uint64_t limit)
         assert_int_equal(number, m.items[i].number);
         assert_int_equal(r.partition, m.items[i].partition);
         assert_int_equal(r.offset, m.items[i].offset);
+        assert_int_equal(r.aged, m.items[i].aged);
         assert_int_equal(r.key.p == NULL, m.items[i].key < 0);
         if (r.key.p)
             assert_bytes(r.key, slice_of(&m.items[i].key, sizeof(int)));
@@ -714,7 +937,8 @@ static void compare_seek(uint64_t *seed)
     uint64_t number = cache_seek(cache, &from);
     for (size_t i = m.first; i < m.n && m.items[i].number < number; i++)
         assert_true(!m.items[i].there ||
-                    m.items[i].offset < progress_get(&from, m.items[i].partition));
+                    (m.items[i].offset < progress_get(&from, m.items[i].partition) &&
+                     (!m.items[i].aged || m.items[i].number < cache_recent_aged(cache))));
     progress_fini(&from);
 }
 
@@ -748,7 +972,7 @@ static void run_against_model(bool compacted, size_t max_bytes, uint64_t seed)
     m.compacted = compacted;
     for (int p = 0; p < PARTITIONS; p++) {
         m.next[p] = m.origin[p] = m.horizon[p] = m.lost[p] = OFFSET_BEGINNING;
-        m.last_timestamp[p] = -1;
+        m.ended_at[p] = -1;
     }
     for (int step = 1; step <= STEPS; step++) {
         random_step(&seed);
@@ -781,6 +1005,143 @@ static void a_cache_that_is_not_compacted_at_its_limit_is_as_its_model(void **st
 {
     (void)state;
     run_against_model(false, 500000, 14);
+}
+
+/* -- what a turn of the loop is asked for, at scale -- */
+
+enum { WIDE = 100, DEEP = 5000, PIECE = 1100 }; /* records that one call may drop */
+
+static void fill_wide(bool compacted)
+{
+    make(compacted, WIDE, UNLIMITED);
+    for (int i = 0; i < DEEP; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        for (int32_t p = 0; p < WIDE; p++)
+            append(p, i, key, "v");
+    }
+}
+
+/* The calls that it took; none of them did more than its piece. */
+static int tidy_in_pieces(void)
+{
+    int calls = 0;
+    bool more;
+
+    do {
+        size_t had = cache_count(cache);
+        uint64_t end = cache_end(cache);
+        more = cache_tidy(cache, now_ms);
+        assert_in_range(had - cache_count(cache) + (cache_end(cache) - end), 0, PIECE);
+        calls++;
+    } while (more);
+    return calls;
+}
+
+/* All that is left of a partition is from `first` on, in order. */
+static void check_wide(const int64_t *first)
+{
+    int64_t next[WIDE];
+    struct cache_walk walk = cache_walk(cache, 0, cache_end(cache));
+    struct record r;
+    uint64_t number;
+
+    memcpy(next, first, sizeof next);
+    while (cache_walk_next(&walk, &r, &number))
+        if (!r.aged)
+            assert_int_equal(r.offset, next[r.partition]++);
+    for (int32_t p = 0; p < WIDE; p++)
+        assert_int_equal(next[p], DEEP);
+}
+
+static void log_starts_that_move_together_cost_what_is_dropped(void **state)
+{
+    (void)state;
+    for (int compacted = 0; compacted < 2; compacted++) {
+        int64_t first[WIDE];
+        fill_wide(compacted);
+        for (int32_t p = 0; p < WIDE; p++) {
+            first[p] = DEEP / 2 + p;
+            cache_set_origin(cache, p, first[p]);
+        }
+        int dropped = WIDE * DEEP / 2 + WIDE * WIDE / 2;
+        assert_in_range(tidy_in_pieces(), 1, dropped / 900);
+        check_wide(first);
+        assert_int_equal(cache_count(cache),
+                         compacted ? WIDE * DEEP : WIDE * DEEP - dropped + WIDE / 2);
+    }
+}
+
+/* Others' records are passed over, and those that were passed over once are not looked at again. */
+static void log_starts_that_move_one_by_one_cost_little_more(void **state)
+{
+    int64_t first[WIDE];
+    int calls = 0;
+
+    (void)state;
+    fill_wide(false);
+    for (int32_t p = 0; p < WIDE; p++)
+        first[p] = 0;
+    for (int round = 1; round <= 5; round++)
+        for (int32_t p = 0; p < WIDE; p++) {
+            first[p] = round * DEEP / 5;
+            cache_set_origin(cache, p, first[p]);
+            calls += tidy_in_pieces();
+        }
+    check_wide(first);
+    assert_int_equal(cache_count(cache), 0);
+    /* Each slot is looked at once for each partition; there are 16384 in a call. */
+    assert_in_range(calls, 1, WIDE * (WIDE * DEEP / 16384 + 5 * 3));
+}
+
+static void many_deletes_expire_in_pieces(void **state)
+{
+    enum { MANY = 50000 };
+
+    (void)state;
+    make(true, 1, UNLIMITED);
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        append(0, i, key, NULL);
+    }
+    now_ms = RETENTION_MS;
+    assert_in_range(tidy_in_pieces(), MANY / PIECE, MANY / 900);
+    assert_int_equal(cache_count(cache), 0);
+    assert_int_equal(cache_horizon(cache, 0), MANY);
+}
+
+static void what_a_large_record_pushes_out_goes_in_pieces(void **state)
+{
+    static uint8_t value[2000000];
+    struct record r = {.key = BYTES("k"), .value = BYTES("v"), .timestamp_ms = -1};
+
+    (void)state;
+    make(false, 1, 2100000);
+    for (; r.offset < 30000; r.offset++)
+        cache_append(cache, &r, now_ms, wall_ms);
+    size_t had = cache_count(cache);
+    r.value = slice_of(value, sizeof value);
+    cache_append(cache, &r, now_ms, wall_ms);
+    assert_in_range(had - cache_count(cache), 0, 10);
+    assert_true(cache_untidy(cache));
+    assert_in_range(tidy_in_pieces(), 10, 100);
+    assert_true(cache_bytes(cache) <= 2100000);
+    assert_false(cache_untidy(cache));
+}
+
+static void a_topic_that_was_made_again_is_freed_in_pieces(void **state)
+{
+    (void)state;
+    fill_wide(true);
+    cache_reset(cache, true, RETENTION_MS);
+    cache_set_partitions(cache, 1);
+    assert_true(cache_untidy(cache));
+    append(0, 0, "a", "1");
+    int calls = tidy_in_pieces();
+    assert_in_range(calls, WIDE * DEEP / SEGMENT, WIDE * DEEP / SEGMENT + 3);
+    assert_false(cache_untidy(cache));
+    check_all("0@0 a=1");
 }
 
 /* -- memory -- */
@@ -846,6 +1207,7 @@ int main(void)
         T(the_newest_record_of_each_key_is_kept_in_the_order_of_the_log),
         T(every_record_is_kept_of_a_topic_that_is_not_compacted),
         T(records_without_a_key_are_all_kept),
+        T(records_with_neither_key_nor_value_are_not_kept_but_passed),
         T(an_empty_key_and_an_empty_value_are_not_absent),
         T(the_same_key_in_two_partitions_is_two_keys),
         T(a_delete_is_kept_as_the_newest_of_its_key),
@@ -870,7 +1232,13 @@ int main(void)
         T(a_hole_behind_a_young_record_was_none),
         T(a_hole_behind_a_record_without_a_time_may_have_been_a_delete),
         T(a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete),
-        T(what_the_broker_dropped_of_a_compacted_topic_moves_the_horizon),
+        T(a_key_that_has_aged_is_deleted_at_the_end_of_the_log),
+        T(what_was_not_read_before_the_broker_dropped_it_moves_the_horizon),
+        T(a_record_without_a_key_that_the_broker_dropped_is_forgotten),
+        T(a_delete_that_the_broker_dropped_is_kept_for_its_time),
+        T(aged_keys_of_an_idle_partition_are_remembered_until_it_goes_on),
+        T(who_resumes_seeks_the_aged_keys_that_he_may_not_know),
+        T(who_resumes_behind_an_aged_key_seeks_it_for_some_minutes),
         T(beyond_its_limit_the_cache_drops_the_oldest),
         T(what_the_limit_drops_is_lost_and_moves_no_horizon),
         T(a_stream_of_a_topic_that_is_not_compacted_starts_behind_what_is_lost),
@@ -883,6 +1251,11 @@ int main(void)
         T(a_compacted_cache_at_its_limit_is_as_its_model),
         T(a_cache_that_is_not_compacted_is_as_its_model),
         T(a_cache_that_is_not_compacted_at_its_limit_is_as_its_model),
+        T(log_starts_that_move_together_cost_what_is_dropped),
+        T(log_starts_that_move_one_by_one_cost_little_more),
+        T(many_deletes_expire_in_pieces),
+        T(what_a_large_record_pushes_out_goes_in_pieces),
+        T(a_topic_that_was_made_again_is_freed_in_pieces),
         T(a_million_keys_take_at_most_128_bytes_each_beside_key_and_value),
         T(keys_that_were_updated_in_turn_take_no_more),
         T(keys_that_were_updated_often_one_after_the_other_take_no_more),

@@ -4,7 +4,7 @@
 
 #include "kafka/consumer.h"
 
-enum { FAKE_PARTITIONS = 4 };
+enum { FAKE_PARTITIONS = 100 };
 
 /* What the fan-out is told when it asks. */
 struct consumer {

@@ -71,9 +71,11 @@ static void make_topic(bool compacted, int32_t partitions)
 /* Handed on at once, if the consumer is not held. */
 static void produce(int32_t partition, const char *key, const char *value)
 {
-    const struct record r = {partition,        consumer.p[partition].next++,
-                             loop_wall_ms(),   slice_str(key),
-                             slice_str(value), slice_of(NULL, 0)};
+    const struct record r = {.partition = partition,
+                             .offset = consumer.p[partition].next++,
+                             .timestamp_ms = loop_wall_ms(),
+                             .key = slice_str(key),
+                             .value = slice_str(value)};
 
     consumer.p[partition].end = consumer.p[partition].surveyed_end = r.offset + 1;
     topic.on_record(topic.arg, &r);
@@ -766,6 +768,85 @@ static void who_resumes_with_an_early_id_is_told_of_the_gap(void **state)
     leave(&c);
 }
 
+/* -- keys that have aged -- */
+
+static size_t count_events(struct client *c)
+{
+    struct output out = receive(c);
+    size_t n = 0;
+
+    assert_int_equal(out.rest, 0);
+    for (size_t i = 0; i + 1 < out.text.n; i++)
+        n += out.text.p[i] == '\n' && out.text.p[i + 1] == '\n';
+    output_fini(&out);
+    return n;
+}
+
+static void a_key_that_the_broker_has_dropped_by_age_is_deleted_on_open_streams(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1 2");
+    topic.on_origin(topic.arg, 0, 1);
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    check_text(&c, "id:AQQABAIA\nevent:delete\ndata:YQ==\n\n");
+    produce_live(0, "a", "3");
+    check_text(&c, "id:AQQABgIA\ndata:3\n\n");
+    struct client fresh = open_client(NULL), back = open_client("AQQABAIA");
+    check_data(&fresh, "2 3");
+    check_data(&back, "3");
+    leave(&c);
+    leave(&fresh);
+    leave(&back);
+}
+
+static void in_the_keyed_form_too(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    start_with(EVENT_ID_KEY, 1 << 30);
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client("AQIAAg==");
+    topic.on_origin(topic.arg, 0, 1);
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    check_text(&c, "id:[\"YQ==\",\"AQIAAg==\"]\nevent:delete\ndata:YQ==\n\n");
+    leave(&c);
+}
+
+/* More than a turn's work, than a flush and than the backlog holds. */
+static void many_keys_age_in_many_turns_and_reach_everybody(void **state)
+{
+    enum { MANY = 60000 };
+
+    (void)state;
+    make_topic(true, 1);
+    for (int i = 0; i < MANY; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        produce(0, key, "v");
+    }
+    settle();
+    struct client quick = open_client(NULL), slow = open_client(NULL);
+    assert_int_equal(count_events(&quick), MANY);
+    topic.on_origin(topic.arg, 0, MANY - 1);
+    settle();
+    assert_int_equal(count_events(&quick), MANY - 1);
+    assert_in_range(count_events(&slow), MANY, 2 * MANY);
+    produce_live(0, "last", "v");
+    assert_int_equal(count_events(&quick), 1);
+    assert_int_equal(count_events(&slow), 1);
+    leave(&quick);
+    leave(&slow);
+}
+
 /* -- a topic made again -- */
 
 static void every_open_stream_is_reset_when_the_topic_was_made_again(void **state)
@@ -816,18 +897,6 @@ static void produce_kilobytes(int n, int keys)
     }
     settle();
     fake_loop_pass(FLUSH_MS);
-}
-
-static size_t count_events(struct client *c)
-{
-    struct output out = receive(c);
-    size_t n = 0;
-
-    assert_int_equal(out.rest, 0);
-    for (size_t i = 0; i + 1 < out.text.n; i++)
-        n += out.text.p[i] == '\n' && out.text.p[i + 1] == '\n';
-    output_fini(&out);
-    return n;
 }
 
 static void a_client_that_does_not_read_delays_nobody_and_goes_on_later(void **state)
@@ -1245,7 +1314,8 @@ static void one_that_is_held_is_reset_when_it_is_let_go(void **state)
     produce_live(0, "b", "2");
     check_text(&c, "");
     let_go(&c);
-    check_data(&c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2");
+    check_data(
+        &c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2 delete:YQ==");
     leave(&c);
 }
 
@@ -1826,6 +1896,9 @@ int main(void)
         T(a_partition_that_returns_before_a_stream_ahead_is_first_sent_repeats_nothing),
         T(a_stream_ahead_of_a_partition_that_returns_shorter_is_reset),
         T(who_resumes_with_an_early_id_is_told_of_the_gap),
+        T(a_key_that_the_broker_has_dropped_by_age_is_deleted_on_open_streams),
+        T(in_the_keyed_form_too),
+        T(many_keys_age_in_many_turns_and_reach_everybody),
         T(every_open_stream_is_reset_when_the_topic_was_made_again),
         T(a_stream_that_still_waited_is_not_reset),
         T(a_client_that_does_not_read_delays_nobody_and_goes_on_later),

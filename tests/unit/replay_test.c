@@ -50,6 +50,22 @@ static void collect(struct replay *r, struct chunk *chunk, size_t room, struct b
     } while (more);
 }
 
+/* The very text. */
+static void check_text(struct replay *r, const char *expected)
+{
+    struct chunk chunk = {0};
+    struct buf bytes = {0};
+    struct output out = {0};
+
+    collect(r, &chunk, MUCH, &bytes);
+    replay_free(r);
+    output_read(&out, buf_slice(&bytes));
+    assert_text(buf_slice(&out.text), expected);
+    buf_fini(&bytes);
+    output_fini(&out);
+    chunk_fini(&chunk);
+}
+
 /* The events as `TYPE[id]data`, type and id left out where they are not wanted. */
 static void check_events(struct replay *r, const char *expected)
 {
@@ -237,14 +253,67 @@ static void a_long_way_without_an_event_is_gone_in_steps(void **state)
 
     (void)state;
     make(true, 1, MUCH);
-    for (int i = 0; i < 100000; i++)
-        append(0, NULL, NULL);
+    for (int i = 0; i < 100000; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "%d", i);
+        append(0, key, NULL); /* there is nothing to delete */
+    }
     struct replay *r = replay_fresh(cache);
     while (replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), MUCH, &chunk))
         fills++;
     assert_in_range(fills, 3, 100);
     replay_free(r);
     chunk_fini(&chunk);
+}
+
+/* -- keys that have aged -- */
+
+static void set_origin(int32_t partition, int64_t origin)
+{
+    cache_set_origin(cache, partition, origin);
+    while (cache_tidy(cache, 0))
+        ;
+}
+
+static void a_key_that_has_aged_is_deleted_at_the_place_where_the_stream_is(void **state)
+{
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    uint64_t last = append(0, "b", "2");
+    int64_t next = 2;
+    const struct progress at = {1, &next};
+    set_origin(0, 1);
+    append(0, "c", "3");
+    check_text(replay_behind(last + 1, &at), "id:AQIABA==\nevent:delete\ndata:YQ==\n\n"
+                                             "id:AQIABg==\ndata:3\n\n");
+    check_text(replay_fresh(cache), "id:AQIABA==\ndata:2\n\nid:AQIABg==\ndata:3\n\n");
+}
+
+static void who_resumes_before_a_key_has_aged_or_just_then_is_told(void **state)
+{
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    set_origin(0, 1);
+    check_text(resumed(1, 0), "id:AQIABA==\ndata:2\n\nid:AQIABA==\nevent:delete\ndata:YQ==\n\n");
+    check_text(resumed(2, 0), "id:AQIABA==\nevent:delete\ndata:YQ==\n\n");
+    append(0, "c", "3");
+    check_text(resumed(2, 0), "id:AQIABA==\nevent:delete\ndata:YQ==\n\nid:AQIABg==\ndata:3\n\n");
+}
+
+/* Another responder may have had more records before it saw that. */
+static void who_resumes_behind_a_key_that_has_aged_of_late_is_told_too(void **state)
+{
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    set_origin(0, 1);
+    append(0, "c", "3");
+    check_text(resumed(3, 0), "id:AQIABg==\nevent:delete\ndata:YQ==\n\n");
+    check_text(resumed(4, 0), "id:AQIACA==\nevent:delete\ndata:YQ==\n\n"); /* ahead of us */
 }
 
 /* -- gaps -- */
@@ -369,7 +438,8 @@ static void who_has_not_passed_a_forgotten_delete_has_lost_it(void **state)
     struct replay *r = resumed(1, 0);
     append(0, "a", NULL);
     assert_false(replay_lost_deletes(r, cache));
-    cache_expire(cache, RETENTION_MS);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
     assert_true(replay_lost_deletes(r, cache));
     replay_free(r);
 }
@@ -384,7 +454,8 @@ static void who_has_passed_a_delete_does_not_lose_it(void **state)
     append(0, "b", "2");
     struct replay *r = resumed(0, 0);
     replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
-    cache_expire(cache, RETENTION_MS);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
     assert_false(replay_lost_deletes(r, cache));
     replay_free(r);
     chunk_fini(&chunk);
@@ -396,10 +467,12 @@ static void a_fresh_stream_loses_only_deletes_that_came_after_it(void **state)
     make(true, 1, MUCH);
     append(0, "a", NULL);
     struct replay *before = replay_fresh(cache);
-    cache_expire(cache, RETENTION_MS);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
     assert_false(replay_lost_deletes(before, cache));
     append(0, "b", NULL);
-    cache_expire(cache, RETENTION_MS);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
     assert_true(replay_lost_deletes(before, cache));
     replay_free(before);
 }
@@ -411,7 +484,8 @@ static void what_was_forgotten_before_a_resume_was_judged_then(void **state)
     append(0, "a", "1");
     append(0, "a", NULL);
     append(0, "b", "2");
-    cache_expire(cache, RETENTION_MS);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
     struct replay *r = resumed(2, 0);
     assert_false(replay_lost_deletes(r, cache));
     replay_free(r);
@@ -572,7 +646,7 @@ static void who_leaves_the_backlog_at_any_byte_goes_on_with_the_same_bytes(void 
     make(false, 2, MUCH);
     backlog_reset(backlog, cache_end(cache), cache_progress(cache));
     struct place start = backlog_end(backlog);
-    for (int i = 0; i < 20; i++) {
+    for (int i = 1; i <= 20; i++) {
         const struct record r = {.partition = i % 3 == 0,
                                  .offset = cache_progress(cache)->next[i % 3 == 0],
                                  .key = i % 7 ? BYTES("k") : slice_of(NULL, 0),
@@ -619,6 +693,9 @@ int main(void)
         T(nothing_at_the_limit_or_beyond_is_given),
         T(a_chunk_is_a_little_over_its_room),
         T(a_long_way_without_an_event_is_gone_in_steps),
+        T(a_key_that_has_aged_is_deleted_at_the_place_where_the_stream_is),
+        T(who_resumes_before_a_key_has_aged_or_just_then_is_told),
+        T(who_resumes_behind_a_key_that_has_aged_of_late_is_told_too),
         T(a_stream_of_a_compacted_topic_is_told_what_the_limit_dropped),
         T(a_fresh_stream_of_another_topic_starts_behind_what_was_dropped),
         T(who_resumes_is_told_of_the_part_that_is_lost_to_it),

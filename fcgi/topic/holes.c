@@ -1,0 +1,26 @@
+#include "topic/holes.h"
+
+#include <stddef.h>
+
+#define YEAR_2001_MS INT64_C(978307200000)
+
+static bool says_young(int64_t timestamp_ms, const struct holes_times *times)
+{
+    return timestamp_ms >= YEAR_2001_MS && timestamp_ms <= times->wall_ms &&
+           times->wall_ms - timestamp_ms < times->delete_retention_ms;
+}
+
+bool holes_hide_delete(const struct holes *h, const struct holes_times *times,
+                       const int64_t *behind_ms)
+{
+    uint32_t n = h->records < HOLES_NEIGHBOURS ? h->records : HOLES_NEIGHBOURS;
+
+    if (h->ended && times->now_ms - h->ended_at_ms < times->delete_retention_ms)
+        return false;
+    if (n == 0 || (behind_ms != NULL && !says_young(*behind_ms, times)))
+        return true;
+    for (uint32_t i = 0; i < n; i++)
+        if (!says_young(h->timestamps_ms[i], times))
+            return true;
+    return false;
+}
