@@ -78,6 +78,7 @@ rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all_topics, rd_kafka_t
         fill_partitions(a, cluster_topic());
     else
         a->topic.err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    port_note_partitions(rk, a->topic.partition_cnt);
     *metadata = &a->m;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
@@ -116,21 +117,19 @@ rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_par
 }
 
 /* The first and the last offset, which is what the program asks for. */
-static void answer_offset(const rd_kafka_t *rk, rd_kafka_topic_partition_t *e)
+static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_partition_t *e)
 {
     const struct topic *t = cluster_topic();
 
-    if (t == NULL || e->partition >= t->n) {
-        e->err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        return;
-    }
+    if (t == NULL || e->partition >= t->n)
+        return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     const struct partition_log *log = &t->partitions[e->partition];
-    e->err = RD_KAFKA_RESP_ERR_NO_ERROR;
     e->offset = e->offset == RD_KAFKA_OFFSET_BEGINNING ? log->start : log->visible;
     port_note_told(rk, e->partition);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* As librdkafka 2.0.2 does: one leader that does not answer fails the whole. */
+/* As librdkafka 2.0.2 does: what one leader does not answer, or refuses, fails the whole. */
 rd_kafka_resp_err_t
 rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
@@ -146,7 +145,7 @@ rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list
             err = wait_for(rk, leader, left > 0 ? left : 0);
     }
     for (int i = 0; i < list->cnt && !err; i++)
-        answer_offset(rk, &list->elems[i]);
+        err = answer_offset(rk, &list->elems[i]);
     return err;
 }
 

@@ -14,33 +14,46 @@ enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500 };
 
 /* -- kinds -- */
 
-static bool never(struct dice *d)
+/* What it does before it comes, and comes back. */
+static void keep_id(struct view *v, struct dice *d)
 {
-    (void)d;
-    return false;
+    (void)v, (void)d;
 }
 
-static bool always(struct dice *d)
+static void forget_id(struct view *v, struct dice *d)
 {
     (void)d;
-    return true;
+    view_forget(v);
 }
 
-static bool now_and_then(struct dice *d)
+static void reload_now_and_then(struct view *v, struct dice *d)
 {
-    return dice_chance(d, 30);
+    if (dice_chance(d, 30))
+        view_forget(v);
+}
+
+/* Base64 of: version, one partition, its number, a place that is behind any end. */
+static void forge(struct view *v, struct dice *d)
+{
+    static const char *const malformed[] = {"0", "AQ", "null", "[null,null]", "AQIAAgAA", "{"};
+    static const char *const future[] = {"AQIAgJC8_QI=", "AQJkAg=="};
+    uint32_t n = dice_below(d, 10);
+
+    if (n < 6)
+        view_forge(v, malformed[n], ID_MALFORMED);
+    else if (n < 8)
+        view_forge(v, future[n - 6], ID_FUTURE);
 }
 
 static const struct kind {
     const char *name;
-    bool (*forgets)(struct dice *d); /* comes back without its id, as one that is new */
-    uint32_t bytes;                  /* that it reads a second; UINT32_MAX: all that comes */
-    int64_t room;                    /* bytes that wait unread on their way to it, at most */
+    void (*prepare)(struct view *v, struct dice *d);
+    uint32_t bytes; /* that it reads a second; UINT32_MAX: all that comes */
+    int64_t room;   /* bytes that wait unread on their way to it, at most */
 } kinds[] = {
-    {"page", never, UINT32_MAX, 64 * 1024},
-    {"curl", always, UINT32_MAX, 200 * 1024},
-    {"tab", now_and_then, UINT32_MAX, 8 * 1024},
-    {"phone", never, 3000, 2000},
+    {"page", keep_id, UINT32_MAX, 64 * 1024},           {"curl", forget_id, UINT32_MAX, 200 * 1024},
+    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024}, {"phone", keep_id, 3000, 2000},
+    {"forger", forge, UINT32_MAX, 64 * 1024},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -116,6 +129,8 @@ static void read_some(void *arg)
     struct buf bytes = {0};
     size_t n = c->pace == UINT32_MAX ? SIZE_MAX : c->pace;
 
+    if (c->reader.status == 0)
+        c->undisturbed_since_ms = world_now_ms();
     line_read(c->line, &bytes, n);
     reader_take(&c->reader, buf_slice(&bytes));
     buf_fini(&bytes);
@@ -161,10 +176,10 @@ static void come(void *arg)
     }
     c->line = line_connect(fd, (size_t)c->kind->room, on_bytes, c);
     reader_init(&c->reader, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
-    view_open(&c->view, c->responder, c->kind->forgets(dice(c)));
+    c->kind->prepare(&c->view, dice(c));
+    view_open(&c->view, c->responder);
     world_tell("%s comes to responder %u%s%s", c->view.name, c->responder,
                c->view.id[0] ? " with id " : "", c->view.id);
-    c->undisturbed_since_ms = world_now_ms();
     send_request(c);
 }
 
@@ -211,7 +226,7 @@ void client_set_pace(struct client *c, uint32_t bytes)
 
 int64_t client_owed_since_ms(const struct client *c)
 {
-    if (c->line == NULL || c->pace != UINT32_MAX)
+    if (c->line == NULL || c->reader.status == 0 || c->pace != UINT32_MAX)
         return INT64_MAX;
     int64_t runs = pool_runs_since_ms(c->pool, c->responder);
     return runs > c->undisturbed_since_ms ? runs : c->undisturbed_since_ms;

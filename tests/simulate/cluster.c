@@ -42,6 +42,11 @@ const struct topic *cluster_life(int life)
     return life >= 1 && (size_t)life <= cluster.n ? cluster.lives[life - 1] : NULL;
 }
 
+int cluster_lives(void)
+{
+    return (int)cluster.n;
+}
+
 struct broker *cluster_broker(int broker)
 {
     return &cluster.brokers[broker];
@@ -78,7 +83,8 @@ static void show(struct partition_log *log)
 {
     for (; log->visible < log->end && log->at[log->visible].fate != PENDING; log->visible++) {
         struct entry *e = &log->at[log->visible];
-        e->seen_ms = world_now_ms();
+        if (e->seen_ms == 0)
+            e->seen_ms = world_now_ms();
         if (e->fate != COMMITTED || e->key == NO_KEY)
             continue;
         int64_t before = log->newest[e->key];
@@ -93,6 +99,7 @@ int64_t cluster_produce(int32_t partition, int key, int32_t size, int64_t timest
     struct partition_log *log = &cluster.now->partitions[partition];
     struct entry e = {.fate = log->in_transaction ? PENDING : COMMITTED,
                       .key = (int16_t)key,
+                      .born = (int16_t)cluster.now->life,
                       .size = size,
                       .next = -1,
                       .timestamp = timestamp};
@@ -118,7 +125,11 @@ void cluster_end_transaction(int32_t partition, bool commit)
     for (int64_t o = log->visible; o < log->end; o++)
         if (log->at[o].fate == PENDING)
             log->at[o].fate = commit ? COMMITTED : ABORTED;
-    append(log, (struct entry){.fate = MARKER, .key = NO_KEY, .size = NO_VALUE, .next = -1});
+    append(log, (struct entry){.fate = MARKER,
+                               .key = NO_KEY,
+                               .born = (int16_t)cluster.now->life,
+                               .size = NO_VALUE,
+                               .next = -1});
     show(log);
     cluster_changed();
 }
@@ -167,13 +178,20 @@ static void begin_partition(struct partition_log *log, int32_t partition)
         log->newest[k] = -1;
 }
 
-void cluster_make_topic(const struct cluster_config *config)
+static struct topic *add_life(void)
 {
     struct topic *t = mem_zero(sizeof *t);
 
-    assert(config->partitions <= PARTITIONS_MAX);
     cluster.lives = mem_resize_array(cluster.lives, cluster.n + 1, sizeof *cluster.lives);
     cluster.lives[cluster.n++] = t;
+    return t;
+}
+
+void cluster_make_topic(const struct cluster_config *config)
+{
+    struct topic *t = add_life();
+
+    assert(config->partitions <= PARTITIONS_MAX);
     t->life = (int)cluster.n;
     t->n = config->partitions;
     t->compacted = config->compacted;
@@ -182,6 +200,47 @@ void cluster_make_topic(const struct cluster_config *config)
     t->made_ms = world_now_ms();
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         begin_partition(&t->partitions[p], p);
+    cluster.now = t;
+    cluster_changed();
+}
+
+static void copy_log(struct partition_log *to, const struct partition_log *from)
+{
+    *to = *from;
+    to->at = mem_alloc((size_t)from->cap * sizeof *to->at);
+    if (from->end > 0)
+        memcpy(to->at, from->at, (size_t)from->end * sizeof *to->at);
+}
+
+/* As if the log had been written up to there only; nothing of it is shown yet. */
+static void truncate_log(struct partition_log *log, int64_t end)
+{
+    log->end = end;
+    log->start = log->start < end ? log->start : end;
+    log->visible = 0;
+    log->in_transaction = false;
+    for (int k = 0; k < KEYS; k++)
+        log->newest[k] = -1;
+    for (int64_t o = 0; o < end; o++) {
+        log->at[o].next = -1;
+        if (log->at[o].fate == PENDING)
+            log->at[o].fate = ABORTED;
+    }
+}
+
+void cluster_cut(int32_t partition, int64_t lost)
+{
+    const struct topic *before = cluster.now;
+    struct topic *t = add_life();
+
+    *t = *before;
+    t->life = (int)cluster.n;
+    t->made_ms = world_now_ms();
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+        copy_log(&t->partitions[p], &before->partitions[p]);
+    struct partition_log *log = &t->partitions[partition];
+    truncate_log(log, lost < log->end ? log->end - lost : 0);
+    show(log);
     cluster.now = t;
     cluster_changed();
 }
@@ -219,7 +278,7 @@ void cluster_value(const struct topic *t, int32_t partition, int64_t offset, str
     const struct entry *e = &t->partitions[partition].at[offset];
     size_t begin = out->n;
 
-    buf_printf(out, "%d:%d:%lld:", t->life, (int)partition, (long long)offset);
+    buf_printf(out, "%d:%d:%lld:", e->born, (int)partition, (long long)offset);
     size_t had = out->n - begin, size = (size_t)e->size;
     if (size <= had)
         return;
@@ -233,7 +292,7 @@ void cluster_value(const struct topic *t, int32_t partition, int64_t offset, str
     out->n += more;
 }
 
-bool cluster_parse_value(struct slice text, int *life, int32_t *partition, int64_t *offset)
+bool cluster_parse_value(struct slice text, int *born, int32_t *partition, int64_t *offset)
 {
     char copy[48];
     size_t n = text.n < sizeof copy - 1 ? text.n : sizeof copy - 1;
@@ -241,7 +300,7 @@ bool cluster_parse_value(struct slice text, int *life, int32_t *partition, int64
 
     memcpy(copy, text.p, n);
     copy[n] = 0;
-    if (sscanf(copy, "%d:%d:%lld:", life, partition, &o) != 3)
+    if (sscanf(copy, "%d:%d:%lld:", born, partition, &o) != 3)
         return false;
     *offset = o;
     return true;

@@ -8,11 +8,12 @@
 
 #include "base/buf.h"
 
-enum { BROKERS = 3, PARTITIONS_MAX = 6, KEYS = 12, NO_KEY = -1, NO_VALUE = -1 };
+enum { BROKERS = 3, PARTITIONS_MAX = 6, KEYS = 12, LIVES_MAX = 60, NO_KEY = -1, NO_VALUE = -1 };
 
 struct entry {
     enum { PENDING, COMMITTED, ABORTED, MARKER } fate;
     int16_t key;       /* NO_KEY */
+    int16_t born;      /* the life of the topic in which it was written */
     bool gone;         /* the broker has it no more: compacted, or too old */
     bool aged;         /* likewise, and it was the newest of its key */
     int32_t size;      /* of the value; NO_VALUE */
@@ -31,7 +32,8 @@ struct partition_log {
     int leader; /* a broker; -1: none */
 };
 
-/* One life of the topic, from its making to its deletion. */
+/* One life of the topic, from its making to its deletion, or to the loss of records that consumers
+ * had seen (an unclean election): what is left is another topic then. */
 struct topic {
     int life; /* 1, 2, ... */
     int32_t n;
@@ -60,6 +62,7 @@ void cluster_end(void);
 struct topic *cluster_topic(void);
 /* By its life, also a former one. */
 const struct topic *cluster_life(int life);
+int cluster_lives(void);
 struct broker *cluster_broker(int broker);
 /* Tells of a change of the structs above. */
 void cluster_changed(void);
@@ -77,6 +80,8 @@ void cluster_age(int32_t partition, int64_t keep);
 void cluster_add_partitions(int32_t n);
 void cluster_delete_topic(void);
 void cluster_make_topic(const struct cluster_config *config);
+/* The partition's leader has lost the last `lost` offsets. */
+void cluster_cut(int32_t partition, int64_t lost);
 
 /* Consumers can reach its leader. */
 bool cluster_served(int32_t partition);
@@ -88,9 +93,9 @@ void cluster_key(int32_t partition, int key, char text[16]);
 bool cluster_parse_key(struct slice text, int32_t *partition, int *key);
 /* The value, and what a client is to make of it; it begins with its place. */
 void cluster_value(const struct topic *t, int32_t partition, int64_t offset, struct buf *out);
-bool cluster_parse_value(struct slice text, int *life, int32_t *partition, int64_t *offset);
+bool cluster_parse_value(struct slice text, int *born, int32_t *partition, int64_t *offset);
 
-/* A record that consumers can see, and that is an event. */
+/* A record that consumers can see, or could before it was gone, and that is an event. */
 bool cluster_shown(const struct topic *t, int32_t partition, int64_t offset);
 
 #endif

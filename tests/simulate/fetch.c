@@ -100,6 +100,9 @@ static void fetch(void *arg)
     struct fetcher *f = arg;
     const struct topic *t = cluster_topic();
 
+    f->waits = world_responder_stopped(f->rk->responder);
+    if (f->waits)
+        return;
     if (t == NULL || f->partition >= t->n) {
         put(f, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, f->next, NULL);
         errand_start(&f->fetch, dice_between(dice(f), RETRY_MS / 2, 2 * RETRY_MS));

@@ -54,18 +54,11 @@ struct loop {
     struct loop_turns turns;
 };
 
-static unsigned next_number;
-
-void loops_next(unsigned number)
-{
-    next_number = number;
-}
-
 struct loop *loop_new(void)
 {
     struct loop *loop = mem_zero(sizeof *loop);
 
-    loop->number = next_number;
+    loop->number = world_responder();
     TAILQ_INIT(&loop->watches);
     TAILQ_INIT(&loop->tasks);
     return loop;

@@ -8,9 +8,6 @@
 
 #include "base/loop.h"
 
-/* The next loop_new() is that responder's; its turns are thrown for under that number. */
-void loops_next(unsigned number);
-
 /* When it has something to do: now or earlier, later, or never (INT64_MAX). */
 int64_t loop_due_ms(const struct loop *loop);
 void loop_turn(struct loop *loop);

@@ -8,7 +8,8 @@
  * later
  *   - where nothing is compacted, it was given every record before its place, or told of the gap
  *   - what was superseded before it came, as far as its responder knew, is not shown to it
- *   - a reset and a gap have a reason */
+ *   - a reset and a gap have a reason
+ *   - of a topic that was made again it is told by a reset, if its responder could see that */
 #ifndef SKF_SIMULATE_MODEL_H
 #define SKF_SIMULATE_MODEL_H
 
@@ -17,30 +18,43 @@
 
 struct view {
     char name[16];
-    char id[4096];                      /* the last; empty: none */
-    int life;                           /* of the topic that it holds; 0: not known yet */
-    bool fresh;                         /* it began with nothing */
+    char id[4096]; /* the last; empty: none */
+    enum {
+        ID_OWN,
+        ID_MALFORMED,
+        ID_FUTURE, /* behind the end, or of a partition that the topic lacks */
+    } id_is;
+    unsigned responder;
+    int first_life; /* none before that can be its own */
+    uint64_t lives; /* of the topic that it may be in, as bits; bit 1 is the first */
+    int spliced;    /* the life from which it came into another without being told; 0: it did not */
+    bool spliced_waiting; /* likewise, and before its first event */
+    bool foreign; /* it came back with an id of a former life, which may be good by chance */
+    bool fresh;   /* it began with nothing */
     int64_t at[PARTITIONS_MAX];         /* the offset behind what it has; -1: not known yet */
     int64_t have[PARTITIONS_MAX][KEYS]; /* the offset of what it holds of the key; -1: nothing */
     int64_t known_end[PARTITIONS_MAX];  /* what its responder knew when it came; -1: nothing */
     int known_life;
-    size_t events;
+    size_t events; /* since it came */
 };
 
-/* What the model must know of the responders. */
 struct model_config {
-    bool small_cache; /* it may have dropped anything */
+    bool small_cache; /* the responders may have dropped anything */
 };
 void model_begin(const struct model_config *config);
 
 /* A client that has nothing. */
 void view_init(struct view *v, const char *name);
-/* It opens a stream at the responder, with its id or, if that is forgotten, without. */
-void view_open(struct view *v, unsigned responder, bool forgets);
+/* It forgets all that it holds. */
+void view_forget(struct view *v);
+/* Instead of its own it has an id that nobody has given it. */
+void view_forge(struct view *v, const char *id, int id_is);
+/* It opens a stream at the responder, with its id if it has one. */
+void view_open(struct view *v, unsigned responder);
 void view_event(struct view *v, const struct sse_event *event);
 
-/* It has read all that was sent: it must know all that consumers could see `since_ms` ago and
- * earlier, of the partitions for which owed(arg, partition) holds. */
+/* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the
+ * partitions for which owed(arg, partition) holds. */
 void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, int32_t partition),
                 void *arg);
 

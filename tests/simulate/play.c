@@ -55,6 +55,45 @@ int64_t pool_served_since_ms(int32_t partition)
     return game.served_since_ms[partition];
 }
 
+/* -- for steps -- */
+
+void pool_free_responder(struct pool *pool, unsigned responder)
+{
+    struct responder *r = pool->responders[responder];
+
+    pool->responders[responder] = NULL; /* time passes while it ends */
+    responder_free(r);
+}
+
+void pool_step_wall(struct pool *pool, int64_t by_ms)
+{
+    world_step_wall(by_ms);
+    threads_wall_stepped();
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
+        if (pool->responders[i] != NULL)
+            responder_wall_stepped(pool->responders[i]);
+}
+
+static void start_responder(unsigned n)
+{
+    world_tell("responder %u starts", n);
+    game.pool.responders[n] = responder_start(n, &game.story->responder);
+}
+
+/* As the front, or the system, does. */
+static void start_those_that_ended(void)
+{
+    for (unsigned i = 0; i < game.story->responders; i++) {
+        struct responder *r = game.pool.responders[i];
+        if (r != NULL && responder_done(r)) {
+            world_tell("responder %u has ended", i);
+            pool_free_responder(&game.pool, i);
+        } else if (r == NULL && dice_chance(world_dice(WHO_STORY), 70)) {
+            start_responder(i);
+        }
+    }
+}
+
 /* -- what happens -- */
 
 static void on_cluster_change(void)
@@ -105,6 +144,7 @@ static void look(void *arg)
 {
     (void)arg;
     game.turns = 0;
+    start_those_that_ended();
     check_clients(world_now_ms() - SERVED_MS);
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (game.pool.clients[i] != NULL)
@@ -176,7 +216,7 @@ static void begin(const struct story *story)
     model_begin(&(struct model_config){.small_cache = story->small_cache});
     cluster_begin(&story->cluster, on_cluster_change);
     for (unsigned i = 0; i < story->responders; i++)
-        game.pool.responders[i] = responder_start(i, &story->responder);
+        start_responder(i);
     start_next_step();
     errand_start(&game.look, LOOK_MS);
     errand_start(&game.heal, story->length_ms);

@@ -28,4 +28,9 @@ struct pool {
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
 };
 
+/* It is started again after a while. */
+void pool_free_responder(struct pool *pool, unsigned responder);
+/* The clock of the responders' host is set. */
+void pool_step_wall(struct pool *pool, int64_t by_ms);
+
 #endif

@@ -17,38 +17,72 @@ enum {
 
 struct handles port_handles = TAILQ_HEAD_INITIALIZER(port_handles);
 
-static unsigned next_responder;
-/* The newest first. */
+/* What a responder has been told. */
 static struct told {
-    int life;
-    int64_t at_ms, visible;
-} told[RESPONDERS][PARTITIONS_MAX][TOLD];
+    struct told_end {
+        int life;
+        int64_t at_ms, visible;
+    } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
+    int32_t partitions;
+    int first_life, first_life_before;
+    int64_t first_life_ms;
+} told[RESPONDERS];
 
-void port_next(unsigned responder)
+static void former_lives_are_over(struct told *t, int first)
 {
-    next_responder = responder;
+    if (first <= t->first_life)
+        return;
+    t->first_life_before = t->first_life;
+    t->first_life = first;
+    t->first_life_ms = world_now_ms();
 }
 
 void port_forget(unsigned responder)
 {
-    memset(told[responder], 0, sizeof told[responder]);
+    struct told *t = &told[responder];
+
+    memset(t, 0, sizeof *t);
+    t->first_life = t->first_life_before =
+        cluster_topic() ? cluster_topic()->life : cluster_lives() + 1;
+}
+
+int port_first_life(unsigned responder, int64_t at_ms)
+{
+    const struct told *t = &told[responder];
+
+    return at_ms >= t->first_life_ms ? t->first_life : t->first_life_before;
+}
+
+void port_note_partitions(const rd_kafka_t *rk, int32_t n)
+{
+    struct told *t = &told[rk->responder];
+
+    if (n == 0)
+        former_lives_are_over(t, cluster_lives() + 1);
+    else if (n < t->partitions)
+        former_lives_are_over(t, cluster_topic()->life);
+    t->partitions = n;
 }
 
 void port_note_told(const rd_kafka_t *rk, int32_t partition)
 {
-    struct told *t = told[rk->responder][partition];
+    struct told *all = &told[rk->responder];
+    struct told_end *t = all->ends[partition];
     const struct topic *now = cluster_topic();
+    int64_t visible = now->partitions[partition].visible;
 
-    if (t[0].life == now->life && t[0].visible == now->partitions[partition].visible)
+    if (t[0].life == now->life && t[0].visible == visible)
         return;
+    if (visible < t[0].visible)
+        former_lives_are_over(all, now->life);
     memmove(t + 1, t, (TOLD - 1) * sizeof *t);
-    t[0] = (struct told){now->life, world_now_ms(), now->partitions[partition].visible};
+    t[0] = (struct told_end){now->life, world_now_ms(), visible};
 }
 
 int64_t port_told(unsigned responder, int32_t partition)
 {
     const struct topic *now = cluster_topic();
-    const struct told *t = told[responder][partition];
+    const struct told_end *t = told[responder].ends[partition];
 
     for (int i = 0; i < TOLD && now != NULL && t[i].life == now->life; i++)
         if (t[i].at_ms <= world_now_ms() - TAKE_MS)
@@ -118,7 +152,7 @@ rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *erro
     (void)type, (void)error, (void)size;
     rk->conf = *conf;
     free(conf);
-    rk->responder = next_responder;
+    rk->responder = world_responder();
     TAILQ_INIT(&rk->asked);
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         fetcher_init(&rk->fetchers[p], rk, p);

@@ -9,15 +9,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The handles that are made from now on are that responder's. */
-void port_next(unsigned responder);
-
 /* Consumers may find something new. */
 void port_changed(void);
 
 /* What the responder has been told of a partition by any answer: consumers see it up to there.
  * -1: nothing, in the topic's present life. */
 int64_t port_told(unsigned responder, int32_t partition);
+/* The first life of the topic that it can still have taken for the present one at that moment: by
+ * then it was shown, by an answer that cannot be mistaken, that the former ones are over. */
+int port_first_life(unsigned responder, int64_t at_ms);
 /* It was started anew: nobody has told it anything. */
 void port_forget(unsigned responder);
 

@@ -76,8 +76,10 @@ void port_put_event(rd_kafka_queue_t *queue, rd_kafka_event_t *event);
 void fetcher_init(struct fetcher *f, rd_kafka_t *rk, int32_t partition);
 void fetcher_stop(struct fetcher *f);
 
-/* A leader or another broker has answered with what consumers see of the partition now. */
+/* A leader has answered with what consumers see of the partition now. */
 void port_note_told(const rd_kafka_t *rk, int32_t partition);
+/* A broker has answered how many partitions there are; 0: there is no such topic. */
+void port_note_partitions(const rd_kafka_t *rk, int32_t n);
 
 /* How long an answer of that broker takes. */
 int64_t port_latency_ms(const rd_kafka_t *rk, int broker);

@@ -12,6 +12,7 @@
 #include "sockets.h"
 #include "stream/drain.h"
 #include "stream/fanout.h"
+#include "threads.h"
 #include "world.h"
 
 struct responder {
@@ -33,7 +34,6 @@ static void make_consumer(struct responder *r)
     struct consumer_handler handler = fanout_handler(r->fanout);
     char error[256];
 
-    port_next(r->number);
     port_forget(r->number);
     r->consumer = consumer_new(r->loop, rd_kafka_conf_new(), "brokers", "t", COMPACT_AUTO, &handler,
                                error, sizeof error);
@@ -55,7 +55,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
     r->number = number;
     r->config = *config;
     r->runs_since_ms = world_now_ms();
-    loops_next(number);
+    world_set_responder(number);
     r->loop = loop_new();
     r->fanout = fanout_new(r->loop, &fanout);
     r->handler = handler_new(r->loop, &handler, r->fanout);
@@ -91,6 +91,7 @@ void responder_drain(struct responder *r)
 
 void responder_free(struct responder *r)
 {
+    responder_stop(r, false);
     if (!r->done)
         socket_cut_all(r->loop);
     if (r->listen_fd >= 0)
@@ -117,6 +118,11 @@ int responder_listens(const struct responder *r)
 void responder_stop(struct responder *r, bool stopped)
 {
     r->stopped = stopped;
+    world_stop_responder(r->number, stopped);
+    if (stopped)
+        return;
+    threads_continue(r->number);
+    port_changed();
     r->runs_since_ms = world_now_ms();
 }
 
@@ -132,7 +138,7 @@ int64_t responder_due_ms(const struct responder *r)
 
 void responder_turn(struct responder *r)
 {
-    port_next(r->number);
+    world_set_responder(r->number);
     loop_turn(r->loop);
 }
 

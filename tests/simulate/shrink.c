@@ -47,7 +47,7 @@ static void drop_steps(const struct search *s)
 {
     bool some = true;
 
-    for (size_t run = s->story->n / 2; run > 0; run = run > 1 ? run / 2 : some ? 1 : 0) {
+    for (size_t run = (s->story->n + 1) / 2; run > 0; run = run > 1 ? run / 2 : some ? 1 : 0) {
         some = false;
         for (size_t at = s->story->n; at > 0;) {
             size_t n = run < at ? run : at;
@@ -57,9 +57,34 @@ static void drop_steps(const struct search *s)
     }
 }
 
+/* What a step's numbers mean is the smaller, the smaller they are. */
+static void simplify_number(const struct search *s, uint32_t *number)
+{
+    uint32_t was = *number;
+    static const uint32_t simple[] = {0, 1, 2, 3};
+
+    for (size_t i = 0; i < sizeof simple / sizeof *simple && simple[i] < was; i++) {
+        *number = simple[i];
+        if (still_breaks(s, s->story))
+            return;
+    }
+    *number = was;
+}
+
+static void simplify_steps(const struct search *s)
+{
+    for (size_t i = 0; i < s->story->n; i++) {
+        simplify_number(s, &s->story->steps[i].c);
+        simplify_number(s, &s->story->steps[i].b);
+        simplify_number(s, &s->story->steps[i].a);
+    }
+}
+
 void shrink(struct story *story, const struct breach *breach)
 {
     struct search s = {story, breach, time(NULL) + SECONDS};
 
+    drop_steps(&s);
+    simplify_steps(&s);
     drop_steps(&s);
 }

@@ -1,10 +1,22 @@
 #include "steps.h"
 
+#include "sockets.h"
 #include "world.h"
 
-static int32_t partition_of(uint32_t n)
+/* The topic's, if there is one. */
+static bool pick_partition(uint32_t n, int32_t *partition)
 {
-    return (int32_t)(n % (uint32_t)cluster_topic()->n);
+    const struct topic *t = cluster_topic();
+
+    if (t != NULL)
+        *partition = (int32_t)(n % (uint32_t)t->n);
+    return t != NULL;
+}
+
+/* Producers and brokers have another clock than the responders' host. */
+static int64_t timestamp(void)
+{
+    return world_wall_ms() - world_wall_step_ms();
 }
 
 /* Mostly short; some are larger than a slow client's socket takes. */
@@ -23,34 +35,40 @@ static int32_t size_of(uint32_t n)
 
 static void produce(struct pool *pool, const struct step *s)
 {
-    int32_t p = partition_of(s->a);
     int key = (int)(s->b % KEYS);
+    int32_t p;
 
     (void)pool;
-    int64_t o = cluster_produce(p, key, size_of(s->c), world_wall_ms());
+    if (!pick_partition(s->a, &p))
+        return;
+    int64_t o = cluster_produce(p, key, size_of(s->c), timestamp());
     world_tell("key %d of partition %d is set, at %lld, %d bytes", key, (int)p, (long long)o,
                (int)size_of(s->c));
 }
 
-static void delete (struct pool *pool, const struct step *s)
+static void delete_key(struct pool *pool, const struct step *s)
 {
-    int32_t p = partition_of(s->a);
     int key = (int)(s->b % KEYS);
+    int32_t p;
 
     (void)pool;
-    int64_t o = cluster_produce(p, key, NO_VALUE, world_wall_ms());
+    if (!pick_partition(s->a, &p))
+        return;
+    int64_t o = cluster_produce(p, key, NO_VALUE, timestamp());
     world_tell("key %d of partition %d is deleted, at %lld", key, (int)p, (long long)o);
 }
 
 static void burst(struct pool *pool, const struct step *s)
 {
-    int32_t p = partition_of(s->a);
     uint32_t n = 2 + s->c % 100, keys = 1 + s->b % KEYS;
+    int32_t p;
 
     (void)pool;
+    if (!pick_partition(s->a, &p))
+        return;
     for (uint32_t i = 0; i < n; i++)
         cluster_produce(p, (int)(i % keys), i % 7 == 6 ? NO_VALUE : size_of(s->c + i * i),
-                        world_wall_ms());
+                        timestamp());
     world_tell("%u records of %u keys of partition %d, up to %lld", n, keys, (int)p,
                (long long)cluster_topic()->partitions[p].end);
 }
@@ -58,14 +76,208 @@ static void burst(struct pool *pool, const struct step *s)
 /* More than the backlog holds. */
 static void flood(struct pool *pool, const struct step *s)
 {
-    int32_t p = partition_of(s->a);
     uint32_t n = 100 + s->c % 100;
+    int32_t p;
 
     (void)pool;
+    if (!pick_partition(s->a, &p))
+        return;
     for (uint32_t i = 0; i < n; i++)
-        cluster_produce(p, (int)(i % KEYS), 30000, world_wall_ms());
+        cluster_produce(p, (int)(i % KEYS), 30000, timestamp());
     world_tell("%u large records of partition %d, up to %lld", n, (int)p,
                (long long)cluster_topic()->partitions[p].end);
+}
+
+/* Without key and value: no event.  A compacted topic refuses records without a key. */
+static void heartbeats(struct pool *pool, const struct step *s)
+{
+    uint32_t n = 1 + s->c % 50;
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p) || cluster_topic()->compacted)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        cluster_produce(p, NO_KEY, i % 10 == 9 ? 20 : NO_VALUE, timestamp());
+    world_tell("%u records without key, most without value, of partition %d, up to %lld", n, (int)p,
+               (long long)cluster_topic()->partitions[p].end);
+}
+
+static void transaction(struct pool *pool, const struct step *s)
+{
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p))
+        return;
+    if (!cluster_topic()->partitions[p].in_transaction) {
+        cluster_begin_transaction(p);
+        world_tell("a transaction begins in partition %d", (int)p);
+        return;
+    }
+    bool commits = s->b % 3 > 0;
+    cluster_end_transaction(p, commits);
+    world_tell("the transaction in partition %d is %s, up to %lld", (int)p,
+               commits ? "committed" : "aborted", (long long)cluster_topic()->partitions[p].end);
+}
+
+static void compact(struct pool *pool, const struct step *s)
+{
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p) || !cluster_topic()->compacted)
+        return;
+    cluster_compact(p, s->b % 5);
+    world_tell("partition %d is compacted, but for the last %u", (int)p, s->b % 5);
+}
+
+static void age(struct pool *pool, const struct step *s)
+{
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p) || (cluster_topic()->compacted && !cluster_topic()->ages))
+        return;
+    cluster_age(p, s->b % 10);
+    world_tell("partition %d begins at %lld from now on", (int)p,
+               (long long)cluster_topic()->partitions[p].start);
+}
+
+/* -- the topic -- */
+
+static void grow(struct pool *pool, const struct step *s)
+{
+    (void)pool, (void)s;
+    if (cluster_topic() == NULL)
+        return;
+    cluster_add_partitions(1);
+    world_tell("the topic has %d partitions now", (int)cluster_topic()->n);
+}
+
+static void make_again(struct pool *pool, const struct step *s)
+{
+    struct cluster_config config = pool->story->cluster;
+    bool again_at_once = s->a % 2;
+
+    if (cluster_lives() >= LIVES_MAX)
+        return;
+    if (cluster_topic() != NULL) {
+        cluster_delete_topic();
+        world_tell("the topic is deleted");
+        if (!again_at_once)
+            return;
+    }
+    config.partitions = 1 + (int32_t)(s->b % 3);
+    cluster_make_topic(&config);
+    world_tell("the topic is made again, with %d partitions", (int)config.partitions);
+    for (uint32_t i = s->c % 50; i > 0; i--)
+        cluster_produce((int32_t)(i % (uint32_t)config.partitions), (int)(i % KEYS), 10,
+                        timestamp());
+}
+
+static void lose(struct pool *pool, const struct step *s)
+{
+    uint32_t lost = 1 + s->b % 20;
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p) || cluster_lives() >= LIVES_MAX)
+        return;
+    cluster_cut(p, lost);
+    world_tell("the leader of partition %d has lost the last %u, it ends at %lld", (int)p, lost,
+               (long long)cluster_topic()->partitions[p].end);
+}
+
+/* -- brokers -- */
+
+static void lead(struct pool *pool, const struct step *s)
+{
+    int leader = s->b % 3 == 0 ? -1 : (int)(s->b / 3 % BROKERS);
+    int32_t p;
+
+    (void)pool;
+    if (!pick_partition(s->a, &p))
+        return;
+    cluster_topic()->partitions[p].leader = leader;
+    cluster_changed();
+    if (leader < 0)
+        world_tell("partition %d has no leader", (int)p);
+    else
+        world_tell("broker %d leads partition %d", leader, (int)p);
+}
+
+static void fail(struct pool *pool, const struct step *s)
+{
+    static const char *const states[] = {"answers", "refuses", "hangs"};
+    struct broker *b = cluster_broker((int)(s->a % BROKERS));
+
+    (void)pool;
+    b->state = s->b % 2 ? BROKER_ANSWERS : s->b / 2 % 2 ? BROKER_REFUSES : BROKER_HANGS;
+    cluster_changed();
+    world_tell("broker %u %s", s->a % BROKERS, states[b->state]);
+}
+
+static void slow_broker(struct pool *pool, const struct step *s)
+{
+    static const int64_t by_ms[] = {0, 0, 20, 100, 300, 300};
+    struct broker *b = cluster_broker((int)(s->a % BROKERS));
+
+    (void)pool;
+    b->slow_ms = by_ms[s->b % 6];
+    world_tell("broker %u takes %lld ms for an answer", s->a % BROKERS, (long long)b->slow_ms);
+}
+
+/* -- responders -- */
+
+static struct responder *some_responder(struct pool *pool, uint32_t n)
+{
+    return pool->responders[n % pool->story->responders];
+}
+
+static void end_responder(struct pool *pool, const struct step *s)
+{
+    unsigned n = s->a % pool->story->responders;
+
+    if (pool->responders[n] == NULL)
+        return;
+    bool drains = s->b % 2;
+    world_tell("responder %u is %s", n, drains ? "told to end" : "killed");
+    if (drains)
+        responder_drain(pool->responders[n]);
+    else
+        pool_free_responder(pool, n);
+}
+
+static void stop_responder(struct pool *pool, const struct step *s)
+{
+    struct responder *r = some_responder(pool, s->a);
+    bool stops = s->b % 2;
+
+    if (r == NULL)
+        return;
+    world_tell("responder %u %s", s->a % pool->story->responders, stops ? "is stopped" : "goes on");
+    responder_stop(r, stops);
+}
+
+static void exhaust(struct pool *pool, const struct step *s)
+{
+    struct responder *r = some_responder(pool, s->a);
+    bool exhausted = s->b % 2;
+
+    if (r == NULL || responder_listens(r) < 0)
+        return;
+    world_tell("responder %u has %s descriptors", s->a % pool->story->responders,
+               exhausted ? "no more" : "enough");
+    socket_exhaust(responder_listens(r), exhausted);
+}
+
+static void set_clock(struct pool *pool, const struct step *s)
+{
+    static const int64_t by_ms[] = {-3600000, -60000, -500, 500, 60000, 3600000};
+
+    world_tell("the wall clock is set by %lld ms", (long long)by_ms[s->a % 6]);
+    pool_step_wall(pool, by_ms[s->a % 6]);
 }
 
 /* -- clients -- */
@@ -112,13 +324,27 @@ static void slow_down(struct pool *pool, const struct step *s)
 
 /* clang-format off */
 const struct step_kind step_kinds[] = {
-    {"produce",    100, 40, produce},
-    {"come",       100, 10, come},
-    {"delete",      70, 10, delete},
-    {"burst",       50,  4, burst},
-    {"flood",       10,  1, flood},
-    {"break line",  50,  5, break_line},
-    {"slow down",   50,  3, slow_down},
+    {"produce",        100, 40, produce},
+    {"come",           100, 10, come},
+    {"delete key",      70, 10, delete_key},
+    {"burst",           50,  4, burst},
+    {"flood",           10,  1, flood},
+    {"heartbeats",      20,  4, heartbeats},
+    {"transaction",     30, 10, transaction},
+    {"compact",         40,  5, compact},
+    {"age",             20,  3, age},
+    {"grow",            10,  1, grow},
+    {"make again",      15,  2, make_again},
+    {"lose",             0,  2, lose},
+    {"lead",            30,  5, lead},
+    {"fail",             0,  5, fail},
+    {"slow broker",     20,  3, slow_broker},
+    {"end responder",   30,  2, end_responder},
+    {"stop responder",  20,  3, stop_responder},
+    {"exhaust",         10,  2, exhaust},
+    {"set clock",       20,  2, set_clock},
+    {"break line",      50,  5, break_line},
+    {"slow down",       50,  3, slow_down},
 };
 /* clang-format on */
 
@@ -127,8 +353,32 @@ unsigned step_kinds_count(void)
     return sizeof step_kinds / sizeof step_kinds[0];
 }
 
+/* -- healing -- */
+
+static void heal_cluster(const struct pool *pool)
+{
+    for (int b = 0; b < BROKERS; b++)
+        *cluster_broker(b) = (struct broker){.state = BROKER_ANSWERS};
+    if (cluster_topic() == NULL)
+        cluster_make_topic(&pool->story->cluster);
+    for (int32_t p = 0; p < cluster_topic()->n; p++) {
+        cluster_topic()->partitions[p].leader = p % BROKERS;
+        cluster_end_transaction(p, true);
+    }
+    cluster_changed();
+}
+
 void steps_heal(struct pool *pool)
 {
+    heal_cluster(pool);
+    for (unsigned i = 0; i < pool->story->responders; i++) {
+        struct responder *r = pool->responders[i];
+        if (r == NULL)
+            continue;
+        responder_stop(r, false);
+        if (responder_listens(r) >= 0)
+            socket_exhaust(responder_listens(r), false);
+    }
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (pool->clients[i] != NULL)
             client_set_pace(pool->clients[i], UINT32_MAX);

@@ -59,7 +59,7 @@ void story_write(struct story *s, uint64_t seed)
 {
     struct dice d = dice_of(seed, 0, 0);
 
-    *s = (struct story){.seed = seed, .responders = 1};
+    *s = (struct story){.seed = seed, .responders = (unsigned)dice_between(&d, 1, RESPONDERS_MAX)};
     s->cluster =
         (struct cluster_config){.partitions = (int32_t)dice_between(&d, 1, 3),
                                 .compacted = dice_chance(&d, 70),

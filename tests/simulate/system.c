@@ -1,10 +1,9 @@
 /* What else the program asks of the system: the clock, chance, and where its log lines go. */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <time.h>
 
-#include "threads.h"
+#include "base/log.h"
 #include "world.h"
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
@@ -45,7 +44,26 @@ static void log_line(const char *level, const char *format, va_list args)
     if (!world_is_told())
         return;
     vsnprintf(text, sizeof text, format, args);
-    world_tell("    %s: %s", level, text);
+    world_tell("    responder %u, %s: %s", world_responder(), level, text);
+}
+
+void __wrap_log_at_v(enum log_level level, const char *format, va_list args);
+void __wrap_log_at_v(enum log_level level, const char *format, va_list args)
+{
+    static const char *const names[] = {"error", "warn", "info"};
+
+    if (level < LOG_DEBUG)
+        log_line(names[level], format, args);
+}
+
+void __wrap_log_at(enum log_level level, const char *format, ...);
+void __wrap_log_at(enum log_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    __wrap_log_at_v(level, format, args);
+    va_end(args);
 }
 
 #define DEFINE_LOG(level)                                                                          \

@@ -35,13 +35,18 @@ struct thread {
     struct errand wake;
     const struct condition *waits_for; /* NULL: for time alone, or nothing */
     int64_t until_wall_ms;             /* its time-out is by the wall clock; 0: it is not */
-    bool timed_out, ended;
+    bool timed_out, ended, detached;
+    unsigned responder;
+    bool late; /* it was to go on while its process was stopped */
     void *fake_stack;
 };
 
 static TAILQ_HEAD(, thread) all = TAILQ_HEAD_INITIALIZER(all);
 static struct thread *running; /* NULL: the main thread, with its loops */
 static struct thread main_thread;
+/* What the main thread waits for, if it does. */
+static const struct condition *loop_waits_for;
+static bool loop_woken;
 static const void *main_stack;
 static size_t main_stack_size;
 
@@ -78,11 +83,54 @@ static void begin(void)
     to_main();
 }
 
+static void forget(struct thread *t)
+{
+    TAILQ_REMOVE(&all, t, link);
+    errand_stop(&t->wake);
+    free(t->stack);
+    free(t);
+}
+
 static void go_on(void *arg)
 {
+    struct thread *t = arg;
+
     assert(running == NULL);
-    running = arg;
-    switch_to(&main_thread, running);
+    t->late = world_responder_stopped(t->responder);
+    if (t->late)
+        return;
+    running = t;
+    world_set_responder(t->responder);
+    switch_to(&main_thread, t);
+    if (t->ended && t->detached)
+        forget(t);
+}
+
+/* Time passes for threads alone, until the next one has run: while a loop waits for one, it stands
+ * still.  False if none goes on by then. */
+static bool run_next(int64_t until_ms)
+{
+    struct thread *first = NULL, *t;
+
+    TAILQ_FOREACH(t, &all, link)
+    if (errand_started(&t->wake) && (!first || t->wake.node.at_ms < first->wake.node.at_ms))
+        first = t;
+    if (first == NULL || first->wake.node.at_ms > until_ms)
+        return false;
+    int64_t left = first->wake.node.at_ms - world_now_ms();
+    world_pass(left > 0 ? left : 0);
+    errand_stop(&first->wake);
+    go_on(first);
+    return true;
+}
+
+void threads_continue(unsigned responder)
+{
+    struct thread *t;
+
+    TAILQ_FOREACH(t, &all, link)
+    if (t->responder == responder && t->late)
+        errand_start(&t->wake, 0);
 }
 
 void thread_sleep(int64_t ms)
@@ -101,10 +149,14 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
 {
     struct thread *t = mem_zero(sizeof *t);
 
-    (void)attr;
-    (void)main_stack;
-    (void)main_stack_size;
+    int detached = PTHREAD_CREATE_JOINABLE;
+
+    (void)main_stack, (void)main_stack_size; /* the sanitizer's */
+    if (attr != NULL)
+        pthread_attr_getdetachstate(attr, &detached);
+    t->detached = detached == PTHREAD_CREATE_DETACHED;
     t->stack = mem_alloc(STACK_BYTES);
+    t->responder = world_responder();
     t->run = run;
     t->arg = arg;
     t->wake = (struct errand){.run = go_on, .arg = t};
@@ -117,39 +169,15 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     return 0;
 }
 
-static void forget(struct thread *t)
-{
-    TAILQ_REMOVE(&all, t, link);
-    errand_stop(&t->wake);
-    free(t->stack);
-    free(t);
-}
-
-/* Time passes for threads alone: whoever joins from a loop keeps it standing. */
-static void wait_for_end(struct thread *t)
-{
-    while (!t->ended) {
-        struct thread *first = NULL, *i;
-        TAILQ_FOREACH(i, &all, link)
-        if (errand_started(&i->wake) && (!first || i->wake.node.at_ms < first->wake.node.at_ms))
-            first = i;
-        if (first == NULL)
-            world_breach("deadlock", "a thread is waited for that waits for ever itself");
-        int64_t left = first->wake.node.at_ms - world_now_ms();
-        world_pass(left > 0 ? left : 0);
-        errand_stop(&first->wake);
-        go_on(first);
-    }
-}
-
 int __wrap_pthread_join(pthread_t thread, void **result);
 int __wrap_pthread_join(pthread_t thread, void **result)
 {
     struct thread *t = (struct thread *)thread;
 
     (void)result;
-    if (running == NULL)
-        wait_for_end(t);
+    while (!t->ended && running == NULL)
+        if (!run_next(INT64_MAX))
+            world_breach("deadlock", "a thread is waited for that waits for ever itself");
     while (!t->ended)
         thread_sleep(1);
     forget(t);
@@ -175,7 +203,7 @@ int __wrap_pthread_mutex_lock(struct mutex *m);
 int __wrap_pthread_mutex_lock(struct mutex *m)
 {
     if (running == NULL && m->holder != NULL)
-        world_breach("blocking", "a loop waits for a lock whose holder sleeps");
+        world_breach("blocking", "a loop waits for a lock whose holder waits");
     while (m->holder != NULL)
         thread_sleep(1);
     m->holder = running ? running : &main_thread;
@@ -229,6 +257,7 @@ int __wrap_pthread_cond_broadcast(struct condition *c)
 {
     struct thread *t;
 
+    loop_woken = loop_woken || loop_waits_for == c;
     TAILQ_FOREACH(t, &all, link)
     {
         if (t->waits_for != c)
@@ -247,24 +276,43 @@ int __wrap_pthread_cond_signal(struct condition *c)
     return __wrap_pthread_cond_broadcast(c);
 }
 
-/* With the lock given back meanwhile. */
-static void wait_for(const struct condition *c, struct mutex *m)
+/* With the lock given back meanwhile.  By CLOCK_REALTIME if by_wall; INT64_MAX: without a time-out.
+ */
+static int thread_waits(const struct condition *c, struct mutex *m, int64_t until_ms, bool by_wall)
 {
-    assert(running != NULL);
     running->waits_for = c;
     running->timed_out = true;
+    running->until_wall_ms = by_wall ? until_ms : 0;
+    if (until_ms != INT64_MAX)
+        errand_start(&running->wake, until_ms - (by_wall ? world_wall_ms() : world_now_ms()));
     m->holder = NULL;
     to_main();
     running->waits_for = NULL;
     running->until_wall_ms = 0;
     __wrap_pthread_mutex_lock(m);
+    return running->timed_out ? ETIMEDOUT : 0;
+}
+
+static int loop_waits(const struct condition *c, struct mutex *m, int64_t until_ms)
+{
+    loop_waits_for = c;
+    loop_woken = false;
+    m->holder = NULL;
+    while (!loop_woken && run_next(until_ms))
+        ;
+    if (!loop_woken && until_ms == INT64_MAX)
+        world_breach("deadlock", "a loop waits for threads that wait for ever themselves");
+    if (!loop_woken && until_ms > world_now_ms())
+        world_pass(until_ms - world_now_ms());
+    loop_waits_for = NULL;
+    __wrap_pthread_mutex_lock(m);
+    return loop_woken ? 0 : ETIMEDOUT;
 }
 
 int __wrap_pthread_cond_wait(struct condition *c, struct mutex *m);
 int __wrap_pthread_cond_wait(struct condition *c, struct mutex *m)
 {
-    wait_for(c, m);
-    return 0;
+    return running ? thread_waits(c, m, INT64_MAX, false) : loop_waits(c, m, INT64_MAX);
 }
 
 int __wrap_pthread_cond_timedwait(struct condition *c, struct mutex *m,
@@ -275,11 +323,9 @@ int __wrap_pthread_cond_timedwait(struct condition *c, struct mutex *m,
     int64_t until_ms = (int64_t)until->tv_sec * 1000 + (until->tv_nsec + 999999) / 1000000;
     bool by_wall = c->clock == CLOCK_REALTIME;
 
-    assert(running != NULL);
-    running->until_wall_ms = by_wall ? until_ms : 0;
-    errand_start(&running->wake, until_ms - (by_wall ? world_wall_ms() : world_now_ms()));
-    wait_for(c, m);
-    return running->timed_out ? ETIMEDOUT : 0;
+    if (running)
+        return thread_waits(c, m, until_ms, by_wall);
+    return loop_waits(c, m, until_ms - (by_wall ? world_wall_ms() - world_now_ms() : 0));
 }
 
 void threads_wall_stepped(void)
@@ -293,5 +339,8 @@ void threads_wall_stepped(void)
 
 void threads_end(void)
 {
-    assert(TAILQ_EMPTY(&all));
+    while (run_next(INT64_MAX))
+        ;
+    if (!TAILQ_EMPTY(&all))
+        world_breach("deadlock", "a thread is left that waits for ever");
 }

@@ -10,10 +10,13 @@
 /* The caller, a thread of the program, waits.  The loop's thread must not. */
 void thread_sleep(int64_t ms);
 
+/* The responder's process was stopped, and goes on. */
+void threads_continue(unsigned responder);
+
 /* The wall clock was set: who sleeps by it looks again. */
 void threads_wall_stepped(void);
 
-/* All threads must have ended. */
+/* The responders have ended: so do their threads, in a while. */
 void threads_end(void);
 
 #endif

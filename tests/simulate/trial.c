@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "play.h"
@@ -24,14 +23,6 @@ static struct progress_report *share(void)
     if (p == MAP_FAILED)
         abort();
     return p;
-}
-
-static int64_t now_s(void)
-{
-    struct timespec t;
-
-    timespec_get(&t, TIME_UTC);
-    return t.tv_sec;
 }
 
 static void play_one(const struct story *story, struct progress_report *report)
@@ -88,20 +79,31 @@ bool trial_run(const struct story *story, FILE *told_to, struct breach *breach)
     return !failed;
 }
 
-void trial_start(struct trial *t, uint64_t first, uint64_t step, int64_t seconds)
+static void start(struct trial *t, uint64_t first)
 {
-    t->report = share();
+    fflush(NULL);
     t->pid = fork();
     if (t->pid != 0)
         return;
-    int64_t until = now_s() + seconds;
-    for (uint64_t seed = first; now_s() < until; seed += step) {
+    for (uint64_t seed = first; time(NULL) < t->until; seed += t->step) {
         struct story story;
         story_write(&story, seed);
         play_one(&story, t->report);
         story_fini(&story);
     }
     _exit(0);
+}
+
+void trial_start(struct trial *t, uint64_t first, uint64_t step, time_t until)
+{
+    *t = (struct trial){.step = step, .until = until, .report = share()};
+    start(t, first);
+}
+
+void trial_go_on(struct trial *t)
+{
+    t->report->breach = (struct breach){.rule = ""};
+    start(t, t->report->seed + t->step);
 }
 
 bool trial_over(struct trial *t, bool *failed)

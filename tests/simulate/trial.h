@@ -4,13 +4,16 @@
 #define SKF_SIMULATE_TRIAL_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "story.h"
 #include "world.h"
 
 /* A process that plays one story after the other, and what is known of it. */
 struct trial {
-    pid_t pid;
+    pid_t pid; /* 0: it is over */
+    uint64_t step;
+    time_t until;
     struct progress_report {
         uint64_t seed; /* of the story under way */
         uint64_t stories;
@@ -23,11 +26,13 @@ struct trial {
  */
 bool trial_run(const struct story *story, FILE *told_to, struct breach *breach);
 
-/* Starts a process that plays the stories of seeds first, first + step, ... for so long, or until
- * one breaks a rule.  trial_free() ends it. */
-void trial_start(struct trial *t, uint64_t first, uint64_t step, int64_t seconds);
+/* Starts a process that plays the stories of seeds first, first + step, ... until that time, or
+ * until one breaks a rule.  trial_free() ends it. */
+void trial_start(struct trial *t, uint64_t first, uint64_t step, time_t until);
 /* Is it over?  True: *failed says whether by a breach, which the report then holds. */
 bool trial_over(struct trial *t, bool *failed);
+/* Goes on with the story behind the one that failed. */
+void trial_go_on(struct trial *t);
 void trial_free(struct trial *t);
 
 #endif

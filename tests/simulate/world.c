@@ -5,19 +5,22 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { START_MS = 1000000 };
+enum { START_MS = 1000000, RESPONDERS = 8 };
 static const int64_t START_WALL_MS = INT64_C(1800000000000);
 
 static struct {
     uint64_t seed;
     int64_t now_ms, wall_ms; /* wall_ms: what is to be added to now_ms */
     int64_t wall_step_ms;
+    unsigned responder;
+    bool stopped[RESPONDERS];
     struct heap agenda;
     struct thrower {
         int64_t at_ms;
         struct dice dice;
     } throwers[WHO_ALL];
     FILE *told_to;
+    char list[64]; /* the head of the one that the last line is; empty: it is none */
     struct breach *report;
 } world;
 
@@ -27,6 +30,7 @@ void world_begin(uint64_t seed)
     world.now_ms = START_MS;
     world.wall_ms = START_WALL_MS;
     world.wall_step_ms = 0;
+    memset(world.stopped, 0, sizeof world.stopped);
     memset(world.throwers, 0, sizeof world.throwers);
 }
 
@@ -59,6 +63,26 @@ int64_t world_wall_step_ms(void)
 void world_pass(int64_t ms)
 {
     world.now_ms += ms;
+}
+
+void world_set_responder(unsigned number)
+{
+    world.responder = number;
+}
+
+unsigned world_responder(void)
+{
+    return world.responder;
+}
+
+void world_stop_responder(unsigned number, bool stopped)
+{
+    world.stopped[number] = stopped;
+}
+
+bool world_responder_stopped(unsigned number)
+{
+    return world.stopped[number];
 }
 
 struct dice *world_dice(uint64_t who)
@@ -141,15 +165,41 @@ bool world_is_told(void)
     return world.told_to != NULL;
 }
 
+static void end_list(void)
+{
+    if (world.list[0])
+        fputc('\n', world.told_to);
+    world.list[0] = 0;
+}
+
+static void tell_time(void)
+{
+    fprintf(world.told_to, "%9.3f  ", (double)(world.now_ms - START_MS) / 1000);
+}
+
 void world_tell(const char *format, ...)
 {
     va_list args;
 
     if (world.told_to == NULL)
         return;
-    fprintf(world.told_to, "%9.3f  ", (double)(world.now_ms - START_MS) / 1000);
+    end_list();
+    tell_time();
     va_start(args, format);
     vfprintf(world.told_to, format, args);
     va_end(args);
     fputc('\n', world.told_to);
+}
+
+void world_tell_item(const char *head, const char *item)
+{
+    if (world.told_to == NULL)
+        return;
+    if (strcmp(head, world.list) != 0) {
+        end_list();
+        tell_time();
+        fputs(head, world.told_to);
+        snprintf(world.list, sizeof world.list, "%s", head);
+    }
+    fputs(item, world.told_to);
 }

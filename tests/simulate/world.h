@@ -34,6 +34,14 @@ void world_step_wall(int64_t by_ms);
 int64_t world_wall_step_ms(void); /* all steps together */
 void world_pass(int64_t ms);
 
+/* Which responder's code runs now, or is begun: loops, threads and handles of librdkafka that it
+ * makes are its own. */
+void world_set_responder(unsigned number);
+unsigned world_responder(void);
+/* Its process is stopped, with all its threads, or goes on. */
+void world_stop_responder(unsigned number, bool stopped);
+bool world_responder_stopped(unsigned number);
+
 /* The dice of `who` at this moment. */
 struct dice *world_dice(uint64_t who);
 
@@ -65,5 +73,7 @@ void world_breach(const char *rule, const char *format, ...)
 void world_tell_to(FILE *out); /* NULL: it is not told */
 bool world_is_told(void);
 void world_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* One more of a list, on the line of the last one if it has the same head. */
+void world_tell_item(const char *head, const char *item);
 
 #endif
