@@ -67,6 +67,8 @@ static const struct option_def options[] = {
      "of one subject of tokens; 0: no limit"},
     {"max-opens-per-minute", "N", 0, NUMBER, AT(max_opens_per_minute), 0, 60000, NULL, "0",
      "streams opened by an address, and by a subject; 0: no limit"},
+    {"max-attempts-per-minute", "N", 0, NUMBER, AT(max_attempts_per_minute), 0, 60000, NULL, "0",
+     "requests of an address that are refused for their token; 0: no limit"},
     {"max-stream-age", "SECONDS", 0, NUMBER, AT(max_stream_age_s), 0, 31536000, NULL, NULL,
      "end of a stream, after 0.9 to 1 of it; 0: none (43200 with --jwks, else 0)"},
     {"drain", "SECONDS", 0, NUMBER, AT(drain_s), 0, 3600, NULL, "5",

@@ -292,6 +292,7 @@ static bool make(struct program *p)
         .max_streams = max_streams(c),
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
         .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
+        .max_attempts = c->max_attempts_per_minute,
     };
 
     p->loop = loop_new();

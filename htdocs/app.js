@@ -15,6 +15,9 @@ const CHARACTERS_SHOWN = 4000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30000;
 
+// A challenge comes that long before the token's end (--challenge).
+const CHALLENGE_MS = 10000;
+
 // Everything the responders send of the topic; `message` is an event without a name.
 const EVENTS = ["message", "delete", "reset", "gap"];
 
@@ -143,7 +146,7 @@ class Stream {
     if (!this.#token) return "its token ends soon, and the page has no other";
     if (!this.#tokens.renew()) return "its token ends soon, and Reauthorize is off";
     const token = await this.#tokens.make(this.#url);
-    const response = await fetch(url, {
+    const response = await this.#renew(url, {
       method: "POST",
       headers: { "content-type": type, authorization: `Bearer ${token.text}` },
       mode: "same-origin",
@@ -153,6 +156,18 @@ class Stream {
     });
     if (!response.ok) return `the new token was refused: ${response.status}`;
     return `token renewed, good until ${new Date(token.expiresAt).toLocaleTimeString()}`;
+  }
+
+  // 429 and 503 say that it may be tried again in a moment; the stream goes on until its old token ends.
+  async #renew(url, request) {
+    const until = Date.now() + CHALLENGE_MS;
+    for (;;) {
+      const response = await fetch(url, request);
+      const waitMs = 1000 * (Number(response.headers.get("retry-after")) || 1);
+      const again = response.status === 429 || response.status === 503;
+      if (!again || this.#closed || Date.now() + waitMs > until) return response;
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
   }
 }
 

@@ -26,6 +26,7 @@ struct handler {
     struct gate gate;
     struct status *status;
     struct limits *addresses, *subjects;
+    struct limits *attempts; /* by address: its openings are refused tokens */
     bool draining;
     struct refusals refusals;
     uint64_t renewals[RENEWALS];
@@ -40,6 +41,7 @@ struct exchange {
     uint16_t id;
     bool head;
     bool wants_stream; /* and gives up for good on anything but one */
+    char address_name[LIMITS_NAME];
     struct visitor *address, *subject;
     struct cors_request origin;
     struct buf origin_text, host_text, last_event_id;
@@ -67,6 +69,7 @@ static struct exchange *exchange_new(struct handler *h, int fd, uint16_t id,
     x->origin = request_origin(r);
     x->origin.origin = keep(&x->origin_text, x->origin.origin);
     x->origin.host = keep(&x->host_text, x->origin.host);
+    limits_address_name(request_get(r, PARAM_REMOTE_ADDR), x->address_name);
     return x;
 }
 
@@ -284,35 +287,76 @@ static enum refusal shortage(const struct handler *h)
     return fanout_count(h->fanout) < (size_t)h->config.max_streams ? REFUSALS : REFUSAL_FULL;
 }
 
-/* False, and the exchange is over, if there is no room, or not for one of that name. */
-static bool enter(struct exchange *x, struct limits *limits, struct slice name,
-                  struct visitor **visitor)
+/* Likewise for one of that address. */
+static enum refusal address_shortage(const struct exchange *x, enum limit limit)
 {
     enum refusal why = shortage(x->h);
-    bool by_address = limits == x->h->addresses;
 
-    if (why == REFUSALS) {
-        switch (limits_enter(limits, name, loop_now_ms(), visitor)) {
-        case LIMIT_NONE:
-            return true;
-        case LIMIT_STREAMS:
-            why = by_address ? REFUSAL_ADDRESS_STREAMS : REFUSAL_SUBJECT_STREAMS;
-            break;
-        case LIMIT_OPENS:
-            why = by_address ? REFUSAL_ADDRESS_OPENS : REFUSAL_SUBJECT_OPENS;
-            break;
-        }
-    }
+    if (why != REFUSALS || limit == LIMIT_NONE)
+        return why;
+    return limit == LIMIT_STREAMS ? REFUSAL_ADDRESS_STREAMS : REFUSAL_ADDRESS_OPENS;
+}
+
+/* False, and the exchange is over, if there is a reason. */
+static bool goes_on(struct exchange *x, enum refusal why)
+{
+    if (why == REFUSALS)
+        return true;
     turn_away(x, why);
     return false;
 }
 
-static bool enter_by_address(struct exchange *x, const struct request *r)
+/* Before its token is looked at, which costs more: counts nothing. */
+static bool may_enter(struct exchange *x)
 {
-    char name[LIMITS_NAME];
+    struct slice name = slice_str(x->address_name);
 
-    limits_address_name(request_get(r, PARAM_REMOTE_ADDR), name);
-    return enter(x, x->h->addresses, slice_str(name), &x->address);
+    return goes_on(x, address_shortage(x, limits_ask(x->h->addresses, name, loop_now_ms())));
+}
+
+static bool enter_by_address(struct exchange *x)
+{
+    struct slice name = slice_str(x->address_name);
+    enum limit limit = limits_enter(x->h->addresses, name, loop_now_ms(), &x->address);
+
+    return goes_on(x, address_shortage(x, limit));
+}
+
+/* A token without a subject is counted by itself. */
+static bool enter_by_subject(struct exchange *x, const struct verdict *verdict)
+{
+    struct token_hash hash = token_hash(buf_slice(&x->token));
+    struct slice name = verdict->sub ? slice_str(verdict->sub) : slice_of(&hash, sizeof hash);
+
+    switch (limits_enter(x->h->subjects, name, loop_now_ms(), &x->subject)) {
+    case LIMIT_STREAMS:
+        return goes_on(x, REFUSAL_SUBJECT_STREAMS);
+    case LIMIT_OPENS:
+        return goes_on(x, REFUSAL_SUBJECT_OPENS);
+    default:
+        return true;
+    }
+}
+
+/* -- tokens -- */
+
+/* Before its signature is checked, a token counts as one that is refused.  One that was good before
+ * needs no check: whoever shares an address with others' bad tokens goes on. */
+static bool begin_attempt(struct exchange *x)
+{
+    struct slice name = slice_str(x->address_name);
+    struct visitor *visitor;
+    enum limit limit = limits_enter(x->h->attempts, name, loop_now_ms(), &visitor);
+    bool free = limit == LIMIT_NONE || guard_knows(x->h->gate.guard, buf_slice(&x->token));
+
+    limits_leave(x->h->attempts, visitor);
+    return goes_on(x, free ? REFUSALS : REFUSAL_ADDRESS_ATTEMPTS);
+}
+
+static void end_attempt(struct exchange *x, const struct verdict *verdict)
+{
+    if (verdict->error == TOKEN_OK || verdict->error == TOKEN_BUSY)
+        limits_give_back(x->h->attempts, slice_str(x->address_name));
 }
 
 static void serve_stream(struct exchange *x, const struct verdict *verdict)
@@ -324,9 +368,7 @@ static void serve_stream(struct exchange *x, const struct verdict *verdict)
         answer_head(x);
         return;
     }
-    /* Tokens without a subject count as one. */
-    const char *sub = verdict && verdict->sub ? verdict->sub : "";
-    if (verdict != NULL && !enter(x, x->h->subjects, slice_str(sub), &x->subject))
+    if (!enter_by_address(x) || (verdict != NULL && !enter_by_subject(x, verdict)))
         return;
     if (sessions != NULL) {
         struct token_hash in_url = token_hash(buf_slice(&x->selector));
@@ -339,6 +381,7 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
 
+    end_attempt(x, verdict);
     if (verdict->error)
         refuse_token(x, verdict->error);
     else
@@ -365,7 +408,7 @@ static void get_stream(struct exchange *x, const struct request *r)
 {
     read_last_event_id(x, r);
     x->wants_stream = !x->head && standby_wants_stream(r);
-    if (!x->head && !enter_by_address(x, r))
+    if (!x->head && !may_enter(x))
         return;
     if (x->h->gate.guard == NULL) {
         serve_stream(x, NULL);
@@ -377,7 +420,7 @@ static void get_stream(struct exchange *x, const struct request *r)
         buf_add_slice(&x->token, buf_slice(&x->selector));
     if (x->token.n == 0)
         refuse_without_token(x);
-    else
+    else if (begin_attempt(x))
         guard_check(x->h->gate.guard, buf_slice(&x->token), on_stream_verdict, x);
 }
 
@@ -395,6 +438,7 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
     struct exchange *x = arg;
     uint64_t *outcomes = x->h->renewals;
     const struct gate *gate = &x->h->gate;
+    struct token_hash token = token_hash(buf_slice(&x->token));
     struct token_hash selector = token_hash(buf_slice(&x->selector));
     struct renewal renewal = {
         .token = buf_slice(&x->token),
@@ -402,6 +446,7 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
     };
 
     x->h->renewing--;
+    end_attempt(x, verdict);
     if (verdict->error) {
         outcomes[outcome_of(verdict->error)]++;
         refuse_token(x, verdict->error);
@@ -409,7 +454,7 @@ static void on_renewal_verdict(void *arg, const struct verdict *verdict)
                !token_names(buf_slice(&x->selector), gate->issuer, verdict->sub)) {
         outcomes[RENEWAL_FORBIDDEN]++;
         refuse(x, REFUSAL_SUBJECT_DIFFERS, NULL);
-    } else if (!sessions_allow_renewal(gate->sessions, verdict->sub)) {
+    } else if (!sessions_allow_renewal(gate->sessions, verdict, &token, renewal.selector)) {
         outcomes[RENEWAL_LIMITED]++;
         refuse(x, REFUSAL_RENEWALS_RATE, "Retry-After: 1\r\n");
     } else if (gate->peers != NULL && peers_tell(gate->peers, &renewal) < 0) {
@@ -448,6 +493,10 @@ static void post(struct exchange *x, const struct request *r)
         refuse_without_token(x);
         return;
     }
+    if (!begin_attempt(x)) {
+        h->renewals[RENEWAL_LIMITED]++;
+        return;
+    }
     h->renewing++;
     guard_check(h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
 }
@@ -455,7 +504,7 @@ static void post(struct exchange *x, const struct request *r)
 /* A renewal that a peer has passed on, until its token is verified here. */
 struct passed_on {
     struct handler *h;
-    struct token_hash selector;
+    struct token_hash token, selector;
     bool has_selector;
 };
 
@@ -463,6 +512,7 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
 {
     struct passed_on *p = arg;
     struct sessions *sessions = p->h->gate.sessions;
+    const struct token_hash *selector = p->has_selector ? &p->selector : NULL;
 
     p->h->renewing--;
     if (verdict->error) {
@@ -470,8 +520,9 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
                     "guard: a peer passed on a token that is not good here: %s",
                     token_error_text(verdict->error));
     } else {
-        sessions_allow_renewal(sessions, verdict->sub); /* counts in the whole pool */
-        sessions_renew(sessions, p->has_selector ? &p->selector : NULL, verdict);
+        /* Counts in the whole pool. */
+        sessions_allow_renewal(sessions, verdict, &p->token, selector);
+        sessions_renew(sessions, selector, verdict);
     }
     free(p);
 }
@@ -482,6 +533,7 @@ void handler_on_peer_renewal(struct handler *h, const struct renewal *renewal)
 
     p->h = h;
     h->renewing++;
+    p->token = token_hash(renewal->token);
     p->has_selector = renewal->selector != NULL;
     if (p->has_selector)
         p->selector = *renewal->selector;
@@ -626,6 +678,7 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
     h->cors = cors_new(config->cors);
     h->addresses = limits_new(&config->address);
     h->subjects = limits_new(&config->subject);
+    h->attempts = limits_new(&(struct limits_config){.opens = config->max_attempts});
     h->decoder = decoder_new();
     if (h->cors == NULL || h->decoder == NULL) {
         handler_free(h);
@@ -643,6 +696,7 @@ void handler_free(struct handler *h)
     cors_free(h->cors);
     limits_free(h->addresses);
     limits_free(h->subjects);
+    limits_free(h->attempts);
     decoder_free(h->decoder);
     free(h);
 }

@@ -30,6 +30,7 @@ struct handler_config {
     int64_t retry_ms; /* what clients are told to wait before they come back, more or less */
     int64_t max_streams;
     struct limits_config address, subject;
+    int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
 };
 
 /* What stands between requests and streams. */

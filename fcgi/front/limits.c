@@ -44,17 +44,25 @@ static void set_absent(struct limits *l, struct visitor *v)
         forget(l, TAILQ_FIRST(&l->absent));
 }
 
-/* Takes it from among the absent, if it is known. */
-static struct visitor *recall(struct limits *l, struct slice name, int64_t now_ms)
+/* NULL: it is not known. */
+static struct visitor *find(const struct limits *l, struct slice name)
 {
     uint8_t hash[SHA256_DIGEST_LENGTH];
     struct visitor *v;
 
     SHA256(name.p, name.n, hash);
     HASH_FIND(hh, l->all, hash, sizeof hash, v);
+    return v;
+}
+
+/* Takes it from among the absent, if it is known. */
+static struct visitor *recall(struct limits *l, struct slice name, int64_t now_ms)
+{
+    struct visitor *v = find(l, name);
+
     if (v == NULL) {
         v = mem_zero(sizeof *v);
-        memcpy(v->name, hash, sizeof v->name);
+        SHA256(name.p, name.n, v->name);
         v->credit_ms = MINUTE_MS;
         v->counted_ms = now_ms;
         HASH_ADD(hh, l->all, name, sizeof v->name, v);
@@ -65,9 +73,19 @@ static struct visitor *recall(struct limits *l, struct slice name, int64_t now_m
     return v;
 }
 
+static bool has_none(const struct limits *l)
+{
+    return l->config.streams == 0 && l->config.opens == 0;
+}
+
+static int64_t cost_of_opening(const struct limits *l)
+{
+    return l->config.opens > 0 ? MINUTE_MS / l->config.opens : 0;
+}
+
 static enum limit judge(const struct limits *l, struct visitor *v, int64_t now_ms)
 {
-    int64_t cost = l->config.opens > 0 ? MINUTE_MS / l->config.opens : 0;
+    int64_t cost = cost_of_opening(l);
 
     v->credit_ms += now_ms - v->counted_ms;
     if (v->credit_ms > MINUTE_MS)
@@ -85,7 +103,7 @@ enum limit limits_enter(struct limits *l, struct slice name, int64_t now_ms,
                         struct visitor **visitor)
 {
     *visitor = NULL;
-    if (l->config.streams == 0 && l->config.opens == 0)
+    if (has_none(l))
         return LIMIT_NONE;
     struct visitor *v = recall(l, name, now_ms);
     enum limit limit = judge(l, v, now_ms);
@@ -96,6 +114,25 @@ enum limit limits_enter(struct limits *l, struct slice name, int64_t now_ms,
         set_absent(l, v);
     }
     return limit;
+}
+
+enum limit limits_ask(const struct limits *l, struct slice name, int64_t now_ms)
+{
+    const struct visitor *known = has_none(l) ? NULL : find(l, name);
+    struct visitor copy = known ? *known : (struct visitor){0};
+
+    return known ? judge(l, &copy, now_ms) : LIMIT_NONE;
+}
+
+void limits_give_back(struct limits *l, struct slice name)
+{
+    struct visitor *v = has_none(l) ? NULL : find(l, name);
+
+    if (v == NULL)
+        return;
+    v->credit_ms += cost_of_opening(l);
+    if (v->credit_ms > MINUTE_MS)
+        v->credit_ms = MINUTE_MS;
 }
 
 void limits_leave(struct limits *l, struct visitor *v)

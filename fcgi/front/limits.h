@@ -1,4 +1,5 @@
-/* limits - how much a client address or a subject may have: streams at a time, openings a minute.
+/* limits - how much a client address or a subject may have: streams at a time, openings (or what
+ * else is counted by a table of its own) a minute.
  *
  * To open a stream, read the replay, close, and begin again is cheap for a client and dear for us.
  * A table remembers who has streams or was here lately; it is bounded: of those without a stream
@@ -30,6 +31,10 @@ enum limit { LIMIT_NONE, LIMIT_STREAMS, LIMIT_OPENS };
  * if nothing is limited. */
 enum limit limits_enter(struct limits *l, struct slice name, int64_t now_ms,
                         struct visitor **visitor);
+/* What limits_enter() would say; counts nothing. */
+enum limit limits_ask(const struct limits *l, struct slice name, int64_t now_ms);
+/* Takes back the opening of that visitor, which turned out to be none. */
+void limits_give_back(struct limits *l, struct slice name);
 /* NULL: does nothing. */
 void limits_leave(struct limits *l, struct visitor *visitor);
 

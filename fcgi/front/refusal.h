@@ -16,6 +16,7 @@ struct loop;
     M(X, FULL, "full")                                                                             \
     M(X, ADDRESS_STREAMS, "address_streams")                                                       \
     M(X, ADDRESS_OPENS, "address_opens")                                                           \
+    M(X, ADDRESS_ATTEMPTS, "address_attempts")                                                     \
     M(X, SUBJECT_STREAMS, "subject_streams")                                                       \
     M(X, SUBJECT_OPENS, "subject_opens")                                                           \
     M(X, BUSY, "busy")                                                                             \
@@ -33,6 +34,8 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "too many streams of an address (--max-streams-per-address)")                                \
     X(ADDRESS_OPENS, 503, "rate", ADDRESS_OPENS,                                                   \
       "too many openings of an address (--max-opens-per-minute)")                                  \
+    X(ADDRESS_ATTEMPTS, 503, "rate", ADDRESS_ATTEMPTS,                                             \
+      "too many refused tokens of an address (--max-attempts-per-minute)")                         \
     X(SUBJECT_STREAMS, 503, "rate", SUBJECT_STREAMS,                                               \
       "too many streams of a subject (--max-streams-per-subject)")                                 \
     X(SUBJECT_OPENS, 503, "rate", SUBJECT_OPENS,                                                   \

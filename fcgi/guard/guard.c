@@ -113,6 +113,7 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     }
     v->error = token_check_times(r->exp_ms, r->nbf_ms, g->config.policy.leeway_ms, loop_wall_ms());
     v->exp_ms = r->exp_ms;
+    v->issuer = g->config.policy.issuer;
     v->sub = r->sub;
     memcpy(v->key, r->key, sizeof v->key);
     return true;
@@ -140,6 +141,7 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
     if (error)
         return error;
     v->exp_ms = t->exp_ms;
+    v->issuer = policy->issuer;
     v->sub = t->sub;
     memcpy(v->key, key->thumbprint, sizeof v->key);
     remember(g, t, key);
@@ -200,6 +202,13 @@ void guard_check(struct guard *g, struct slice text,
             v.error = TOKEN_BUSY;
     }
     done(arg, &v);
+}
+
+bool guard_knows(struct guard *g, struct slice text)
+{
+    struct verdict v;
+
+    return text.n <= TOKEN_MAX && recall(g, text, &v);
 }
 
 bool guard_has_room(const struct guard *g)

@@ -27,7 +27,7 @@ struct token_hash token_hash(struct slice text);
 struct verdict {
     enum token_error error;
     int64_t exp_ms;
-    const char *sub; /* borrowed for the call; NULL: none */
+    const char *issuer, *sub; /* borrowed for the call; sub NULL: none */
     uint8_t key[KEY_THUMBPRINT];
 };
 
@@ -42,6 +42,9 @@ void guard_free(struct guard *g);
  * checked, else in a later turn. */
 void guard_check(struct guard *g, struct slice text,
                  void (*done)(void *arg, const struct verdict *verdict), void *arg);
+
+/* Was the very token verified before, so that guard_check() costs nothing? */
+bool guard_knows(struct guard *g, struct slice text);
 
 /* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked. */
 bool guard_has_room(const struct guard *g);

@@ -336,11 +336,23 @@ static int listen_in(const struct peers *peers)
     return fd;
 }
 
+/* Who speaks another version of the messages is of another pool. */
+static struct token_hash hash_of(struct slice agreement)
+{
+    struct buf text = {0};
+
+    buf_printf(&text, "version %d\n", VERSION);
+    buf_add_slice(&text, agreement);
+    struct token_hash hash = token_hash(buf_slice(&text));
+    buf_fini(&text);
+    return hash;
+}
+
 struct peers *peers_new(struct loop *loop, const char *directory, struct slice agreement,
                         const struct peers_handler *handler, char *error, size_t size)
 {
     struct peers *peers = mem_zero(sizeof *peers);
-    struct token_hash hash = token_hash(agreement);
+    struct token_hash hash = hash_of(agreement);
 
     peers->loop = loop;
     peers->handler = *handler;

@@ -2,9 +2,9 @@
  *
  * A renewal comes to any responder, the stream may be at another: each passes what it accepted on
  * to all.  They find each other by sockets in a directory of their own user; a name holds a hash of
- * what they must agree on.  Connected SOCK_SEQPACKET sockets: a message arrives whole, in order,
- * and stays with its receiver's kernel buffer while that is stopped; a peer's death is its end of
- * file. */
+ * what they must agree on, the version of the messages included.  Connected SOCK_SEQPACKET sockets:
+ * a message arrives whole, in order, and stays with its receiver's kernel buffer while that is
+ * stopped; a peer's death is its end of file. */
 #ifndef SKF_GUARD_PEER_H
 #define SKF_GUARD_PEER_H
 

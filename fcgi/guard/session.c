@@ -47,7 +47,7 @@ static const int64_t NEVER_MS = INT64_MAX / 2; /* sums with it fit */
 
 struct rate {
     UT_hash_handle hh;
-    struct token_hash sub;
+    struct token_hash whose;
     int64_t second;
     int count;
 };
@@ -67,15 +67,17 @@ struct sessions {
 
 /* Streams are selected by the token in their URL, if there is one, and always by their subject: a
  * stranger who knows a URL cannot join, or renew, what is behind it. */
-static struct token_hash group_of(const struct token_hash *in_url, const char *sub)
+static struct token_hash group_of(const struct token_hash *in_url, const struct verdict *v)
 {
     struct buf text = {0};
 
     buf_add_byte(&text, in_url != NULL);
     if (in_url != NULL)
         buf_add(&text, in_url, sizeof *in_url);
-    buf_add_byte(&text, sub != NULL);
-    buf_add_str(&text, sub ? sub : "");
+    buf_add_str(&text, v->issuer ? v->issuer : "");
+    buf_add_byte(&text, 0); /* which no issuer holds */
+    buf_add_byte(&text, v->sub != NULL);
+    buf_add_str(&text, v->sub ? v->sub : "");
     struct token_hash h = token_hash(buf_slice(&text));
     buf_fini(&text);
     return h;
@@ -275,7 +277,7 @@ struct session *session_open(struct sessions *ss, const struct verdict *v,
         memcpy(s->key, v->key, sizeof s->key);
     TAILQ_INSERT_TAIL(&ss->all, s, all);
     if (v != NULL && (in_url != NULL || v->sub != NULL)) {
-        struct token_hash key = group_of(in_url, v->sub);
+        struct token_hash key = group_of(in_url, v);
         join_group(s, &key);
     }
     s->timer = timer_new(ss->loop, set_due, s);
@@ -302,7 +304,7 @@ void session_close(struct session *s)
 
 void sessions_renew(struct sessions *ss, const struct token_hash *selector, const struct verdict *v)
 {
-    struct token_hash key = group_of(selector, v->sub);
+    struct token_hash key = group_of(selector, v);
     struct group *group = find_group(ss, &key);
     struct session *s;
 
@@ -318,9 +320,22 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
     }
 }
 
-bool sessions_allow_renewal(struct sessions *ss, const char *sub)
+static struct token_hash whose_renewal(const struct verdict *v, const struct token_hash *token,
+                                       const struct token_hash *selector)
 {
-    struct token_hash h = group_of(NULL, sub);
+    struct token_hash both[2] = {*token};
+
+    if (v->sub != NULL)
+        return group_of(NULL, v);
+    if (selector != NULL)
+        both[1] = *selector;
+    return token_hash(slice_of(both, sizeof both));
+}
+
+bool sessions_allow_renewal(struct sessions *ss, const struct verdict *v,
+                            const struct token_hash *token, const struct token_hash *selector)
+{
+    struct token_hash h = whose_renewal(v, token, selector);
     int64_t second = loop_now_ms() / 1000;
     struct rate *r;
 
@@ -332,14 +347,14 @@ bool sessions_allow_renewal(struct sessions *ss, const char *sub)
             free(oldest);
         }
         r = mem_zero(sizeof *r);
-        r->sub = h;
-        HASH_ADD(hh, ss->rates, sub, sizeof r->sub, r);
+        r->whose = h;
+        HASH_ADD(hh, ss->rates, whose, sizeof r->whose, r);
     }
     if (r->second != second) {
         r->second = second;
         r->count = 0;
     }
-    return ++r->count <= RENEWALS_PER_SECOND;
+    return r->count++ < RENEWALS_PER_SECOND;
 }
 
 uint64_t sessions_challenges(const struct sessions *ss)

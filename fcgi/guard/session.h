@@ -41,8 +41,10 @@ void session_close(struct session *s);
 void sessions_renew(struct sessions *ss, const struct token_hash *selector,
                     const struct verdict *verdict);
 
-/* Counts a renewal of that subject (NULL: none); false beyond 10 in a second. */
-bool sessions_allow_renewal(struct sessions *ss, const char *sub);
+/* Counts a renewal; false beyond 10 in a second of one issuer and subject.  What has no subject is
+ * counted by its new token and its selector, so that nobody else can use it up. */
+bool sessions_allow_renewal(struct sessions *ss, const struct verdict *verdict,
+                            const struct token_hash *token, const struct token_hash *selector);
 
 /* Challenges sent since the start. */
 uint64_t sessions_challenges(const struct sessions *ss);

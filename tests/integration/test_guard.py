@@ -673,7 +673,6 @@ BROKEN_JWKS = {
     "no key in it": '{"keys":[]}',
     "half written": '{"keys":[{"kty":"RSA","kid":"a",',
     "text behind": '{"keys":[]}{}',
-    "keys twice": '{"keys":[],"keys":[]}',
 }
 
 

@@ -10,7 +10,7 @@ from eventid import encode
 from helpers import PROGRAM, answers, free_port, wait_until
 from kafka import numbered
 from sse import EventReader, pump
-from tokens import Jwks, in_url, rsa_key
+from tokens import RENEWAL, Jwks, bearer, in_url, rsa_key
 
 STREAM = {"Accept": "text/event-stream"}
 PREFLIGHT = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
@@ -139,6 +139,39 @@ def test_to_open_and_close_in_a_loop_has_a_limit(lonely, keys, kind):
     began = time.monotonic()
     wait_until(lambda: is_let_in(visit(responder, refused, target)))
     assert time.monotonic() - began < 20
+
+
+BAD = "a.b.c"
+
+
+def try_bad(responder, how, address):
+    headers = {"Content-Type": RENEWAL, **bearer(BAD)} if how == "POST" else {}
+    target = "/events" if how == "POST" else in_url(BAD)
+    return responder.send(how, target, headers, params={"REMOTE_ADDR": address}).wait_end()
+
+
+@pytest.mark.parametrize("how", ["GET", "HEAD", "POST"])
+def test_refused_tokens_of_an_address_have_a_limit(lonely, keys, how):
+    """Whatever brings them; whoever was let in before from there goes on."""
+    responder = lonely(*keys.options("--max-attempts-per-minute", "20"))
+    known = in_url(rsa_key().mint(600))
+    assert is_let_in(visit(responder, "192.0.2.1", known))
+    began, statuses = time.monotonic(), []
+    while not statuses or statuses[-1] == 401:
+        statuses.append(try_bad(responder, how, "192.0.2.1").status)
+    more = len(statuses) - 1 - 20  # one every three seconds: this took as long
+    assert 0 <= more <= (time.monotonic() - began) / 3
+    assert statuses[-1] == 503
+    assert try_bad(responder, how, "192.0.2.2").status == 401
+    assert is_let_in(visit(responder, "192.0.2.1", known))
+    assert "too many refused tokens of an address" in responder.text()
+
+
+def test_a_refused_token_is_no_opening(lonely, keys):
+    responder = lonely(*keys.options("--max-opens-per-minute", "1"))
+    for _ in range(10):
+        assert try_bad(responder, "GET", "192.0.2.1").status == 401
+    assert is_let_in(visit(responder, "192.0.2.1", in_url(rsa_key().mint())))
 
 
 @pytest.mark.parametrize("with_keys", [False, True])

@@ -228,6 +228,21 @@ def test_the_page_renews_its_tokens_and_outlives_a_restart(kafka, topic, guarded
     page.wait_state("open")
 
 
+def test_the_page_sends_a_renewal_again_that_comes_too_early(guarded_page):
+    """Two answers are put in the server's place; the third attempt gets through."""
+    _, page = guarded_page
+    page.driver.execute_script(
+        """const real = window.fetch, statuses = [429, 503];
+        const answer = (status) => new Response("", { status, headers: { "Retry-After": "1" } });
+        window.fetch = async (...request) =>
+            statuses.length ? answer(statuses.shift()) : real(...request);"""
+    )
+    page.go()
+    page.wait_messages("1")
+    wait_until(lambda: reauthorized(page) >= 1, timeout=100, what="a renewal")
+    assert not any("was refused" in line for line in page.console())
+
+
 def test_the_page_gets_over_a_pool_that_was_away_longer_than_its_token(kafka, topic, guarded_page):
     server, page = guarded_page
     page.go()

@@ -420,6 +420,39 @@ def test_renewals_of_one_subject_are_limited_to_ten_a_second(pool):
     wait_until(lambda: renew(here, rsa_key().mint(120)) == 204)
 
 
+def test_many_streams_whose_tokens_have_no_subject_are_all_renewed(pool):
+    """Each once, at its challenge, as their pages would: nobody uses up another's allowance."""
+    here, there = pool(2)
+    tokens = [rsa_key().mint(WINDOW + 2, sub=None) for _ in range(40)]
+    streams = [at_responder(here if n % 2 else there, tokens[n]) for n in range(40)]
+    pump(streams, lambda: all(len(stream.events) == 1 for stream in streams))
+    new = [rsa_key().mint(60, sub=None) for _ in tokens]
+    answers = [send_renewal(here, *pair) for pair in zip(new, tokens, strict=True)]
+    pump(answers, lambda: all(answer.ended for answer in answers))
+    assert [answer.status for answer in answers] == [204] * 40
+    while time.monotonic() < exp(tokens[-1]) + 1:
+        assert there.send("HEAD", in_url(new[0])).wait_end().status == 200
+    assert not any(stream.ended for stream in streams)
+
+
+def test_a_holder_of_a_token_without_subject_uses_up_his_own_allowance_alone(pool):
+    [responder] = pool(1)
+    mallory, alice = (rsa_key().mint(60, sub=None) for _ in range(2))
+    selector = rsa_key().mint(60, sub=None)
+    for token in (mallory, alice):
+        renew(responder, token, selector)  # verified before: a signature costs time
+    refused = 0
+    for _ in range(20):
+        answers = [send_renewal(responder, mallory, selector) for _ in range(30)]
+        pump(answers, lambda answers=answers: all(answer.ended for answer in answers))
+        refused += sum(answer.status == 429 for answer in answers)
+    for _ in range(5):
+        answers = [send_renewal(responder, mallory, selector) for _ in range(30)]
+        assert renew(responder, alice, selector) == 204
+        pump(answers, lambda answers=answers: all(answer.ended for answer in answers))
+    assert refused > 0
+
+
 # The pool
 
 

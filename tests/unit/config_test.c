@@ -137,6 +137,7 @@ static void brokers_and_topic_are_enough(void **state)
     assert_int_equal(config.max_streams_per_address, 0);
     assert_int_equal(config.max_streams_per_subject, 0);
     assert_int_equal(config.max_opens_per_minute, 0);
+    assert_int_equal(config.max_attempts_per_minute, 0);
     assert_int_equal(config.max_stream_age_s, 0);
     assert_null(config.peer_dir);
     assert_string_equal(said, "");
@@ -196,6 +197,7 @@ static void a_number_has_its_limits(void **state)
         {"--max-streams-per-address", "-1", "0", "1000000", "1000001"},
         {"--max-streams-per-subject", "-1", "0", "1000000", "1000001"},
         {"--max-opens-per-minute", "-1", "0", "60000", "60001"},
+        {"--max-attempts-per-minute", "-1", "0", "60000", "60001"},
         {"--max-stream-age", "-1", "0", "31536000", "31536001"},
     };
 

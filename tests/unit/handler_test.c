@@ -81,6 +81,8 @@ size_t fanout_count(const struct fanout *f)
 /* -- the guard, likewise: what it says of each token -- */
 
 static struct verdict verdict;
+static int checks;         /* that were asked for */
+static bool known;         /* no token needs a check */
 static bool verdict_waits; /* until a later turn */
 static void (*waiting)(void *arg, const struct verdict *verdict);
 static void *waiting_arg;
@@ -90,10 +92,18 @@ void guard_check(struct guard *g, struct slice text,
 {
     (void)g;
     assert_true(text.n > 0);
+    checks++;
     waiting = done;
     waiting_arg = arg;
     if (!verdict_waits)
         done(arg, &verdict);
+}
+
+bool guard_knows(struct guard *g, struct slice text)
+{
+    (void)g;
+    (void)text;
+    return known;
 }
 
 bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
@@ -159,7 +169,8 @@ static int setup(void **state)
     (void)state;
     stream_count = 0;
     verdict = (struct verdict){.exp_ms = loop_wall_ms() + 3600000, .sub = "alice"};
-    verdict_waits = false;
+    verdict_waits = known = false;
+    checks = 0;
     loop = loop_new();
     make("cross-origin", 2000);
     return 0;
@@ -838,7 +849,7 @@ static void a_subject_has_so_many_streams(void **state)
     assert_false(opens_as("alice"));
 }
 
-static void tokens_without_a_subject_are_of_one(void **state)
+static void a_token_without_a_subject_is_counted_by_itself(void **state)
 {
     (void)state;
     make_limited(0, 1, 0);
@@ -846,6 +857,9 @@ static void tokens_without_a_subject_are_of_one(void **state)
     assert_true(opens_as(NULL));
     assert_false(opens_as(NULL));
     assert_true(opens_as("alice"));
+    verdict.sub = NULL;
+    ask_events("GET", STREAM, "HTTP_AUTHORIZATION", "Bearer another");
+    assert_int_equal(opened.count, 1);
 }
 
 static void a_subject_has_so_many_openings_a_minute(void **state)
@@ -892,6 +906,141 @@ static void an_address_does_not_pay_for_what_was_refused(void **state)
     assert_false(opens_as("alice")); /* its subject has one, elsewhere */
     assert_int_equal(refusals(REFUSED_SUBJECT_STREAMS), 1);
     assert_true(opens_as("bob"));
+}
+
+/* -- refused tokens -- */
+
+static void make_attempts_limited(int64_t attempts, int64_t openings)
+{
+    make_with(&(struct handler_config){.path = "/events",
+                                       .cors = "cross-origin",
+                                       .retry_ms = 2000,
+                                       .max_streams = 100,
+                                       .address = {0, openings},
+                                       .max_attempts = attempts});
+    make_gate(true, 0);
+}
+
+static void ask_with_token(const char *method, const char *address)
+{
+    ask_events(method, WITH_TOKEN, "REMOTE_ADDR", address, "CONTENT_TYPE",
+               "application/x-challenge-response");
+}
+
+static void a_refused_token_is_no_opening(void **state)
+{
+    (void)state;
+    make_attempts_limited(0, 1);
+    verdict.error = TOKEN_SIGNATURE;
+    for (int i = 0; i < 5; i++) {
+        ask_with_token("GET", "192.0.2.1");
+        check_status(401);
+    }
+    verdict.error = TOKEN_OK;
+    ask_with_token("GET", "192.0.2.1");
+    assert_int_equal(opened.count, 1);
+    ask_with_token("GET", "192.0.2.1");
+    check_turned_away(true);
+    assert_int_equal(refusals(REFUSED_ADDRESS_OPENS), 1);
+}
+
+/* It costs nothing but the look. */
+static void an_address_without_openings_left_has_no_token_checked(void **state)
+{
+    (void)state;
+    make_attempts_limited(0, 1);
+    ask_with_token("GET", "192.0.2.1");
+    ask_with_token("GET", "192.0.2.1");
+    check_turned_away(true);
+    assert_int_equal(checks, 1);
+}
+
+static void an_address_has_so_many_refused_tokens_a_minute(void **state)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST"};
+
+    (void)state;
+    for (int i = 0; i < 9; i++) { /* the first, then any other */
+        if (i > 0)
+            sessions_free(sessions);
+        make_attempts_limited(2, 0);
+        checks = 0;
+        verdict.error = i % 2 ? TOKEN_SIGNATURE : TOKEN_SCOPE;
+        for (int n = 0; n < 2; n++) {
+            ask_with_token(methods[i % 3], "192.0.2.1");
+            check_status(i % 2 ? 401 : 403);
+        }
+        ask_with_token(methods[i / 3], "192.0.2.1");
+        check_turned_away(i / 3 == 0);
+        assert_int_equal(checks, 2);
+        assert_int_equal(refusals(REFUSED_ADDRESS_ATTEMPTS), 1);
+        ask_with_token(methods[i / 3], "192.0.2.2");
+        check_status(i % 2 ? 401 : 403);
+    }
+}
+
+static void a_good_token_is_no_attempt(void **state)
+{
+    (void)state;
+    make_attempts_limited(1, 0);
+    for (int i = 0; i < 5; i++) {
+        ask_with_token("GET", "192.0.2.1");
+        assert_int_equal(opened.count, 1);
+        ask_with_token("HEAD", "192.0.2.1");
+        check_status(200);
+        ask_with_token("POST", "192.0.2.1");
+        check_status(204);
+    }
+    verdict.error = TOKEN_BUSY; /* not the token's fault */
+    for (int i = 0; i < 3; i++) {
+        ask_with_token("GET", "192.0.2.1");
+        check_turned_away(true);
+    }
+    assert_int_equal(refusals(REFUSED_ADDRESS_ATTEMPTS), 0);
+}
+
+static void tokens_that_wait_for_their_turn_count_as_attempts(void **state)
+{
+    (void)state;
+    make_attempts_limited(1, 0);
+    struct buf request = {0};
+    static const char *const pairs[] = {"REQUEST_METHOD", "GET",         "REQUEST_URI", "/events",
+                                        WITH_TOKEN,       "REMOTE_ADDR", "192.0.2.1",   NULL};
+    struct fcgi_request parsed;
+    struct inlet_handler h = handler_inlet(handler);
+    int fds[2];
+
+    add_request(&request, 1, pairs);
+    assert_int_equal(fcgi_request_parse(request.p, request.n, &parsed), FCGI_COMPLETE);
+    verdict_waits = true;
+    small_socketpair(fds);
+    h.on_request(h.arg, fds[0], &parsed, buf_slice(&request));
+    void *first = waiting_arg;
+    ask_with_token("GET", "192.0.2.1");
+    check_turned_away(true);
+    waiting(first, &verdict); /* it was good */
+    close(fds[1]);
+    assert_int_equal(opened.count, 1);
+    verdict_waits = false;
+    ask_with_token("GET", "192.0.2.1");
+    assert_int_equal(opened.count, 1);
+    buf_fini(&request);
+}
+
+/* The others of an office are not kept out by one tab with a bad token. */
+static void a_known_token_passes_by_the_attempts_of_others(void **state)
+{
+    (void)state;
+    make_attempts_limited(1, 0);
+    verdict.error = TOKEN_EXPIRED;
+    ask_with_token("GET", "192.0.2.1");
+    check_status(401);
+    verdict.error = TOKEN_OK;
+    ask_with_token("GET", "192.0.2.1");
+    check_turned_away(true);
+    known = true;
+    ask_with_token("GET", "192.0.2.1");
+    assert_int_equal(opened.count, 1);
 }
 
 static void too_many_waiting_tokens_send_all_away(void **state)
@@ -1200,7 +1349,13 @@ int main(void)
         T(a_head_is_no_opening),
         T(without_limits_a_stream_has_no_owner),
         G(a_subject_has_so_many_streams),
-        G(tokens_without_a_subject_are_of_one),
+        G(a_token_without_a_subject_is_counted_by_itself),
+        G(a_refused_token_is_no_opening),
+        G(an_address_without_openings_left_has_no_token_checked),
+        G(an_address_has_so_many_refused_tokens_a_minute),
+        G(a_good_token_is_no_attempt),
+        G(tokens_that_wait_for_their_turn_count_as_attempts),
+        G(a_known_token_passes_by_the_attempts_of_others),
         G(a_subject_has_so_many_openings_a_minute),
         G(an_address_does_not_pay_for_what_was_refused),
         G(too_many_waiting_tokens_send_all_away),

@@ -162,6 +162,45 @@ static void addresses_are_counted_by_what_one_customer_gets(void **state)
     }
 }
 
+/* -- without counting, and taken back -- */
+
+static void to_ask_counts_nothing(void **state)
+{
+    struct visitor *a;
+
+    (void)state;
+    start(1, 2);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_NONE);
+    assert_int_equal(enter("a", &a), LIMIT_NONE);
+    assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_STREAMS);
+    assert_int_equal(limits_ask(limits, slice_str("b"), now), LIMIT_NONE);
+    limits_leave(limits, a);
+    assert_int_equal(visit("a"), LIMIT_NONE);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_OPENS);
+    now += 30000;
+    assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_NONE);
+    assert_int_equal(visit("a"), LIMIT_NONE);
+    start(0, 0);
+    assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_NONE);
+}
+
+static void an_opening_may_be_taken_back(void **state)
+{
+    (void)state;
+    start(0, 2);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(visit("a"), LIMIT_NONE);
+        limits_give_back(limits, slice_str("a"));
+    }
+    limits_give_back(limits, slice_str("a")); /* never more than a minute's */
+    limits_give_back(limits, slice_str("unknown"));
+    assert_int_equal(visit("a"), LIMIT_NONE);
+    assert_int_equal(visit("a"), LIMIT_NONE);
+    assert_int_equal(visit("a"), LIMIT_OPENS);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_teardown(name, teardown)
@@ -173,6 +212,8 @@ int main(void)
         T(many_visitors_do_not_make_one_with_streams_forgotten),
         T(of_those_without_streams_the_last_are_remembered),
         T(addresses_are_counted_by_what_one_customer_gets),
+        T(to_ask_counts_nothing),
+        T(an_opening_may_be_taken_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

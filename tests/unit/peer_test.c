@@ -326,6 +326,29 @@ static void one_that_came_just_now_is_told(void **state)
     check_heard(B, "|a");
 }
 
+/* Before the version counted, a name was behind the hash of the agreement alone. */
+static void another_version_of_the_messages_is_another_pool(void **state)
+{
+    struct token_hash alone = token_hash(slice_str("x"));
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char name[256], old[HASH + 1];
+    int fd = raw_socket();
+
+    (void)state;
+    assert_true(join(A, directory, "x"));
+    assert_int_equal(names(name), 1);
+    for (size_t i = 0; i < HASH / 2; i++)
+        snprintf(old + 2 * i, 3, "%02x", alone.bytes[i]);
+    assert_memory_not_equal(name, old, HASH);
+    snprintf(at.sun_path, sizeof at.sun_path, "%.60s/%s-1-0", directory, old);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(__real_listen(fd, 1), 0);
+    assert_int_equal(tell(A, "t"), 0);
+    assert_true(accept(fd, NULL, NULL) < 0);
+    close(fd);
+    unlink(at.sun_path);
+}
+
 static void only_equals_talk(void **state)
 {
     (void)state;
@@ -941,6 +964,7 @@ int main(void)
         T(a_token_of_any_size_arrives_whole),
         T(renewals_arrive_once_and_in_order),
         T(one_that_came_just_now_is_told),
+        T(another_version_of_the_messages_is_another_pool),
         T(only_equals_talk),
         T(one_that_left_is_not_told_and_not_missed),
         T(one_that_comes_back_is_told_again),

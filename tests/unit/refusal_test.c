@@ -49,6 +49,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_FULL, 503, "busy"},
         {REFUSAL_ADDRESS_STREAMS, 503, "rate"},
         {REFUSAL_ADDRESS_OPENS, 503, "rate"},
+        {REFUSAL_ADDRESS_ATTEMPTS, 503, "rate"},
         {REFUSAL_SUBJECT_STREAMS, 503, "rate"},
         {REFUSAL_SUBJECT_OPENS, 503, "rate"},
         {REFUSAL_TOKENS_WAIT, 503, "busy"},

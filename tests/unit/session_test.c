@@ -892,16 +892,51 @@ static void a_clock_set_back_lets_an_end_that_waits_go_on(void **state)
 
 /* -- the rate -- */
 
+static bool allows_of(const char *issuer, const char *sub, const char *token, const char *selector)
+{
+    struct verdict v = {.issuer = issuer, .sub = sub};
+    struct token_hash by = token_hash(slice_str(token)), hash = token_hash(slice_str(selector));
+
+    return sessions_allow_renewal(sessions, &v, &by, selector ? &hash : NULL);
+}
+
+static bool allows(const char *sub)
+{
+    return allows_of("i", sub, "t", NULL);
+}
+
 static void a_subject_has_ten_renewals_a_second(void **state)
 {
     (void)state;
     for (int second = 0; second < 3; second++) {
         for (int i = 0; i < 15; i++)
-            assert_int_equal(sessions_allow_renewal(sessions, "alice"), i < 10);
-        assert_true(sessions_allow_renewal(sessions, "bob"));
-        assert_true(sessions_allow_renewal(sessions, NULL));
+            assert_int_equal(allows_of("i", "alice", i % 2 ? "t" : "u", i % 3 ? "s" : NULL),
+                             i < 10);
+        assert_true(allows("bob"));
+        assert_true(allows(NULL));
+        assert_true(allows(""));
+        assert_true(allows_of("another", "alice", "t", NULL));
         fake_loop_pass(1000);
     }
+}
+
+static void without_a_subject_each_token_and_selector_has_its_own(void **state)
+{
+    char token[16], selector[16];
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        snprintf(token, sizeof token, "t%d", i);
+        snprintf(selector, sizeof selector, "s%d", i);
+        assert_true(allows_of("i", NULL, token, NULL));
+        assert_true(allows_of("i", NULL, token, "s"));
+        assert_true(allows_of("i", NULL, "t", selector));
+    }
+    for (int i = 0; i < 15; i++)
+        assert_int_equal(allows_of("i", NULL, "one", "s"), i < 10);
+    for (int i = 0; i < 100; i++) /* a holder who knows another's selector */
+        allows_of("i", NULL, "mallory", "s of alice");
+    assert_true(allows_of("i", NULL, "alice", "s of alice"));
 }
 
 /* The one that has waited longest is forgotten. */
@@ -911,13 +946,13 @@ static void the_rates_are_bounded(void **state)
 
     (void)state;
     for (int i = 0; i < 10; i++)
-        assert_true(sessions_allow_renewal(sessions, "alice"));
-    assert_false(sessions_allow_renewal(sessions, "alice"));
+        assert_true(allows("alice"));
+    assert_false(allows("alice"));
     for (int i = 0; i < RATES_MAX; i++) {
         snprintf(sub, sizeof sub, "s%d", i);
-        assert_true(sessions_allow_renewal(sessions, sub));
+        assert_true(allows(sub));
     }
-    assert_true(sessions_allow_renewal(sessions, "alice"));
+    assert_true(allows("alice"));
 }
 
 /* -- keys -- */
@@ -1213,6 +1248,7 @@ int main(void)
         T(an_end_waits_two_seconds_at_most),
         T(the_next_end_may_wait_as_long_again),
         T(a_subject_has_ten_renewals_a_second),
+        T(without_a_subject_each_token_and_selector_has_its_own),
         T(the_rates_are_bounded),
         T(streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window),
         T(the_window_after_a_withdrawal_holds_with_a_leeway_too),
