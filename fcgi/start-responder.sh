@@ -1,7 +1,8 @@
 #!/bin/sh
 # A responder of one of the pools:  fcgi/start-responder.sh open|guarded|standby
 #
-# Its listening socket is descriptor 0.  lighttpd.conf starts it so, and fcgi/keep-responder.sh.
+# Its listening socket is descriptor 0.  lighttpd.conf starts it so, and fcgi/keep-responder.sh.  From the
+# environment: KAFKA_BROKERS (localhost:9092) and TOPIC (events).
 set -eu
 cd "$(dirname "$0")/.."
 run=build/run
@@ -13,7 +14,7 @@ run=build/run
 # --drain: the time in which the streams are ended before a responder ends.  Short, so that nobody has to
 # wait for the end of ./run; with thousands of streams give them 30 s to come back one by one.
 serve() {
-    exec build/sse-kafka-fanout --brokers "${KAFKA_BROKERS:-localhost:9092}" --topic events \
+    exec build/sse-kafka-fanout --brokers "${KAFKA_BROKERS:-localhost:9092}" --topic "${TOPIC:-events}" \
         --event-id key --drain 1 --peer-dir "$run/peers" "$@"
 }
 

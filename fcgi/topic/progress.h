@@ -32,12 +32,14 @@ static inline int64_t progress_get(const struct progress *p, int32_t partition)
 /* Appends the text of p. */
 void progress_add(struct buf *out, const struct progress *p);
 
+struct progress_at {
+    int32_t partition;
+    int64_t next; /* OFFSET_BEGINNING also for Zilla's -1, "live" */
+};
+
 /* Places read from an id, as it named them: the partitions need not exist. */
 struct progress_id {
-    struct progress_at {
-        int32_t partition;
-        int64_t next; /* OFFSET_BEGINNING also for Zilla's -1, "live" */
-    } * at;           /* owned */
+    struct progress_at *at; /* owned */
     int32_t n;
 };
 

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 from helpers import BUILD, REPOSITORY, children
-from kafka import BROKER
+from host import sources_of
+from kafka import BROKER, LIBS
 
 PODMAN_COMPOSE = BUILD / "podman-compose" / "podman_compose.py"
 PROGRAMS = ("podman", "runc", "mmdebstrap", "unshare", "nsenter", "ip", "iptables", "dnsmasq")
@@ -126,8 +127,7 @@ class ContainerHost:
 
     def make_base(self) -> None:
         """What the Dockerfiles start from, made of Debian's packages."""
-        sources = Path("/etc/apt/sources.list.d/debian.sources")  # those of this machine
-        mirror = str(sources) if sources.exists() else ""
+        mirror = " ".join(map(str, sources_of("bookworm")))
         self.sh(
             f"mmdebstrap --quiet --variant=minbase bookworm - {mirror}"
             f" | podman import --quiet - {BASE}",
@@ -138,6 +138,6 @@ class ContainerHost:
     def make_stand_ins(self, *names: str) -> None:
         self.sh(f"{BROKER} fetch", online=True)
         tags = " ".join(f"--tag={name}" for name in names)
-        jars = f"--build-context jars={BUILD}/kafka/libs"
+        jars = f"--build-context jars={LIBS}"
         context = REPOSITORY / "tests" / "containers"
         self.sh(f"podman build --network=host --layers=false {tags} {jars} {context}", online=True)

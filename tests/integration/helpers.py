@@ -18,6 +18,9 @@ BUILD = REPOSITORY / "build"
 PROGRAM = Path(os.environ.get("SKF_PROGRAM", BUILD / "sse-kafka-fanout")).resolve()
 SANITIZED = os.environ.get("SKF_SANITIZED") == "1"
 
+# Why a test may be left out, in CI too: what tests/run says in SKF_NOT_IN_RELEASE.
+ABSENT_REASON = "not in this release of Debian"
+
 # How long a test waits for what has to come. A bound that is itself the point of a test is its own.
 PATIENCE_S = 60
 

@@ -14,6 +14,17 @@ BOOT = Path(__file__).with_name("boot-host.sh")
 UNIT = "sse-kafka-fanout"
 
 
+def this_release() -> str:
+    return re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.M)[1]
+
+
+def sources_of(release: str) -> list[Path]:
+    """Of packages, for mmdebstrap: this machine's, if it is of that release, else Debian's own."""
+    files = [Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list")]
+    there = [file for file in files if file.exists() and release == this_release()]
+    return there[:1]
+
+
 class Host:
     name = "host"
 
@@ -22,13 +33,11 @@ class Host:
         self.log = directory / "boot.log"
 
     def install_debian(self, *packages: str) -> None:
-        """The essential packages, apt, systemd and those named, from this machine's sources."""
-        sources = Path("/etc/apt/sources.list.d/debian.sources")
-        if not sources.exists():
-            sources = Path("/etc/apt/sources.list")
+        """Of this machine's release: the essential packages, apt, systemd and those named."""
+        release = this_release()
         # With apt's lists, so that it can install what a package depends on.
         options = ["--variant=apt", "--skip=cleanup/apt", f"--include={','.join(packages)}"]
-        command = ["mmdebstrap", "--quiet", *options, "bookworm", self.root, sources]
+        command = ["mmdebstrap", "--quiet", *options, release, self.root, *sources_of(release)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         (self.root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
 from proxy import Proxy
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
+VERSION = os.environ.get("KAFKA_VERSION", "3.9.1")
+LIBS = REPOSITORY / "build" / "kafka" / VERSION / "libs"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 
 

@@ -58,7 +58,7 @@ class Stack:
     def token(self) -> str:
         """As the README has it, with a key from the container."""
         command = from_readme(r"^export JWT_TOKEN=\$\((jwt encode.*?)\)$")
-        return self.host.sh(f"cd certs; ./{command}").strip()
+        return self.host.sh(f"certs/{command}").strip()
 
     def log_of(self, service: str) -> str:
         return f"podman logs sse-kafka-fanout_{service}_1 2>&1"

@@ -1,0 +1,75 @@
+"""Debian's logrotate, its rules and lighttpd, with the example's error log behind fcgi/mask-log.sh."""
+
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clients import CurlReader
+from fronts import Lighttpd, Place
+from helpers import wait_until
+from lighttpd import SEARCH_PATH, make_certificates, replaced
+
+RULES = Path("/etc/logrotate.d/lighttpd")
+SECRET = "TOPSECRET"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    """logrotate takes no directory in which others may write."""
+    make_certificates()
+    with tempfile.TemporaryDirectory(prefix="skf-") as directory:
+        Path(directory).chmod(0o755)
+        yield Place(Path(directory))
+
+
+class Logs:
+    """Of a lighttpd without a responder: each request is a line, with its target."""
+
+    def __init__(self, front: Lighttpd):
+        self.front = front
+        self.directory = front.log_directory
+        self.directory.chmod(0o755)
+        rules = replaced(RULES.read_text(), r"/var/log/lighttpd", str(self.directory))
+        # In place of the service, which there is none of here.
+        reopen = f"postrotate\nkill -HUP {front.process.pid}\nendscript"
+        rules = re.sub(r"postrotate.*?endscript", reopen, rules, flags=re.S)
+        self.rules = front.directory / "logrotate.conf"
+        self.rules.write_text("create\n" + rules)
+
+    def rotate(self) -> None:
+        state = self.rules.with_suffix(".state")
+        command = ["logrotate", "--force", "--state", state, self.rules]
+        environment = os.environ | {"PATH": SEARCH_PATH}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def lines(self) -> list[str]:
+        file = self.directory / "error.log"
+        if not file.exists():
+            return []
+        return [line for line in file.read_text().splitlines() if "/events" in line]
+
+    def says_something_new(self) -> bool:
+        before = len(self.lines())
+        CurlReader(f"{self.front.url}/events?access_token={SECRET}").wait_end().close()
+        return len(self.lines()) > before
+
+
+def test_error_log_masking_survives_logrotate(place):
+    front = Lighttpd(place).start()
+    logs = Logs(front)
+    for rotation in (1, 2):
+        wait_until(logs.says_something_new, what="a line in error.log")
+        logs.rotate()
+        assert logs.lines() == []
+        rotated = (logs.directory / "error.log.1").read_bytes()
+        wait_until(logs.says_something_new, what=f"a line after rotation {rotation}")
+        assert (logs.directory / "error.log.1").read_bytes() == rotated
+    assert (logs.directory / "error.log.2.gz").exists()
+    front.end()
+    assert SECRET not in front.text() and "?-" in front.text()
