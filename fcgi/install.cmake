@@ -13,8 +13,21 @@ set(made ${CMAKE_BINARY_DIR}/install)
 install(TARGETS sse-kafka-fanout DESTINATION ${CMAKE_INSTALL_FULL_SBINDIR})
 install(PROGRAMS fcgi/mask-log.sh DESTINATION ${SKF_DATA_DIR})
 install(DIRECTORY htdocs DESTINATION ${SKF_DATA_DIR})
-install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL)
+install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL
+  PATTERN nginx.conf EXCLUDE)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+
+# From 1.25.1 on nginx warns of how HTTP/2 was asked for before, which older ones need; Debian 12 has 1.22.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS fcgi/examples/nginx.conf)
+file(READ fcgi/examples/nginx.conf nginx)
+file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")
+if(NOT release MATCHES "12")
+  string(REGEX REPLACE "    # nginx 1.25.1 and later: [^\n]*\n" "" nginx "${nginx}")
+  string(REPLACE "443 ssl http2;" "443 ssl;" nginx "${nginx}")
+  string(REPLACE "    server_name " "    http2 on;\n    server_name " nginx "${nginx}")
+endif()
+file(WRITE ${made}/examples/nginx.conf "${nginx}")
+install(FILES ${made}/examples/nginx.conf DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR}/examples)
 
 foreach(unit @.socket @.service -standby.socket -standby.service)
   set(unit sse-kafka-fanout${unit})

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from helpers import REPOSITORY, Process, answers, free_port
+from helpers import PROGRAM, REPOSITORY, Process, answers, free_port
 from lighttpd import SEARCH_PATH, replaced
 
 EXAMPLES = REPOSITORY / "fcgi" / "examples"
@@ -194,6 +194,11 @@ class Nginx(Front):
     streams_of_a_browser = promised_streams = 128
     notices_at_once = {"--http1.1": True, "--http2": True}
     timeouts = {"fastcgi_read_timeout 60s": "fastcgi_read_timeout 4s"}
+
+    @classmethod
+    def text_of_example(cls) -> str:
+        """As the package has it for this release's nginx."""
+        return (PROGRAM.parent / "install" / "examples" / cls.example).read_text()
 
     def put(self, text: str) -> Path:
         etc = self.directory / "nginx"

@@ -190,6 +190,13 @@ def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic
     members.signal(signal.SIGCONT)
 
 
+def test_its_configuration_is_no_reason_for_a_warning(pool, place, kind):
+    pool()
+    front = kind(place).start()
+    front.end()
+    assert "warn" not in Process.text(front).lower()
+
+
 # Requests
 
 
