@@ -131,6 +131,14 @@ static void set_replay(struct stream *s, struct replay *replay)
     s->follows = false;
 }
 
+/* It has seen more of some partition than streams are shown: only a replay can skip that, so the
+ * replay takes the place of the backlog. */
+static void follow(struct stream *s)
+{
+    s->fanout->following += !s->follows;
+    s->follows = true;
+}
+
 /* Ends a stream.  The struct stays until the end of the turn. */
 static void end(struct stream *s)
 {
@@ -269,6 +277,10 @@ static void pump(struct stream *s, int64_t now_ms)
     }
     if (s->replay != NULL && !pump_replay(s, now_ms, &more))
         return;
+    if (s->replay != NULL && !more && !s->follows) {
+        follow(s);
+        more = true; /* what stands in the backlog from its place on */
+    }
     if (more) {
         if (s->state != STREAM_REPLAYING)
             set_state(s, STREAM_REPLAYING);
@@ -448,8 +460,8 @@ static void begin(struct stream *s)
     if (!any_started(f)) /* nobody was there to encode for */
         backlog_reset(f->backlog, cache_end(f->cache), shown(f));
     set_replay(s, resume_replay(s->resume, f->cache, &s->reset));
-    s->follows = replay_is_ahead(s->replay, shown(f));
-    f->following += s->follows;
+    if (replay_is_ahead(s->replay, shown(f)))
+        follow(s);
     stream_move(s, backlog_end(f->backlog));
     resume_free(s->resume);
     s->resume = NULL;
