@@ -157,6 +157,7 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
     struct partition *p = &c->partitions[i];
 
     p->leader = s->leader;
+    p->home = s->home;
     p->error = s->error;
     if (s->end < 0 || s->ticket < c->valid)
         return;

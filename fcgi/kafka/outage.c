@@ -41,21 +41,31 @@ static void add_range(struct names *names, int32_t from, int32_t to)
         add(names, "%s%d-%d", comma, from, to - 1);
 }
 
-static bool is_meant(const struct partition *p, enum partition_state state, int32_t leader)
+/* Who should give it: its leader, or whoever will be it. */
+static int32_t broker_of(const struct partition *p)
 {
-    return p->leader == leader && p->told != state && p->state == state;
+    return p->leader >= 0 ? p->leader : p->home;
 }
 
-/* Marks them as told. */
-static struct names take_names(const struct trouble *t, struct partition *partitions, int32_t n,
-                               enum partition_state state, int32_t leader)
+static bool is_meant(const struct partition *p, enum partition_state state,
+                     const struct partition *example)
 {
+    return p->told != state && p->state == state && broker_of(p) == broker_of(example) &&
+           (p->leader < 0) == (example->leader < 0);
+}
+
+/* All that are as that one is; marks them as told. */
+static struct names take_names(const struct trouble *t, struct partition *partitions, int32_t n,
+                               const struct partition *that)
+{
+    const struct partition example = *that;
+    enum partition_state state = that->state;
     struct names names = {.first = -1};
 
     add(&names, "%.80s[", t->topic);
     for (int32_t i = 0; i < n; i++) {
         int32_t to = i;
-        for (; to < n && is_meant(&partitions[to], state, leader); to++)
+        for (; to < n && is_meant(&partitions[to], state, &example); to++)
             partitions[to].told = state;
         if (to > i) {
             add_range(&names, i, to);
@@ -73,13 +83,15 @@ static const char *address_of(const struct broker *brokers, int32_t n, int32_t i
     for (int32_t i = 0; i < n; i++)
         if (brokers[i].id == id)
             return brokers[i].address;
-    return "address unknown";
+    return "an unknown address";
 }
 
 static const char *why_away(const struct trouble *t, const struct partition *p)
 {
-    const char *words = trouble_words(t, WORDS_BROKER, p->leader);
+    const char *words = trouble_words(t, WORDS_BROKER, broker_of(p));
 
+    if (p->leader < 0)
+        return words ? words : "the cluster has no leader for it";
     if (p->error > 0) /* the broker's own */
         return rd_kafka_err2str(p->error);
     return words ? words : "it does not answer";
@@ -88,12 +100,9 @@ static const char *why_away(const struct trouble *t, const struct partition *p)
 static void tell_away(const struct trouble *t, const struct broker *brokers, int32_t brokers_n,
                       const struct names *names, const struct partition *p)
 {
-    if (p->leader < 0)
-        log_error("kafka: %s: no leader, the other partitions go on", names->text);
-    else
-        log_error("kafka: broker %d at %s gives nothing of %s, the other partitions go on: %s",
-                  p->leader, address_of(brokers, brokers_n, p->leader), names->text,
-                  why_away(t, p));
+    log_error("kafka: broker %d at %s gives nothing of %s, the other partitions go on: %s",
+              broker_of(p), address_of(brokers, brokers_n, broker_of(p)), names->text,
+              why_away(t, p));
 }
 
 static void tell_stuck(const struct trouble *t, const struct names *names,
@@ -115,7 +124,7 @@ void outage_tell(const struct trouble *t, const struct broker *brokers, int32_t 
         enum partition_state state = p->state;
         if (p->told == state)
             continue;
-        struct names names = take_names(t, partitions, n, state, p->leader);
+        struct names names = take_names(t, partitions, n, p);
         if (state == PARTITION_AWAY)
             tell_away(t, brokers, brokers_n, &names, p);
         else if (state == PARTITION_STUCK)

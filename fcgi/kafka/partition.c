@@ -5,7 +5,7 @@ enum { LOOK_MS = 2000 }; /* no more than that between two looks counts as standi
 struct partition partition_new(int64_t now_ms)
 {
     return (struct partition){
-        .leader = -1, .next = -1, .looked_next = -1, .end = -1, .heard_ms = now_ms};
+        .leader = -1, .home = -1, .next = -1, .looked_next = -1, .end = -1, .heard_ms = now_ms};
 }
 
 void partition_answered(struct partition *p, int64_t end, uint64_t ticket)

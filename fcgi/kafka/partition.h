@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    PARTITION_AWAY_MS = 9000, /* looked at each second: ten at most */
+    PARTITION_AWAY_MS = 8500, /* looked at each second: less than ten seconds in all */
     PARTITION_STUCK_MS = 10000,
 };
 
@@ -21,6 +21,7 @@ struct partition {
     bool started;          /* librdkafka fetches it */
     bool refused;          /* its broker says that we may not read it */
     int32_t leader;        /* its broker's id; -1: none */
+    int32_t home;          /* that of the one which leads it if it can; -1: not known */
     int64_t next;          /* offset of the next record; -1: not started yet */
     int64_t end;           /* behind its last committed record, by its leader's last answer; -1:
                               unknown, also while it is away, for there may be more by now */

@@ -7,22 +7,24 @@
 
 void layout_fini(struct layout *layout)
 {
-    free(layout->leaders);
+    free(layout->partitions);
     free(layout->brokers);
     *layout = (struct layout){0};
 }
 
-static void add_leaders(struct layout *out, const rd_kafka_metadata_topic_t *topic)
+static void add_partitions(struct layout *out, const rd_kafka_metadata_topic_t *topic)
 {
     out->n = topic->partition_cnt;
-    out->leaders = mem_resize_array(NULL, (size_t)out->n, sizeof *out->leaders);
+    out->partitions = mem_resize_array(NULL, (size_t)out->n, sizeof *out->partitions);
     for (int32_t i = 0; i < out->n; i++)
-        out->leaders[i] = -1;
+        out->partitions[i] = (struct layout_partition){-1, -1};
     for (int i = 0; i < topic->partition_cnt; i++) {
         const rd_kafka_metadata_partition_t *p = &topic->partitions[i];
-        /* REPLICA_NOT_AVAILABLE and the like are no concern of the leader's. */
-        if (p->id >= 0 && p->id < out->n && p->leader >= 0)
-            out->leaders[p->id] = p->leader;
+        if (p->id < 0 || p->id >= out->n)
+            continue;
+        /* Whatever p->err says of its replicas, a leader is one. */
+        out->partitions[p->id].leader = p->leader >= 0 ? p->leader : -1;
+        out->partitions[p->id].home = p->replica_cnt > 0 ? p->replicas[0] : -1;
     }
 }
 
@@ -49,7 +51,7 @@ rd_kafka_resp_err_t question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int
     if (md->topic_cnt == 1 && (md->topics[0].err || md->topics[0].partition_cnt > 0))
         out->error = md->topics[0].err;
     if (!out->error) {
-        add_leaders(out, &md->topics[0]);
+        add_partitions(out, &md->topics[0]);
         add_brokers(out, md);
     }
     rd_kafka_metadata_destroy(md);

@@ -18,7 +18,10 @@ struct broker {
 struct layout {
     rd_kafka_resp_err_t error; /* what it has against the topic; 0: nothing */
     int32_t n;
-    int32_t *leaders; /* by partition: the broker's id; -1: none */
+    struct layout_partition {
+        int32_t leader; /* the broker's id; -1: none */
+        int32_t home;   /* the broker that leads it if it can; -1: not known */
+    } * partitions;
     int32_t brokers_n;
     struct broker *brokers;
 };

@@ -191,8 +191,10 @@ static void merge_layout(struct survey *s, struct layout *layout)
     for (int32_t i = r->n; i < layout->n; i++)
         r->partitions[i] = (struct survey_partition){.first = -1, .end = -1};
     r->n = layout->n;
-    for (int32_t i = 0; i < r->n; i++)
-        r->partitions[i].leader = layout->leaders[i];
+    for (int32_t i = 0; i < r->n; i++) {
+        r->partitions[i].leader = layout->partitions[i].leader;
+        r->partitions[i].home = layout->partitions[i].home;
+    }
     free(r->brokers);
     r->brokers = layout->brokers;
     r->brokers_n = layout->brokers_n;

@@ -12,7 +12,7 @@
 struct survey;
 
 struct survey_partition {
-    int32_t leader;            /* its broker's id; -1: none */
+    int32_t leader, home;      /* brokers' ids; -1: none.  See struct layout_partition */
     bool fresh;                /* its leader has answered since the last survey_take() */
     uint64_t ticket;           /* the question that it has answered */
     int64_t first, end;        /* its extent by that answer; both -1: there was none yet */

@@ -9,7 +9,7 @@
 
 enum {
     DOWN_MS = 2000,   /* no connection is left, and none came back */
-    SILENT_MS = 9000, /* there may be connections, but nobody answers */
+    SILENT_MS = 8500, /* there may be connections, but nobody answers */
 };
 
 void trouble_init(struct trouble *t, const char *topic, int64_t now_ms)

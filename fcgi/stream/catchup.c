@@ -6,8 +6,8 @@
 
 struct catchup_partition {
     bool hidden;
-    bool any;        /* a record of it was hidden */
-    uint64_t number; /* of the first record that may be hidden */
+    bool any; /* a record of it was hidden */
+    struct replay_hidden what;
     int64_t end;     /* to be reached; -1: not known yet */
     uint64_t ticket; /* asked when it was known */
 };
@@ -26,6 +26,16 @@ static void grow(struct catchup *c, int32_t n)
         c->partitions[c->n] = (struct catchup_partition){.hidden = false};
 }
 
+static int64_t start_of(const struct cache *cache, int32_t partition)
+{
+    struct progress starts = {0};
+
+    cache_start(cache, &starts);
+    int64_t start = progress_get(&starts, partition);
+    progress_fini(&starts);
+    return start;
+}
+
 void catchup_hide(struct catchup *c, int32_t partition, const struct cache *cache)
 {
     const struct progress *read = cache_progress(cache);
@@ -38,8 +48,11 @@ void catchup_hide(struct catchup *c, int32_t partition, const struct cache *cach
         progress_copy(&c->shown, read);
     if (c->shown.n < read->n)
         progress_resize(&c->shown, read->n);
-    c->partitions[partition] =
-        (struct catchup_partition){.hidden = true, .number = cache_end(cache), .end = -1};
+    c->partitions[partition] = (struct catchup_partition){
+        .hidden = true,
+        .what = {partition, start_of(cache, partition), cache_end(cache)},
+        .end = -1,
+    };
 }
 
 bool catchup_is_hidden(const struct catchup *c, int32_t partition)
@@ -89,14 +102,15 @@ int32_t catchup_due(struct catchup *c, struct consumer *consumer)
     return -1;
 }
 
-bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache, uint64_t *number)
+bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
+                  struct replay_hidden *hidden)
 {
     struct catchup_partition *p = &c->partitions[partition];
 
     p->hidden = false;
     c->hidden--;
     c->shown.next[partition] = progress_get(cache_progress(cache), partition);
-    *number = p->number;
+    *hidden = p->what;
     return p->any;
 }
 

@@ -11,7 +11,7 @@
 #define SKF_STREAM_CATCHUP_H
 
 #include "kafka/consumer.h"
-#include "topic/cache.h"
+#include "stream/replay.h"
 
 struct catchup {
     int32_t hidden; /* so many partitions are */
@@ -39,9 +39,9 @@ bool catchup_pass(struct catchup *c, int32_t partition, int64_t next);
 
 /* A partition whose end has been reached; -1: none.  Asks for the ends that are not known. */
 int32_t catchup_due(struct catchup *c, struct consumer *consumer);
-/* It is hidden no more.  True if streams must go back to `*number` for what was hidden of it. */
+/* It is hidden no more.  True if streams must go back for what was. */
 bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
-                  uint64_t *number);
+                  struct replay_hidden *hidden);
 
 /* None is hidden but what was given up. */
 bool catchup_done(const struct catchup *c, const struct consumer *consumer);

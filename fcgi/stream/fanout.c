@@ -544,9 +544,9 @@ static void leave_backlog_all(struct fanout *f)
 static void show_partition(struct fanout *f, int32_t partition)
 {
     struct stream *s;
-    uint64_t number;
+    struct replay_hidden hidden;
 
-    if (!catchup_show(&f->catchup, partition, f->cache, &number) || !any_started(f))
+    if (!catchup_show(&f->catchup, partition, f->cache, &hidden) || !any_started(f))
         return;
     leave_backlog_all(f);
     backlog_reset(f->backlog, cache_end(f->cache), shown(f));
@@ -554,7 +554,7 @@ static void show_partition(struct fanout *f, int32_t partition)
         TAILQ_FOREACH(s, &f->in[started[i]], link)
         {
             stream_move(s, backlog_end(f->backlog));
-            if (!replay_return(s->replay, f->cache, partition, number))
+            if (!replay_return(s->replay, f->cache, &hidden))
                 start_over(s, resume_deletes_unknown);
         }
 }

@@ -90,32 +90,30 @@ bool replay_is_ahead(const struct replay *r, const struct progress *end)
     return false;
 }
 
-/* It has been given nothing of the partition. */
-static bool is_new_to(const struct replay *r, const struct cache *c, int32_t partition)
+/* It begins the partition only now, and has nothing of it to delete. */
+static void begin_partition(struct replay *r, const struct cache *c, int32_t partition)
 {
-    struct progress start = {0};
-
-    cache_start(c, &start);
-    int64_t first = progress_get(&start, partition);
-    progress_fini(&start);
-    return progress_get(&r->at, partition) <= first;
+    if (r->at.n <= partition)
+        progress_resize(&r->at, partition + 1);
+    r->at.next[partition] = OFFSET_BEGINNING;
+    if (r->spared.n <= partition)
+        progress_resize(&r->spared, partition + 1);
+    r->spared.next[partition] = (int64_t)cache_end(c);
 }
 
-bool replay_return(struct replay *r, const struct cache *c, int32_t partition, uint64_t number)
+bool replay_return(struct replay *r, const struct cache *c, const struct replay_hidden *hidden)
 {
+    int64_t next = progress_get(&r->at, hidden->partition);
+
     if (replay_lost_deletes(r, c))
         return false;
-    if (is_new_to(r, c, partition)) {
-        if (r->spared.n <= partition)
-            progress_resize(&r->spared, partition + 1);
-        r->spared.next[partition] = (int64_t)cache_end(c);
-    } else if (cache_compacted(c) &&
-               progress_get(&r->at, partition) < cache_horizon(c, partition)) {
+    if (next <= hidden->start)
+        begin_partition(r, c, hidden->partition);
+    else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
         return false;
-    }
     r->judged = cache_last_forgotten(c);
-    if (number < r->pos)
-        r->pos = number;
+    if (hidden->number < r->pos)
+        r->pos = hidden->number;
     return true;
 }
 

@@ -41,10 +41,16 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c);
  * then tells what is new to it. */
 bool replay_is_ahead(const struct replay *r, const struct progress *end);
 
-/* Goes back to that number for what was hidden of a partition; of the others it has seen what
- * stands there.  False if it cannot: deletes of the partition are no longer known that it has not
- * seen, and it must start anew. */
-bool replay_return(struct replay *r, const struct cache *c, int32_t partition, uint64_t number);
+/* What was hidden of a partition, from that number on; a reader that is not beyond offset `start`
+ * has been given nothing of it. */
+struct replay_hidden {
+    int32_t partition;
+    int64_t start;
+    uint64_t number;
+};
+/* Goes back for it; of the other partitions it has seen what stands there.  False if it cannot:
+ * deletes of the partition are no longer known that it has not seen, and it must start anew. */
+bool replay_return(struct replay *r, const struct cache *c, const struct replay_hidden *hidden);
 
 /* True if replay_fill() will look for gaps: then it must know with replay_bound() the progress at
  * the stream's place in the backlog (copied), for what comes from there is not lost. */

@@ -301,6 +301,58 @@ class TwoBrokers(Kafka):
         return topics[topic].partitions[0].leader if there else -1
 
 
+class ThreeBrokers(Kafka):
+    """A cluster of three. The first is also its controller, clients reach the third through
+    .proxy, and either of the two others may go."""
+
+    def __init__(self, directory: Path):
+        super().__init__(directory)
+        self.second, self.third = (self._another(name) for name in ("second", "third"))
+        self.proxy = Proxy(self.third.port)
+
+    def _another(self, name: str) -> Broker:
+        (self.directory / name).mkdir()
+        return Broker(self.directory / name)
+
+    def first_start(self, *properties: str) -> None:
+        # One that does not answer keeps its partitions for as long as a test looks at it.
+        super().first_start("broker.session.timeout.ms=120000", *properties)
+        self._start_other(2, self.second, f"127.0.0.1:{self.second.port}")
+        self._start_other(3, self.third, f"127.0.0.1:{self.proxy.port}")
+
+    def _start_other(self, node: int, broker: Broker, advertised: str) -> None:
+        broker.format(node, self.cluster_id)
+        broker.first_start(
+            "process.roles=broker",
+            f"node.id={node}",
+            f"controller.quorum.voters=1@127.0.0.1:{self.port + 1}",
+            f"listeners=PLAINTEXT://127.0.0.1:{broker.port}",
+            f"advertised.listeners=PLAINTEXT://{advertised}",
+        )
+
+    def advertise_third(self, address: str) -> None:
+        """From a restart on."""
+        self.third.stop()
+        said = self.third.directory / "server.properties"
+        line = f"advertised.listeners=PLAINTEXT://{address}"
+        said.write_text(re.sub(r"(?m)^advertised\.listeners=.*", line, said.read_text()))
+        self.third.start()
+
+    def stop(self) -> None:
+        for broker in (self.third, self.second):
+            broker.stop()
+        super().stop()
+        self.proxy.stop()
+
+    def topic_of_all(self) -> str:
+        """A compacted topic of three partitions, one at each broker and nowhere else."""
+        name = self.new_name()
+        where = [[1], [2], [3]]
+        config = {"cleanup.policy": "compact"}
+        self._create(NewTopic(name, 3, replica_assignment=where, config=config), 3)
+        return name
+
+
 def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
     """count records with the values 0, 1, 2 ... filled up to size bytes, over so many keys."""
     for n in range(start, start + count):

@@ -1,15 +1,16 @@
 """A link between clients and a broker that does something to single requests or answers."""
 
 import asyncio
+import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import NamedTuple
 
-from helpers import free_port
+from helpers import PATIENCE_S, free_port
 
-DESCRIBE_CONFIGS = 32
+FETCH, LIST_OFFSETS, METADATA, DESCRIBE_CONFIGS = 1, 2, 3, 32
 
 
 class Request(NamedTuple):
@@ -47,6 +48,9 @@ class Proxy:
         self.fate: Callable[[Request], Fate] = lambda request: PASS
         self.requests: dict[int, int] = {}
         self.connections = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task] = set()
+        self._full: list[socket.socket] = []
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -57,9 +61,48 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
 
+    # The link as a whole
+
+    def refuse(self) -> None:
+        """Nobody listens any more, and all connections end."""
+        self._do(self._shut())
+
+    def drop(self) -> None:
+        """Likewise, but who connects never hears anything: the queue of those who do is full."""
+        self.refuse()
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.port))
+        listener.listen(0)
+        self._full.append(listener)
+        for _ in range(4):
+            self._full.append(socket.socket())
+            self._full[-1].setblocking(False)
+            self._full[-1].connect_ex(("127.0.0.1", self.port))
+
+    def admit(self) -> None:
+        for full in self._full:
+            full.close()
+        self._full.clear()
+        if self._server is None:
+            self._do(self._listen())
+
+    def _do(self, what: Coroutine) -> None:
+        asyncio.run_coroutine_threadsafe(what, self._loop).result(PATIENCE_S)
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _shut(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+        for task in self._tasks:
+            task.cancel()
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self.port))
+        self._loop.run_until_complete(self._listen())
         self._started.set()
         self._loop.run_forever()
         for task in asyncio.all_tasks(self._loop):
@@ -78,7 +121,9 @@ class Proxy:
             asyncio.create_task(self._requests(client, to_broker, to_client, delays)),
             asyncio.create_task(self._answers(broker, to_client, delays)),
         ]
+        self._tasks.update(ways)
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        self._tasks.difference_update(ways)
         for way in ways:
             way.cancel()
         for writer in (to_client, to_broker):

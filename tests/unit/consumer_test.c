@@ -47,6 +47,20 @@ rd_kafka_resp_err_t __wrap_settings_read(rd_kafka_event_t *answer, struct settin
         *out = settings;
     return settings_error;
 }
+/* Nothing is taken before so many records can be. */
+static size_t batch_of;
+
+ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
+                                     rd_kafka_message_t **messages, size_t n)
+{
+    ssize_t (*take)(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
+
+    if (rd_kafka_queue_length(queue) < batch_of)
+        return 0;
+    *(void **)&take = dlsym(RTLD_NEXT, "rd_kafka_consume_batch_queue");
+    return take(queue, timeout_ms, messages, n);
+}
+
 static int32_t silent = -1; /* of its leader no answer is expected */
 
 /* What the handler was told. */
@@ -211,6 +225,7 @@ static int teardown(void **state)
     rd_kafka_mock_clear_request_errors(kafka.cluster, FETCH);
     rd_kafka_mock_clear_request_errors(kafka.cluster, LIST_OFFSETS);
     silent = -1;
+    batch_of = 0;
     consumer_free(consumer);
     consumer = NULL;
     loop_free(loop);
@@ -512,6 +527,48 @@ static void a_topic_that_went_and_came_again_is_read_anew(void **state)
     wait_for_records(3);
     assert_text(buf_slice(&told), "topic compacted\n1 partitions\n0@0 'k' '0' none\n"
                                   "0@1 'k' '1' none\n0@2 'k' '2' none\n");
+}
+
+static void hold_at_first(void *arg, const struct record *r)
+{
+    on_record(arg, r);
+    consumer_hold(consumer, true);
+}
+
+static bool is_there_again(void)
+{
+    return topics == 2 && consumer_ready(consumer);
+}
+
+/* The rest of a batch that waited for the handler is of another topic by then. */
+static void what_was_taken_of_a_topic_goes_with_it(void **state)
+{
+    struct consumer_handler holding = handler;
+    char error[256];
+
+    (void)state;
+    holding.on_record = hold_at_first;
+    mock_kafka_create(&kafka, "batch", 1);
+    mock_kafka_produce_numbers(&kafka, "batch", 0, 100);
+    consumer = consumer_new(loop, kafka_conf_new(), kafka.brokers, "batch", COMPACT_ON, &holding,
+                            error, sizeof error);
+    batch_of = 100;
+    wait_for_records(1);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "batch", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    consumer_ask(consumer);
+    wait_until(not_ready);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "batch", RD_KAFKA_RESP_ERR_NO_ERROR);
+    consumer_ask(consumer);
+    wait_until(is_there_again);
+    batch_of = 0;
+    told.n = 0;
+    wait_until(all_100_one_by_one);
+    for (int i = 0, at = 0; i < 100; i++) {
+        char line[32];
+        int n = snprintf(line, sizeof line, "0@%d 'k' '%d' none\n", i, i);
+        assert_memory_equal(told.p + at, line, (size_t)n);
+        at += n;
+    }
 }
 
 static void reading_starts_at_the_first_offset_that_the_broker_holds(void **state)
@@ -869,6 +926,7 @@ int main(void)
         T(settings_that_cannot_be_read_are_told_until_they_can),
         T(a_topic_that_is_missing_is_waited_for),
         T(a_topic_that_went_and_came_again_is_read_anew),
+        T(what_was_taken_of_a_topic_goes_with_it),
         T(reading_starts_at_the_first_offset_that_the_broker_holds),
         T(a_broker_that_goes_and_comes_is_survived_without_loss),
         T(a_question_is_answered_with_its_ticket),

@@ -77,7 +77,8 @@ static void produce(int32_t partition, const char *key, const char *value)
                              .key = slice_str(key),
                              .value = slice_str(value)};
 
-    consumer.p[partition].end = consumer.p[partition].surveyed_end = r.offset + 1;
+    if (consumer.p[partition].end <= r.offset)
+        consumer.p[partition].end = consumer.p[partition].surveyed_end = r.offset + 1;
     topic.on_record(topic.arg, &r);
 }
 
@@ -315,6 +316,164 @@ static void a_partition_holds_the_others_back_until_it_is_given_up(void **state)
     check_data(&late, "1");
     leave(&c);
     leave(&late);
+}
+
+/* Its leader is not heard of before the stream comes. */
+static void what_is_superseded_before_a_late_end_is_reached_is_not_shown(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    consumer.p[1].end = consumer.p[1].surveyed_end = -1;
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    struct client c = open_client(NULL);
+    produce(0, "q", "q");
+    settle();
+    check_data(&c, "");
+    assert_false(fanout_stats(fanout).caught_up);
+    come_back(1, 3);
+    produce(1, "k", "old");
+    settle();
+    produce(1, "k", "newer");
+    settle();
+    check_data(&c, "");
+    produce(1, "k", "newest");
+    settle();
+    check_data(&c, "q newest");
+    assert_true(fanout_stats(fanout).caught_up);
+    leave(&c);
+}
+
+static void a_partition_that_comes_back_is_shown_as_a_replay_does(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    check_text(&c, "id:AQQAAgIA\ndata:1\n\n"); /* 0@1 1@0 */
+    assert_true(fanout_stats(fanout).caught_up);
+    come_back(1, 4);
+    produce(1, "x", "old");
+    produce(1, "y", "gone");
+    produce(1, "x", "new");
+    settle();
+    assert_false(fanout_stats(fanout).caught_up);
+    produce_live(0, "b", "2"); /* who comes back with that id gets all of it */
+    check_text(&c, "id:AQQABAIA\ndata:2\n\n");
+    produce_live(1, "y", NULL);
+    check_text(&c, "id:AQQABAIG\ndata:new\n\n");
+    assert_true(fanout_stats(fanout).caught_up);
+    produce_live(1, "z", "live");
+    check_text(&c, "id:AQQABAIK\ndata:live\n\n");
+    leave(&c);
+}
+
+static void who_knew_it_before_is_told_of_its_deletes(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(1, "x", "1");
+    produce(1, "y", "2");
+    settle();
+    struct client knows = open_client(NULL);
+    check_data(&knows, "1 2");
+    give_up(1);
+    settle();
+    struct client late = open_client(NULL);
+    check_data(&late, "1 2"); /* what is known of it */
+    come_back(1, 5);
+    produce(1, "x", "3");
+    produce(1, "y", NULL);
+    settle();
+    check_data(&knows, "");
+    produce_live(1, "x", "4");
+    check_data(&knows, "delete:eQ== 4");
+    check_data(&late, "delete:eQ== 4");
+    leave(&knows);
+    leave(&late);
+}
+
+static void one_that_goes_again_before_its_end_stays_hidden(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    come_back(1, 2);
+    produce(1, "x", "old");
+    settle();
+    give_up(1);
+    settle();
+    struct client late = open_client(NULL);
+    check_data(&late, "");
+    come_back(1, 3); /* there is more by now */
+    produce(1, "x", "newer");
+    settle();
+    check_data(&c, "");
+    produce_live(1, "x", "newest");
+    check_data(&c, "newest");
+    check_data(&late, "newest");
+    leave(&c);
+    leave(&late);
+}
+
+static void who_comes_while_it_is_read_waits_for_its_end(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    come_back(1, 2);
+    produce(1, "x", "old");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "");
+    produce_live(1, "x", "new");
+    check_data(&c, "new");
+    leave(&c);
+}
+
+/* The broker has dropped what was not read. */
+static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "x", "2");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1 2");
+    give_up(1);
+    settle();
+    come_back(1, 11);
+    topic.on_origin(topic.arg, 1, 10);
+    consumer.p[1].next = 10;
+    produce_live(1, "y", "3");
+    check_data(&c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 1 3 "
+                   "delete:eA=="); /* x has aged */
+    leave(&c);
+}
+
+static void a_partition_that_comes_back_with_a_gap_is_one(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    produce(0, "a", "1");
+    produce(1, "x", "2");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1 2");
+    give_up(1);
+    settle();
+    come_back(1, 11);
+    topic.on_origin(topic.arg, 1, 10);
+    consumer.p[1].next = 10;
+    produce_live(1, "y", "3");
+    check_data(&c, "gap:{\"partition\":1,\"from\":1,\"to\":10} 3");
+    leave(&c);
 }
 
 static void nobody_is_started_before_the_topic_is_known(void **state)
@@ -1765,9 +1924,8 @@ static void page_disconnect(struct page *p)
     p->connected = false;
 }
 
-static void random_record(uint64_t *seed)
+static void random_record_of(int32_t partition, uint64_t *seed)
 {
-    int32_t partition = (int32_t)random_below(seed, 3);
     int k = (int)random_below(seed, KEYS);
     char key[3] = {(char)('0' + partition), (char)('a' + k), 0};
     char value[BIG + 1];
@@ -1786,6 +1944,36 @@ static void random_record(uint64_t *seed)
     }
 }
 
+static void random_record(uint64_t *seed)
+{
+    int32_t partition = (int32_t)random_below(seed, 3);
+
+    if (!consumer.p[partition].given_up)
+        random_record_of(partition, seed);
+}
+
+/* A partition goes, or comes back with some records that are to be read first. */
+static void random_outage(uint64_t *seed)
+{
+    int32_t partition = (int32_t)random_below(seed, 3);
+
+    if (consumer.p[partition].given_up)
+        come_back(partition, consumer.p[partition].next + random_below(seed, 20));
+    else
+        give_up(partition);
+}
+
+static void end_outages(uint64_t *seed)
+{
+    for (int32_t i = 0; i < 3; i++) {
+        if (consumer.p[i].given_up)
+            come_back(i, consumer.p[i].next);
+        while (consumer.p[i].next < consumer.p[i].end)
+            random_record_of(i, seed);
+    }
+    settle();
+}
+
 static void random_page_step(uint64_t *seed)
 {
     struct page *p = &pages[random_below(seed, CLIENTS)];
@@ -1802,7 +1990,7 @@ static void random_page_step(uint64_t *seed)
         page_read(p, 1 + random_below(seed, 3000));
 }
 
-static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
+static void run_story(bool is_compacted, bool has_outages, int64_t quiet_ms, uint64_t seed)
 {
     /* Where every record goes to every page, there is more to do. */
     const int steps = is_compacted ? STEPS : STEPS / 2;
@@ -1819,6 +2007,8 @@ static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
             if (i % 100 == 99)
                 fake_loop_turn();
         }
+        if (has_outages && random_below(&seed, 20) == 0)
+            random_outage(&seed);
         topic.on_settled(topic.arg);
         fake_loop_turn();
         random_page_step(&seed);
@@ -1826,6 +2016,7 @@ static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
         for (int i = 0; i < CLIENTS; i++)
             assert_true(!pages[i].held || pages[i].events == 0);
     }
+    end_outages(&seed);
     for (int i = 0; i < CLIENTS; i++) {
         struct page *p = &pages[i];
         if (!p->connected)
@@ -1842,20 +2033,29 @@ static void run_story(bool is_compacted, int64_t quiet_ms, uint64_t seed)
 static void pages_that_come_and_go_know_the_truth_in_the_end(void **state)
 {
     (void)state;
-    run_story(true, 0, 41);
-    run_story(true, 0, 42);
+    run_story(true, false, 0, 41);
+    run_story(true, false, 0, 42);
 }
 
 static void also_where_deletes_are_forgotten(void **state)
 {
     (void)state;
-    run_story(true, RETENTION_MS / 2, 43);
+    run_story(true, false, RETENTION_MS / 2, 43);
 }
 
 static void also_where_the_topic_is_not_compacted(void **state)
 {
     (void)state;
-    run_story(false, 0, 44);
+    run_story(false, false, 0, 44);
+}
+
+static void also_where_partitions_go_and_come_back(void **state)
+{
+    (void)state;
+    run_story(true, true, 0, 45);
+    run_story(true, true, 0, 46);
+    run_story(true, true, RETENTION_MS / 2, 47);
+    run_story(false, true, 0, 48);
 }
 
 int main(void)
@@ -1869,6 +2069,13 @@ int main(void)
         T(the_end_may_be_reached_without_a_record),
         T(a_stream_that_comes_while_others_wait_has_an_end_of_its_own),
         T(a_partition_holds_the_others_back_until_it_is_given_up),
+        T(what_is_superseded_before_a_late_end_is_reached_is_not_shown),
+        T(a_partition_that_comes_back_is_shown_as_a_replay_does),
+        T(who_knew_it_before_is_told_of_its_deletes),
+        T(one_that_goes_again_before_its_end_stays_hidden),
+        T(who_comes_while_it_is_read_waits_for_its_end),
+        T(a_partition_that_comes_back_with_a_hole_is_a_reset),
+        T(a_partition_that_comes_back_with_a_gap_is_one),
         T(nobody_is_started_before_the_topic_is_known),
         T(the_first_event_after_a_quiet_time_goes_at_once),
         T(the_next_one_waits_for_the_flush_interval),
@@ -1942,6 +2149,7 @@ int main(void)
         T(pages_that_come_and_go_know_the_truth_in_the_end),
         T(also_where_deletes_are_forgotten),
         T(also_where_the_topic_is_not_compacted),
+        T(also_where_partitions_go_and_come_back),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
