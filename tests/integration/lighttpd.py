@@ -49,12 +49,12 @@ class Lighttpd(Process):
         self.guarded_url = f"https://localhost:{self.guarded[1]}"
         self.root = directory / "root"
         self.run = self.root / "build" / "run"
-        self.environment = os.environ | {"KAFKA_BROKERS": brokers}
+        self.environment = os.environ | {"KAFKA_BROKERS": brokers, "TOPIC": topic}
         self.external = kept or bool(responders)
         kept_names = (*POOLS, "standby") if kept else ("standby",) if responders else ()
         self.keepers = {name: Keeper(name, self) for name in kept_names}
         self._lay_out()
-        self._configure(topic)
+        self._configure()
         for number, name in enumerate(POOLS if responders else ()):
             responder = responders[number % 2 % len(responders)]
             (self.run / f"{name}.sock").symlink_to(responder.address)
@@ -67,7 +67,7 @@ class Lighttpd(Process):
         for name in ("certs", "htdocs", "fcgi/mask-log.sh", "fcgi/keep-responder.sh"):
             (self.root / name).symlink_to(REPOSITORY / name)
 
-    def _configure(self, topic: str) -> None:
+    def _configure(self) -> None:
         text = (REPOSITORY / "lighttpd.conf").read_text()
         for said, port in (
             ("8080", self.http),
@@ -77,10 +77,8 @@ class Lighttpd(Process):
         ):
             text = replaced(text, rf"\b{said}\b", str(port[1]))
         (self.root / "lighttpd.conf").write_text(text)
-        text = (REPOSITORY / "fcgi" / "start-responder.sh").read_text()
-        script = self.root / "fcgi" / "start-responder.sh"
-        script.write_text(replaced(text, r"--topic events\b", f"--topic {topic}"))
-        script.chmod(0o755)
+        # Not a link: it goes to its own directory's parent.
+        shutil.copy(REPOSITORY / "fcgi" / "start-responder.sh", self.root / "fcgi")
 
     def add_demo_key(self, lifetime_s: int) -> None:
         """What ./run does for the page's own tokens, which shall live that long; before a start."""
