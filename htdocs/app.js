@@ -15,8 +15,9 @@ const CHARACTERS_SHOWN = 4000;
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30000;
 
-// A challenge comes that long before the token's end (--challenge).
-const CHALLENGE_MS = 10000;
+// A renewal that is not answered for so long waits: a browser has few connections to one server, and
+// each open stream takes one.
+const RENEWAL_SLOW_MS = 2000;
 
 // Everything the responders send of the topic; `message` is an event without a name.
 const EVENTS = ["message", "delete", "reset", "gap"];
@@ -39,6 +40,7 @@ class Stream {
   #token = null; // the one in the URL of #source, if we made it
   #timer = 0;
   #retryMs = RETRY_FIRST_MS;
+  #endsAt = 0; // of the stream, unless it is renewed
   #opened = false;
   #closed = false;
   #lastEventId = "";
@@ -68,10 +70,11 @@ class Stream {
       this.#token = await this.#tokens.make(url);
     } catch (error) {
       console.log("error", "no token", error.message);
-      if (!this.#closed) this.#giveUp(`no token: ${error.message}`);
+      if (!this.#closed) this.#giveUp(reasonOf(error, "no token"));
       return;
     }
     if (this.#closed) return;
+    this.#endsAt = this.#token?.expiresAt ?? 0;
     if (this.#token) url.searchParams.set("access_token", this.#token.text);
     this.#open(url);
   }
@@ -106,7 +109,7 @@ class Stream {
   #onError() {
     const refused = this.#source.readyState === EventSource.CLOSED;
     console.log("error", refused ? "refused" : "connection lost");
-    if (this.#tokenIsOver()) this.#giveUp("its token is over");
+    if (this.#tokenIsOver()) this.#giveUp(refused ? "its token is over" : "connection lost");
     else if (refused) this.#giveUp("refused by the server");
     else this.#on.state("retrying", "connection lost");
   }
@@ -135,9 +138,15 @@ class Stream {
   async #onChallenge(event) {
     const source = event.target;
     console.log("challenge", event.data);
-    const outcome = await this.#answer(source.url, event.data).catch((error) => error.message);
+    const slow = setTimeout(() => this.#sayOf(source, "its renewal waits for a free connection"), RENEWAL_SLOW_MS);
+    const outcome = await this.#answer(source.url, event.data).catch((error) => reasonOf(error, "not renewed"));
+    clearTimeout(slow);
     console.log("reauthorize", outcome);
-    if (source.readyState === EventSource.OPEN) this.#on.state("open", `${this.#name()}, ${outcome}`);
+    this.#sayOf(source, outcome);
+  }
+
+  #sayOf(source, what) {
+    if (source.readyState === EventSource.OPEN) this.#on.state("open", `${this.#name()}, ${what}`);
   }
 
   // Where the new token goes, and how, is not the challenge's to say.
@@ -155,20 +164,26 @@ class Stream {
       cache: "no-store",
     });
     if (!response.ok) return `the new token was refused: ${response.status}`;
+    this.#endsAt = token.expiresAt;
     return `token renewed, good until ${new Date(token.expiresAt).toLocaleTimeString()}`;
   }
 
   // 429 and 503 say that it may be tried again in a moment; the stream goes on until its old token ends.
   async #renew(url, request) {
-    const until = Date.now() + CHALLENGE_MS;
     for (;;) {
       const response = await fetch(url, request);
       const waitMs = 1000 * (Number(response.headers.get("retry-after")) || 1);
       const again = response.status === 429 || response.status === 503;
-      if (!again || this.#closed || Date.now() + waitMs > until) return response;
+      if (!again || this.#closed || Date.now() + waitMs > this.#endsAt) return response;
+      console.log("reauthorize", response.status, "again in", waitMs, "ms");
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
+}
+
+// fetch() rejects with a TypeError when nobody answered; its words are not for people.
+function reasonOf(error, what) {
+  return error instanceof TypeError ? "the server cannot be reached" : `${what}: ${error.message}`;
 }
 
 // The key in a last event id of the form ["<base64url of the key>","<progress>"]: base64url without
@@ -237,6 +252,11 @@ const view = {
     if (this.messages.childElementCount > MESSAGES_SHOWN) this.messages.lastChild.remove();
   },
 
+  // Whether the stream's ids carry keys.
+  hasKeys(known) {
+    document.getElementById("no-keys").hidden = known;
+  },
+
   setKey(key, value) {
     const row = this.rows.get(key) ?? this.newRow(key);
     const cell = element("td"); // a new one, so that its highlight starts again
@@ -263,6 +283,7 @@ const view = {
   },
 
   clearKeys() {
+    this.hasKeys(true);
     this.keys.replaceChildren();
     this.rows.clear();
   },
@@ -294,6 +315,7 @@ const onEvent = {
   message(event) {
     const key = parseId(event.lastEventId);
     view.addMessage("message", key, event.data);
+    view.hasKeys(key !== undefined);
     if (key != null) view.setKey(key, event.data);
   },
 
@@ -351,5 +373,8 @@ view.form.addEventListener("submit", (submit) => {
   });
 });
 
-view.location.addEventListener("input", () => view.location.setCustomValidity(""));
+view.location.addEventListener("input", () => {
+  view.location.setCustomValidity("");
+  if (view.stop.disabled) view.state("closed", "press Go"); // what is said there is of another location
+});
 view.stop.addEventListener("click", () => stream.close());

@@ -16,7 +16,7 @@ const CLAIMS = {
 
 const ECDSA = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
 
-// As a JSON Web Key; null where there is none, as on the ports that need no token.
+// As a JSON Web Key; null where there is none, as on the ports that need no token (demo-key.json).
 export async function demoKey() {
   const response = await fetch("/demo-key.json", { cache: "no-store", redirect: "error" });
   return response.ok ? response.json() : null;

@@ -50,6 +50,16 @@ class Page:
     def wait_state(self, name: str) -> None:
         wait_until(lambda: self.state() == name, timeout=100, what=f"the page is {name}")
 
+    def detail(self) -> str:
+        """What the page says beside its state."""
+        return self.driver.find_element(By.ID, "state-detail").text
+
+    def wait_detail(self, part: str) -> None:
+        wait_until(lambda: part in self.detail(), timeout=100, what=f"the page says {part!r}")
+
+    def is_shown(self, text: str) -> bool:
+        return text in self.driver.find_element(By.TAG_NAME, "main").text
+
     def messages(self) -> list[list[str]]:
         """[kind, text] of each, newest first."""
         return self.driver.execute_script(

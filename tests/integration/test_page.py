@@ -43,6 +43,7 @@ def test_go_shows_what_is_there_and_what_comes(kafka, topic, front, open_page, s
     wait_for(1, lambda: sum('"open"' in line for line in page.console()))
     wait_for(3, lambda: sum('"message"' in line for line in page.console()))
     assert not any("Content Security Policy" in line for line in page.console())
+    assert not any("Failed to load" in line for line in page.console())
 
 
 def test_the_table_follows_updates_and_deletes(kafka, topic, front, open_page):
@@ -60,6 +61,29 @@ def test_the_table_follows_updates_and_deletes(kafka, topic, front, open_page):
         kafka.put(topic, key, value)
     page.wait_table(**{"a": "3", "c": "4", "\u00fc/+": "5"})
     assert [kind for kind, _ in page.messages()].count("delete") == 1
+
+
+def test_an_empty_topic_is_told_from_one_that_cannot_be_read(kafka, topic, front, open_page):
+    page = open_page(front(topic).url)
+    assert not page.is_shown("no messages yet")
+    page.go()
+    page.wait_state("open")
+    assert page.is_shown("no messages yet")
+    kafka.put(topic, "a", "1")
+    page.wait_messages("1")
+    assert not page.is_shown("no messages yet")
+
+
+def test_ids_without_keys_are_said_to_be_the_reason_for_an_empty_table(
+    kafka, topic, front, start, open_page
+):
+    page = open_page(front(topic, responders=[start(topic)]).url)
+    page.go()
+    page.wait_state("open")
+    assert not page.is_shown("--event-id key")
+    kafka.put(topic, "a", "1")
+    page.wait_messages("1")
+    assert page.is_shown("--event-id key") and page.table() == {}
 
 
 def test_a_value_is_never_interpreted_as_html(kafka, topic, front, open_page):
@@ -103,6 +127,9 @@ def test_a_wrong_location_is_shown_as_closed(topic, front, open_page):
     page.go("/nothing")
     page.wait_state("closed")
     wait_until(lambda: any('"error"' in line for line in page.console()))
+    page.wait_detail("refused")
+    page.driver.find_element("id", "location").send_keys("x")
+    assert page.detail() == "press Go", "that was another location"
 
 
 def test_the_page_comes_back_when_lighttpd_was_stopped_and_started(kafka, topic, front, open_page):
@@ -265,6 +292,54 @@ def test_without_reauthorize_the_page_ends_with_its_token_and_says_so(guarded_pa
     page.wait_state("closed")
     assert "Reauthorize is off" in page.driver.find_element("id", "state-detail").text
     assert reauthorized(page) == 0
+
+
+# The next renewals are answered by this in place of the server.
+ANSWER_RENEWALS = """
+const [status, ms, times] = arguments;
+const ask = window.fetch;
+let left = times;
+window.fetch = async (url, options) => {
+  if (options?.method !== 'POST' || left-- <= 0) return ask(url, options);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return status ? new Response('', { status, headers: { 'retry-after': '1' } }) : ask(url, options);
+};
+"""
+
+
+def test_a_renewal_that_is_to_be_tried_again_is_tried_again(guarded_page):
+    _, page = guarded_page
+    page.driver.execute_script(ANSWER_RENEWALS, 503, 0, 2)
+    page.go()
+    page.wait_messages("1")
+    wait_until(lambda: reauthorized(page) >= 1, timeout=100, what="a renewal")
+    assert sum('"open"' in line for line in page.console()) == 1
+    assert sum("503" in line and "again" in line for line in page.console()) == 2
+
+
+def test_a_renewal_that_waits_for_a_connection_is_said_to(guarded_page):
+    _, page = guarded_page
+    page.driver.execute_script(ANSWER_RENEWALS, 0, 4000, 1)
+    page.go()
+    page.wait_messages("1")
+    page.wait_detail("waits for a free connection")
+    page.wait_detail("token renewed")
+
+
+def test_a_server_that_is_away_is_not_said_to_be_a_token_that_is_over(guarded_page):
+    server, page = guarded_page
+    page.go()
+    page.wait_messages("1")
+    page.driver.execute_script(
+        "window.said = []; new MutationObserver(() => window.said.push("
+        "document.getElementById('state-detail').textContent))"
+        ".observe(document.getElementById('state-detail'), { childList: true });"
+    )
+    server.stop()
+    page.wait_detail("the server cannot be reached")
+    said = page.driver.execute_script("return window.said")
+    assert any("connection lost" in each for each in said)
+    assert not any("over" in each or "fetch" in each for each in said), said
 
 
 def reauthorized(page: Page) -> int:
