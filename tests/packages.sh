@@ -16,8 +16,8 @@ fuzz_packages=(clang libclang-rt-dev)
 container_packages=(podman runc golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables
     iproute2 util-linux python3-pip python3-yaml python3-dotenv)
 integration_packages=(python3 python3-pytest python3-pytest-xdist python3-confluent-kafka
-    python3-cryptography python3-selenium chromium chromium-driver nodejs npm groff-base apache2 nginx
-    haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
+    python3-cryptography python3-selenium chromium chromium-driver firefox-esr nodejs npm groff-base
+    apache2 nginx haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
 
 # In which the releases of Debian differ. What is not in one is named for the tests, which leave out those
 # that need it, and no others.
