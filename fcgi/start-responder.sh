@@ -13,9 +13,12 @@ run=build/run
 
 # --drain: the time in which the streams are ended before a responder ends.  Short, so that nobody has to
 # wait for the end of ./run; with thousands of streams give them 30 s to come back one by one.
+#
+# --max-streams: all four together stay below what lighttpd takes (lighttpd.conf, "Capacity").  A responder
+# that is full says so, and when to come back; lighttpd would leave newcomers waiting without a word.
 serve() {
     exec build/sse-kafka-fanout --brokers "${KAFKA_BROKERS:-localhost:9092}" --topic "${TOPIC:-events}" \
-        --event-id key --drain 1 --peer-dir "$run/peers" "$@"
+        --event-id key --drain 1 --max-streams 2000 --peer-dir "$run/peers" "$@"
 }
 
 case $1 in

@@ -5,6 +5,7 @@ import getpass
 import grp
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -44,17 +45,18 @@ class Place:
 class Front(Process):
     numbers = 0
     example = ""
+    # What a client gets that asks for it.
+    speaks = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/2"}
     # What the example says of itself.
     streams_of_a_browser = 100
-    promised_streams = 100  # by HTTP/2's settings
     notices_at_once = {"--http1.1": False, "--http2": True}
-    # When a responder is gone, or silent for too long, under a stream.
-    ends_streams = {"--http1.1": True, "--http2": True}
     has_pool = True  # and a standby for it
     # Of curl; browsers send none.
     body_of_renewal = ""
     # So much in a claim makes a token about as long as the front and the responders take.
     largest_pad = 5500
+    # A hundredth of its room.
+    few: dict[str, str] = {}
     # The limits on silence, shortened by the test about them.
     timeouts: dict[str, str] = {}
 
@@ -126,8 +128,9 @@ class Front(Process):
 
 class Lighttpd(Front):
     example = "lighttpd-external.conf"
-    streams_of_a_browser = promised_streams = 8
+    streams_of_a_browser = 8
     notices_at_once = {"--http1.1": True, "--http2": True}
+    few = {"max-fds         = 16384": "max-fds = 164", "max-connections = 8192": "max-connections = 82"}
     timeouts = {
         '"read-timeout" => 60': '"read-timeout" => 4',
         "max-write-idle = 60": "max-write-idle = 4",
@@ -151,9 +154,14 @@ class Lighttpd(Front):
 
 class Apache(Front):
     example = "apache.conf"
+    speaks = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/1.1"}
     streams_of_a_browser = 6
     notices_at_once = {"--http1.1": False, "--http2": False}
-    ends_streams = {"--http1.1": True, "--http2": False}
+    few = {
+        "ThreadsPerChild 64": "ThreadsPerChild 13",
+        "ServerLimit 40": "ServerLimit 2",
+        "MaxRequestWorkers 2560": "MaxRequestWorkers 26",
+    }
     timeouts = {r"\btimeout=60": "timeout=4", r"\bTimeout 60": "Timeout 4"}
 
     def put(self, text: str) -> Path:
@@ -191,8 +199,9 @@ def replace_in(file: Path, word: str, by: str) -> None:
 
 class Nginx(Front):
     example = "nginx.conf"
-    streams_of_a_browser = promised_streams = 128
+    streams_of_a_browser = 128
     notices_at_once = {"--http1.1": True, "--http2": True}
+    few = {r"(sed -i '[^\n]*)16384": r"\g<1>164"}
     timeouts = {"fastcgi_read_timeout 60s": "fastcgi_read_timeout 4s"}
 
     @classmethod
@@ -205,9 +214,11 @@ class Nginx(Front):
         shutil.copytree("/etc/nginx", etc, ignore=shutil.ignore_patterns("*-enabled", "conf.d"))
         (etc / "conf.d").mkdir()
         (etc / "conf.d" / "sse-kafka-fanout.conf").write_text(text)
-        main = self._moved((etc / "nginx.conf").read_text())
-        (etc / "nginx.conf").write_text(replaced(main, "/etc/nginx", str(etc)))
-        return etc / "nginx.conf"
+        main = etc / "nginx.conf"
+        main.write_text(replaced(self._moved(main.read_text()), "/etc/nginx", str(etc)))
+        for command in re.findall(r"#   (sed -i .+) /etc/nginx/nginx.conf\n", text):
+            subprocess.run([*shlex.split(command), main], check=True)
+        return main
 
     def command(self) -> list:
         return [self.program("nginx"), "-c", self.file, "-g", "daemon off;"]
@@ -216,6 +227,7 @@ class Nginx(Front):
 class Haproxy(Front):
     example = "haproxy.cfg"
     body_of_renewal = "x"
+    few = {"maxconn 8000": "maxconn 80"}
     timeouts = {r"timeout (client|server) 60s": r"timeout \1 4s"}
 
     def command(self) -> list:
@@ -225,6 +237,7 @@ class Haproxy(Front):
 class H2o(Front):
     example = "h2o.yaml"
     has_pool = False
+    few = {"max-connections: 8000": "max-connections: 80"}
     timeouts = {"timeout.io: 60000": "timeout.io: 4000"}
 
     def command(self) -> list:

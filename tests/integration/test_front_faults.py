@@ -68,6 +68,37 @@ def pool_away(kept) -> Lighttpd:
     return kept
 
 
+# Full
+
+
+def divide(file: Path, pattern: str, by: int) -> None:
+    """The numbers after it."""
+    number = lambda match: f"{match[1]}{int(match[2]) // by}"
+    text, count = re.subn(rf"({pattern} +=? *)(\d+)", number, file.read_text())
+    assert count, f"there is no {pattern} any more"
+    file.write_text(text)
+
+
+def test_all_responders_are_full_before_lighttpd_is(topic, front):
+    """With a fiftieth of the room that they have."""
+    server = front(topic)
+    server.stop()
+    divide(server.root / "lighttpd.conf", r"server\.max-(?:fds|connections)", 50)
+    divide(server.root / "fcgi" / "start-responder.sh", "--max-streams", 50)
+    server.start()
+    streams = [HttpReader(server.http, headers=ACCEPT) for _ in range(80)]
+    url = server.guarded_url + in_url(token())
+    streams += [CurlReader(url, "--http1.1", *STREAM) for _ in range(80)]
+    pump(streams, lambda: all(stream.comments for stream in streams))
+    assert is_told_to_come_back(HttpReader(server.http, headers=ACCEPT).wait_end())
+    assert is_told_to_come_back(ask(server, "guarded", *STREAM, target=in_url(token())))
+    for address in (server.http, server.admin):
+        target = "/index.html" if address == server.http else "/health/live"
+        assert HttpReader(address, target).wait_end().status == 200
+    for stream in streams:
+        stream.close()
+
+
 # The pool is away
 
 

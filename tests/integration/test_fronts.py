@@ -11,17 +11,29 @@ from pathlib import Path
 
 import pytest
 
+from browser import chromium
 from clients import CurlReader
 from eventid import encode
 from fronts import ABSENT, FRONTS, Front, Place
-from helpers import ABSENT_REASON, PROGRAM, REPOSITORY, Process, listening_addresses, wait_until
+from helpers import (
+    ABSENT_REASON,
+    PATIENCE_S,
+    PROGRAM,
+    REPOSITORY,
+    Process,
+    listening_addresses,
+    wait_until,
+)
 from kafka import numbered
 from lighttpd import CA, make_certificates
 from responder import assert_no_sanitizer_report
 from sse import HttpReader, pump
 from tokens import RENEWAL, Jwks, in_url, rsa_key
 
-WAYS = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/2"}
+WAYS = ("--http1.1", "--http2")
+WITH_HTTP2 = [
+    name for name in FRONTS if name not in ABSENT and FRONTS[name].speaks["--http2"] == "HTTP/2"
+]
 STREAM = ["-H", "Accept: text/event-stream"]
 
 
@@ -91,6 +103,13 @@ def pool(kafka, topic, place) -> Callable[..., Pool]:
     return lambda *options: Pool(place, shared + keys.options(*options)).start()
 
 
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    driver = chromium(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
 @pytest.fixture(params=FRONTS)
 def kind(request) -> type[Front]:
     if request.param in ABSENT:
@@ -133,9 +152,9 @@ def test_an_event_arrives_before_the_next_is_produced(kafka, topic, pool, place,
     pool()
     front = kind(place).start()
     streams = [curl(front, way, token=token()) for way in WAYS]
-    for stream, http in zip(streams, WAYS.values()):
+    for stream, way in zip(streams, WAYS):
         assert [event.text for event in stream.take(3)] == ["0", "1", "2"]
-        assert (stream.http, stream.status) == (http, 200)
+        assert (stream.http, stream.status) == (kind.speaks[way], 200)
         assert stream.headers["content-type"] == "text/event-stream"
         assert stream.headers["cache-control"] == "no-store, no-transform"
     for n in range(10):
@@ -155,7 +174,9 @@ def test_a_client_that_leaves_gives_everything_back(pool, place, kind, way):
     wait_until(lambda: open_streams(front) == 0, what="their end")
 
 
-def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, kind):
+@pytest.mark.parametrize("name", WITH_HTTP2)
+def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, name):
+    kind = FRONTS[name]
     pool()
     front = kind(place).start()
     script = REPOSITORY / "tests" / "integration" / "h2-streams.js"
@@ -166,10 +187,39 @@ def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, kind):
         return [json.loads(line) for line in browser.text().splitlines()]
 
     wait_until(lambda: {"open": kind.streams_of_a_browser} in said(), what="its streams")
-    assert said()[0] == {"allowed": kind.promised_streams}
+    assert said()[0] == {"allowed": kind.streams_of_a_browser}
     wait_until(lambda: open_streams(front) == kind.streams_of_a_browser)
-    assert str(kind.streams_of_a_browser) + " streams" in kind.text_of_example()
     browser.end()
+
+
+def test_the_example_says_how_many_streams_a_browser_has(kind):
+    """With tokens one fewer where they are few: a renewal needs a place."""
+    most = kind.streams_of_a_browser
+    assert f"{most} streams" in kind.text_of_example()
+    assert most > 10 or f"{most - 1} with tokens" in kind.text_of_example()
+
+
+# More than any front works on at a time for one browser that closes them again.
+OPEN_AND_CLOSE = """
+const [url, done] = arguments;
+const opened = () => new Promise((resolve) => {
+  const source = new EventSource(url);
+  source.onopen = () => resolve(source.close());
+});
+(async () => {
+  for (let n = 0; n < 20; n++) await opened();
+  done((await fetch('/index.html')).status);
+})();
+"""
+
+
+def test_streams_that_a_browser_has_closed_do_not_hold_it_up(pool, place, kind, driver):
+    """With no keep-alive that would end them."""
+    pool("--keepalive", "3600")
+    front = kind(place).start()
+    driver.get(front.url)
+    driver.set_script_timeout(PATIENCE_S)
+    assert driver.execute_async_script(OPEN_AND_CLOSE, in_url(token())) == 200
 
 
 def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic, pool, place):
@@ -185,8 +235,7 @@ def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic
     for stream in streams:
         assert stream.next().text == "after all that"
     members.signal(signal.SIGSTOP)
-    ended = [stream for stream, (front, way) in zip(streams, both) if front.ends_streams[way]]
-    pump(ended, lambda: all(stream.closed for stream in ended), 40)
+    pump(streams, lambda: all(stream.closed for stream in streams), 40)
     members.signal(signal.SIGCONT)
 
 
@@ -324,12 +373,26 @@ def test_while_the_pool_is_away_every_client_hears_what_it_understands(pool, pla
     wait_until(is_served, what="the pool is found again")
 
 
+def test_the_responders_are_full_before_the_front_is(pool, place, kind):
+    """A hundredth of the example's room, and of that which the package's file gives to a responder."""
+    most = json.loads((REPOSITORY / "fcgi" / "config.json").read_text())["max-streams"] // 100
+    pool("--max-streams", str(most))
+    front = kind(place, kind.few).start()
+    room = most * (2 if kind.has_pool else 1)
+    streams = [curl(front, "--http1.1", *STREAM, token=token()) for _ in range(room)]
+    pump(streams, lambda: all(stream.comments for stream in streams))
+    for way in WAYS:
+        assert is_told_to_come_back(ask(front, way, *STREAM, token=token()))
+        assert ask(front, way, target="/index.html").status == 200
+    assert admin(front, "/health/live").status == 200
+
+
 @pytest.mark.parametrize("name", [name for name in FRONTS if FRONTS[name].has_pool])
 def test_the_other_responder_serves_while_one_is_away(pool, place, name):
     members = pool()
     front = FRONTS[name](place).start()
     members.responders[0].stop()
-    streams = [curl(front, way, *STREAM, token=token()) for way in [*WAYS] * 5]
+    streams = [curl(front, way, *STREAM, token=token()) for way in WAYS * 5]
     pump(streams, lambda: all(stream.comments for stream in streams))
 
 
@@ -355,8 +418,7 @@ def test_no_query_is_in_any_log_whatever_happens(pool, place, kind):
     streams = [curl(front, way, *referer, target=target, token=token()) for way in WAYS]
     pump(streams, lambda: all(stream.retry for stream in streams))
     members.signal(signal.SIGKILL)
-    ended = [stream for stream, way in zip(streams, WAYS) if front.ends_streams[way]]
-    pump(ended, lambda: all(stream.closed for stream in ended))
+    pump(streams, lambda: all(stream.closed for stream in streams))
     ask_all()
     members.standby.end()
     ask_all()
