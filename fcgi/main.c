@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "config.h"
 #include "front/cgi.h"
+#include "front/descriptors.h"
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
@@ -23,10 +24,7 @@
 #include "stream/drain.h"
 #include "stream/fanout.h"
 
-enum {
-    EXIT_CONFIG = 2,
-    SPARE_DESCRIPTORS = 128, /* for all but streams: brokers, peers, requests */
-};
+enum { EXIT_CONFIG = 2 };
 
 static int fail(const char *what)
 {
@@ -224,15 +222,16 @@ static bool make_consumer(struct program *p)
     return p->consumer != NULL;
 }
 
-static int64_t max_streams(const struct config *c)
+static struct descriptors share_descriptors(const struct config *c)
 {
-    struct rlimit limit;
+    struct rlimit limit = {.rlim_cur = 0};
 
-    if (c->max_streams > 0)
-        return c->max_streams;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * SPARE_DESCRIPTORS)
-        return SPARE_DESCRIPTORS;
-    return (int64_t)limit.rlim_cur - SPARE_DESCRIPTORS;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    struct descriptors d = descriptors_share(limit.rlim_cur, c->max_streams);
+    if (d.streams < c->max_streams)
+        log_warn("max-streams: the limit of open files, %llu, allows only %lld",
+                 (unsigned long long)limit.rlim_cur, (long long)d.streams);
+    return d;
 }
 
 static void collect(void *arg, struct metrics *m)
@@ -285,11 +284,13 @@ static bool make(struct program *p)
         .flush_ms = c->flush_ms,
         .cache_bytes = (size_t)c->cache_bytes,
     };
+    struct descriptors descriptors = share_descriptors(c);
     struct handler_config handler = {
         .path = c->path,
         .cors = c->cors,
         .retry_ms = c->retry_ms,
-        .max_streams = max_streams(c),
+        .max_streams = descriptors.streams,
+        .max_waiting = descriptors.requests,
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
         .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
         .max_attempts = c->max_attempts_per_minute,

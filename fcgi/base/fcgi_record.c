@@ -121,6 +121,11 @@ enum fcgi_state fcgi_request_parse(const uint8_t *bytes, size_t n, struct fcgi_r
     return state;
 }
 
+uint16_t fcgi_request_id(const uint8_t *bytes, size_t n)
+{
+    return n < FCGI_RECORD_HEADER ? 0 : get16(bytes + 2);
+}
+
 bool fcgi_input_ends(struct fcgi_input *in, const uint8_t *bytes, size_t n)
 {
     while (n > 0) {

@@ -35,6 +35,9 @@ struct fcgi_request {
  * NUL in them and no '=' in a name, for libfcgi makes C strings "NAME=VALUE" of them. */
 enum fcgi_state fcgi_request_parse(const uint8_t *bytes, size_t n, struct fcgi_request *out);
 
+/* The id of a request that is INCOMPLETE; 0: it has not come yet. */
+uint16_t fcgi_request_id(const uint8_t *bytes, size_t n);
+
 /* What arrives after the request: watched for the wish to end. */
 struct fcgi_input {
     uint8_t header[FCGI_RECORD_HEADER];

@@ -82,8 +82,10 @@ void answer_add_stream_head(struct buf *out, struct slice headers)
 {
     buf_add_str(out, "Status: 200 OK\r\n"
                      "Content-Type: text/event-stream\r\n"
+                     "X-Content-Type-Options: nosniff\r\n"
                      "Cache-Control: no-store, no-transform\r\n"
-                     "X-Accel-Buffering: no\r\n");
+                     "X-Accel-Buffering: no\r\n"
+                     "Incremental: ?1\r\n");
     buf_add_slice(out, headers);
     buf_add_str(out, "\r\n");
 }

@@ -72,13 +72,16 @@ bool cors_allowed(const struct cors *cors, const struct cors_request *r)
 
 void cors_add_headers(struct buf *out, const struct cors *cors, const struct cors_request *r)
 {
-    if (cors->any) {
-        buf_add_str(out, "Access-Control-Allow-Origin: *\r\n");
-        return;
-    }
-    if (r->origin != NULL && cors_allowed(cors, r))
-        buf_printf(out, "Access-Control-Allow-Origin: %s\r\n", r->origin);
-    buf_add_str(out, "Vary: Origin\r\n");
+    bool named = !cors->any && r->origin != NULL && cors_allowed(cors, r);
+
+    if (cors->any || named)
+        buf_printf(out,
+                   "Access-Control-Allow-Origin: %s\r\n"
+                   "Access-Control-Expose-Headers: retry-after, www-authenticate, etag, "
+                   "preference-applied\r\n",
+                   named ? r->origin : "*");
+    if (!cors->any)
+        buf_add_str(out, "Vary: Origin\r\n");
 }
 
 void cors_add_preflight(struct buf *out)
@@ -86,6 +89,8 @@ void cors_add_preflight(struct buf *out)
     /* One by one: `*` does not cover authorization. */
     buf_add_str(out, "Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n"
                      "Access-Control-Allow-Headers: authorization, content-type, last-event-id, "
-                     "cache-control\r\n"
+                     "cache-control, if-none-match, prefer, "
+                     /* of tracing and older polyfills */
+                     "traceparent, tracestate, baggage, x-requested-with, pragma\r\n"
                      "Access-Control-Max-Age: 600\r\n");
 }

@@ -8,7 +8,7 @@
 #include "front/answer.h"
 #include "front/cors.h"
 #include "front/credential.h"
-#include "front/query.h"
+#include "front/lastid.h"
 #include "front/reply.h"
 #include "front/request.h"
 #include "front/standby.h"
@@ -28,6 +28,7 @@ struct handler {
     struct limits *addresses, *subjects;
     struct limits *attempts; /* by address: its openings are refused tokens */
     bool draining;
+    size_t exchanges; /* that are under way */
     struct refusals refusals;
     uint64_t renewals[RENEWALS];
     size_t renewing; /* renewals, ours and from peers, that wait for their token's verdict */
@@ -63,6 +64,7 @@ static struct exchange *exchange_new(struct handler *h, int fd, uint16_t id,
 {
     struct exchange *x = mem_zero(sizeof *x);
 
+    h->exchanges++;
     x->h = h;
     x->fd = fd;
     x->id = id;
@@ -75,6 +77,7 @@ static struct exchange *exchange_new(struct handler *h, int fd, uint16_t id,
 
 static void exchange_free(struct exchange *x)
 {
+    x->h->exchanges--;
     if (x->fd >= 0)
         close(x->fd);
     limits_leave(x->h->addresses, x->address);
@@ -192,25 +195,6 @@ static bool path_is_ours(const struct handler *h, const struct request *r)
 
 /* -- streams -- */
 
-/* The header, if it is not empty; else the parameter in any of its spellings. */
-static void read_last_event_id(struct exchange *x, const struct request *r)
-{
-    static const char *const names[] = {"lastEventId", "last-event-id", "last_event_id"};
-    struct slice query = slice_str(request_get(r, PARAM_QUERY));
-
-    x->resumes = request_get(r, PARAM_LAST_EVENT_ID) != NULL;
-    if (x->resumes)
-        buf_add_str(&x->last_event_id, request_get(r, PARAM_LAST_EVENT_ID));
-    for (size_t i = 0; !x->resumes && i < sizeof names / sizeof names[0]; i++) {
-        size_t count;
-        struct slice value = query_find(query, names[i], &count);
-        x->resumes = value.n > 0;
-        /* Badly encoded: taken as it stands, which no event id is. */
-        if (x->resumes && !query_decode(&x->last_event_id, value))
-            buf_add_slice(&x->last_event_id, value);
-    }
-}
-
 static void add_head(struct buf *out, const struct exchange *x)
 {
     struct buf headers = {0};
@@ -268,7 +252,7 @@ static void open_stream(struct exchange *x, struct session *session)
 
     add_head(&head, x);
     sse_add_retry(&head, x->h->config.retry_ms);
-    buf_add_str(&head, ":\n\n");
+    buf_add_str(&head, ":\n"); /* no blank line: half of the clients make an event of one */
     fcgi_stdout_end(&head, mark, 1);
     struct stream *s =
         fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, owned ? &owner : NULL);
@@ -406,7 +390,8 @@ static bool read_credentials(struct exchange *x, const struct request *r)
 
 static void get_stream(struct exchange *x, const struct request *r)
 {
-    read_last_event_id(x, r);
+    x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
+                             slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
     x->wants_stream = !x->head && standby_wants_stream(r);
     if (!x->head && !may_enter(x))
         return;
@@ -651,7 +636,9 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
 {
     struct handler *h = arg;
     struct cors_request unknown = {0};
-    enum refusal why = state == FCGI_LARGE_STDIN ? REFUSAL_LARGE_BODY : REFUSAL_LARGE_HEAD;
+    enum refusal why = state == FCGI_INCOMPLETE    ? REFUSAL_REQUESTS_WAIT
+                       : state == FCGI_LARGE_STDIN ? REFUSAL_LARGE_BODY
+                                                   : REFUSAL_LARGE_HEAD;
     struct answer answer = answer_refusing(why);
 
     if (state == FCGI_BAD_ROLE) {
@@ -660,6 +647,8 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     }
     refusals_add(&h->refusals, why, NULL);
     cors_add_headers(&answer.headers, h->cors, &unknown);
+    if (state == FCGI_INCOMPLETE)
+        buf_add_str(&answer.headers, "Retry-After: 10\r\n");
     answer_add(out, id, &answer, true);
     buf_fini(&answer.headers);
 }
@@ -726,7 +715,18 @@ const uint64_t *handler_renewals(const struct handler *h)
     return h->renewals;
 }
 
+static size_t held(void *arg)
+{
+    const struct handler *h = arg;
+
+    return h->exchanges + replies_count(h->replies);
+}
+
 struct inlet_handler handler_inlet(struct handler *h)
 {
-    return (struct inlet_handler){.arg = h, .on_request = on_request, .on_refusal = on_refusal};
+    return (struct inlet_handler){.arg = h,
+                                  .on_request = on_request,
+                                  .on_refusal = on_refusal,
+                                  .held = held,
+                                  .max_held = (size_t)h->config.max_waiting};
 }

@@ -29,6 +29,7 @@ struct handler_config {
     const char *cors; /* see cors_new(); it was checked before */
     int64_t retry_ms; /* what clients are told to wait before they come back, more or less */
     int64_t max_streams;
+    int64_t max_waiting; /* requests that are not streams: front/descriptors.h */
     struct limits_config address, subject;
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
 };

@@ -2,22 +2,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/log_limit.h"
 #include "base/mem.h"
 
 enum {
     HEAD_MS = 10000,           /* for a whole request */
     DRAIN_BYTES = 1024 * 1024, /* read and dropped after a refusal */
     READ_BYTES = 32 * 1024,
-    PENDING_MAX = 1024,    /* requests that are not whole; the oldest goes */
+    PENDING_MAX = 1024,    /* requests that are not whole; the others wait in the backlog */
+    PENDING_LOW = 768,     /* of them when accepting goes on */
+    FULL_MS = 1000,        /* for a whole request, while others wait in the backlog */
     ACCEPTS = 256,         /* in one turn */
     BACKLOG_MAX = 8192,    /* of them when no more are wanted */
-    ACCEPT_PAUSE_MS = 100, /* when there are no descriptors left */
+    ACCEPT_PAUSE_MS = 100, /* when nothing can be accepted */
     /* lighttpd writes to a temporary file what it finds waiting beyond 64 KB, which the default of
      * 208 KB lets pile up: records would reach the disk, and a burst takes six times as long. */
     SEND_BUFFER = 32 * 1024,
@@ -28,7 +31,7 @@ struct connection {
     struct inlet *inlet;
     struct watch *watch;
     int fd;
-    int64_t until_ms;
+    int64_t began_ms;
     struct buf bytes;
     size_t dropped;
     bool refused;
@@ -38,12 +41,25 @@ struct inlet {
     struct loop *loop;
     int listen_fd;
     struct inlet_handler handler;
-    struct watch *watch;
+    struct watch *watch; /* NULL: not accepting */
     struct timer *resume_timer, *deadline_timer;
     TAILQ_HEAD(, connection) pending;
     size_t count;
-    bool paused_told;
+    bool full; /* others wait in the backlog */
+    struct log_limit *lines;
+    int64_t full_told_ms, error_told_ms;
 };
+
+static void start_accepting(struct inlet *inlet);
+
+/* Each request that is not a stream yet is a descriptor, of which some must be left for all else.
+ */
+static bool has_room(const struct inlet *inlet, size_t pending_max)
+{
+    const struct inlet_handler *h = &inlet->handler;
+
+    return inlet->count < pending_max && inlet->count + h->held(h->arg) < h->max_held;
+}
 
 /* Forgets the connection; its descriptor is the caller's. */
 static int release(struct connection *c)
@@ -54,6 +70,8 @@ static int release(struct connection *c)
     c->inlet->count--;
     watch_free(c->watch);
     buf_fini(&c->bytes);
+    if (c->inlet->full && has_room(c->inlet, PENDING_LOW))
+        start_accepting(c->inlet);
     free(c);
     return fd;
 }
@@ -90,7 +108,7 @@ static void look(struct connection *c)
     case FCGI_INCOMPLETE:
         return;
     case FCGI_BROKEN:
-        log_debug("front: broken FastCGI framing, connection closed");
+        log_limited(c->inlet->lines, LOG_DEBUG, "front: broken FastCGI framing, connection closed");
         drop(c);
         return;
     case FCGI_COMPLETE: {
@@ -126,12 +144,40 @@ static void on_readable(void *arg, int what)
     }
 }
 
+static int64_t time_allowed(const struct inlet *inlet)
+{
+    return inlet->full ? FULL_MS : HEAD_MS;
+}
+
 static void start_deadline(struct inlet *inlet)
 {
     const struct connection *c = TAILQ_FIRST(&inlet->pending);
 
-    if (c != NULL && !timer_running(inlet->deadline_timer))
-        timer_start(inlet->deadline_timer, c->until_ms - loop_now_ms());
+    if (c != NULL)
+        timer_start(inlet->deadline_timer, c->began_ms + time_allowed(inlet) - loop_now_ms());
+}
+
+/* The front may have sent the rest while this process stood still.  One that has said the number of
+ * its request, and must go for others' sake, is told so. */
+static void expire(struct connection *c)
+{
+    struct inlet *inlet = c->inlet;
+    struct buf out = {0};
+    size_t before = inlet->count;
+
+    on_readable(c, LOOP_READ);
+    if (inlet->count < before)
+        return;
+    uint16_t id = fcgi_request_id(c->bytes.p, c->bytes.n);
+    if (inlet->full && !c->refused && id != 0) {
+        inlet->handler.on_refusal(inlet->handler.arg, FCGI_INCOMPLETE, id, &out);
+        send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+        buf_fini(&out);
+    }
+    log_limited(inlet->lines, LOG_DEBUG,
+                "front: no whole request within %lld ms, connection closed",
+                (long long)time_allowed(inlet));
+    drop(c);
 }
 
 static void on_deadline(void *arg)
@@ -140,10 +186,8 @@ static void on_deadline(void *arg)
     int64_t now = loop_now_ms();
     struct connection *c;
 
-    while ((c = TAILQ_FIRST(&inlet->pending)) != NULL && c->until_ms <= now) {
-        log_debug("front: no whole request within %d s, connection closed", HEAD_MS / 1000);
-        drop(c);
-    }
+    while ((c = TAILQ_FIRST(&inlet->pending)) != NULL && c->began_ms + time_allowed(inlet) <= now)
+        expire(c);
     start_deadline(inlet);
 }
 
@@ -153,29 +197,48 @@ static void add(struct inlet *inlet, int fd)
     int size = SEND_BUFFER;
 
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    if (inlet->count >= PENDING_MAX)
-        drop(TAILQ_FIRST(&inlet->pending));
     c->inlet = inlet;
     c->fd = fd;
-    c->until_ms = loop_now_ms() + HEAD_MS;
+    c->began_ms = loop_now_ms();
     TAILQ_INSERT_TAIL(&inlet->pending, c, link);
     inlet->count++;
     c->watch = watch_new(inlet->loop, fd, LOOP_READ, on_readable, c);
-    start_deadline(inlet);
+    if (inlet->count == 1)
+        start_deadline(inlet);
     on_readable(c, LOOP_READ); /* the front has mostly sent all by now */
 }
 
-static void pause_accepting(struct inlet *inlet)
+static void on_resume(void *arg)
 {
-    if (!inlet->paused_told)
-        log_error("front: cannot accept: %s; raise the limit of open files", strerror(errno));
-    inlet->paused_told = true;
+    start_accepting(arg);
+}
+
+/* Those in the backlog wait until release() or the timer finds room. */
+static void stop_accepting(struct inlet *inlet)
+{
     watch_free(inlet->watch);
     inlet->watch = NULL;
     timer_start(inlet->resume_timer, ACCEPT_PAUSE_MS);
 }
 
-enum accepted { ACCEPTED, ACCEPTED_NONE, ACCEPTED_TOO_MANY };
+static void wait_for_room(struct inlet *inlet)
+{
+    if (log_once_a_minute(&inlet->full_told_ms, loop_now_ms()))
+        log_warn("front: too many requests arrive at once, others wait in the listen queue");
+    inlet->full = true;
+    stop_accepting(inlet);
+    start_deadline(inlet);
+}
+
+static void pause_after_error(struct inlet *inlet, int error)
+{
+    bool lacks = error == EMFILE || error == ENFILE;
+
+    if (log_once_a_minute(&inlet->error_told_ms, loop_now_ms()))
+        log_error("front: cannot accept: %s%s", strerror(error),
+                  lacks ? "; raise the limit of open files" : "");
+    stop_accepting(inlet);
+}
 
 /* Whoever has the socket, too, may take the flag away: systemd does, for each process of the unit
  * that it starts, a reload's among them.  In the moment before accept4() the time-out is left. */
@@ -194,38 +257,71 @@ static void limit_waiting(int listen_fd)
     setsockopt(listen_fd, SOL_SOCKET, SO_RCVTIMEO, &least, sizeof least);
 }
 
-static enum accepted accept_one(struct inlet *inlet)
+/* accept(2) passes on what has befallen that connection alone. */
+static bool is_of_the_connection(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case EINTR:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Of one that was shut down accept4() says EAGAIN (AF_UNIX), though it stays readable. */
+static bool is_shut_down(int listen_fd)
+{
+    struct pollfd p = {.fd = listen_fd, .events = POLLRDHUP};
+
+    return poll(&p, 1, 0) > 0;
+}
+
+/* 0, or why the next one cannot be tried at once: EAGAIN if there is none. */
+static int accept_one(struct inlet *inlet)
 {
     forbid_waiting(inlet->listen_fd);
     int fd = accept4(inlet->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-    if (fd >= 0) {
-        inlet->paused_told = false;
+    if (fd >= 0)
         add(inlet, fd);
-        return ACCEPTED;
-    }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-        return ACCEPTED_TOO_MANY;
-    /* Any other error is of that connection alone. */
-    return errno == EAGAIN || errno == EWOULDBLOCK ? ACCEPTED_NONE : ACCEPTED;
+    else if (!is_of_the_connection(errno))
+        return errno;
+    return 0;
 }
 
 static void on_acceptable(void *arg, int what)
 {
     struct inlet *inlet = arg;
-    enum accepted accepted = ACCEPTED;
+    int error = 0;
 
     (void)what;
-    for (int i = 0; i < ACCEPTS && accepted == ACCEPTED; i++)
-        accepted = accept_one(inlet);
-    if (accepted == ACCEPTED_TOO_MANY)
-        pause_accepting(inlet);
+    for (int i = 0; i < ACCEPTS && error == 0; i++) {
+        if (!has_room(inlet, PENDING_MAX)) {
+            wait_for_room(inlet);
+            return;
+        }
+        error = accept_one(inlet);
+    }
+    if (error == EAGAIN && is_shut_down(inlet->listen_fd))
+        error = EINVAL;
+    if (error != 0 && error != EAGAIN)
+        pause_after_error(inlet, error);
 }
 
-static void start_accepting(void *arg)
+static void start_accepting(struct inlet *inlet)
 {
-    struct inlet *inlet = arg;
-
+    timer_stop(inlet->resume_timer);
+    inlet->full = false;
     inlet->watch =
         watch_new(inlet->loop, inlet->listen_fd, LOOP_READ | LOOP_URGENT, on_acceptable, inlet);
 }
@@ -237,10 +333,11 @@ struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_han
     inlet->loop = loop;
     inlet->listen_fd = listen_fd;
     inlet->handler = *handler;
+    inlet->lines = log_limit_new(loop, "front", "connections were closed");
     TAILQ_INIT(&inlet->pending);
     forbid_waiting(listen_fd);
     limit_waiting(listen_fd);
-    inlet->resume_timer = timer_new(loop, start_accepting, inlet);
+    inlet->resume_timer = timer_new(loop, on_resume, inlet);
     inlet->deadline_timer = timer_new(loop, on_deadline, inlet);
     start_accepting(inlet);
     return inlet;
@@ -248,10 +345,11 @@ struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_han
 
 void inlet_close(struct inlet *inlet)
 {
-    for (int i = 0; i < BACKLOG_MAX && accept_one(inlet) == ACCEPTED; i++)
+    for (int i = 0; i < BACKLOG_MAX && accept_one(inlet) == 0; i++)
         ;
     watch_free(inlet->watch);
     inlet->watch = NULL;
+    inlet->full = false;
     timer_stop(inlet->resume_timer);
 }
 
@@ -259,8 +357,10 @@ void inlet_free(struct inlet *inlet)
 {
     if (inlet == NULL)
         return;
+    inlet->full = false;
     while (!TAILQ_EMPTY(&inlet->pending))
         drop(TAILQ_FIRST(&inlet->pending));
+    log_limit_free(inlet->lines);
     watch_free(inlet->watch);
     timer_free(inlet->resume_timer);
     timer_free(inlet->deadline_timer);

@@ -5,9 +5,13 @@
 
 #include "base/buf.h"
 
+/* Takes the first parameter off the query; false if there is none left.  Name and value are still
+ * encoded; without a `=` the value is empty. */
+bool query_next(struct slice *query, struct slice *name, struct slice *value);
+
 /* The still encoded value of the first parameter of that name, which is compared as it stands;
  * *count gets how many there are.  p is NULL if there is none. */
-struct slice query_find(struct slice query, const char *name, size_t *count);
+struct slice query_find(struct slice query, const char *wanted, size_t *count);
 
 /* Appends the percent-decoded bytes, decoded once; false, and out as it was, if a `%` is not
  * followed by two hexadecimal digits. */

@@ -12,6 +12,7 @@ enum { SEND_MS = 10000 };
 
 struct reply {
     LIST_ENTRY(reply) link;
+    struct replies *replies;
     struct watch *watch;
     struct timer *deadline;
     int fd;
@@ -22,6 +23,7 @@ struct reply {
 struct replies {
     struct loop *loop;
     LIST_HEAD(, reply) all;
+    size_t count;
 };
 
 /* How many bytes went; -1: the front has gone. */
@@ -37,6 +39,7 @@ static void end(void *arg)
     struct reply *reply = arg;
 
     LIST_REMOVE(reply, link);
+    reply->replies->count--;
     watch_free(reply->watch);
     timer_free(reply->deadline);
     close(reply->fd);
@@ -61,12 +64,14 @@ static void keep(struct replies *r, int fd, struct slice rest)
 {
     struct reply *reply = mem_zero(sizeof *reply);
 
+    reply->replies = r;
     reply->fd = fd;
     buf_add_slice(&reply->rest, rest);
     reply->watch = watch_new(r->loop, fd, LOOP_WRITE, on_writable, reply);
     reply->deadline = timer_new(r->loop, end, reply);
     timer_start(reply->deadline, SEND_MS);
     LIST_INSERT_HEAD(&r->all, reply, link);
+    r->count++;
 }
 
 void reply_send(struct replies *r, int fd, struct slice records)
@@ -77,6 +82,11 @@ void reply_send(struct replies *r, int fd, struct slice records)
         keep(r, fd, slice_of(records.p + n, records.n - (size_t)n));
     else
         close(fd);
+}
+
+size_t replies_count(const struct replies *r)
+{
+    return r->count;
 }
 
 struct replies *replies_new(struct loop *loop)

@@ -14,6 +14,9 @@ struct replies *replies_new(struct loop *loop);
 /* Closes those that are under way. */
 void replies_free(struct replies *r);
 
+/* How many are under way. */
+size_t replies_count(const struct replies *r);
+
 /* Sends the records (copied if need be) and closes the descriptor, which is taken over. */
 void reply_send(struct replies *r, int fd, struct slice records);
 

@@ -33,5 +33,5 @@ void sse_add_data(struct buf *out, struct slice value)
 
 void sse_add_retry(struct buf *out, int64_t ms)
 {
-    buf_printf(out, "retry:%lld\n\n", (long long)(ms / 2 + arc4random_uniform((uint32_t)ms + 1)));
+    buf_printf(out, "retry:%lld\n", (long long)(ms / 2 + arc4random_uniform((uint32_t)ms + 1)));
 }

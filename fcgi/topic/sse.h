@@ -9,8 +9,8 @@
  * takes away again. */
 void sse_add_data(struct buf *out, struct slice value);
 
-/* "retry:<ms>" and a blank line, ms times 0.5 to 1.5: clients that were cut off together do not
- * come back together. */
+/* The line "retry:<ms>", ms times 0.5 to 1.5: clients that were cut off together do not come back
+ * together.  It needs no blank line, of which half of the clients make an empty event. */
 void sse_add_retry(struct buf *out, int64_t ms);
 
 #endif

@@ -211,6 +211,8 @@ static void check_header(struct slice line)
                                         "Content-Length",
                                         "Cache-Control",
                                         "X-Accel-Buffering",
+                                        "X-Content-Type-Options",
+                                        "Incremental",
                                         "Referrer-Policy",
                                         "Vary",
                                         "Allow",
@@ -219,6 +221,7 @@ static void check_header(struct slice line)
                                         "Access-Control-Allow-Origin",
                                         "Access-Control-Allow-Methods",
                                         "Access-Control-Allow-Headers",
+                                        "Access-Control-Expose-Headers",
                                         "Access-Control-Max-Age"};
     struct slice name = take_until(&line, ':');
     bool known = false;

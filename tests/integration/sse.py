@@ -41,6 +41,25 @@ def parse_event(block: bytes, at: float = 0) -> Event:
     return Event(event_id, name, b"\n".join(lines), block + b"\n\n", at)
 
 
+def split_stream(got: bytes) -> tuple[list[bytes], bytes]:
+    """The lines that stand alone (`:`, `retry:`) and the events' blocks, and what is not whole."""
+    pieces = []
+    at = 0
+    while True:
+        end = got.find(b"\n", at)
+        line = got[at : max(end, at)]
+        whole = end + 1
+        if line and line != b":" and not line.startswith(b"retry:"):
+            end = got.find(b"\n\n", at)
+            line = got[at : max(end, at)]
+            whole = end + 2
+        if end < 0:
+            return pieces, got[at:]
+        if line:
+            pieces.append(line)
+        at = whole
+
+
 class EventReader:
     """The events of one response. Subclasses turn what the socket says into head and body.
 
@@ -92,10 +111,9 @@ class EventReader:
         self.body += got
         if self.headers.get("content-type") != "text/event-stream":
             return
-        blocks = (self._unparsed + got).split(b"\n\n")
-        self._unparsed = blocks.pop()
+        pieces, self._unparsed = split_stream(self._unparsed + got)
         now = time.monotonic()
-        for block in blocks:
+        for block in pieces:
             if block == b":":
                 self.comments.append(now)
             elif retry := _RETRY.fullmatch(block):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from eventid import decode
 from helpers import PATIENCE_S
-from sse import Event, HttpReader, parse_event
+from sse import Event, HttpReader, parse_event, split_stream
 
 # What a browser waits in seconds, the tables wait in a twentieth: 0.05 to 0.15 s after a stream's
 # end, 0.5 to 1.5 s when the pool has turned them away.
@@ -71,8 +71,8 @@ class TableStream(HttpReader):
 
     def on_body(self, got: bytes) -> None:
         self.chunks.clear()
-        *blocks, self._unparsed = (self._unparsed + got).split(b"\n\n")
-        for block in blocks:
+        pieces, self._unparsed = split_stream(self._unparsed + got)
+        for block in pieces:
             if block.startswith(b"retry:"):
                 self.retry.append(int(block[6:]))
             elif block != b":":

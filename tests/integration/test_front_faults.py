@@ -51,7 +51,7 @@ def is_told_to_come_back(answer: CurlReader | HttpReader) -> bool:
     assert answer.headers["cache-control"] == "no-store, no-transform"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "content-security-policy" not in answer.headers
-    retry = re.fullmatch(rb"retry:(\d+)\n\n", answer.body)
+    retry = re.fullmatch(rb"retry:(\d+)\n", answer.body)
     return bool(retry) and 10_000 <= int(retry[1]) <= 30_000
 
 

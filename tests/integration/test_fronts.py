@@ -338,7 +338,7 @@ def is_told_to_come_back(answer: CurlReader) -> bool:
     """200, so that EventSource does not give up, and nothing but a time."""
     assert (answer.status, answer.ended) == (200, True), answer
     assert answer.headers["content-type"] == "text/event-stream"
-    retry = re.fullmatch(rb"retry:(\d+)\n\n", answer.body)
+    retry = re.fullmatch(rb"retry:(\d+)\n", answer.body)
     return bool(retry) and 10_000 <= int(retry[1]) <= 30_000
 
 

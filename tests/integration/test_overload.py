@@ -1,11 +1,13 @@
 """Limits, and the end of a responder: whoever gets no stream is told in a way it survives."""
 
+import json
 import signal
 import socket
 import time
 
 import pytest
 
+import fastcgi
 from eventid import encode
 from helpers import PROGRAM, answers, free_port, wait_until
 from kafka import numbered
@@ -37,7 +39,7 @@ def assert_come_back(answer: EventReader) -> None:
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/event-stream"
     assert answer.headers["access-control-allow-origin"] == "*"
-    assert bytes(answer.body) == b"retry:%d\n\n" % answer.retry[0]
+    assert bytes(answer.body) == b"retry:%d\n" % answer.retry[0]
     assert 10000 <= answer.retry[0] <= 30000
 
 
@@ -223,7 +225,7 @@ def test_streams_are_ended_over_the_drain_time(kafka, topic, start, note):
     for stream in streams:
         first, last = stream.retry
         assert 500 <= last <= 1500
-        assert bytes(stream.body).endswith(b"retry:%d\n\n" % last)
+        assert bytes(stream.body).endswith(b"retry:%d\n" % last)
     assert len({s.retry[1] for s in streams}) > 50
     assert streams[-1].events[-1].id in (encode({0: 10}), encode({0: 11}))
 
@@ -237,10 +239,37 @@ def test_what_waits_in_the_backlog_is_answered(lonely):
     pump(waiting, lambda: all(answer.ended for answer in waiting))
     assert responder.end() == 0
     # Some hundred are accepted before the signal is looked at, and are ended as streams.
-    turned_away = [answer for answer in waiting if b":\n\n" not in answer.body]
+    turned_away = [answer for answer in waiting if b"\n:\n" not in answer.body]
     assert len(turned_away) > 500
     for answer in turned_away:
         assert_come_back(answer)
+
+
+def test_a_crowd_that_connects_before_it_sends_is_served_to_the_last(lonely, note):
+    """As h2o does it: 3000 connections, and then the requests on them."""
+    responder = lonely()
+    began = time.monotonic()
+    crowd = [fastcgi.FastCgiReader(responder.address) for _ in range(3000)]
+    note("3000 connections took s", round(time.monotonic() - began, 2))
+    said = fastcgi.request(fastcgi.cgi("GET", "/events", STREAM).items())
+    for visitor in crowd:
+        visitor.say(said)
+    pump(crowd, lambda: all(visitor.retry or visitor.closed for visitor in crowd))
+    assert sum(visitor.status == 200 for visitor in crowd) == 3000
+
+
+def test_who_does_not_send_all_makes_room_for_those_who_wait(lonely):
+    responder = lonely()
+    said = fastcgi.request(fastcgi.cgi("GET", "/events", STREAM).items())
+    slow = [fastcgi.FastCgiReader(responder.address, said[:-1]) for _ in range(1024)]
+    quick = [fastcgi.FastCgiReader(responder.address, said) for _ in range(100)]
+    pump(quick, lambda: all(visitor.retry or visitor.closed for visitor in quick))
+    assert all(visitor.status == 200 for visitor in quick)
+    wait_until(lambda: "too many requests arrive at once" in responder.text())
+    pump(slow, lambda: any(visitor.ended for visitor in slow))
+    told = next(visitor for visitor in slow if visitor.ended)
+    assert (told.status, told.headers["retry-after"]) == (503, "10")
+    assert json.loads(told.body)["reason"] == "busy"
 
 
 def test_the_front_can_turn_to_others_while_streams_are_ended(lonely):

@@ -108,7 +108,7 @@ def test_a_challenge_before_the_end_and_the_end_at_exp(pool, note, request_id):
     note("challenge late by s", round(assert_challenge(stream.next(), token), 3))
     note("end late by s", round(assert_end(stream, token), 3))
     assert (stream.app_status, stream.protocol_status) == (0, 0)
-    assert bytes(stream.body) == b"retry:%d\n\n:\n\n" % stream.retry[0] + CHALLENGE
+    assert bytes(stream.body) == b"retry:%d\n:\n" % stream.retry[0] + CHALLENGE
 
 
 def test_a_short_token_is_challenged_at_once(pool):

@@ -53,11 +53,19 @@ def test_a_get_has_its_headers_and_first_bytes_before_kafka_has_answered(respond
     assert stream.status == 200
     assert stream.headers["content-type"] == "text/event-stream"
     assert stream.headers["cache-control"] == "no-store, no-transform"
+    assert stream.headers["x-content-type-options"] == "nosniff"
     assert stream.headers["x-accel-buffering"] == "no"
+    assert stream.headers["incremental"] == "?1"
+    assert words(stream, "access-control-expose-headers") == {
+        "retry-after",
+        "www-authenticate",
+        "etag",
+        "preference-applied",
+    }
     assert stream.headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in stream.headers
     stream.wait(lambda: stream.comments)
-    assert bytes(stream.body) == b"retry:%d\n\n:\n\n" % stream.retry[0]
+    assert bytes(stream.body) == b"retry:%d\n:\n" % stream.retry[0]
 
 
 @pytest.mark.parametrize("options, retry", [([], 2000), (["--retry", "10000"], 10000)])
@@ -92,7 +100,9 @@ def test_a_silent_stream_gets_a_comment_each_keep_alive_time(start, note):
     stream.wait(lambda: len(stream.comments) >= 4)
     took = stream.comments[3] - began
     note("three keep-alives of 1 s took s", round(took, 2))
-    assert bytes(stream.body) == b"retry:%d\n\n" % stream.retry[0] + b":\n\n" * len(stream.comments)
+    assert bytes(stream.body) == b"retry:%d\n:\n" % stream.retry[0] + b":\n\n" * (
+        len(stream.comments) - 1
+    )
     assert took > 2.5
 
 
@@ -146,6 +156,13 @@ def test_a_preflight_is_answered_with_what_a_page_may_send(responder):
         "content-type",
         "last-event-id",
         "cache-control",
+        "if-none-match",
+        "prefer",
+        "traceparent",
+        "tracestate",
+        "baggage",
+        "x-requested-with",
+        "pragma",
     }
     assert int(answer.headers["access-control-max-age"]) > 0
     assert "access-control-allow-credentials" not in answer.headers

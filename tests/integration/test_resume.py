@@ -37,13 +37,32 @@ def test_a_stream_resumes_after_the_id_of_its_header(ten):
     assert_resumed_at(ten.open(encode({0: 7})), 7)
 
 
-@pytest.mark.parametrize("name", ["lastEventId", "last-event-id", "last_event_id"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lastEventId",
+        "last-event-id",
+        "last_event_id",
+        "lastEventID",
+        "LastEventId",
+        "Last-Event-ID",
+        "lasteventid",
+        "evs_last_event_id",
+    ],
+)
 def test_a_stream_resumes_after_the_id_of_its_query(ten, name):
     place = encode({0: 7})
     assert_resumed_at(ten.open(target=f"/events?{name}={place}"), 7)
     assert_resumed_at(ten.open(target=f"/events?a=b&{name}={quote(place, safe='')}&c"), 7)
     everything_encoded = "".join(f"%{ord(letter):02x}" for letter in place)
     assert_resumed_at(ten.open(target=f"/events?{name}={everything_encoded}"), 7)
+
+
+def test_of_several_ids_in_the_query_the_last_one_counts(ten):
+    old, new = (encode({0: place}) for place in (2, 7))
+    for names in (("lastEventId", "lastEventId"), ("last-event-id", "lastEventId")):
+        target = f"/events?{names[0]}={old}&a=b&{names[1]}={new}"
+        assert_resumed_at(ten.open(target=target), 7)
 
 
 def test_the_header_wins_over_the_query(ten):

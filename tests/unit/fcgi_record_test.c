@@ -495,9 +495,21 @@ static void the_text_of_an_answer_is_taken_from_whole_records(void **state)
     buf_fini(&records);
 }
 
+static void the_number_of_a_request_comes_with_its_first_header(void **state)
+{
+    struct buf b = {0};
+
+    (void)state;
+    add_begin(&b, 0x1234, 1);
+    for (size_t n = 0; n < b.n; n++)
+        assert_int_equal(fcgi_request_id(b.p, n), n < FCGI_RECORD_HEADER ? 0 : 0x1234);
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_number_of_a_request_comes_with_its_first_header),
         cmocka_unit_test(a_request_is_whole_only_with_its_last_byte),
         cmocka_unit_test(a_whole_request_has_its_id_and_its_length_without_what_follows),
         cmocka_unit_test(every_cut_of_the_content_into_records_is_the_same_request),

@@ -9,9 +9,16 @@
 #include <unistd.h>
 
 #include "fake_loop.h"
+#include "logged.h"
 #include "support.h"
 
-enum { HEAD_MS = 10000, PENDING_MAX = 1024, DRAIN_BYTES = 1 << 20 };
+enum {
+    HEAD_MS = 10000,
+    FULL_MS = 1000,
+    PAUSE_MS = 100,
+    PENDING_MAX = 1024,
+    DRAIN_BYTES = 1 << 20,
+};
 
 static const char *const pairs[] = {"REQUEST_METHOD", "GET", NULL};
 
@@ -48,9 +55,17 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     buf_printf(out, "refused %d", id);
 }
 
+static size_t in_use;
+static size_t held(void *arg)
+{
+    (void)arg;
+    return in_use;
+}
+
 static void start(void)
 {
-    const struct inlet_handler handler = {.on_request = on_request, .on_refusal = on_refusal};
+    const struct inlet_handler handler = {
+        .on_request = on_request, .on_refusal = on_refusal, .held = held, .max_held = 5000};
 
     loop = loop_new();
     inlet = inlet_new(loop, listen_fd, &handler);
@@ -60,6 +75,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(&seen, 0, sizeof seen);
+    in_use = 0;
     listen_fd = socket(AF_UNIX, SOCK_STREAM, 0);
     address = (struct sockaddr_un){.sun_family = AF_UNIX};
     address_size = sizeof address;
@@ -323,23 +339,123 @@ static void raise_limit(rlim_t n)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static void the_oldest_goes_when_too_many_are_not_whole(void **state)
-{
-    static int fronts[PENDING_MAX + 1];
+/* -- more than can be held -- */
 
-    (void)state;
+enum { CROWD = 1900 }; /* the fake loop watches all of them */
+
+static void connect_crowd(int fronts[CROWD])
+{
     raise_limit(4096);
-    for (int i = 0; i < PENDING_MAX; i++)
+    for (int i = 0; i < CROWD; i++)
         fronts[i] = connect_front();
     fake_loop_settle();
-    assert_false(closed(fronts[0]));
-    fronts[PENDING_MAX] = connect_front();
-    fake_loop_settle();
-    assert_true(closed(fronts[0]));
-    assert_false(closed(fronts[1]));
-    assert_false(closed(fronts[PENDING_MAX]));
-    for (int i = 0; i <= PENDING_MAX; i++)
+}
+
+static void close_all(int *fronts, int n)
+{
+    for (int i = 0; i < n; i++)
         close(fronts[i]);
+}
+
+static void a_crowd_that_connects_before_it_sends_is_served_to_the_last(void **state)
+{
+    struct buf b = get_request();
+    int fronts[CROWD];
+
+    (void)state;
+    connect_crowd(fronts);
+    for (int i = 0; i < CROWD; i++)
+        send_bytes(fronts[i], buf_slice(&b));
+    fake_loop_settle();
+    assert_int_equal(seen.requests, CROWD);
+    close_all(fronts, CROWD);
+    buf_fini(&b);
+}
+
+static void whoever_has_not_sent_all_in_a_second_makes_room_for_those_who_wait(void **state)
+{
+    struct buf b = get_request(), received = {0};
+    int fronts[CROWD];
+
+    (void)state;
+    connect_crowd(fronts);
+    send_bytes(fronts[0], slice_of(b.p, b.n - 1)); /* it has said its number */
+    for (int i = PENDING_MAX; i < CROWD; i++)
+        send_bytes(fronts[i], buf_slice(&b));
+    fake_loop_pass(FULL_MS - 1);
+    assert_int_equal(seen.requests, 0);
+    assert_false(closed(fronts[0]));
+    fake_loop_pass(1);
+    assert_int_equal(seen.requests, CROWD - PENDING_MAX);
+    assert_true(read_all(fronts[0], &received));
+    assert_text(buf_slice(&received), "refused 1");
+    assert_int_equal(seen.state, FCGI_INCOMPLETE);
+    assert_true(closed(fronts[1]));
+    assert_int_equal(seen.refusals, 1);
+    assert_false(closed(fronts[PENDING_MAX - 1])); /* there was room before its turn came */
+    close_all(fronts, CROWD);
+    buf_fini(&received);
+    buf_fini(&b);
+}
+
+/* A machine that stands still: the request is there, but was not read yet. */
+static void what_has_come_meanwhile_is_read_before_time_is_up(void **state)
+{
+    struct buf b = get_request();
+
+    (void)state;
+    int front = connect_front();
+    fake_loop_settle();
+    send_bytes(front, buf_slice(&b));
+    fake_loop_pass(HEAD_MS); /* the timer comes first */
+    assert_int_equal(seen.requests, 1);
+    close(front);
+    buf_fini(&b);
+}
+
+static void requests_that_wait_for_an_answer_are_counted_too(void **state)
+{
+    struct buf b = get_request();
+
+    (void)state;
+    in_use = 5000;
+    int front = connect_front();
+    send_bytes(front, buf_slice(&b));
+    fake_loop_settle();
+    fake_loop_pass(3 * FULL_MS);
+    assert_int_equal(seen.requests, 0);
+    in_use = 4999;
+    fake_loop_pass(PAUSE_MS);
+    assert_int_equal(seen.requests, 1);
+    close(front);
+    buf_fini(&b);
+}
+
+static void those_who_wait_are_told_of_once_a_minute(void **state)
+{
+    (void)state;
+    log_capture();
+    in_use = 5000;
+    int front = connect_front();
+    fake_loop_settle();
+    fake_loop_pass(59000);
+    int told = logged("warn: front: too many requests arrive at once");
+    log_release();
+    assert_int_equal(told, 1);
+    close(front);
+}
+
+/* Shut down by whoever shares it, for example: it stays readable for ever. */
+static void a_listening_descriptor_that_is_of_no_use_is_told_and_costs_no_turns(void **state)
+{
+    (void)state;
+    log_capture();
+    shutdown(listen_fd, SHUT_RDWR);
+    fake_loop_settle(); /* fails if it never does */
+    fake_loop_pass(10000);
+    int told = logged("error: front: cannot accept: Invalid argument\n");
+    log_release();
+    assert_int_equal(told, 1);
 }
 
 static void without_descriptors_accepting_pauses_and_goes_on(void **state)
@@ -507,7 +623,12 @@ int main(void)
         T(what_comes_after_a_refusal_is_read_and_dropped_up_to_1_MB),
         T(a_request_that_is_not_whole_in_ten_seconds_is_closed),
         T(the_time_is_not_prolonged_by_bytes),
-        T(the_oldest_goes_when_too_many_are_not_whole),
+        T(a_crowd_that_connects_before_it_sends_is_served_to_the_last),
+        T(whoever_has_not_sent_all_in_a_second_makes_room_for_those_who_wait),
+        T(what_has_come_meanwhile_is_read_before_time_is_up),
+        T(requests_that_wait_for_an_answer_are_counted_too),
+        T(those_who_wait_are_told_of_once_a_minute),
+        T(a_listening_descriptor_that_is_of_no_use_is_told_and_costs_no_turns),
         T(without_descriptors_accepting_pauses_and_goes_on),
         T(the_listening_descriptor_is_made_non_blocking),
         T(one_that_somebody_makes_blocking_again_stops_nothing),

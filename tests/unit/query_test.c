@@ -14,6 +14,20 @@ static void check_find(const char *query, const char *expected, size_t count)
     assert_int_equal(value.p == NULL, expected == NULL);
 }
 
+static void parameters_come_one_by_one(void **state)
+{
+    struct slice query = slice_str("&a=1&b&=2&c=3=4&"), name, value;
+    const char *const expected[][2] = {{"", ""}, {"a", "1"}, {"b", ""}, {"", "2"}, {"c", "3=4"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        assert_true(query_next(&query, &name, &value));
+        assert_text(name, expected[i][0]);
+        assert_text(value, expected[i][1]);
+    }
+    assert_false(query_next(&query, &name, &value));
+}
+
 static void a_parameter_is_found_at_any_place(void **state)
 {
     (void)state;
@@ -126,6 +140,7 @@ static void nothing_behind_the_end_is_looked_at(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameters_come_one_by_one),
         cmocka_unit_test(a_parameter_is_found_at_any_place),
         cmocka_unit_test(the_first_of_several_counts_and_all_are_counted),
         cmocka_unit_test(a_parameter_without_a_value_is_empty),

@@ -53,6 +53,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_SUBJECT_STREAMS, 503, "rate"},
         {REFUSAL_SUBJECT_OPENS, 503, "rate"},
         {REFUSAL_TOKENS_WAIT, 503, "busy"},
+        {REFUSAL_REQUESTS_WAIT, 503, "busy"},
         {REFUSAL_TOKEN_MISSING, 401, "token_missing"},
         {REFUSAL_TOKEN_INVALID, 401, "token_invalid"},
         {REFUSAL_TOKEN_TOO_LONG, 401, "token_too_long"},

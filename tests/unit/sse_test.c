@@ -161,7 +161,7 @@ static long retry_of(int64_t ms)
     buf_add_byte(&out, 0);
     assert_memory_equal(out.p, "xretry:", 7);
     long result = strtol((char *)out.p + 7, &end, 10);
-    assert_string_equal(end, "\n\n");
+    assert_string_equal(end, "\n");
     buf_fini(&out);
     return result;
 }

@@ -38,10 +38,12 @@ static void answer_to(const struct request *r, const char *policy)
 /* The whole answer, but for the time to come back. */
 static void check_stream(const char *origin_lines)
 {
-    char head[512];
+    char head[1024];
     int n = snprintf(head, sizeof head,
                      "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
-                     "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n%s\r\n"
+                     "X-Content-Type-Options: nosniff\r\n"
+                     "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
+                     "Incremental: ?1\r\n%s\r\n"
                      "retry:",
                      origin_lines);
 
@@ -51,7 +53,7 @@ static void check_stream(const char *origin_lines)
         rest.p++;
         rest.n--;
     }
-    assert_text(rest, "\n\n");
+    assert_text(rest, "\n");
 }
 
 static void check_short(const char *phrase, const char *lines, enum refusal why)
@@ -156,18 +158,21 @@ static const struct {
     {"https://evil.example", "POST", true},
 };
 
+#define EXPOSED                                                                                    \
+    "Access-Control-Expose-Headers: retry-after, www-authenticate, etag, preference-applied\r\n"
+
 static const char *cors_lines(const char *policy, const char *origin)
 {
     if (strcmp(policy, "cross-origin") == 0)
-        return "Access-Control-Allow-Origin: *\r\n";
+        return "Access-Control-Allow-Origin: *\r\n" EXPOSED;
     if (origin != NULL && strcmp(origin, ORIGIN) == 0)
-        return "Access-Control-Allow-Origin: " ORIGIN "\r\nVary: Origin\r\n";
+        return "Access-Control-Allow-Origin: " ORIGIN "\r\n" EXPOSED "Vary: Origin\r\n";
     return "Vary: Origin\r\n";
 }
 
 static void check_preflight(const char *lines)
 {
-    char head[256];
+    char head[512];
 
     snprintf(head, sizeof head, "Status: 204 No Content\r\nCache-Control: no-store\r\n%s", lines);
     assert_true(begins(head));
@@ -181,7 +186,7 @@ static void check_standby(const struct request *r, const char *policy, bool of_f
                           bool preflight, bool stream)
 {
     const char *cors = cors_lines(policy, r->param[PARAM_ORIGIN]);
-    char lines[256];
+    char lines[512];
 
     answer_to(r, policy);
     snprintf(lines, sizeof lines, "%sRetry-After: 10\r\n", cors);
@@ -238,7 +243,7 @@ static void the_pages_own_origin_may_read_it_whatever_the_list(void **state)
 
     (void)state;
     answer_to(&r, ORIGIN);
-    check_stream("Access-Control-Allow-Origin: https://own.example\r\nVary: Origin\r\n");
+    check_stream("Access-Control-Allow-Origin: https://own.example\r\n" EXPOSED "Vary: Origin\r\n");
     r.param[PARAM_HTTPS] = NULL;
     answer_to(&r, ORIGIN);
     check_stream("Vary: Origin\r\n");
