@@ -5,18 +5,24 @@
 #include "port_inside.h"
 #include "threads.h"
 
-/* Waits for the broker's answer, as long as the caller does. */
+enum {
+    LEADER_MS = 1000, /* librdkafka looks for a leader that there is not */
+    RETRY_MS = 200,   /* and tries to connect again */
+};
+
+/* Waits for the broker's answer, as long as the caller does; one that hangs may answer late. */
 static rd_kafka_resp_err_t wait_for(const rd_kafka_t *rk, int broker, int timeout_ms)
 {
-    int64_t takes = port_latency_ms(rk, broker);
+    int64_t until = world_now_ms() + timeout_ms;
 
-    if (cluster_broker(broker)->state == BROKER_ANSWERS && takes <= timeout_ms)
-        thread_sleep(takes);
-    else
-        takes = INT64_MAX;
-    if (takes <= timeout_ms && cluster_broker(broker)->state == BROKER_ANSWERS)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    thread_sleep(timeout_ms);
+    while (world_now_ms() < until) {
+        int64_t left = until - world_now_ms();
+        bool answers = cluster_broker(broker)->state == BROKER_ANSWERS;
+        int64_t takes = answers ? port_latency_ms(rk, broker) : RETRY_MS;
+        thread_sleep(takes < left ? takes : left);
+        if (answers && takes <= left && cluster_broker(broker)->state == BROKER_ANSWERS)
+            return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
     return cluster_broker(broker)->state == BROKER_REFUSES ? RD_KAFKA_RESP_ERR__TRANSPORT
                                                            : RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
@@ -124,6 +130,8 @@ static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_pa
     if (t == NULL || e->partition >= t->n)
         return RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     const struct partition_log *log = &t->partitions[e->partition];
+    if (log->leader < 0)
+        return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     e->offset = e->offset == RD_KAFKA_OFFSET_BEGINNING ? log->start : log->visible;
     port_note_told(rk, e->partition);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -141,8 +149,10 @@ rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list
         int32_t p = list->elems[i].partition;
         int leader = t != NULL && p < t->n ? t->partitions[p].leader : -1;
         int left = timeout_ms - (int)(world_now_ms() - began);
-        if (leader >= 0)
+        if (t != NULL && leader >= 0)
             err = wait_for(rk, leader, left > 0 ? left : 0);
+        else
+            thread_sleep(left < LEADER_MS ? left : LEADER_MS);
     }
     for (int i = 0; i < list->cnt && !err; i++)
         err = answer_offset(rk, &list->elems[i]);

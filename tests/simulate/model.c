@@ -124,7 +124,7 @@ static void move(struct view *v, int32_t p, int64_t to, int64_t given)
         world_breach("back", "%s goes back in partition %d, from %lld to %lld", v->name, (int)p,
                      (long long)v->at[p], (long long)to);
     v->at[p] = to;
-    if (t == NULL)
+    if (t == NULL || v->id_is != ID_OWN)
         return;
     const struct partition_log *log = &t->partitions[p];
     if (to > log->visible)
@@ -170,7 +170,7 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
 static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offset, int key,
                         const int64_t to[PARTITIONS_MAX])
 {
-    if (v->id_is != ID_OWN)
+    if (v->id_is == ID_MALFORMED)
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
     narrow(v, lives);
     const struct topic *t = life_of(v);
@@ -284,12 +284,13 @@ static bool is_another_topic(const struct view *v)
            (v->lives & (UINT64_C(1) << cluster_topic()->life)) == 0;
 }
 
-/* The first life that it may be given when it was told that the one before is over. */
+/* The first life that it may be given when it was told that the one before is over.  It may have
+ * been given something of that life before its responder knew. */
 static int first_life_after(const struct view *v)
 {
     int held = v->lives != 0 ? __builtin_ctzll(v->lives) : v->first_life;
 
-    return held < cluster_lives() ? held + 1 : cluster_lives();
+    return held == v->first_life && held < cluster_lives() ? held + 1 : held;
 }
 
 static bool is_behind_end(const struct view *v)
@@ -446,6 +447,8 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
                         (v->spliced != 0 && (UINT64_C(1) << v->spliced & known) == 0)))
         world_breach(v->spliced_waiting ? "not told, waiting" : "not told",
                      "%s does not know that the topic is another", v->name);
+    if (v->id_is != ID_OWN && owed(arg, 0))
+        world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
     for (int32_t p = 0; p < t->n; p++)
         if (owed(arg, p) && life_of(v) == t)
             check_partition(v, t, p, since_ms);

@@ -73,7 +73,7 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition)
 
     if (t[0].life == now->life && t[0].visible == visible)
         return;
-    if (visible < t[0].visible)
+    if (visible < t[0].visible && t[0].life >= all->first_life)
         former_lives_are_over(all, now->life);
     memmove(t + 1, t, (TOLD - 1) * sizeof *t);
     t[0] = (struct told_end){now->life, world_now_ms(), visible};

@@ -9,7 +9,7 @@
 
 #include "shrink.h"
 
-enum { JOBS_MAX = 64, BUT_MAX = 16 };
+enum { JOBS_MAX = 64, BUT_MAX = 32 };
 
 static const char usage[] =
     "usage: simulate --seed S               plays the story of that seed; if it breaks a rule, "
@@ -88,6 +88,8 @@ static bool wait_for_all(struct trial *trials, const struct options *o, uint64_t
             if (!left_alone(o, &trials[i].report->breach))
                 return true;
             ++*left;
+            printf("seed %llu, %s: %s\n", (unsigned long long)*seed, trials[i].report->breach.rule,
+                   trials[i].report->breach.text);
             running++;
             trial_go_on(&trials[i]);
         }

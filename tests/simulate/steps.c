@@ -13,6 +13,12 @@ static bool pick_partition(uint32_t n, int32_t *partition)
     return t != NULL;
 }
 
+/* One that has a leader to write to. */
+static bool pick_led_partition(uint32_t n, int32_t *partition)
+{
+    return pick_partition(n, partition) && cluster_topic()->partitions[*partition].leader >= 0;
+}
+
 /* Producers and brokers have another clock than the responders' host. */
 static int64_t timestamp(void)
 {
@@ -39,7 +45,7 @@ static void produce(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p))
+    if (!pick_led_partition(s->a, &p))
         return;
     int64_t o = cluster_produce(p, key, size_of(s->c), timestamp());
     world_tell("key %d of partition %d is set, at %lld, %d bytes", key, (int)p, (long long)o,
@@ -52,7 +58,7 @@ static void delete_key(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p))
+    if (!pick_led_partition(s->a, &p))
         return;
     int64_t o = cluster_produce(p, key, NO_VALUE, timestamp());
     world_tell("key %d of partition %d is deleted, at %lld", key, (int)p, (long long)o);
@@ -64,7 +70,7 @@ static void burst(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p))
+    if (!pick_led_partition(s->a, &p))
         return;
     for (uint32_t i = 0; i < n; i++)
         cluster_produce(p, (int)(i % keys), i % 7 == 6 ? NO_VALUE : size_of(s->c + i * i),
@@ -80,7 +86,7 @@ static void flood(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p))
+    if (!pick_led_partition(s->a, &p))
         return;
     for (uint32_t i = 0; i < n; i++)
         cluster_produce(p, (int)(i % KEYS), 30000, timestamp());
@@ -95,7 +101,7 @@ static void heartbeats(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p) || cluster_topic()->compacted)
+    if (!pick_led_partition(s->a, &p) || cluster_topic()->compacted)
         return;
     for (uint32_t i = 0; i < n; i++)
         cluster_produce(p, NO_KEY, i % 10 == 9 ? 20 : NO_VALUE, timestamp());
@@ -108,7 +114,7 @@ static void transaction(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p))
+    if (!pick_led_partition(s->a, &p))
         return;
     if (!cluster_topic()->partitions[p].in_transaction) {
         cluster_begin_transaction(p);
@@ -126,7 +132,7 @@ static void compact(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p) || !cluster_topic()->compacted)
+    if (!pick_led_partition(s->a, &p) || !cluster_topic()->compacted)
         return;
     cluster_compact(p, s->b % 5);
     world_tell("partition %d is compacted, but for the last %u", (int)p, s->b % 5);
@@ -137,7 +143,7 @@ static void age(struct pool *pool, const struct step *s)
     int32_t p;
 
     (void)pool;
-    if (!pick_partition(s->a, &p) || (cluster_topic()->compacted && !cluster_topic()->ages))
+    if (!pick_led_partition(s->a, &p) || (cluster_topic()->compacted && !cluster_topic()->ages))
         return;
     cluster_age(p, s->b % 10);
     world_tell("partition %d begins at %lld from now on", (int)p,
@@ -220,7 +226,7 @@ static void fail(struct pool *pool, const struct step *s)
 
 static void slow_broker(struct pool *pool, const struct step *s)
 {
-    static const int64_t by_ms[] = {0, 0, 20, 100, 300, 300};
+    static const int64_t by_ms[] = {0, 0, 20, 300, 1200, 3000};
     struct broker *b = cluster_broker((int)(s->a % BROKERS));
 
     (void)pool;
@@ -335,9 +341,9 @@ const struct step_kind step_kinds[] = {
     {"age",             20,  3, age},
     {"grow",            10,  1, grow},
     {"make again",      15,  2, make_again},
-    {"lose",             0,  2, lose},
+    {"lose",            10,  2, lose},
     {"lead",            30,  5, lead},
-    {"fail",             0,  5, fail},
+    {"fail",            30,  5, fail},
     {"slow broker",     20,  3, slow_broker},
     {"end responder",   30,  2, end_responder},
     {"stop responder",  20,  3, stop_responder},
