@@ -122,6 +122,17 @@ rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_par
     return e;
 }
 
+static rd_kafka_resp_err_t wait_for_leader(const rd_kafka_t *rk, int32_t partition, int leader,
+                                           int timeout_ms)
+{
+    rd_kafka_resp_err_t err = wait_for(rk, leader, timeout_ms);
+    const struct topic *t = cluster_topic();
+
+    if (!err && t != NULL && partition < t->n && t->partitions[partition].leader != leader)
+        err = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    return err;
+}
+
 /* The first and the last offset, which is what the program asks for. */
 static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_partition_t *e)
 {
@@ -150,7 +161,7 @@ rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list
         int leader = t != NULL && p < t->n ? t->partitions[p].leader : -1;
         int left = timeout_ms - (int)(world_now_ms() - began);
         if (t != NULL && leader >= 0)
-            err = wait_for(rk, leader, left > 0 ? left : 0);
+            err = wait_for_leader(rk, p, leader, left > 0 ? left : 0);
         else
             thread_sleep(left < LEADER_MS ? left : LEADER_MS);
     }

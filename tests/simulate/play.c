@@ -11,8 +11,8 @@
 
 enum {
     LOOK_MS = 1000,    /* from one look at the clients to the next */
-    SERVED_MS = 30000, /* within this every client that nothing disturbs knows of a record */
-    QUIET_MS = 60000,  /* at the end, when all is whole again */
+    SERVED_MS = 60000, /* within this every client that nothing disturbs knows of a record */
+    QUIET_MS = 100000, /* at the end, when all is whole again */
     TURNS_MAX = 200000 /* within LOOK_MS */
 };
 

@@ -160,15 +160,19 @@ rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *erro
     return rk;
 }
 
+static void forget_question(rd_kafka_t *rk, rd_kafka_event_t *event)
+{
+    TAILQ_REMOVE(&rk->asked, event, link);
+    errand_stop(&event->answer);
+    rd_kafka_event_destroy(event);
+}
+
 void rd_kafka_destroy(rd_kafka_t *rk)
 {
     rd_kafka_event_t *event;
 
-    while ((event = TAILQ_FIRST(&rk->asked)) != NULL) {
-        TAILQ_REMOVE(&rk->asked, event, link);
-        errand_stop(&event->answer);
-        rd_kafka_event_destroy(event);
-    }
+    while ((event = TAILQ_FIRST(&rk->asked)) != NULL)
+        forget_question(rk, event);
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         fetcher_stop(&rk->fetchers[p]);
     TAILQ_REMOVE(&port_handles, rk, link);
@@ -222,7 +226,13 @@ rd_kafka_queue_t *rd_kafka_queue_get_main(rd_kafka_t *rk)
 void rd_kafka_queue_destroy(rd_kafka_queue_t *queue)
 {
     struct message *m;
-    rd_kafka_event_t *event;
+    rd_kafka_event_t *event, *next;
+
+    for (event = TAILQ_FIRST(&queue->rk->asked); event != NULL; event = next) {
+        next = TAILQ_NEXT(event, link);
+        if (event->queue == queue)
+            forget_question(queue->rk, event);
+    }
 
     while ((m = STAILQ_FIRST(&queue->messages)) != NULL) {
         STAILQ_REMOVE_HEAD(&queue->messages, link);
