@@ -17,6 +17,14 @@ struct mark {
     int32_t partition;
 };
 
+/* A partition's place that moved without an event (a transaction's marker, a record that is none):
+ * the ids of the events behind `end` include it. */
+struct pass {
+    size_t end;
+    int64_t next;
+    int32_t partition;
+};
+
 struct block {
     TAILQ_ENTRY(block) link;
     uint64_t number;       /* of the first record that is not before the block */
@@ -25,6 +33,8 @@ struct block {
     struct buf bytes;
     struct mark *marks; /* one for each event */
     size_t n, cap;
+    struct pass *passes; /* between two events at most one for each partition */
+    size_t pass_n, pass_cap;
 };
 
 struct backlog {
@@ -32,9 +42,9 @@ struct backlog {
     void (*on_drop)(void *arg, struct block *block);
     void *arg;
     TAILQ_HEAD(chain, block) blocks; /* never empty */
-    size_t bytes;
-    uint64_t added;  /* in all */
-    uint64_t events; /* likewise */
+    size_t bytes;                    /* of events and passes */
+    uint64_t added;                  /* of events, in all */
+    uint64_t events;                 /* likewise */
     uint64_t end_number;
 };
 
@@ -54,6 +64,7 @@ static void block_free(struct block *block)
     progress_fini(&block->start);
     buf_fini(&block->bytes);
     free(block->marks);
+    free(block->passes);
     free(block);
 }
 
@@ -77,7 +88,7 @@ static void drop_oldest(struct backlog *b)
 
     b->on_drop(b->arg, block);
     TAILQ_REMOVE(&b->blocks, block, link);
-    b->bytes -= block->bytes.n;
+    b->bytes -= block->bytes.n + block->pass_n * sizeof *block->passes;
     block_free(block);
 }
 
@@ -112,14 +123,34 @@ static void add_mark(struct block *block, struct mark mark)
     block->marks[block->n++] = mark;
 }
 
+void backlog_pass(struct backlog *b, int32_t partition, int64_t next)
+{
+    struct block *block = TAILQ_LAST(&b->blocks, chain);
+
+    for (size_t i = block->pass_n; i > 0 && block->passes[i - 1].end == block->bytes.n; i--) {
+        if (block->passes[i - 1].partition != partition)
+            continue;
+        block->passes[i - 1].next = next;
+        return;
+    }
+    if (block->pass_n == block->pass_cap) {
+        block->pass_cap = block->pass_cap ? block->pass_cap * 2 : 8;
+        block->passes = mem_resize_array(block->passes, block->pass_cap, sizeof *block->passes);
+    }
+    block->passes[block->pass_n++] = (struct pass){block->bytes.n, next, partition};
+    b->bytes += sizeof *block->passes;
+}
+
 void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
                  const struct record *r)
 {
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
     b->end_number = number + 1;
-    if (event_none(r))
+    if (event_none(r)) {
+        backlog_pass(b, r->partition, record_next(r));
         return;
+    }
     if (block->bytes.n + r->value.n > BLOCK_BYTES && block->bytes.n > 0) {
         struct progress before = {0};
         progress_copy(&before, at);
@@ -233,14 +264,20 @@ uint64_t backlog_number(const struct place *at)
     return n ? at->block->marks[n - 1].number + 1 : at->block->number;
 }
 
+static void raise_place(struct progress *p, int32_t partition, int64_t next)
+{
+    if (partition >= p->n)
+        progress_resize(p, partition + 1);
+    if (next > p->next[partition])
+        p->next[partition] = next;
+}
+
 void backlog_progress(const struct place *at, struct progress *out)
 {
     progress_copy(out, &at->block->start);
     size_t n = marks_before(at);
-    for (size_t i = 0; i < n; i++) {
-        const struct mark *m = &at->block->marks[i];
-        if (m->partition >= out->n)
-            progress_resize(out, m->partition + 1);
-        out->next[m->partition] = m->next;
-    }
+    for (size_t i = 0; i < n; i++)
+        raise_place(out, at->block->marks[i].partition, at->block->marks[i].next);
+    for (size_t i = 0; i < at->block->pass_n && at->block->passes[i].end < at->sent; i++)
+        raise_place(out, at->block->passes[i].partition, at->block->passes[i].next);
 }

@@ -37,6 +37,9 @@ void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at
 void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
                  const struct record *r);
 
+/* The partition's place moved without an event: ids of events that are added from now on say so. */
+void backlog_pass(struct backlog *b, int32_t partition, int64_t next);
+
 /* The place of a stream that has everything, and the number of the next record there. */
 struct place backlog_end(const struct backlog *b);
 uint64_t backlog_end_number(const struct backlog *b);

@@ -704,10 +704,15 @@ static void on_record(void *arg, const struct record *r)
 static void on_position(void *arg, int32_t partition, int64_t next)
 {
     struct fanout *f = arg;
+    bool moves = next > progress_get(cache_progress(f->cache), partition);
 
     cache_advance(f->cache, partition, next, loop_now_ms(), loop_wall_ms());
-    if (f->catchup.hidden > 0 && !catchup_is_hidden(&f->catchup, partition))
+    if (!moves || catchup_is_hidden(&f->catchup, partition))
+        return;
+    if (f->catchup.hidden > 0)
         catchup_pass(&f->catchup, partition, next);
+    if (any_started(f))
+        backlog_pass(f->backlog, partition, next);
 }
 
 static void on_survey(void *arg, uint64_t ticket)

@@ -335,6 +335,32 @@ static void a_reset_forgets_all_and_goes_on_at_a_number(void **state)
     progress_fini(&got);
 }
 
+/* The progress at a place is that of the newest id that was begun before it. */
+static void what_ids_say_without_an_event_is_in_the_progress_too(void **state)
+{
+    struct progress got = {0};
+
+    (void)state;
+    add(0, "a");
+    struct place between = backlog_end(backlog);
+    at.next[1] = 5; /* a transaction's marker */
+    backlog_pass(backlog, 1, 5);
+    at.next[1] = 7;
+    backlog_pass(backlog, 1, 7);
+    add_record_of(1, slice_of(NULL, 0), slice_of(NULL, 0)); /* a record that is no event */
+    backlog_progress(&between, &got);
+    assert_int_equal(progress_get(&got, 1), 0);
+    add(0, "b");
+    backlog_progress(&between, &got);
+    assert_int_equal(progress_get(&got, 1), 0);
+    backlog_advance(&between, 1);
+    backlog_progress(&between, &got);
+    assert_int_equal(progress_get(&got, 0), 2);
+    assert_int_equal(progress_get(&got, 1), 8);
+    assert_int_equal(backlog_event(&between), 2);
+    progress_fini(&got);
+}
+
 static void a_partition_that_came_later_is_in_the_progress(void **state)
 {
     struct progress got = {0};
@@ -370,6 +396,7 @@ int main(void)
         T(a_single_event_may_be_longer_than_the_limit),
         T(the_events_before_a_place_are_counted),
         T(a_reset_forgets_all_and_goes_on_at_a_number),
+        T(what_ids_say_without_an_event_is_in_the_progress_too),
         T(a_partition_that_came_later_is_in_the_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
