@@ -262,7 +262,9 @@ def test_the_page_sends_a_renewal_again_that_comes_too_early(guarded_page):
         """const real = window.fetch, statuses = [429, 503];
         const answer = (status) => new Response("", { status, headers: { "Retry-After": "1" } });
         window.fetch = async (...request) =>
-            statuses.length ? answer(statuses.shift()) : real(...request);"""
+            request[1]?.method === "POST" && statuses.length
+                ? answer(statuses.shift())
+                : real(...request);"""
     )
     page.go()
     page.wait_messages("1")
