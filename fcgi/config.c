@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "front/cgi.h"
 #include "front/cors.h"
@@ -110,16 +111,11 @@ struct reading {
 static enum config_result fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static enum config_result fail(const char *format, ...)
 {
-    char line[512];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof line, format, args);
+    log_at_v(LOG_ERROR, format, args);
     va_end(args);
-    for (char *c = line; *c; c++)
-        if (*c > 0 && *c < ' ') /* a name in the file may hold line ends */
-            *c = '?';
-    fprintf(stderr, "sse-kafka-fanout: %s\n", line);
     return CONFIG_ERROR;
 }
 

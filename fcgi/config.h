@@ -40,8 +40,7 @@ struct config {
 enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_ERROR };
 
 /* Reads the command line; or, for a CGI program, whose command line may come from the request, only
- * the file that the environment names as SKF_CONFIG.  On CONFIG_ERROR one line was written to
- * standard error. */
+ * the file that the environment names as SKF_CONFIG.  On CONFIG_ERROR one line was logged. */
 enum config_result config_read(struct config *config, int argc, char **argv);
 void config_fini(struct config *config);
 

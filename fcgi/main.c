@@ -24,7 +24,11 @@
 #include "stream/drain.h"
 #include "stream/fanout.h"
 
-enum { EXIT_CONFIG = 2 };
+enum {
+    EXIT_CONFIG = 2,
+    STOP_MS = 2000, /* for requests that were accepted, when all streams have ended */
+    STOP_STEP_MS = 10,
+};
 
 static int fail(const char *what)
 {
@@ -55,6 +59,8 @@ struct program {
     struct sessions *sessions;
     struct peers *peers;
     struct drain *drain;
+    struct timer *stop; /* NULL: it was not told to stop */
+    int64_t stop_by_ms;
     struct status *status;
     struct cgi *cgi; /* NULL: a responder */
     int listen_fd;   /* -1: closed */
@@ -74,22 +80,43 @@ static void on_done(void *arg)
     loop_stop(p->loop);
 }
 
+/* Requests that were accepted are answered; a front that says no more is waited for a moment. */
+static void stop_when_answered(void *arg)
+{
+    struct program *p = arg;
+    bool waits = inlet_waiting(p->inlet) + handler_waiting(p->handler) > 0;
+
+    if (waits && loop_now_ms() < p->stop_by_ms)
+        timer_start(p->stop, STOP_STEP_MS);
+    else
+        loop_stop(p->loop);
+}
+
+static void on_drained(void *arg)
+{
+    struct program *p = arg;
+
+    p->stop_by_ms = loop_now_ms() + STOP_MS;
+    stop_when_answered(p);
+}
+
 /* Our listening socket goes first, so that the front turns to others at once. */
 static void begin_to_stop(struct program *p)
 {
     struct drain_config drain = {
         .drain_ms = p->config->drain_s * 1000,
         .retry_ms = p->config->retry_ms,
-        .done = on_done,
+        .done = on_drained,
         .arg = p,
     };
 
+    p->stop = timer_new(p->loop, stop_when_answered, p);
     handler_drain(p->handler);
     inlet_close(p->inlet);
     close_listener(p);
     if (p->fanout == NULL || fanout_count(p->fanout) == 0) {
         log_info("stopping");
-        loop_stop(p->loop);
+        on_drained(p);
         return;
     }
     log_info("stopping: %zu stream(s) are ended within %lld s", fanout_count(p->fanout),
@@ -101,7 +128,7 @@ static void on_stop_signal(void *arg)
 {
     struct program *p = arg;
 
-    if (p->drain == NULL && p->inlet != NULL) {
+    if (p->stop == NULL && p->inlet != NULL) {
         begin_to_stop(p);
         return;
     }
@@ -317,6 +344,7 @@ static bool make(struct program *p)
 static void unmake(struct program *p)
 {
     cgi_free(p->cgi);
+    timer_free(p->stop);
     inlet_free(p->inlet);
     drain_free(p->drain);
     status_free(p->status);
@@ -407,6 +435,7 @@ int main(int argc, char **argv)
     struct config config;
     struct buf request = {0};
 
+    log_look_for_journal();
     forbid_core_dumps();
     if (cgi_is_one())
         cgi_take_request(&request, argc, argv);
@@ -425,7 +454,6 @@ int main(int argc, char **argv)
     }
     log_set_level((enum log_level)config.log_level);
     log_set_format((enum log_format)config.log_format);
-    log_look_for_journal();
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     int status =

@@ -14,6 +14,7 @@
 enum {
     EVENTS_MS = 5, /* of what is ready in one turn */
     LONG_TURN_MS = 1000,
+    FAR_S = 10 * 366 * 86400, /* ten years: a timer that is not to come */
 };
 enum { PRIORITY_URGENT, PRIORITY_NORMAL, PRIORITIES };
 
@@ -345,8 +346,10 @@ void loop_on_signal(struct loop *loop, int signo, void (*caught)(void *arg), voi
 
 static void arm_clock(const struct clock_watch *c)
 {
-    struct itimerspec far = {.it_value.tv_sec = INT32_MAX};
+    struct itimerspec far = {0};
 
+    clock_gettime(CLOCK_REALTIME, &far.it_value);
+    far.it_value.tv_sec += FAR_S;
     timerfd_settime(c->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL);
 }
 

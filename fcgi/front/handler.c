@@ -40,6 +40,7 @@ struct exchange {
     struct handler *h;
     int fd; /* -1: given away */
     uint16_t id;
+    struct fcgi_input input; /* what has come behind the request: maybe half a record */
     bool head;
     bool wants_stream; /* and gives up for good on anything but one */
     char address_name[LIMITS_NAME];
@@ -257,6 +258,8 @@ static void open_stream(struct exchange *x, struct session *session)
     struct stream *s =
         fanout_open(x->h->fanout, x->fd, x->id, buf_slice(&head), id, owned ? &owner : NULL);
     x->fd = -1;
+    if (s != NULL)
+        stream_set_input(s, &x->input);
     if (session != NULL && s != NULL)
         session_attach(session, s);
     buf_fini(&head);
@@ -612,45 +615,56 @@ static void dispatch(struct exchange *x, const struct request *r)
         refuse_method(x);
 }
 
+static void send_records(struct handler *h, int fd, struct buf *records)
+{
+    reply_send(h->replies, fd, buf_slice(records));
+    buf_fini(records);
+}
+
+/* To a request of which no more is known than its id. */
+static void refuse_unread(struct handler *h, enum refusal why, uint16_t id, struct buf *out)
+{
+    struct cors_request unknown = {0};
+    struct answer answer = answer_refusing(why);
+
+    refusals_add(&h->refusals, why, NULL);
+    cors_add_headers(&answer.headers, h->cors, &unknown);
+    if (answer.status == 503)
+        buf_add_str(&answer.headers, "Retry-After: 10\r\n");
+    answer_add(out, id, &answer, true);
+    buf_fini(&answer.headers);
+}
+
 static void on_request(void *arg, int fd, const struct fcgi_request *request, struct slice bytes)
 {
     struct handler *h = arg;
-    struct slice after = slice_of(bytes.p + request->length, bytes.n - request->length);
     struct fcgi_input input = {0};
+    struct buf out = {0};
     struct request r;
 
     if (request_decode(h->decoder, bytes.p, request->length, &r) < 0) {
-        log_error("front: libfcgi cannot decode a request");
-        close(fd);
-    } else if (fcgi_input_ends(&input, after.p, after.n)) {
-        struct buf out = {0};
+        refuse_unread(h, REFUSAL_NOT_DECODED, request->id, &out);
+        send_records(h, fd, &out);
+    } else if (fcgi_input_ends(&input, bytes.p + request->length, bytes.n - request->length)) {
         fcgi_end_add(&out, request->id, FCGI_STATUS_COMPLETE);
-        reply_send(h->replies, fd, buf_slice(&out));
-        buf_fini(&out);
+        send_records(h, fd, &out);
     } else {
-        dispatch(exchange_new(h, fd, request->id, &r), &r);
+        struct exchange *x = exchange_new(h, fd, request->id, &r);
+        x->input = input;
+        dispatch(x, &r);
     }
 }
 
 static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
 {
-    struct handler *h = arg;
-    struct cors_request unknown = {0};
     enum refusal why = state == FCGI_INCOMPLETE    ? REFUSAL_REQUESTS_WAIT
                        : state == FCGI_LARGE_STDIN ? REFUSAL_LARGE_BODY
                                                    : REFUSAL_LARGE_HEAD;
-    struct answer answer = answer_refusing(why);
 
-    if (state == FCGI_BAD_ROLE) {
+    if (state == FCGI_BAD_ROLE)
         fcgi_end_add(out, id, FCGI_STATUS_UNKNOWN_ROLE);
-        return;
-    }
-    refusals_add(&h->refusals, why, NULL);
-    cors_add_headers(&answer.headers, h->cors, &unknown);
-    if (state == FCGI_INCOMPLETE)
-        buf_add_str(&answer.headers, "Retry-After: 10\r\n");
-    answer_add(out, id, &answer, true);
-    buf_fini(&answer.headers);
+    else
+        refuse_unread(arg, why, id, out);
 }
 
 /* -- life -- */
@@ -715,11 +729,14 @@ const uint64_t *handler_renewals(const struct handler *h)
     return h->renewals;
 }
 
+size_t handler_waiting(const struct handler *h)
+{
+    return h->exchanges + replies_count(h->replies);
+}
+
 static size_t held(void *arg)
 {
-    const struct handler *h = arg;
-
-    return h->exchanges + replies_count(h->replies);
+    return handler_waiting(arg);
 }
 
 struct inlet_handler handler_inlet(struct handler *h)

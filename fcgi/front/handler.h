@@ -55,6 +55,9 @@ void handler_free(struct handler *h);
 /* From now on whoever wants a stream is told to come back. */
 void handler_drain(struct handler *h);
 
+/* How many requests wait for their answer, or for the front to take it. */
+size_t handler_waiting(const struct handler *h);
+
 /* How many requests were refused since the start, by enum refused. */
 const uint64_t *handler_refusals(const struct handler *h);
 /* Likewise the renewals that came here, by outcome. */

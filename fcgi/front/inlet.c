@@ -353,6 +353,16 @@ void inlet_close(struct inlet *inlet)
     timer_stop(inlet->resume_timer);
 }
 
+size_t inlet_waiting(const struct inlet *inlet)
+{
+    const struct connection *c;
+    size_t n = 0;
+
+    TAILQ_FOREACH(c, &inlet->pending, link)
+    n += !c->refused;
+    return n;
+}
+
 void inlet_free(struct inlet *inlet)
 {
     if (inlet == NULL)

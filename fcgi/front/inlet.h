@@ -29,6 +29,8 @@ struct inlet_handler {
 struct inlet *inlet_new(struct loop *loop, int listen_fd, const struct inlet_handler *handler);
 /* Takes those that wait in the backlog, and no more from then on: the descriptor can be closed. */
 void inlet_close(struct inlet *inlet);
+/* How many requests are not whole. */
+size_t inlet_waiting(const struct inlet *inlet);
 void inlet_free(struct inlet *inlet);
 
 #endif

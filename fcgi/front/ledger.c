@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/rundir.h"
 
 #define PREFIX "metrics-"
+enum { STARTING_S = 60 };
 
 /* The file.  Whoever changes struct metrics or its table changes the magic number. */
 static const uint64_t MAGIC = 0x534b464d00000000u + sizeof(struct metrics);
@@ -29,27 +32,45 @@ struct ledger {
     struct page *page;
 };
 
-/* Made under another name, which nobody reads before it is locked. */
-static int make_file(struct ledger *l)
+/* Room for all of it, or an error: a mapped page for which there is none kills by SIGBUS. */
+static int reserve(int fd)
 {
-    char hidden[sizeof l->name + 1];
+    return -posix_fallocate(fd, 0, sizeof(struct page));
+}
 
-    snprintf(l->name, sizeof l->name, PREFIX "%d", (int)getpid());
-    snprintf(hidden, sizeof hidden, ".%s", l->name);
-    l->fd = openat(l->directory, hidden, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (l->fd < 0)
+static int lock_and_publish(struct ledger *l, const char *hidden)
+{
+    if (flock(l->fd, LOCK_EX | LOCK_NB) != 0)
         return -errno;
-    if (flock(l->fd, LOCK_EX | LOCK_NB) != 0 || ftruncate(l->fd, sizeof *l->page) != 0 ||
-        renameat(l->directory, hidden, l->directory, l->name) != 0)
-        return -errno;
+    int err = reserve(l->fd);
+    if (err < 0)
+        return err;
     void *page = mmap(NULL, sizeof *l->page, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
     if (page == MAP_FAILED)
         return -errno;
     l->page = page;
-    return 0;
+    return renameat(l->directory, hidden, l->directory, l->name) == 0 ? 0 : -errno;
 }
 
-/* Calls each(arg, name, fd) for the file of each responder; fd is closed afterwards. */
+/* Made under another name, which nobody reads before it is locked.  In containers that share the
+ * directory process ids are the same: hence the random part. */
+static int make_file(struct ledger *l)
+{
+    char hidden[sizeof l->name + 1];
+
+    snprintf(l->name, sizeof l->name, PREFIX "%d-%08x", (int)getpid(), arc4random());
+    snprintf(hidden, sizeof hidden, ".%s", l->name);
+    l->fd = openat(l->directory, hidden, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (l->fd < 0)
+        return -errno;
+    int err = lock_and_publish(l, hidden);
+    if (err < 0)
+        unlinkat(l->directory, hidden, 0);
+    return err;
+}
+
+/* Calls each(arg, name, fd) for the file of each responder, and for those (`.name`) of one that is
+ * just starting; fd is closed afterwards. */
 static void for_each(const struct ledger *l,
                      void (*each)(void *arg, const struct ledger *l, const char *name, int fd),
                      void *arg)
@@ -59,7 +80,8 @@ static void for_each(const struct ledger *l,
     struct dirent *entry;
 
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
-        if (strncmp(entry->d_name, PREFIX, sizeof PREFIX - 1) != 0)
+        const char *name = entry->d_name + (entry->d_name[0] == '.');
+        if (strncmp(name, PREFIX, sizeof PREFIX - 1) != 0)
             continue;
         int file =
             openat(l->directory, entry->d_name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
@@ -77,10 +99,18 @@ static bool lives(int fd)
     return flock(fd, LOCK_SH | LOCK_NB) != 0;
 }
 
+/* One that is starting is not locked for a moment. */
+static bool may_be_starting(const char *name, int fd)
+{
+    struct stat st;
+
+    return name[0] == '.' && (fstat(fd, &st) != 0 || time(NULL) - st.st_mtime < STARTING_S);
+}
+
 static void remove_dead(void *arg, const struct ledger *l, const char *name, int fd)
 {
     (void)arg;
-    if (!lives(fd))
+    if (!lives(fd) && !may_be_starting(name, fd))
         unlinkat(l->directory, name, 0);
 }
 
@@ -138,9 +168,8 @@ static void read_living(void *arg, const struct ledger *l, const char *name, int
     struct page page;
 
     (void)l;
-    (void)name;
-    if (r->n < LEDGER_MAX && lives(fd) && pread(fd, &page, sizeof page, 0) == sizeof page &&
-        page.magic == MAGIC)
+    if (name[0] != '.' && r->n < LEDGER_MAX && lives(fd) &&
+        pread(fd, &page, sizeof page, 0) == sizeof page && page.magic == MAGIC)
         r->all[r->n++] = page.metrics;
 }
 

@@ -63,6 +63,7 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(PEER_AWAY, 503, "busy", OTHER, "another responder cannot be told now")                       \
     X(POOL_AWAY, 503, "busy", OTHER, "no stream is available now")                                 \
     X(REQUEST_INVALID, 400, "request_invalid", OTHER, "the request is malformed")                  \
+    X(NOT_DECODED, 503, "busy", OTHER, "the request cannot be decoded now")                        \
     X(PARAM_TWICE, 400, "request_invalid", OTHER, "a parameter was sent twice")                    \
     X(NOT_SET_UP, 500, "misconfigured", OTHER, "the program is not set up")                        \
     X(UNGUARDED, 500, "misconfigured", OTHER,                                                      \

@@ -103,8 +103,8 @@ struct decoder *decoder_new(void)
 {
     struct decoder *d = mem_zero(sizeof *d);
 
-    d->fd = memfd_create("fastcgi-request", MFD_CLOEXEC);
-    if (d->fd < 0 || FCGX_Init() != 0 || FCGX_InitRequest(&d->fcgx, -1, 0) != 0 || !self_test(d)) {
+    d->fd = -1;
+    if (FCGX_Init() != 0 || FCGX_InitRequest(&d->fcgx, -1, 0) != 0 || !self_test(d)) {
         decoder_free(d);
         return NULL;
     }
@@ -168,18 +168,21 @@ int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct req
     struct request r = {0};
 
     release(d);
-    if (!write_request(d->fd, bytes, n))
+    if (d->fd < 0)
+        d->fd = memfd_create("fastcgi-request", MFD_CLOEXEC);
+    if (d->fd < 0 || !write_request(d->fd, bytes, n))
         return -EPROTO;
     /* With a descriptor of its own FCGX_Accept_r() skips accept(); keepConnection lets it not
      * close that first, and without a listening socket it returns an error instead of waiting for
      * another request.  The fields are not documented: hence the self-test. */
-    d->fcgx.ipcFd = dup(d->fd);
+    d->fcgx.ipcFd = d->fd;
     d->fcgx.keepConnection = 1;
     d->fcgx.listen_sock = -1;
     d->fcgx.detached = 1;
-    if (d->fcgx.ipcFd < 0 || FCGX_Accept_r(&d->fcgx) != 0)
+    if (FCGX_Accept_r(&d->fcgx) != 0) {
+        d->fd = -1; /* it has closed it */
         return -EPROTO;
-    close(d->fcgx.ipcFd);
+    }
     d->fcgx.ipcFd = -1;
     d->decoded = true;
     for (char **pair = d->fcgx.envp; *pair != NULL; pair++)

@@ -71,6 +71,12 @@ enum stream_result {
     STREAM_GONE, /* the front has closed */
 };
 
+/* What has come of the front's records behind the request. */
+static inline void stream_set_input(struct stream *s, const struct fcgi_input *input)
+{
+    s->input = *input;
+}
+
 /* Whole records made with id 1, for this stream alone and before all else (copied). */
 void stream_put(struct stream *s, struct slice records);
 enum stream_result stream_send_pending(struct stream *s);

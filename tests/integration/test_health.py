@@ -164,7 +164,9 @@ def reasons_by_pid(responder) -> dict[int, list[str]]:
 
 
 def metrics_files(directory: Path) -> set[str]:
-    return {path.name for path in directory.iterdir() if path.name.startswith("metrics")}
+    """Without the random part of their names."""
+    names = {path.name for path in directory.iterdir() if path.name.startswith("metrics")}
+    return {name.rpartition("-")[0] for name in names}
 
 
 def test_who_stops_leaves_the_pool(topic, start, peers):

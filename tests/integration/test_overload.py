@@ -9,7 +9,7 @@ import pytest
 
 import fastcgi
 from eventid import encode
-from helpers import PROGRAM, answers, free_port, wait_until
+from helpers import PROGRAM, answers, free_port, unix_connections, wait_until
 from kafka import numbered
 from sse import EventReader, pump
 from tokens import RENEWAL, Jwks, bearer, in_url, rsa_key
@@ -315,6 +315,27 @@ def test_a_socket_held_by_a_supervisor_keeps_requests_for_the_successor(tmp_path
     assert waiting.status == 200 and not waiting.ended
     responder.stop()
     holder.close()
+
+
+def test_a_request_that_was_half_there_is_answered_before_the_end(lonely):
+    responder = lonely()
+    said = fastcgi.request(fastcgi.cgi("GET", "/events", STREAM).items())
+    half = fastcgi.FastCgiReader(responder.address, said[:30])
+    wait_until(lambda: unix_connections(responder.pid) > 1, what="its connection")
+    responder.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in responder.text())
+    half.say(said[30:])
+    assert_come_back(half)
+    assert responder.end() == 0
+
+
+def test_a_request_that_stays_half_there_does_not_keep_it_from_ending(lonely):
+    responder = lonely()
+    said = fastcgi.request(fastcgi.cgi("GET", "/events", STREAM).items())
+    half = fastcgi.FastCgiReader(responder.address, said[:30])
+    wait_until(lambda: unix_connections(responder.pid) > 1, what="its connection")
+    assert responder.end(signal.SIGTERM) == 0
+    half.wait(lambda: half.closed)
 
 
 def test_a_responder_without_streams_ends_at_once(lonely):

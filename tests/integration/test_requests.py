@@ -379,6 +379,15 @@ def test_an_abort_ends_a_stream(responder):
     stream.wait(lambda: stream.closed)
 
 
+@pytest.mark.parametrize("cut", [1, 3, 7])
+def test_an_abort_whose_first_bytes_came_with_the_request_ends_a_stream(responder, cut):
+    said = fastcgi.request(fastcgi.cgi("GET", "/events", {}).items())
+    abort = fastcgi.record(fastcgi.ABORT_REQUEST)
+    stream = responder.say(said + abort[:cut]).wait_started()
+    stream.say(abort[cut:])
+    stream.wait_end()
+
+
 def test_a_second_request_on_a_streams_connection_ends_it(responder):
     stream = responder.open()
     stream.say(fastcgi.request(fastcgi.cgi("GET", "/events", {}).items(), request_id=2))

@@ -91,6 +91,20 @@ def test_a_wrong_config_file_is_one_line_and_status_2(tmp_path, text):
     assert_refused(*GOOD, "-F", str(path))
 
 
+def test_in_the_journal_an_error_of_configuration_is_an_error(tmp_path):
+    """sd-daemon(3): `journalctl -p err` shows it."""
+    path = tmp_path / "bad.json"
+    path.write_text('{"brokers" 1}')
+    with (tmp_path / "journal").open("w+") as journal:
+        about = os.fstat(journal.fileno())
+        environment = {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
+        command = [PROGRAM, "--config", path]
+        done = subprocess.run(command, stderr=journal, env=environment, timeout=60)
+        assert done.returncode == 2
+        journal.seek(0)
+        assert journal.read().startswith(f"<3>{path}: line 1: ")
+
+
 def test_a_config_file_with_secrets_must_not_be_readable_by_all(tmp_path):
     path = tmp_path / "config.json"
     path.write_text('{"kafka": {"sasl.password": "topsecret"}}')

@@ -87,7 +87,7 @@ static void check_refused(enum config_result result, const char *part)
 
     assert_int_equal(result, CONFIG_ERROR);
     if (strstr(said, part) == NULL || end == NULL || end[1] != 0 ||
-        strncmp(said, "sse-kafka-fanout: ", 18) != 0)
+        strncmp(said, "sse-kafka-fanout[", 17) != 0 || strstr(said, "] error: ") == NULL)
         fail_msg("no line with \"%s\": %s", part, said);
 }
 #define refused(part, ...) check_refused(read_with(__VA_ARGS__), part)

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +21,17 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
         return __real_clock_gettime(clock, t);
     *t = (struct timespec){clock_ms / 1000, clock_ms % 1000 * 1000000};
     return 0;
+}
+
+/* When the last timer of the wall clock was to come. */
+static time_t far_s;
+
+int __real_timerfd_settime(int fd, int flags, const struct itimerspec *t, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *t, struct itimerspec *old);
+int __wrap_timerfd_settime(int fd, int flags, const struct itimerspec *t, struct itimerspec *old)
+{
+    far_s = t->it_value.tv_sec;
+    return __real_timerfd_settime(fd, flags, t, old);
 }
 
 /* Everything that is called notes its letter; the loop stops after the last one. */
@@ -640,6 +652,26 @@ static void waiting_is_not_counted(void **state)
     check_turns(0, 0, 0);
 }
 
+static void stepped(void *arg)
+{
+    (void)arg;
+}
+
+/* A clock that shows 2038 or later, rightly or wrongly, is no reason to spin. */
+static void the_timer_that_never_comes_is_far_off_whatever_the_clock_shows(void **state)
+{
+    static const int64_t years[] = {0, 10, 68, 100};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof years / sizeof years[0]; i++) {
+        int64_t now_s = years[i] * 366 * 86400 + 1;
+        clock_ms = now_s * 1000;
+        loop_on_clock_step(loop, stepped, NULL);
+        assert_true(far_s > now_s + 365 * 86400);
+    }
+    clock_ms = 0;
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -674,6 +706,7 @@ int main(void)
         T(a_descriptor_may_make_a_turn_long),
         T(a_signal_may_make_a_turn_long),
         T(waiting_is_not_counted),
+        T(the_timer_that_never_comes_is_far_off_whatever_the_clock_shows),
     };
     log_set_level(LOG_ERROR); /* long turns are told */
     return cmocka_run_group_tests(tests, NULL, NULL);
