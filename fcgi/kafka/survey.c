@@ -14,9 +14,10 @@ enum {
     PERIOD_MS = 1000,
     ANSWER_MS = 30000,
     STOP_MS = 100,
-    /* Questions about the topic that are under way at once: librdkafka chooses the broker, and may
-     * choose one that does not answer. */
+    /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
+     * Then another question may find another one. */
     TOPIC_ASKERS = 4,
+    ANOTHER_MS = 3000,
     STACK_BYTES = 1 << 20,
     TOPIC = -1, /* in the place of a leader: the question is about the topic */
 };
@@ -34,7 +35,7 @@ struct asker {
 struct survey {
     rd_kafka_t *rk;
     rd_kafka_topic_t *rkt;
-    char *topic;
+    char *topic_name;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
@@ -43,11 +44,13 @@ struct survey {
     int wake_fd;
     uint64_t asked;
     LIST_HEAD(, asker) askers;
-    int64_t topic_due_ms;
-    uint64_t topic_asked;  /* the newest question about the topic */
-    uint64_t topic_rounds; /* all of them so far */
-    uint64_t topic_merged; /* the newest that was answered */
-    uint64_t generation;   /* of the topic, as far as a survey can tell */
+    struct {
+        int64_t due_ms;  /* when to ask next */
+        uint64_t asked;  /* the ticket of the newest question */
+        uint64_t begun;  /* questions so far */
+        uint64_t merged; /* the newest that was answered */
+    } topic;             /* questions about it */
+    uint64_t generation; /* of the topic, as far as a survey can tell */
     bool has_result;
     struct survey_result result;
 };
@@ -58,6 +61,14 @@ static int64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* When to ask again after an answer: a link that is slow is not asked all the time. */
+static int64_t next_due(int64_t began_ms)
+{
+    int64_t now = now_ms(), took = now - began_ms;
+
+    return took > PERIOD_MS / 2 ? now + took : began_ms + PERIOD_MS;
 }
 
 static void wait_until(struct survey *s, int64_t due_ms)
@@ -88,7 +99,7 @@ static void leave(struct survey *s)
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     survey_result_fini(&s->result);
-    free(s->topic);
+    free(s->topic_name);
     free(s);
 }
 
@@ -205,16 +216,19 @@ static void merge_layout(struct survey *s, struct layout *layout)
 static void ask_topic(struct survey *s)
 {
     struct layout layout;
-    uint64_t ticket = s->topic_asked = s->asked, round = ++s->topic_rounds;
+    int64_t began = now_ms();
+    uint64_t ticket = s->topic.asked = s->asked, round = ++s->topic.begun;
 
-    s->topic_due_ms = now_ms() + PERIOD_MS;
+    s->topic.due_ms = began + ANOTHER_MS;
     pthread_mutex_unlock(&s->lock);
     bool answered = question_layout(s->rk, s->rkt, ANSWER_MS, &layout) == 0;
     pthread_mutex_lock(&s->lock);
+    if (round == s->topic.begun)
+        s->topic.due_ms = next_due(began);
     if (!answered)
         return;
-    if (round > s->topic_merged && !s->stopping) {
-        s->topic_merged = round;
+    if (round > s->topic.merged && !s->stopping) {
+        s->topic.merged = round;
         s->result.ticket = ticket;
         s->result.told = true;
         s->result.answers++;
@@ -233,8 +247,9 @@ static void *run_topic(void *arg)
 
     pthread_mutex_lock(&s->lock);
     while (!s->stopping) {
-        if (s->topic_asked == s->asked && now_ms() < s->topic_due_ms) {
-            wait_until(s, s->topic_due_ms);
+        bool under_way = s->topic.merged < s->topic.begun;
+        if ((under_way || s->topic.asked == s->asked) && now_ms() < s->topic.due_ms) {
+            wait_until(s, s->topic.due_ms);
             continue;
         }
         a->asking = true;
@@ -301,10 +316,11 @@ static void *run_leader(void *arg)
     while (!s->stopping && (extents = extents_of(s, a->leader, &n)) != NULL) {
         if (is_due(a)) {
             uint64_t ticket = a->asked = s->asked, generation = s->generation;
-            a->due_ms = now_ms() + PERIOD_MS;
+            int64_t began = now_ms();
             pthread_mutex_unlock(&s->lock);
-            question_extents(s->rk, s->topic, ANSWER_MS, extents, n);
+            question_extents(s->rk, s->topic_name, ANSWER_MS, extents, n);
             pthread_mutex_lock(&s->lock);
+            a->due_ms = next_due(began);
             if (generation == s->generation && !s->stopping) {
                 merge_extents(s, a->leader, extents, n, ticket);
                 wake(s);
@@ -327,7 +343,7 @@ struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd)
 
     s->rk = rk;
     s->rkt = rd_kafka_topic_new(rk, topic, NULL);
-    s->topic = mem_strdup(topic);
+    s->topic_name = mem_strdup(topic);
     s->wake_fd = wake_fd;
     s->users = 1;
     LIST_INIT(&s->askers);

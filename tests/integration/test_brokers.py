@@ -73,7 +73,7 @@ def blamed(responder, topic: str) -> list[str]:
     return [line for line in kafka_lines(responder) if f"{topic}[" in line]
 
 
-@pytest.mark.parametrize("way", [refused, dropped, silent, frozen, advertised_wrongly])
+@pytest.mark.parametrize("way", [refused, dropped, silent, advertised_wrongly])
 def test_one_that_cannot_be_reached_at_the_start(three, start, note, way):
     topic = three.topic_of_all()
     three.put(topic, "a", "a", partition=0)
@@ -125,6 +125,8 @@ def test_one_that_freezes_while_streams_are_open(three, start, note):
     assert {event.text for event in stream.take(3)} == {"0", "1", "2"}
     with frozen(three):
         began = time.monotonic()
+        another = start(topic, brokers=three.brokers)
+        first = another.open()
         fresh = responder.open()
         for n in range(3):
             three.put(topic, "live", f"live {n}", partition=n % 2)
@@ -132,20 +134,25 @@ def test_one_that_freezes_while_streams_are_open(three, start, note):
         # It waits for the partition as long as others would, and then shows what is known of it.
         fresh.wait(lambda: len(fresh.events) >= 5)
         note("a fresh stream waited s", round(time.monotonic() - began, 1))
-        wait_for(["partition_away"], lambda: reasons(responder))
+        for one in (responder, another):
+            wait_for(["partition_away"], lambda one=one: reasons(one))
+        first.take_until(b"live 2")
+        assert "2" not in [event.text for event in first.events]
         began = time.monotonic()
         late = responder.open(stream.events[-1].id)
         three.put(topic, "live", "for all", partition=1)
         assert late.next().text == "for all"
         assert time.monotonic() - began < HELD_BACK_S / 2
     three.put(topic, "k", "back", partition=2)
-    for reader in (stream, fresh, late):
+    for reader in (stream, fresh, late, first):
         assert reader.take_until(b"back")[-1].text == "back"
     wait_for([], lambda: reasons(responder))
     seen = [event.text for event in stream.events]
     assert len(set(seen)) == len(seen), "nothing twice"
-    lines = blamed(responder, topic)
-    assert len(lines) == 2 and all(f"{topic}[2]" in line for line in lines), lines
+    for one in (responder, another):
+        lines = blamed(one, topic)
+        assert len(lines) == 2 and all(f"{topic}[2]" in line for line in lines), lines
+        assert "broker 3" in lines[0]
 
 
 def test_a_stream_that_starts_with_its_broker_sees_nothing_superseded(three, start):
