@@ -577,7 +577,8 @@ static void start_waiting(struct fanout *f)
 
     if (!consumer_ready(f->consumer) || n == 0)
         return;
-    catch_up(f);
+    if (f->catchup.hidden > 0 || !f->stats.caught_up)
+        catch_up(f);
     if (!f->stats.caught_up)
         return;
     for (;;) {
