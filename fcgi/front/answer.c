@@ -81,7 +81,7 @@ void answer_add(struct buf *out, uint16_t id, const struct answer *a, bool with_
 void answer_add_stream_head(struct buf *out, struct slice headers)
 {
     buf_add_str(out, "Status: 200 OK\r\n"
-                     "Content-Type: text/event-stream\r\n"
+                     "Content-Type: text/event-stream;charset=utf-8\r\n"
                      "X-Content-Type-Options: nosniff\r\n"
                      "Cache-Control: no-store, no-transform\r\n"
                      "X-Accel-Buffering: no\r\n"

@@ -255,7 +255,7 @@ static void check_response(struct slice text, bool head)
         check_header(line);
         snprintf(copy, sizeof copy, "%.*s", (int)line.n, (const char *)line.p);
         sscanf(copy, "Content-Length: %zu", &length);
-        stream = stream || strcmp(copy, "Content-Type: text/event-stream") == 0;
+        stream = stream || strcmp(copy, "Content-Type: text/event-stream;charset=utf-8") == 0;
     }
     if (text.n == 0 && head)
         return;

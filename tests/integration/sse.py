@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from helpers import PATIENCE_S, connect
 
+EVENT_STREAM = "text/event-stream;charset=utf-8"
+
 # The program's own order and spelling; what else the SSE format would allow is a bug here.
 _EVENT = re.compile(
     rb"(?:id:(?P<id>[^\n]+)\n)?(?:event:(?P<event>[^\n]+)\n)?(?P<data>data:.*)", re.S
@@ -109,7 +111,7 @@ class EventReader:
 
     def on_body(self, got: bytes) -> None:
         self.body += got
-        if self.headers.get("content-type") != "text/event-stream":
+        if self.headers.get("content-type") != EVENT_STREAM:
             return
         pieces, self._unparsed = split_stream(self._unparsed + got)
         now = time.monotonic()

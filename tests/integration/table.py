@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from eventid import decode
 from helpers import PATIENCE_S
-from sse import Event, HttpReader, parse_event, split_stream
+from sse import EVENT_STREAM, Event, HttpReader, parse_event, split_stream
 
 # What a browser waits in seconds, the tables wait in a twentieth: 0.05 to 0.15 s after a stream's
 # end, 0.5 to 1.5 s when the pool has turned them away.
@@ -113,7 +113,7 @@ class Table:
         stream.receive(limit)
         if stream.status:
             kind = stream.headers.get("content-type")
-            if (stream.status, kind) != (200, "text/event-stream"):
+            if (stream.status, kind) != (200, EVENT_STREAM):
                 self.refused = f"{stream.status} {kind}"
         if stream.retry:
             self.retry_ms = stream.retry[-1]

@@ -17,7 +17,7 @@ from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
 from kafka import numbered
 from lighttpd import SEARCH_PATH, replaced
 from responder import assert_no_sanitizer_report
-from sse import HttpReader
+from sse import EVENT_STREAM, HttpReader
 from tokens import CHALLENGE, RENEWAL, Jwks, bearer, in_url, leaked, rsa_key
 
 EXAMPLES = REPOSITORY / "fcgi" / "examples"
@@ -149,7 +149,7 @@ def test_the_history_and_each_event_come_through(front, kafka, topic):
     kafka.produce(topic, *numbered(3, keys=3))
     server = front()
     stream = server.open()
-    assert stream.headers["content-type"] == "text/event-stream"
+    assert stream.headers["content-type"] == EVENT_STREAM
     assert [event.data for event in stream.take(3)] == [b"0", b"1", b"2"]
     wait_until(lambda: len(server.programs()) == 1)
     for number in range(3, 6):
@@ -165,7 +165,7 @@ def test_who_is_refused_hears_it_at_once(front):
     assert server.get("/events/more").wait_end().status == 404
     assert server.get(method="PUT").wait_end().status == 405
     head = server.get(method="HEAD").wait_head()
-    assert head.status == 200 and head.headers["content-type"] == "text/event-stream"
+    assert head.status == 200 and head.headers["content-type"] == EVENT_STREAM
     wait_until(lambda: not server.programs())
 
 

@@ -10,7 +10,7 @@ from clients import CurlReader, SseCat
 from eventid import encode
 from helpers import answers, listening_addresses, unix_connections, wait_until
 from kafka import numbered
-from sse import HttpReader, pump
+from sse import EVENT_STREAM, HttpReader, pump
 
 WAYS = {
     "http": ("http", ["--http1.1"], "HTTP/1.1"),
@@ -35,7 +35,7 @@ def test_hello_world_typed_into_kcat_arrives_in_curl(kafka, topic, front, note, 
     kafka.kcat(topic, "2", "Hello again")
     assert stream.next().text == "Hello again"
     assert (stream.http, stream.status) == (WAYS[way][2], 200)
-    assert stream.headers["content-type"] == "text/event-stream"
+    assert stream.headers["content-type"] == EVENT_STREAM
     delays = []
     for n in range(50):
         kafka.put(topic, "3", str(n))

@@ -14,7 +14,7 @@ from clients import CurlReader, SseCat
 from helpers import PROGRAM, REPOSITORY, listening_addresses, wait_for, wait_until
 from kafka import numbered
 from lighttpd import POOLS, Lighttpd, replaced
-from sse import HttpReader, pump
+from sse import EVENT_STREAM, HttpReader, pump
 from tokens import RENEWAL, SCOPE, in_url, key_of_file
 
 ACCEPT = {"Accept": "text/event-stream"}
@@ -47,7 +47,7 @@ def token() -> str:
 def is_told_to_come_back(answer: CurlReader | HttpReader) -> bool:
     """200, so that EventSource does not give up, and nothing but a time."""
     assert (answer.status, answer.ended) == (200, True)
-    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["content-type"] == EVENT_STREAM
     assert answer.headers["cache-control"] == "no-store, no-transform"
     assert answer.headers["access-control-allow-origin"] == "*"
     assert "content-security-policy" not in answer.headers

@@ -27,7 +27,7 @@ from helpers import (
 from kafka import numbered
 from lighttpd import CA, make_certificates
 from responder import assert_no_sanitizer_report
-from sse import HttpReader, pump
+from sse import EVENT_STREAM, HttpReader, pump
 from tokens import RENEWAL, Jwks, in_url, rsa_key
 
 WAYS = ("--http1.1", "--http2")
@@ -155,7 +155,7 @@ def test_an_event_arrives_before_the_next_is_produced(kafka, topic, pool, place,
     for stream, way in zip(streams, WAYS):
         assert [event.text for event in stream.take(3)] == ["0", "1", "2"]
         assert (stream.http, stream.status) == (kind.speaks[way], 200)
-        assert stream.headers["content-type"] == "text/event-stream"
+        assert stream.headers["content-type"] == EVENT_STREAM
         assert stream.headers["cache-control"] == "no-store, no-transform"
     for n in range(10):
         kafka.put(topic, "k", str(n))
@@ -337,7 +337,7 @@ def test_a_pool_without_keys_is_refused_where_a_guard_is_demanded(kafka, topic, 
 def is_told_to_come_back(answer: CurlReader) -> bool:
     """200, so that EventSource does not give up, and nothing but a time."""
     assert (answer.status, answer.ended) == (200, True), answer
-    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["content-type"] == EVENT_STREAM
     retry = re.fullmatch(rb"retry:(\d+)\n", answer.body)
     return bool(retry) and 10_000 <= int(retry[1]) <= 30_000
 

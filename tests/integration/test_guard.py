@@ -14,7 +14,7 @@ import pytest
 import fastcgi
 from helpers import PROGRAM, free_port, wait_until
 from responder import Responder
-from sse import EventReader
+from sse import EVENT_STREAM, EventReader
 from test_start import GOOD
 from tokens import (
     AUDIENCE,
@@ -138,7 +138,7 @@ def test_a_good_token_opens_a_stream_wherever_it_is_looked_for(guarded):
             stream = responder.send("GET", target, headers).wait_head()
             assert stream.status == 200, name
             stream.wait_started()
-            assert stream.headers["content-type"] == "text/event-stream"
+            assert stream.headers["content-type"] == EVENT_STREAM
             assert stream.headers["referrer-policy"] == "no-referrer"
             assert "set-cookie" not in stream.headers
             head = responder.send("HEAD", target, headers).wait_end()

@@ -11,7 +11,7 @@ import fastcgi
 from eventid import encode
 from helpers import PROGRAM, answers, free_port, unix_connections, wait_until
 from kafka import numbered
-from sse import EventReader, pump
+from sse import EVENT_STREAM, EventReader, pump
 from tokens import RENEWAL, Jwks, bearer, in_url, rsa_key
 
 STREAM = {"Accept": "text/event-stream"}
@@ -37,7 +37,7 @@ def assert_come_back(answer: EventReader) -> None:
     """What EventSource survives: 200, a time to come back, the end, and nothing else."""
     answer.wait_end()
     assert answer.status == 200
-    assert answer.headers["content-type"] == "text/event-stream"
+    assert answer.headers["content-type"] == EVENT_STREAM
     assert answer.headers["access-control-allow-origin"] == "*"
     assert bytes(answer.body) == b"retry:%d\n" % answer.retry[0]
     assert 10000 <= answer.retry[0] <= 30000

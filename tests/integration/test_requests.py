@@ -8,7 +8,7 @@ import pytest
 
 import fastcgi
 from helpers import cpu_seconds, free_port, unix_connections, wait_until
-from sse import EventReader
+from sse import EVENT_STREAM, EventReader
 
 RENEWAL = "application/x-challenge-response"
 
@@ -51,7 +51,7 @@ def assert_refused(answer: EventReader, *statuses: int) -> None:
 def test_a_get_has_its_headers_and_first_bytes_before_kafka_has_answered(responder):
     stream = responder.send().wait_started()
     assert stream.status == 200
-    assert stream.headers["content-type"] == "text/event-stream"
+    assert stream.headers["content-type"] == EVENT_STREAM
     assert stream.headers["cache-control"] == "no-store, no-transform"
     assert stream.headers["x-content-type-options"] == "nosniff"
     assert stream.headers["x-accel-buffering"] == "no"

@@ -79,7 +79,7 @@ static void the_head_of_a_stream_lets_nobody_keep_or_hold_it(void **state)
     (void)state;
     answer_add_stream_head(&head, slice_str("Vary: Origin\r\n"));
     assert_text(buf_slice(&head), "Status: 200 OK\r\n"
-                                  "Content-Type: text/event-stream\r\n"
+                                  "Content-Type: text/event-stream;charset=utf-8\r\n"
                                   "X-Content-Type-Options: nosniff\r\n"
                                   "Cache-Control: no-store, no-transform\r\n"
                                   "X-Accel-Buffering: no\r\n"

@@ -258,7 +258,7 @@ static void a_stream_begins_with_its_headers_and_a_time_to_retry(void **state)
 {
     struct output head = {0};
     static const char begin[] = "Status: 200 OK\r\n"
-                                "Content-Type: text/event-stream\r\n"
+                                "Content-Type: text/event-stream;charset=utf-8\r\n"
                                 "X-Content-Type-Options: nosniff\r\n"
                                 "Cache-Control: no-store, no-transform\r\n"
                                 "X-Accel-Buffering: no\r\n"
@@ -320,7 +320,7 @@ static void a_head_gets_the_same_headers_and_the_end(void **state)
     ask_events("HEAD", "X", "y");
     assert_int_equal(opened.count, 0);
     assert_text(buf_slice(&answer.text), "Status: 200 OK\r\n"
-                                         "Content-Type: text/event-stream\r\n"
+                                         "Content-Type: text/event-stream;charset=utf-8\r\n"
                                          "X-Content-Type-Options: nosniff\r\n"
                                          "Cache-Control: no-store, no-transform\r\n"
                                          "X-Accel-Buffering: no\r\n"
@@ -622,7 +622,7 @@ static void check_turned_away(bool wants_stream)
         return;
     }
     check_status(200);
-    assert_true(answered("Content-Type: text/event-stream\r\n"));
+    assert_true(answered("Content-Type: text/event-stream;charset=utf-8\r\n"));
     assert_true(answered("\r\n\r\nretry:"));
     assert_memory_equal(answer.text.p + answer.text.n - 1, "\n", 1);
 }

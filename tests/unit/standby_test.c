@@ -40,7 +40,7 @@ static void check_stream(const char *origin_lines)
 {
     char head[1024];
     int n = snprintf(head, sizeof head,
-                     "Status: 200 OK\r\nContent-Type: text/event-stream\r\n"
+                     "Status: 200 OK\r\nContent-Type: text/event-stream;charset=utf-8\r\n"
                      "X-Content-Type-Options: nosniff\r\n"
                      "Cache-Control: no-store, no-transform\r\nX-Accel-Buffering: no\r\n"
                      "Incremental: ?1\r\n%s\r\n"
