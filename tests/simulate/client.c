@@ -4,13 +4,16 @@
 
 #include "base/fcgi_record.h"
 #include "base/mem.h"
+#include "keys.h"
+#include "lease.h"
 #include "model.h"
 #include "play.h"
 #include "reader.h"
+#include "renewal.h"
 #include "sockets.h"
 #include "world.h"
 
-enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500 };
+enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, KEYS_MS = 5000 };
 
 /* -- kinds -- */
 
@@ -50,10 +53,13 @@ static const struct kind {
     void (*prepare)(struct view *v, struct dice *d);
     uint32_t bytes; /* that it reads a second; UINT32_MAX: all that comes */
     int64_t room;   /* bytes that wait unread on their way to it, at most */
+    bool in_url;    /* where it has its token */
 } kinds[] = {
-    {"page", keep_id, UINT32_MAX, 64 * 1024},           {"curl", forget_id, UINT32_MAX, 200 * 1024},
-    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024}, {"phone", keep_id, 3000, 2000},
-    {"forger", forge, UINT32_MAX, 64 * 1024},
+    {"page", keep_id, UINT32_MAX, 64 * 1024, true},
+    {"curl", forget_id, UINT32_MAX, 200 * 1024, false},
+    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024, true},
+    {"phone", keep_id, 3000, 2000, false},
+    {"forger", forge, UINT32_MAX, 64 * 1024, false},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
@@ -77,8 +83,13 @@ struct client {
     struct view view;
     struct line *line; /* NULL: it is away */
     struct reader reader;
+    struct lease lease;
+    struct buf token; /* of the stream; empty: it needs none */
+    struct renewal_try renewal;
+    int64_t renewing_ms; /* the expiry of the token that it renews with */
     struct errand come, read;
     uint32_t pace;
+    bool retry_told, told_to_come_back; /* by a second one, before the end */
     int64_t retry_ms, undisturbed_since_ms;
 };
 
@@ -87,15 +98,62 @@ static struct dice *dice(const struct client *c)
     return world_dice(WHO_CLIENT + c->number);
 }
 
+/* Nothing but itself says when it reads what is sent to it. */
+static bool undisturbed(const struct client *c)
+{
+    int64_t since = client_owed_since_ms(c);
+    return since != INT64_MAX && world_now_ms() - since > 1000;
+}
+
+static int64_t new_expiry(struct client *c)
+{
+    int64_t seconds = c->pool->quiet ? 3600 : dice_between(dice(c), 12, 90);
+    int64_t ms = world_wall_ms() + seconds * 1000;
+    return ms - ms % 1000;
+}
+
+static void on_renewed(void *arg, bool accepted)
+{
+    struct client *c = arg;
+
+    if (c->line != NULL)
+        lease_answer(&c->lease, c->renewing_ms, accepted);
+}
+
+/* Mostly in time, and mostly at all. */
+static void renew(struct client *c)
+{
+    struct buf token = {0};
+
+    if (dice_chance(dice(c), 15) && !c->pool->quiet)
+        return;
+    c->renewing_ms = new_expiry(c);
+    lease_offer(&c->lease, c->renewing_ms);
+    keys_sign(&token, c->view.name, c->renewing_ms);
+    renewal_start(&c->renewal, c->view.name, buf_slice(&token),
+                  c->kind->in_url ? buf_slice(&c->token) : slice_of(NULL, 0),
+                  dice_below(dice(c), dice_chance(dice(c), 70) ? 3000 : 13000));
+    buf_fini(&token);
+}
+
 static void on_event(void *arg, const struct sse_event *event)
 {
     struct client *c = arg;
+
+    if (c->token.n > 0 && lease_challenge(&c->lease, event, undisturbed(c))) {
+        renew(c);
+        return;
+    }
+    if (c->token.n > 0)
+        lease_event(&c->lease, undisturbed(c));
     view_event(&c->view, event);
 }
 
 static void on_retry(void *arg, int64_t ms)
 {
     struct client *c = arg;
+    c->told_to_come_back = c->retry_told;
+    c->retry_told = true;
     c->retry_ms = ms;
 }
 
@@ -103,6 +161,7 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
+    renewal_stop(&c->renewal);
     line_close(c->line);
     c->line = NULL;
     reader_fini(&c->reader);
@@ -115,12 +174,41 @@ static void come_back(struct client *c, int64_t after_ms)
     errand_start(&c->come, after_ms);
 }
 
+/* By the other side. */
+static void end(struct client *c)
+{
+    bool by_itself = c->reader.ended && c->reader.is_stream && !c->told_to_come_back;
+
+    if (c->token.n > 0 && by_itself)
+        lease_end(&c->lease, undisturbed(c));
+    come_back(c, c->retry_ms);
+}
+
 static void on_bytes(void *arg)
 {
     struct client *c = arg;
 
     if (c->pace > 0 && !errand_started(&c->read))
         errand_start(&c->read, dice_below(dice(c), c->pace == UINT32_MAX ? 3 : 1000));
+}
+
+/* Refused it is only for a token that is over by now, or whose key the responder does not have. */
+static bool may_be_refused(const struct client *c)
+{
+    bool is_new = world_now_ms() - pool_runs_since_ms(c->pool, c->responder) < KEYS_MS;
+
+    if (c->token.n == 0)
+        return false;
+    return is_new || !keys_are_known() || c->lease.key != keys_now() ||
+           c->lease.steps != world_wall_steps() || world_wall_ms() >= c->lease.exp_ms;
+}
+
+static void check_status(const struct client *c)
+{
+    int status = c->reader.status;
+
+    if (status != 0 && status != 200 && !(status == 401 && may_be_refused(c)))
+        world_breach("status", "%s gets %d", c->view.name, status);
 }
 
 static void read_some(void *arg)
@@ -134,17 +222,31 @@ static void read_some(void *arg)
     line_read(c->line, &bytes, n);
     reader_take(&c->reader, buf_slice(&bytes));
     buf_fini(&bytes);
-    if (c->reader.status != 0 && c->reader.status != 200)
-        world_breach("status", "%s gets %d", c->view.name, c->reader.status);
+    check_status(c);
     if (line_waiting(c->line) > 0)
         errand_start(&c->read, c->pace == UINT32_MAX ? 1 : 1000);
     else if (line_ended(c->line))
-        come_back(c, c->retry_ms);
+        end(c);
 }
 
 static void add_param(struct buf *params, const char *name, const char *value)
 {
     fcgi_param_add(params, slice_str(name), slice_str(value));
+}
+
+static void add_token(struct client *c, struct buf *params)
+{
+    struct buf text = {0};
+
+    if (!c->pool->story->responder.guarded)
+        return;
+    c->token.n = 0;
+    keys_sign(&c->token, c->view.name, c->lease.exp_ms);
+    buf_add_str(&text, c->kind->in_url ? "access_token=" : "Bearer ");
+    buf_add_slice(&text, buf_slice(&c->token));
+    fcgi_param_add(params, slice_str(c->kind->in_url ? "QUERY_STRING" : "HTTP_AUTHORIZATION"),
+                   buf_slice(&text));
+    buf_fini(&text);
 }
 
 static void send_request(struct client *c)
@@ -155,6 +257,7 @@ static void send_request(struct client *c)
     add_param(&params, "REQUEST_URI", "/events");
     add_param(&params, "SCRIPT_NAME", "/events");
     add_param(&params, "HTTP_ACCEPT", "text/event-stream");
+    add_token(c, &params);
     add_param(&params, "REMOTE_ADDR", "127.0.0.1");
     if (c->view.id[0])
         add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
@@ -175,6 +278,8 @@ static void come(void *arg)
         return;
     }
     c->line = line_connect(fd, (size_t)c->kind->room, on_bytes, c);
+    c->retry_told = c->told_to_come_back = false;
+    lease_begin(&c->lease, c->view.name, new_expiry(c));
     reader_init(&c->reader, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
     c->kind->prepare(&c->view, dice(c));
     view_open(&c->view, c->responder);
@@ -197,6 +302,7 @@ struct client *client_new(unsigned number, unsigned kind, struct pool *pool)
     c->read = (struct errand){.run = read_some, .arg = c};
     snprintf(name, sizeof name, "%s %u", c->kind->name, number);
     view_init(&c->view, name);
+    renewal_init(&c->renewal, pool, WHO_CLIENT + number, on_renewed, c);
     errand_start(&c->come, 0);
     return c;
 }
@@ -207,6 +313,7 @@ void client_free(struct client *c)
         return;
     leave(c);
     errand_stop(&c->come);
+    buf_fini(&c->token);
     free(c);
 }
 
@@ -235,6 +342,20 @@ int64_t client_owed_since_ms(const struct client *c)
 static bool is_owed(void *arg, int32_t partition)
 {
     return pool_served_since_ms(partition) <= *(const int64_t *)arg;
+}
+
+void client_calm_down(struct client *c)
+{
+    client_set_pace(c, UINT32_MAX);
+    /* Its token may be good for another hour, or not at all. */
+    if (c->token.n > 0 && world_wall_steps() > 0)
+        client_break(c);
+}
+
+void client_look(const struct client *c)
+{
+    if (c->token.n > 0 && c->line != NULL && c->reader.is_stream)
+        lease_look(&c->lease, undisturbed(c));
 }
 
 void client_check(const struct client *c, int64_t since_ms)

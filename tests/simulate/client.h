@@ -27,6 +27,10 @@ void client_set_pace(struct client *c, uint32_t bytes);
 
 /* Nothing disturbs it: since when it is owed what comes; INT64_MAX: it is not. */
 int64_t client_owed_since_ms(const struct client *c);
+/* The steps are over: it reads all, and its stream lasts. */
+void client_calm_down(struct client *c);
+/* Now and then: its stream must have ended, or been challenged, in time. */
+void client_look(const struct client *c);
 /* It must know what consumers could see at `since_ms`. */
 void client_check(const struct client *c, int64_t since_ms);
 

@@ -71,8 +71,9 @@ static const struct topic *life_of(const struct view *v)
     int now = cluster_lives();
     uint64_t lives = v->lives ? v->lives : possible_lives(v);
 
-    return !v->foreign && v->first_life == now && lives == UINT64_C(1) << now ? cluster_life(now)
-                                                                              : NULL;
+    return !v->foreign && !v->spliced && v->first_life == now && lives == UINT64_C(1) << now
+               ? cluster_life(now)
+               : NULL;
 }
 
 /* It is given what there is in these lives only. */

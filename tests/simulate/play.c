@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "keys.h"
 #include "model.h"
 #include "port.h"
 #include "sockets.h"
@@ -12,7 +13,7 @@
 enum {
     LOOK_MS = 1000,    /* from one look at the clients to the next */
     SERVED_MS = 60000, /* within this every client that nothing disturbs knows of a record */
-    QUIET_MS = 100000, /* at the end, when all is whole again */
+    QUIET_MS = 150000, /* at the end, when all is whole again */
     TURNS_MAX = 200000 /* within LOOK_MS */
 };
 
@@ -136,7 +137,7 @@ static void check_that_all_are_there(void)
 {
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (game.pool.clients[i] != NULL &&
-            client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 2)
+            client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 3)
             world_breach("away", "client %u has no stream that lasts, though all is well", i);
 }
 
@@ -147,8 +148,10 @@ static void look(void *arg)
     start_those_that_ended();
     check_clients(world_now_ms() - SERVED_MS);
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
-        if (game.pool.clients[i] != NULL)
+        if (game.pool.clients[i] != NULL) {
+            client_look(game.pool.clients[i]);
             game.streams_ms += LOOK_MS;
+        }
     errand_start(&game.look, LOOK_MS);
 }
 
@@ -156,6 +159,7 @@ static void heal(void *arg)
 {
     (void)arg;
     world_tell("from now on nothing happens");
+    game.pool.quiet = true;
     steps_heal(&game.pool);
 }
 
@@ -214,6 +218,7 @@ static void begin(const struct story *story)
     game.look = (struct errand){.run = look};
     game.heal = (struct errand){.run = heal};
     model_begin(&(struct model_config){.small_cache = story->small_cache});
+    keys_begin();
     cluster_begin(&story->cluster, on_cluster_change);
     for (unsigned i = 0; i < story->responders; i++)
         start_responder(i);
@@ -244,7 +249,7 @@ double play(const struct story *story)
     while (world_now_ms() < game.began_ms + story->length_ms + QUIET_MS)
         go_on();
     check_that_all_are_there();
-    check_clients(world_now_ms() - QUIET_MS / 2);
+    check_clients(world_now_ms() - QUIET_MS / 3);
     end();
     world_end();
     return (double)game.streams_ms / 3600000;

@@ -26,6 +26,7 @@ struct pool {
     const struct story *story;
     struct responder *responders[RESPONDERS_MAX]; /* NULL: it does not run */
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
+    bool quiet;                                   /* the steps are over */
 };
 
 /* It is started again after a while. */

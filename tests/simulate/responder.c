@@ -7,6 +7,7 @@
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "kafka/consumer.h"
+#include "lease.h"
 #include "loops.h"
 #include "port.h"
 #include "sockets.h"
@@ -22,6 +23,9 @@ struct responder {
     struct fanout *fanout;
     struct consumer *consumer;
     struct handler *handler;
+    struct guard *guard; /* NULL: all may come in */
+    struct sessions *sessions;
+    struct peers *peers;
     struct inlet *inlet;
     struct drain *drain;
     int listen_fd;
@@ -40,6 +44,47 @@ static void make_consumer(struct responder *r)
     fanout_attach(r->fanout, r->consumer);
 }
 
+static void on_keys(void *arg)
+{
+    struct responder *r = arg;
+    sessions_check_keys(r->sessions, r->guard);
+}
+
+static void on_peer_renewal(void *arg, const struct renewal *renewal)
+{
+    struct responder *r = arg;
+    handler_on_peer_renewal(r->handler, renewal);
+}
+
+static bool has_room(void *arg)
+{
+    const struct responder *r = arg;
+    return guard_has_room(r->guard);
+}
+
+static bool renewals_settled(void *arg)
+{
+    struct responder *r = arg;
+    return handler_renewals_settled(r->handler);
+}
+
+static void make_gate(struct responder *r)
+{
+    struct session_config session = {
+        .challenge_ms = CHALLENGE_MS, .settled = renewals_settled, .arg = r};
+    struct guard_config guard = {
+        .policy = {.issuer = "issuer", .audience = "audience", .scope_claim = "scope"}};
+    struct peers_handler peers = {r, on_peer_renewal, has_room};
+    char error[256];
+
+    r->sessions = sessions_new(r->loop, &session);
+    r->guard = guard_new(r->loop, &guard, on_keys, r, error, sizeof error);
+    r->peers = peers_new(r->loop, "", slice_str(""), &peers, error, sizeof error);
+    struct gate gate = {
+        .guard = r->guard, .sessions = r->sessions, .peers = r->peers, .issuer = "issuer"};
+    handler_set_gate(r->handler, &gate);
+}
+
 struct responder *responder_start(unsigned number, const struct responder_config *config)
 {
     struct responder *r = mem_zero(sizeof *r);
@@ -50,7 +95,8 @@ struct responder *responder_start(unsigned number, const struct responder_config
     struct handler_config handler = {.path = "/events",
                                      .cors = "cross-origin",
                                      .retry_ms = config->retry_ms,
-                                     .max_streams = 1000};
+                                     .max_streams = 1000,
+                                     .max_waiting = 1000};
 
     r->number = number;
     r->config = *config;
@@ -59,6 +105,8 @@ struct responder *responder_start(unsigned number, const struct responder_config
     r->loop = loop_new();
     r->fanout = fanout_new(r->loop, &fanout);
     r->handler = handler_new(r->loop, &handler, r->fanout);
+    if (config->guarded)
+        make_gate(r);
     make_consumer(r);
     struct inlet_handler inlet = handler_inlet(r->handler);
     r->listen_fd = socket_listen();
@@ -98,8 +146,11 @@ void responder_free(struct responder *r)
         close(r->listen_fd);
     inlet_free(r->inlet);
     drain_free(r->drain);
+    guard_free(r->guard);
     consumer_free(r->consumer);
     fanout_free(r->fanout);
+    peers_free(r->peers);
+    sessions_free(r->sessions);
     handler_free(r->handler);
     loop_free(r->loop);
     free(r);

@@ -11,6 +11,7 @@ enum { RESPONDERS_MAX = 3 };
 struct responder_config {
     size_t cache_bytes;
     int64_t keepalive_ms, flush_ms, retry_ms, drain_ms;
+    bool guarded;
 };
 
 struct responder;

@@ -1,5 +1,6 @@
 #include "steps.h"
 
+#include "keys.h"
 #include "sockets.h"
 #include "world.h"
 
@@ -278,6 +279,15 @@ static void exhaust(struct pool *pool, const struct step *s)
     socket_exhaust(responder_listens(r), exhausted);
 }
 
+static void change_key(struct pool *pool, const struct step *s)
+{
+    (void)s;
+    if (!pool->story->responder.guarded)
+        return;
+    keys_change();
+    world_tell("the issuer has another key");
+}
+
 static void set_clock(struct pool *pool, const struct step *s)
 {
     static const int64_t by_ms[] = {-3600000, -60000, -500, 500, 60000, 3600000};
@@ -349,6 +359,7 @@ const struct step_kind step_kinds[] = {
     {"stop responder",  20,  3, stop_responder},
     {"exhaust",         10,  2, exhaust},
     {"set clock",       20,  2, set_clock},
+    {"change key",      15,  1, change_key},
     {"break line",      50,  5, break_line},
     {"slow down",       50,  3, slow_down},
 };
@@ -387,5 +398,5 @@ void steps_heal(struct pool *pool)
     }
     for (unsigned i = 0; i < CLIENTS_MAX; i++)
         if (pool->clients[i] != NULL)
-            client_set_pace(pool->clients[i], UINT32_MAX);
+            client_calm_down(pool->clients[i]);
 }

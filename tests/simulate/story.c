@@ -68,7 +68,8 @@ void story_write(struct story *s, uint64_t seed)
                                              .keepalive_ms = 15000,
                                              .flush_ms = dice_chance(&d, 50) ? -1 : 20,
                                              .retry_ms = 2000,
-                                             .drain_ms = 5000};
+                                             .drain_ms = 5000,
+                                             .guarded = dice_chance(&d, 50)};
     write_steps(s, &d);
 }
 

@@ -12,6 +12,7 @@ static struct {
     uint64_t seed;
     int64_t now_ms, wall_ms; /* wall_ms: what is to be added to now_ms */
     int64_t wall_step_ms;
+    unsigned wall_steps;
     unsigned responder;
     bool stopped[RESPONDERS];
     struct heap agenda;
@@ -30,6 +31,7 @@ void world_begin(uint64_t seed)
     world.now_ms = START_MS;
     world.wall_ms = START_WALL_MS;
     world.wall_step_ms = 0;
+    world.wall_steps = 0;
     memset(world.stopped, 0, sizeof world.stopped);
     memset(world.throwers, 0, sizeof world.throwers);
 }
@@ -53,11 +55,17 @@ void world_step_wall(int64_t by_ms)
 {
     world.wall_ms += by_ms;
     world.wall_step_ms += by_ms;
+    world.wall_steps++;
 }
 
 int64_t world_wall_step_ms(void)
 {
     return world.wall_step_ms;
+}
+
+unsigned world_wall_steps(void)
+{
+    return world.wall_steps;
 }
 
 void world_pass(int64_t ms)

@@ -1,0 +1,21 @@
+/* keys - the issuer: the keys in its file, and tokens signed with them.
+ *
+ * Stands in for guard/keystore, guard/keyset and the signature's arithmetic; frame and claims of a
+ * token are judged by the program itself. */
+#ifndef SKF_SIMULATE_KEYS_H
+#define SKF_SIMULATE_KEYS_H
+
+#include "base/buf.h"
+
+void keys_begin(void);
+
+/* A new key is added to the file and signs from now on; the one before it goes. */
+void keys_change(void);
+/* The key that signs now, by its number; and whether every responder has it by now. */
+unsigned keys_now(void);
+bool keys_are_known(void);
+
+/* Appends a token of that subject that ends at exp_ms, which are whole seconds. */
+void keys_sign(struct buf *out, const char *sub, int64_t exp_ms);
+
+#endif

@@ -1,0 +1,98 @@
+#include "lease.h"
+
+#include <stdio.h>
+
+#include "keys.h"
+#include "world.h"
+
+enum {
+    LATE_MS = 500,    /* from a moment until its bytes are read */
+    SETTLE_MS = 2000, /* renewals that wait are waited for */
+    LAST_MS = 3000,   /* the rest of an event may follow */
+};
+
+void lease_begin(struct lease *l, const char *name, int64_t exp_ms)
+{
+    int64_t before_ms = l->offered_ms; /* may still be accepted, late, and renew this one */
+
+    *l = (struct lease){
+        .exp_ms = exp_ms, .offered_ms = exp_ms, .steps = world_wall_steps(), .key = keys_now()};
+    snprintf(l->name, sizeof l->name, "%s", name);
+    if (before_ms > exp_ms) {
+        l->offered_ms = before_ms;
+        l->offering = true;
+    }
+}
+
+void lease_offer(struct lease *l, int64_t exp_ms)
+{
+    l->offered_ms = exp_ms > l->offered_ms ? exp_ms : l->offered_ms;
+    l->offering = true;
+    l->offered_key = keys_now();
+    l->challenged = false; /* what comes from now on may be for the new one */
+}
+
+void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
+{
+    l->offering = false;
+    if (!accepted) {
+        l->challenged = true; /* for the old one */
+    } else if (exp_ms > l->exp_ms || l->key != l->offered_key) {
+        l->exp_ms = exp_ms;
+        l->key = l->offered_key;
+    }
+}
+
+/* Early and late can be told. */
+static bool is_clear(const struct lease *l, bool undisturbed)
+{
+    return undisturbed && l->steps == world_wall_steps() && l->key == keys_now();
+}
+
+bool lease_challenge(struct lease *l, const struct sse_event *event, bool undisturbed)
+{
+    static const char must[] = "{\"method\":\"POST\",\"headers\":{\"content-type\":"
+                               "\"application/x-challenge-response\"}}";
+
+    if (event->type.p == NULL || !slice_equal(event->type, slice_str("challenge")))
+        return false;
+    world_tell("%s is challenged", l->name);
+    if (event->id.p != NULL || !slice_equal(event->data, slice_str(must)))
+        world_breach("challenge", "%s is given a challenge that is none", l->name);
+    bool clear = is_clear(l, undisturbed) && !l->offering;
+    if (clear && world_wall_ms() < l->exp_ms - CHALLENGE_MS)
+        world_breach("challenge", "%s is challenged %lld ms before its token ends", l->name,
+                     (long long)(l->exp_ms - world_wall_ms()));
+    if (clear && l->challenged)
+        world_breach("challenge", "%s is challenged twice for one token", l->name);
+    l->challenged = true;
+    return true;
+}
+
+void lease_event(const struct lease *l, bool undisturbed)
+{
+    if (is_clear(l, undisturbed) && world_wall_ms() > l->offered_ms + LATE_MS)
+        world_breach("late", "%s is given an event %lld ms after the end of its token", l->name,
+                     (long long)(world_wall_ms() - l->offered_ms));
+}
+
+void lease_end(const struct lease *l, bool undisturbed)
+{
+    if (is_clear(l, undisturbed) && world_wall_ms() < l->exp_ms)
+        world_breach("early", "%s ends %lld ms before its token does", l->name,
+                     (long long)(l->exp_ms - world_wall_ms()));
+}
+
+void lease_look(const struct lease *l, bool undisturbed)
+{
+    int64_t now = world_wall_ms();
+
+    if (!is_clear(l, undisturbed))
+        return;
+    if (now > l->offered_ms + SETTLE_MS + LAST_MS)
+        world_breach("outlives", "%s goes on %lld ms after the end of its token", l->name,
+                     (long long)(now - l->offered_ms));
+    if (now > l->exp_ms - CHALLENGE_MS + LAST_MS && !l->challenged && !l->offering)
+        world_breach("challenge", "%s is not challenged, and its token ends in %lld ms", l->name,
+                     (long long)(l->exp_ms - now));
+}

@@ -1,0 +1,37 @@
+/* lease - until when a guarded stream may go on: the rules of tokens, challenges and renewals.
+ *
+ * The wall clock rules.  Where it was set, where the responder stood still or the client did not
+ * read at once, what is early or late cannot be told, and is not. */
+#ifndef SKF_SIMULATE_LEASE_H
+#define SKF_SIMULATE_LEASE_H
+
+#include "reader.h"
+
+enum { CHALLENGE_MS = 10000 };
+
+struct lease {
+    char name[16];
+    int64_t exp_ms;     /* of the token that opened it, or of the last renewal that was accepted */
+    int64_t offered_ms; /* the latest of those that were offered, whatever became of them */
+    bool offering;      /* one is on its way */
+    bool challenged;    /* for that token */
+    unsigned steps;     /* of the clock, when it began */
+    unsigned key, offered_key; /* those that signed the tokens */
+};
+
+/* A stream is opened, maybe after another one. */
+void lease_begin(struct lease *l, const char *name, int64_t exp_ms);
+/* A renewal is sent; is answered. */
+void lease_offer(struct lease *l, int64_t exp_ms);
+void lease_answer(struct lease *l, int64_t exp_ms, bool accepted);
+
+/* The stream's own event: true if it is a challenge, which it then checks. */
+bool lease_challenge(struct lease *l, const struct sse_event *event, bool undisturbed);
+/* Any other event was read. */
+void lease_event(const struct lease *l, bool undisturbed);
+/* The stream has ended by itself. */
+void lease_end(const struct lease *l, bool undisturbed);
+/* Now and then, while it is open. */
+void lease_look(const struct lease *l, bool undisturbed);
+
+#endif
