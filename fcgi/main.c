@@ -282,7 +282,7 @@ static bool make_status(struct program *p)
 {
     if (p->listen_fd < 0)
         return true;
-    struct status_config config = {p->config->peer_dir, collect, p};
+    struct status_config config = {p->config->topic, p->config->peer_dir, collect, p};
 
     p->status = status_new(p->loop, &config, p->error, sizeof p->error);
     if (p->status != NULL)

@@ -74,5 +74,3 @@ void report_collect(const struct report *r, struct metrics *m)
 
 _Static_assert(METRIC_ENDED_DRAIN - METRIC_ENDED_CLIENT == STREAM_END_DRAIN - STREAM_END_CLIENT,
                "in the order of enum stream_end");
-_Static_assert(METRIC_RENEWAL_BUSY - METRIC_RENEWAL_ACCEPTED == RENEWAL_BUSY - RENEWAL_ACCEPTED,
-               "in the order of enum renewal_outcome");

@@ -576,7 +576,7 @@ static void tell_status(struct exchange *x, const struct request *r, const char 
     }
     if (path.p != NULL)
         path.n = strcspn((const char *)path.p, "?");
-    status_answer(x->h->status, path, !x->head, &text);
+    status_answer(x->h->status, path, slice_str(request_get(r, PARAM_QUERY)), !x->head, &text);
     finish_with(x, buf_slice(&text));
     buf_fini(&text);
 }

@@ -6,23 +6,13 @@
 #include "front/inlet.h"
 #include "front/limits.h"
 #include "front/refusal.h"
+#include "front/renewal.h"
 #include "guard/peer.h"
 #include "guard/session.h"
 
 struct handler;
 struct fanout;
 struct status;
-
-/* What came of a renewal. */
-enum renewal_outcome {
-    RENEWAL_ACCEPTED,
-    RENEWAL_TOKEN,     /* none, or a bad one */
-    RENEWAL_FORBIDDEN, /* a scope lacks, or it is another's stream */
-    RENEWAL_LIMITED,   /* too many of one subject */
-    RENEWAL_PEER,      /* another responder could not be told */
-    RENEWAL_BUSY,      /* too many tokens wait to be verified */
-    RENEWALS,
-};
 
 struct handler_config {
     const char *path; /* of the events, as it stands in the request's URI */

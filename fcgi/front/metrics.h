@@ -7,57 +7,66 @@
 #include "base/buf.h"
 #include "front/health.h"
 #include "front/refusal.h"
+#include "front/renewal.h"
 
 #define METRIC_REFUSED_ROW(X, name, label)                                                         \
-    X(REFUSED_##name, "requests_refused_total", "reason=\"" label "\"",                            \
+    X(REFUSED_##name, "requests_refused_total", PROCESS, "reason=\"" label "\"",                   \
       "Requests that were refused or told to come back.")
 
-/* enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
- * with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family
- * stand together.  No label comes from a request, a token, a key or a subject. */
-#define METRIC_TABLE(X)                                                                            \
-    X(STREAMS, "streams", "", "Event streams that are open.")                                      \
-    X(OPENED, "streams_opened_total", "", "Event streams that were opened.")                       \
-    X(ENDED_CLIENT, "streams_ended_total", "reason=\"client\"", "Event streams that have ended.")  \
-    X(ENDED_TOKEN, "streams_ended_total", "reason=\"token\"", "")                                  \
-    X(ENDED_AGE, "streams_ended_total", "reason=\"age\"", "")                                      \
-    X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
-    REFUSED_TABLE(METRIC_REFUSED_ROW, X)                                                           \
-    X(RENEWAL_ACCEPTED, "renewals_total", "outcome=\"accepted\"",                                  \
-      "Answers to challenges that came to this responder.")                                        \
-    X(RENEWAL_TOKEN, "renewals_total", "outcome=\"token\"", "")                                    \
-    X(RENEWAL_FORBIDDEN, "renewals_total", "outcome=\"forbidden\"", "")                            \
-    X(RENEWAL_LIMITED, "renewals_total", "outcome=\"limited\"", "")                                \
-    X(RENEWAL_PEER, "renewals_total", "outcome=\"peer\"", "")                                      \
-    X(RENEWAL_BUSY, "renewals_total", "outcome=\"busy\"", "")                                      \
-    X(CHALLENGES, "challenges_total", "", "Challenges sent.")                                      \
-    X(KEYS_CHANGED, "jwks_changed_timestamp_seconds", "",                                          \
-      "When the oldest of the JWKS files was changed whose keys are in use.")                      \
-    X(SENT_EVENTS, "sent_events_total", "", "Events sent, to all streams together.")               \
-    X(SENT_BYTES, "sent_bytes_total", "",                                                          \
-      "Bytes sent to the web server for streams, the framing included.")                           \
-    X(RECORDS, "records_total", "", "Records read from Kafka.")                                    \
-    X(CONFLATIONS, "conflations_total", "", "Times that a slow stream fell behind the backlog.")   \
-    X(GAPS, "gaps_total", "", "Gap events sent: records were lost to a stream.")                   \
-    X(RESETS, "resets_total", "", "Reset events sent: a stream had to start anew.")                \
-    X(CACHE_RECORDS, "cache_records", "", "Records in the cache.")                                 \
-    X(CACHE_KEYS, "cache_keys", "",                                                                \
-      "Keys of a compacted topic in the cache, those of remembered deletes included.")             \
-    X(CACHE_BYTES, "cache_bytes", "", "Memory of the cache.")                                      \
-    X(TURNS, "loop_turns_total", "", "Turns of the loop.")                                         \
-    X(BUSY, "loop_busy_seconds_total", "", "Time that the loop spent in its turns.")               \
-    X(LONGEST_TURN, "loop_longest_turn_seconds", "", "Longest turn of the loop so far.")           \
-    X(LONG_TURNS, "loop_long_turns_total", "", "Turns of the loop that took over a second.")       \
-    X(STUCK, "consumer_stuck_total", "", "Times that a partition did not move for 10 s.")
+#define METRIC_RENEWAL_ROW(X, name, label)                                                         \
+    X(RENEWAL_##name, "renewals_total", PROCESS, "outcome=\"" label "\"",                          \
+      "Answers to challenges that came to this responder.")
 
-#define METRIC_ENUMERATOR(name, family, label, help) METRIC_##name,
+/* What a series is about: its labels name the topic, too, or only the responder. */
+enum metric_scope { METRIC_TOPIC, METRIC_PROCESS };
+
+/* enumerator, family, scope, label, what it means.  Names as Prometheus wants them: a family that
+ * ends with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a
+ * family stand together.  No label comes from a request, a token, a key or a subject: the topic is
+ * that of the configuration. */
+#define METRIC_TABLE(X)                                                                            \
+    X(STREAMS, "streams", TOPIC, "", "Event streams that are open.")                               \
+    X(OPENED, "streams_opened_total", TOPIC, "", "Event streams that were opened.")                \
+    X(ENDED_CLIENT, "streams_ended_total", TOPIC, "reason=\"client\"",                             \
+      "Event streams that have ended.")                                                            \
+    X(ENDED_TOKEN, "streams_ended_total", TOPIC, "reason=\"token\"", "")                           \
+    X(ENDED_AGE, "streams_ended_total", TOPIC, "reason=\"age\"", "")                               \
+    X(ENDED_DRAIN, "streams_ended_total", TOPIC, "reason=\"drain\"", "")                           \
+    REFUSED_TABLE(METRIC_REFUSED_ROW, X)                                                           \
+    RENEWAL_TABLE(METRIC_RENEWAL_ROW, X)                                                           \
+    X(CHALLENGES, "challenges_total", PROCESS, "", "Challenges sent.")                             \
+    X(KEYS_CHANGED, "jwks_changed_timestamp_seconds", PROCESS, "",                                 \
+      "When the oldest of the JWKS files was changed whose keys are in use.")                      \
+    X(SENT_EVENTS, "sent_events_total", TOPIC, "", "Events sent, to all streams together.")        \
+    X(SENT_BYTES, "sent_bytes_total", TOPIC, "",                                                   \
+      "Bytes sent to the web server for streams, the framing included.")                           \
+    X(RECORDS, "records_total", TOPIC, "", "Records read from Kafka.")                             \
+    X(CONFLATIONS, "conflations_total", TOPIC, "",                                                 \
+      "Times that a slow stream fell behind the backlog.")                                         \
+    X(GAPS, "gaps_total", TOPIC, "", "Gap events sent: records were lost to a stream.")            \
+    X(RESETS, "resets_total", TOPIC, "", "Reset events sent: a stream had to start anew.")         \
+    X(CACHE_RECORDS, "cache_records", TOPIC, "", "Records in the cache.")                          \
+    X(CACHE_KEYS, "cache_keys", TOPIC, "",                                                         \
+      "Keys of a compacted topic in the cache, those of remembered deletes included.")             \
+    X(CACHE_BYTES, "cache_bytes", TOPIC, "", "Memory of the cache.")                               \
+    X(TURNS, "loop_turns_total", PROCESS, "", "Turns of the loop.")                                \
+    X(BUSY, "loop_busy_seconds_total", PROCESS, "", "Time that the loop spent in its turns.")      \
+    X(LONGEST_TURN, "loop_longest_turn_seconds", PROCESS, "", "Longest turn of the loop so far.")  \
+    X(LONG_TURNS, "loop_long_turns_total", PROCESS, "",                                            \
+      "Turns of the loop that took over a second.")                                                \
+    X(STUCK, "consumer_stuck_total", TOPIC, "", "Times that a partition did not move for 10 s.")
+
+#define METRIC_ENUMERATOR(name, family, scope, label, help) METRIC_##name,
 enum metric { METRIC_TABLE(METRIC_ENUMERATOR) METRICS };
 
-/* Partitions with a series of their own; those beyond have one together. */
-enum { METRICS_LAGS = 256 };
+enum {
+    METRICS_LAGS = 256, /* partitions with a series of their own; those beyond have one together */
+    TOPIC_MAX = 249,    /* bytes of a topic's name, as Kafka has it */
+};
 
 struct metrics {
     int32_t pid;
+    char topic[TOPIC_MAX + 1];
     struct health health;
     int64_t beat_ms;         /* CLOCK_MONOTONIC, when it was taken */
     int64_t guarded;         /* bool */

@@ -1,11 +1,13 @@
 #include "front/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "front/answer.h"
 #include "front/ledger.h"
+#include "front/query.h"
 
 enum {
     BEAT_MS = 1000,
@@ -23,6 +25,7 @@ static struct metrics take(const struct status *s)
 {
     struct metrics m = {.pid = (int32_t)getpid(), .beat_ms = loop_now_ms()};
 
+    snprintf(m.topic, sizeof m.topic, "%s", s->config.topic);
     s->config.collect(s->config.arg, &m);
     return m;
 }
@@ -103,26 +106,45 @@ static void add_json(struct buf *body, json_t *json)
     json_decref(json);
 }
 
-static int add_readiness(struct status *s, struct buf *body)
+/* Those that serve the topic that the query asks for, first; how many. */
+static size_t select_topic(struct metrics *all, size_t n, struct slice query)
 {
-    size_t n = read_all(s);
+    struct buf topic = {0};
+    size_t count, selected = 0;
+    struct slice encoded = query_find(query, "topic", &count);
+
+    if (count == 0)
+        return n;
+    if (query_decode(&topic, encoded))
+        for (size_t i = 0; i < n; i++)
+            if (slice_equal(slice_str(all[i].topic), buf_slice(&topic)))
+                all[selected++] = all[i];
+    buf_fini(&topic);
+    return selected;
+}
+
+static json_t *describe(const struct metrics *m)
+{
+    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "pid", (int)m->pid, "topic", m->topic,
+                     "pool", m->guarded ? "guarded" : "open", "ready", health_ready(&m->health),
+                     "reasons", health_reasons(&m->health), "details", health_details(&m->health));
+}
+
+static int add_readiness(struct status *s, struct slice query, struct buf *body)
+{
+    size_t n = select_topic(s->all, read_all(s), query);
     bool ready = is_ready(s->all, n);
     json_t *responders = json_array();
 
-    for (size_t i = 0; i < n; i++) {
-        const struct metrics *m = &s->all[i];
-        json_array_append_new(responders, json_pack("{s:i, s:s, s:b, s:o, s:o}", "pid", (int)m->pid,
-                                                    "pool", m->guarded ? "guarded" : "open",
-                                                    "ready", health_ready(&m->health), "reasons",
-                                                    health_reasons(&m->health), "details",
-                                                    health_details(&m->health)));
-    }
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(responders, describe(&s->all[i]));
     add_json(body, json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
                              s->ledger ? "pool" : "responder", "responders", responders));
     return ready ? 200 : 503;
 }
 
-void status_answer(struct status *s, struct slice path, bool with_body, struct buf *out)
+void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
+                   struct buf *out)
 {
     struct answer answer = {.status = 200};
     struct buf body = {0};
@@ -131,7 +153,7 @@ void status_answer(struct status *s, struct slice path, bool with_body, struct b
     if (slice_equal(path, slice_str("/health/live"))) {
         add_json(&body, json_pack("{s:b}", "live", 1));
     } else if (slice_equal(path, slice_str("/health/ready"))) {
-        answer.status = add_readiness(s, &body);
+        answer.status = add_readiness(s, query, &body);
     } else if (slice_equal(path, slice_str("/metrics"))) {
         metrics_add_text(&body, s->all, read_all(s));
         type = "text/plain; version=0.0.4";

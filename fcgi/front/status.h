@@ -11,8 +11,9 @@
 struct status;
 
 struct status_config {
+    const char *topic;                             /* borrowed */
     const char *directory;                         /* base/rundir.h; NULL: none */
-    void (*collect)(void *arg, struct metrics *m); /* fills in health, guarded and values */
+    void (*collect)(void *arg, struct metrics *m); /* fills in the rest */
     void *arg;
 };
 
@@ -21,8 +22,10 @@ struct status *status_new(struct loop *loop, const struct status_config *config,
                           size_t size);
 void status_free(struct status *s);
 
-/* Appends the whole response (RFC 3875, section 6) to a request for that path, 404 if it is none of
- * the three.  with_body false: HEAD. */
-void status_answer(struct status *s, struct slice path, bool with_body, struct buf *out);
+/* Appends the whole response (RFC 3875, section 6) to a request for that path and query, 404 if it
+ * is none of the three.  `topic` in the query asks for the health of those that serve it, alone.
+ * with_body false: HEAD. */
+void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
+                   struct buf *out);
 
 #endif

@@ -59,7 +59,10 @@ def parsed(text: str) -> dict[str, float]:
             assert match[1] == "HELP" or match[3] in ("counter", "gauge")
             announced = match[2]
             continue
-        labels = r'pid="\d+",pool="(?:open|guarded)"(,(?:reason|outcome|partition)="\w+")?'
+        labels = (
+            r'pid="\d+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
+            r'(,(?:reason|outcome|partition)="\w+")?'
+        )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and match[1] == announced, line
         key = match[1].removeprefix("sse_kafka_fanout_") + (match[2] or "")
@@ -167,6 +170,24 @@ def metrics_files(directory: Path) -> set[str]:
     """Without the random part of their names."""
     names = {path.name for path in directory.iterdir() if path.name.startswith("metrics")}
     return {name.rpartition("-")[0] for name in names}
+
+
+def test_two_topics_in_one_directory_can_be_told_apart(kafka, topic, start, peers):
+    missing = kafka.new_name()
+    good, bad = (start(name, "--peer-dir", str(peers)) for name in (topic, missing))
+
+    def health(query: str = "") -> tuple[int, dict[str, list[str]]]:
+        answer = ask(good, f"/health/ready{query}")
+        said = json.loads(answer.body)["responders"]
+        return answer.status, {one["topic"]: one["reasons"] for one in said}
+
+    wait_for((503, {topic: [], missing: ["topic_missing"]}), health)
+    assert health(f"?topic={topic}") == (200, {topic: []})
+    assert health(f"?topic={missing}") == (503, {missing: ["topic_missing"]})
+    assert health("?topic=another") == (503, {})
+    text = ask(bad, "/metrics").body.decode()
+    for name, value in ((topic, 1), (missing, 0)):
+        assert re.search(rf'^sse_kafka_fanout_ready{{.*,topic="{name}"}} {value}$', text, re.M)
 
 
 def test_who_stops_leaves_the_pool(topic, start, peers):

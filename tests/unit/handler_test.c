@@ -1178,7 +1178,7 @@ static struct status *status;
 
 static void make_status(void)
 {
-    const struct status_config config = {.collect = collect};
+    const struct status_config config = {.topic = "t", .collect = collect};
 
     status = status_new(NULL, &config, NULL, 0);
     handler_set_status(handler, status);

@@ -17,7 +17,7 @@ static int teardown(void **state)
 /* Each value tells whose and which it is. */
 static struct metrics sample(int pid)
 {
-    struct metrics m = {.pid = pid};
+    struct metrics m = {.pid = pid, .topic = "t"};
 
     for (int i = 0; i < METRICS; i++)
         m.values[i] = pid * 1000 + i;
@@ -43,16 +43,18 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     metrics_add_text(&text, m, 2);
     assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
                      "# TYPE sse_kafka_fanout_ready gauge\n"
-                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\"} 1\n"
-                     "sse_kafka_fanout_ready{pid=\"8\",pool=\"guarded\"} 0\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\"} 7000\n"));
+                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t\"} 1\n"
+                     "sse_kafka_fanout_ready{pid=\"8\",pool=\"guarded\",topic=\"t\"} 0\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\",topic=\"t\"} 7000\n"));
     assert_true(says("\nsse_kafka_fanout_streams_ended_total"
-                     "{pid=\"8\",pool=\"guarded\",reason=\"age\"} 8004\n"));
-    assert_true(says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\",partition=\"1\"} "
-                     "9223372036854775807\n"));
-    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",reason=\"silent\"} 0\n"));
+                     "{pid=\"8\",pool=\"guarded\",topic=\"t\",reason=\"age\"} 8004\n"));
     assert_true(
-        says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",reason=\"silent\"} 1\n"));
+        says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\",topic=\"t\",partition=\"1\"} "
+             "9223372036854775807\n"));
+    assert_true(says(
+        "\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",topic=\"t\",reason=\"silent\"} 0\n"));
+    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",topic=\"t\",reason="
+                     "\"silent\"} 1\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_streams_ended_total counter\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
 }

@@ -40,7 +40,7 @@ static void collect(void *arg, struct metrics *m)
 
 static void start(const char *where)
 {
-    const struct status_config config = {where, collect, &reasons};
+    const struct status_config config = {"t", where, collect, &reasons};
 
     pid = OURS;
     status = status_new(loop, &config, error, sizeof error);
@@ -77,6 +77,7 @@ static int teardown(void **state)
 static void beat(int i, uint32_t its_reasons)
 {
     const struct metrics m = {.pid = 10 + i,
+                              .topic = "t",
                               .health = health_of(its_reasons),
                               .beat_ms = loop_now_ms(),
                               .values = {100 + i}};
@@ -89,12 +90,17 @@ static void beat(int i, uint32_t its_reasons)
     pid = OURS;
 }
 
-static void ask(const char *path)
+static void ask_with(const char *path, const char *query)
 {
     out.n = 0;
-    status_answer(status, slice_str(path), true, &out);
+    status_answer(status, slice_str(path), slice_str(query), true, &out);
     buf_add_byte(&out, 0);
     out.n--;
+}
+
+static void ask(const char *path)
+{
+    ask_with(path, NULL);
 }
 
 static bool says(const char *part)
@@ -129,11 +135,12 @@ static void a_responder_alone_answers_for_itself_and_says_so(void **state)
     (void)state;
     start(NULL);
     ask("/health/ready");
-    assert_text(buf_slice(&out),
-                "Status: 200 OK\r\nCache-Control: no-store\r\n"
-                "Content-Type: application/json\r\nContent-Length: 116\r\n\r\n"
-                "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"pid\":1,"
-                "\"pool\":\"guarded\",\"ready\":true,\"reasons\":[],\"details\":{}}]}\n");
+    assert_text(
+        buf_slice(&out),
+        "Status: 200 OK\r\nCache-Control: no-store\r\n"
+        "Content-Type: application/json\r\nContent-Length: 128\r\n\r\n"
+        "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"pid\":1,"
+        "\"topic\":\"t\",\"pool\":\"guarded\",\"ready\":true,\"reasons\":[],\"details\":{}}]}\n");
     reasons = BIT(KAFKA_AWAY) | BIT(CATCHING_UP);
     assert_false(is_ready());
     assert_true(says("\"ready\":false,\"reasons\":[\"kafka_away\",\"catching_up\"],\"details\":{"));
@@ -147,10 +154,12 @@ static void one_responder_answers_for_the_pool(void **state)
     beat(1, BIT(CACHE_FULL));
     assert_false(is_ready());
     assert_true(says("\"scope\":\"pool\""));
-    assert_true(says("{\"pid\":1,\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]"));
-    assert_true(says("{\"pid\":10,\"pool\":\"open\",\"ready\":true,\"reasons\":[]"));
     assert_true(
-        says("{\"pid\":11,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"cache_full\"],"));
+        says("{\"pid\":1,\"topic\":\"t\",\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]"));
+    assert_true(
+        says("{\"pid\":10,\"topic\":\"t\",\"pool\":\"open\",\"ready\":true,\"reasons\":[]"));
+    assert_true(says("{\"pid\":11,\"topic\":\"t\",\"pool\":\"open\",\"ready\":false,\"reasons\":["
+                     "\"cache_full\"],"));
 }
 
 static void metrics_are_those_of_the_moment_and_of_all(void **state)
@@ -162,9 +171,9 @@ static void metrics_are_those_of_the_moment_and_of_all(void **state)
     ask("/metrics");
     assert_memory_equal(out.p, "Status: 200 OK\r\n", 16);
     assert_true(says("\r\nContent-Type: text/plain; version=0.0.4\r\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"1\",pool=\"guarded\"} 7\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"10\",pool=\"open\"} 100\n"));
-    assert_true(says("\nsse_kafka_fanout_ready{pid=\"1\",pool=\"guarded\"} 1\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"1\",pool=\"guarded\",topic=\"t\"} 7\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"10\",pool=\"open\",topic=\"t\"} 100\n"));
+    assert_true(says("\nsse_kafka_fanout_ready{pid=\"1\",pool=\"guarded\",topic=\"t\"} 1\n"));
 }
 
 static void the_length_is_that_of_the_body(void **state)
@@ -193,7 +202,7 @@ static void head_gets_the_same_head_and_no_body(void **state)
         struct slice head = buf_slice(&out);
         struct buf without = {0};
         head.n = (size_t)(strstr((const char *)out.p, "\r\n\r\n") + 4 - (const char *)out.p);
-        status_answer(status, slice_str(paths[i]), false, &without);
+        status_answer(status, slice_str(paths[i]), slice_of(NULL, 0), false, &without);
         assert_bytes(buf_slice(&without), head);
         buf_fini(&without);
     }
@@ -212,7 +221,7 @@ static void there_is_nothing_at_another_path(void **state)
         assert_memory_equal(out.p, "Status: 404 Not Found\r\n", 23);
     }
     out.n = 0;
-    status_answer(status, slice_of(NULL, 0), true, &out);
+    status_answer(status, slice_of(NULL, 0), slice_of(NULL, 0), true, &out);
     assert_memory_equal(out.p, "Status: 404 Not Found\r\n", 23);
 }
 
@@ -255,6 +264,41 @@ static void each_reason_keeps_a_pool_from_being_ready(void **state)
     }
 }
 
+static bool topic_is_ready(const char *query)
+{
+    ask_with("/health/ready", query);
+    return says("{\"ready\":true,");
+}
+
+static void the_health_of_one_topic_is_not_that_of_another(void **state)
+{
+    struct metrics other = {.pid = 10, .topic = "other", .beat_ms = loop_now_ms()};
+
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    health_set(&other.health, REASON_TOPIC_MISSING, 1);
+    ledger_write(others[0], &other);
+    assert_false(is_ready());
+    assert_true(topic_is_ready("topic=t"));
+    assert_false(says("other"));
+    assert_true(topic_is_ready("x=y&topic=%74&topic=other"));
+    assert_false(topic_is_ready("topic=other"));
+    assert_true(says("\"topic\":\"other\"") && !says("\"topic\":\"t\""));
+}
+
+static void a_topic_that_nobody_serves_is_not_ready(void **state)
+{
+    static const char *const queries[] = {"topic=nobody", "topic=", "topic", "topic=%", "topic=T"};
+
+    (void)state;
+    start(directory);
+    for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+        assert_false(topic_is_ready(queries[i]));
+        assert_true(says("\"responders\":[]}"));
+    }
+}
+
 static void one_that_is_silent_for_over_five_seconds_is_not_ready(void **state)
 {
     (void)state;
@@ -264,8 +308,9 @@ static void one_that_is_silent_for_over_five_seconds_is_not_ready(void **state)
     assert_true(is_ready());
     fake_loop_pass(1);
     assert_false(is_ready());
-    assert_true(says("\"pid\":10,\"pool\":\"open\",\"ready\":false,\"reasons\":[\"silent\"]"));
-    assert_true(says("\"pid\":1,\"pool\":\"guarded\",\"ready\":true"));
+    assert_true(says(
+        "\"pid\":10,\"topic\":\"t\",\"pool\":\"open\",\"ready\":false,\"reasons\":[\"silent\"]"));
+    assert_true(says("\"pid\":1,\"topic\":\"t\",\"pool\":\"guarded\",\"ready\":true"));
     beat(0, 0);
     assert_true(is_ready());
 }
@@ -354,6 +399,8 @@ int main(void)
         T(there_is_nothing_at_another_path),
         T(a_pool_is_ready_if_all_that_stay_are),
         T(each_reason_keeps_a_pool_from_being_ready),
+        T(the_health_of_one_topic_is_not_that_of_another),
+        T(a_topic_that_nobody_serves_is_not_ready),
         T(one_that_is_silent_for_over_five_seconds_is_not_ready),
         T(one_that_has_gone_is_not_missed),
         T(the_others_see_us_at_once_and_then_every_second),
