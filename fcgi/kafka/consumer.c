@@ -280,7 +280,7 @@ static void look(void *arg)
     int64_t now = loop_now_ms();
 
     look_if_refused(c);
-    trouble_look(&c->trouble, now);
+    trouble_look(&c->trouble, now, now - c->looked_ms);
     look_at_partitions(c, now);
     c->looked_ms = now;
     if (trouble_now(&c->trouble) != TROUBLE_NONE)

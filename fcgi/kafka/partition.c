@@ -1,6 +1,6 @@
 #include "kafka/partition.h"
 
-enum { LOOK_MS = 2000 }; /* no more than that between two looks counts as standing still */
+enum { LOOK_MS = 2000 }; /* beyond that between two looks it was us who did not run */
 
 struct partition partition_new(int64_t now_ms)
 {
@@ -36,6 +36,8 @@ bool partition_look(struct partition *p, bool held, int64_t now_ms, int64_t elap
 
     if (moves || p->answered)
         p->heard_ms = now_ms;
+    else if (elapsed_ms > LOOK_MS)
+        p->heard_ms += elapsed_ms - LOOK_MS;
     /* Without an answer nobody knows whether there is more. */
     if (moves || (p->answered && !waits(p)))
         p->stood_ms = 0;

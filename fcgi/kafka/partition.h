@@ -47,7 +47,8 @@ struct partition partition_new(int64_t now_ms);
 void partition_answered(struct partition *p, int64_t end, uint64_t ticket);
 
 /* To be called once a second; elapsed_ms: since the last time.  held: nobody takes its records, so
- * it cannot move.  True if its state has changed. */
+ * it cannot move.  Of a longer time, in which we were stopped, two seconds count.  True if its
+ * state has changed. */
 bool partition_look(struct partition *p, bool held, int64_t now_ms, int64_t elapsed_ms);
 
 #endif

@@ -164,6 +164,17 @@ static void a_long_time_between_two_looks_counts_for_little(void **state)
     assert_int_equal(p.state, PARTITION_GIVES);
 }
 
+static void nor_is_one_away_because_we_did_not_run(void **state)
+{
+    (void)state;
+    start(5, 5);
+    look();
+    now_ms += 60000;
+    partition_look(&p, false, now_ms, 60000);
+    assert_int_equal(p.state, PARTITION_GIVES);
+    assert_int_equal(look_in_silence(7), PARTITION_AWAY);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup(test, setup)
@@ -179,6 +190,7 @@ int main(void)
         T(one_whose_records_nobody_takes_is_neither_away_nor_stuck),
         T(one_that_may_not_be_read_stands_still),
         T(a_long_time_between_two_looks_counts_for_little),
+        T(nor_is_one_away_because_we_did_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

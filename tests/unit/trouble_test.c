@@ -65,7 +65,7 @@ static void look_for(int seconds)
 {
     for (int i = 0; i < seconds; i++) {
         now_ms += 1000;
-        trouble_look(&t, now_ms);
+        trouble_look(&t, now_ms, 1000);
     }
 }
 
@@ -197,6 +197,20 @@ static void a_leader_that_answers_ends_the_silence_too(void **state)
     check(TROUBLE_NONE, "info kafka: connected\n");
 }
 
+/* Nobody could answer a process that was stopped. */
+static void a_time_in_which_we_did_not_run_is_no_silence(void **state)
+{
+    (void)state;
+    answer(0);
+    now_ms += 60000;
+    trouble_look(&t, now_ms, 60000);
+    check(TROUBLE_NONE, "");
+    look_for(7);
+    check(TROUBLE_NONE, "");
+    look_for(1);
+    check(TROUBLE_AWAY, "warn kafka: no broker answers, trying on\n");
+}
+
 static void words_are_kept_for_each_broker(void **state)
 {
     (void)state;
@@ -250,6 +264,7 @@ int main(void)
         T(a_certificate_is_not_a_password),
         T(the_right_that_is_missing_is_named),
         T(a_leader_that_answers_ends_the_silence_too),
+        T(a_time_in_which_we_did_not_run_is_no_silence),
         T(words_are_kept_for_each_broker),
         T(words_without_a_broker_are_of_none),
         T(of_too_many_words_the_oldest_are_forgotten),
