@@ -39,6 +39,7 @@ struct fanout {
     struct streams ended; /* to be freed at the end of the turn */
     struct task reap;
     size_t following; /* streams that do */
+    bool topic_known; /* by now; another one that comes is made again */
 
     struct mark mark; /* what the WAITING wait for */
     struct catchup catchup;
@@ -209,21 +210,22 @@ static void put_reset(struct stream *s)
 
     s->fanout->stats.resets++;
     s->fanout->traffic.events++;
-    buf_printf(&json, "{\"reason\":\"%s\"}", s->reset);
+    buf_printf(&json, "{\"reason\":\"%s\",\"detail\":\"%s\"}", reset_reason(s->reset),
+               reset_detail(s->reset));
     buf_add_byte(&json, 0);
     event_encode_notice(&event, s->fanout->config.event_id, replay_progress(s->replay), "reset",
                         (const char *)json.p);
     stream_put(s, buf_slice(&event));
     buf_fini(&event);
     buf_fini(&json);
-    s->reset = NULL;
+    s->reset = RESET_NONE;
 }
 
 /* It is to be reset, and to get what a fresh stream would. */
-static void start_over(struct stream *s, const char *reason)
+static void start_over(struct stream *s, enum reset why)
 {
     set_replay(s, replay_fresh(s->fanout->cache));
-    s->reset = reason;
+    s->reset = why;
     stream_move(s, backlog_end(s->fanout->backlog));
 }
 
@@ -240,8 +242,8 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
     struct fanout *f = s->fanout;
 
     if (replay_lost_deletes(s->replay, f->cache))
-        start_over(s, resume_deletes_unknown);
-    if (s->reset != NULL)
+        start_over(s, RESET_DELETES_UNKNOWN);
+    if (s->reset != RESET_NONE)
         put_reset(s);
     if (s->follows)
         stream_move(s, backlog_end(f->backlog));
@@ -399,7 +401,7 @@ static void on_keepalive(void *arg)
     struct buf comment = {0};
 
     size_t mark = fcgi_stdout_begin(&comment);
-    buf_add_str(&comment, ":\n\n");
+    buf_add_str(&comment, ":\n"); /* no blank line: some libraries make an event of it */
     fcgi_stdout_end(&comment, mark, 1);
     while ((s = TAILQ_FIRST(&f->quiet)) != NULL && s->wrote_at_ms + f->config.keepalive_ms <= now) {
         touch(s, now);
@@ -504,7 +506,7 @@ static void judge_following(struct fanout *f)
             if (!s->follows ||
                 !resume_is_refuted(replay_progress(s->replay), f->cache, f->consumer))
                 continue;
-            start_over(s, resume_beyond_end);
+            start_over(s, RESET_ID_BEYOND_END);
             if (s->state == STREAM_READY)
                 set_state(s, STREAM_REPLAYING);
             loop_defer(f->loop, &f->replay);
@@ -555,7 +557,7 @@ static void show_partition(struct fanout *f, int32_t partition)
         {
             stream_move(s, backlog_end(f->backlog));
             if (!replay_return(s->replay, f->cache, &hidden))
-                start_over(s, resume_deletes_unknown);
+                start_over(s, RESET_DELETES_UNKNOWN);
         }
 }
 
@@ -615,23 +617,35 @@ static void on_backlog_drop(void *arg, struct block *block)
     }
 }
 
+/* Its id, if it has one, is of the topic that was. */
+static void forget_id(struct stream *s)
+{
+    resume_free(s->resume);
+    s->resume = resume_new_topic();
+}
+
 static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
 {
     struct fanout *f = arg;
+    struct stream *s;
 
     for (int i = STREAM_AHEAD; i <= STREAM_BLOCKED; i++) {
-        struct stream *s;
         while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
             stream_settle(s);
             set_replay(s, NULL);
             stream_move(s, (struct place){0});
-            resume_free(s->resume);
-            s->resume = resume_new_topic();
+            forget_id(s);
             set_state(s, STREAM_OPENED);
         }
     }
     while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
         set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
+    TAILQ_FOREACH(s, &f->in[STREAM_OPENED], link)
+    {
+        if (f->topic_known && s->resume != NULL)
+            forget_id(s);
+    }
+    f->topic_known = true;
     f->mark.set = f->stats.caught_up = false;
     catchup_fini(&f->catchup);
     cache_reset(f->cache, compacted, delete_retention_ms);
@@ -674,7 +688,7 @@ static void lose_unread(struct fanout *f, int32_t partition, int64_t offset)
         {
             stream_move(s, backlog_end(f->backlog));
             if (cache_compacted(f->cache))
-                start_over(s, resume_deletes_unknown);
+                start_over(s, RESET_DELETES_UNKNOWN);
         }
 }
 

@@ -4,12 +4,30 @@
 
 #include "base/mem.h"
 
-const char resume_deletes_unknown[] = "deletes since the event id are no longer known";
-const char resume_beyond_end[] = "the event id is beyond the end of the topic";
+static const struct {
+    const char *reason, *detail;
+} resets[RESETS] = {
+    [RESET_ID_MALFORMED] = {"id_malformed", "the event id is malformed"},
+    [RESET_PARTITION_UNKNOWN] = {"partition_unknown",
+                                 "the event id names a partition that the topic lacks"},
+    [RESET_ID_BEYOND_END] = {"id_beyond_end", "the event id is beyond the end of the topic"},
+    [RESET_DELETES_UNKNOWN] = {"deletes_unknown", "deletes since the event id are no longer known"},
+    [RESET_TOPIC_NEW] = {"topic_new", "the topic was made again"},
+};
+
+const char *reset_reason(enum reset why)
+{
+    return resets[why].reason;
+}
+
+const char *reset_detail(enum reset why)
+{
+    return resets[why].detail;
+}
 
 struct resume {
     struct progress_id id;
-    const char *reset; /* why the id cannot be honoured; NULL: it can, so far */
+    enum reset reset; /* why the id cannot be honoured; RESET_NONE: it can, so far */
     uint64_t ticket;
 };
 
@@ -18,7 +36,7 @@ struct resume *resume_new(struct slice last_event_id)
     struct resume *r = mem_zero(sizeof *r);
 
     if (progress_id_parse(last_event_id, &r->id) < 0)
-        r->reset = "the event id is malformed";
+        r->reset = RESET_ID_MALFORMED;
     return r;
 }
 
@@ -26,7 +44,7 @@ struct resume *resume_new_topic(void)
 {
     struct resume *r = mem_zero(sizeof *r);
 
-    r->reset = "the topic was made again";
+    r->reset = RESET_TOPIC_NEW;
     return r;
 }
 
@@ -42,7 +60,7 @@ bool resume_is_ahead(const struct resume *r, const struct cache *cache)
 {
     const struct progress *end = cache_progress(cache);
 
-    for (int32_t i = 0; i < r->id.n && r->reset == NULL; i++)
+    for (int32_t i = 0; i < r->id.n && r->reset == RESET_NONE; i++)
         if (r->id.at[i].partition >= end->n || r->id.at[i].next > end->next[r->id.at[i].partition])
             return true;
     return false;
@@ -54,14 +72,14 @@ void resume_await(struct resume *r, uint64_t ticket)
 }
 
 /* What speaks against the id's place in one partition, by answers to questions that were asked
- * after the stream came; NULL: nothing. */
-static const char *refute(const struct resume *r, const struct progress_at *at, int32_t n,
-                          const struct consumer *consumer, uint64_t answered)
+ * after the stream came. */
+static enum reset refute(const struct resume *r, const struct progress_at *at, int32_t n,
+                         const struct consumer *consumer, uint64_t answered)
 {
     if (at->partition >= n)
-        return answered >= r->ticket ? "the event id names a partition that the topic lacks" : NULL;
+        return answered >= r->ticket ? RESET_PARTITION_UNKNOWN : RESET_NONE;
     int64_t end = consumer_surveyed_end(consumer, at->partition, r->ticket);
-    return end >= 0 && at->next > end ? resume_beyond_end : NULL;
+    return end >= 0 && at->next > end ? RESET_ID_BEYOND_END : RESET_NONE;
 }
 
 bool resume_decide(struct resume *r, const struct cache *cache, const struct consumer *consumer,
@@ -70,14 +88,14 @@ bool resume_decide(struct resume *r, const struct cache *cache, const struct con
     const struct progress *end = cache_progress(cache);
     bool waits = false;
 
-    for (int32_t i = 0; i < r->id.n && r->reset == NULL; i++) {
+    for (int32_t i = 0; i < r->id.n && r->reset == RESET_NONE; i++) {
         const struct progress_at *at = &r->id.at[i];
         if (at->partition < end->n && at->next <= end->next[at->partition])
             continue;
         r->reset = refute(r, at, end->n, consumer, answered);
         waits = waits || at->partition >= end->n || !consumer_given_up(consumer, at->partition);
     }
-    return r->reset != NULL || !waits;
+    return r->reset != RESET_NONE || !waits;
 }
 
 bool resume_is_refuted(const struct progress *at, const struct cache *cache,
@@ -102,20 +120,20 @@ static bool below_horizon(const struct progress *from, const struct cache *cache
     return false;
 }
 
-struct replay *resume_replay(const struct resume *r, const struct cache *cache, const char **reason)
+struct replay *resume_replay(const struct resume *r, const struct cache *cache, enum reset *why)
 {
     struct progress from = {0};
     struct replay *replay = NULL;
 
-    *reason = r ? r->reset : NULL;
-    if (r == NULL || r->reset != NULL)
+    *why = r ? r->reset : RESET_NONE;
+    if (r == NULL || r->reset != RESET_NONE)
         return replay_fresh(cache);
     progress_resize(&from, cache_progress(cache)->n);
     for (int32_t i = 0; i < r->id.n; i++)
         if (r->id.at[i].partition < from.n)
             from.next[r->id.at[i].partition] = r->id.at[i].next;
     if (below_horizon(&from, cache)) {
-        *reason = resume_deletes_unknown;
+        *why = RESET_DELETES_UNKNOWN;
         replay = replay_fresh(cache);
     } else {
         replay = replay_resumed(cache, &from);

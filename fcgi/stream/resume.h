@@ -7,6 +7,20 @@
 
 struct resume;
 
+/* Why a stream has to be reset. */
+enum reset {
+    RESET_NONE,
+    RESET_ID_MALFORMED,
+    RESET_PARTITION_UNKNOWN,
+    RESET_ID_BEYOND_END,
+    RESET_DELETES_UNKNOWN,
+    RESET_TOPIC_NEW,
+    RESETS,
+};
+/* The code that clients are told, and the same in words. */
+const char *reset_reason(enum reset why);
+const char *reset_detail(enum reset why);
+
 /* From an event id; one that is malformed leads to a reset. */
 struct resume *resume_new(struct slice last_event_id);
 /* For a stream whose topic was made again. */
@@ -23,17 +37,14 @@ void resume_await(struct resume *resume, uint64_t ticket);
 bool resume_decide(struct resume *resume, const struct cache *cache,
                    const struct consumer *consumer, uint64_t answered);
 
-/* The replay (the caller's) to start with; NULL is a fresh stream's resume.  *reason gets why it
- * has to be a reset, or NULL. */
+/* The replay (the caller's) to start with; NULL is a fresh stream's resume.  *why gets why it has
+ * to be a reset. */
 struct replay *resume_replay(const struct resume *resume, const struct cache *cache,
-                             const char **reason);
+                             enum reset *why);
 
 /* For a stream that began without an answer: by now there is one, and a partition ends below its
  * place, which leads to a reset. */
 bool resume_is_refuted(const struct progress *at, const struct cache *cache,
                        const struct consumer *consumer);
-
-/* Why a stream that fell behind is reset, or one that began without an answer. */
-extern const char resume_deletes_unknown[], resume_beyond_end[];
 
 #endif

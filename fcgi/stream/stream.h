@@ -60,7 +60,7 @@ struct stream {
     uint8_t why;   /* enum stream_end */
     struct fcgi_input input;
     struct resume *resume;   /* NULL: a fresh stream, or judged by now */
-    const char *reset;       /* why it has to be reset before it goes on; NULL: it need not be */
+    enum reset reset;        /* it has to be reset before it goes on; RESET_NONE: it has not */
     struct timer *last_call; /* while FINISHING */
     struct stream_owner owner;
 };

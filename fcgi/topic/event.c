@@ -1,6 +1,5 @@
 #include "topic/event.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
@@ -9,10 +8,11 @@
 
 enum { SHARED_REQUEST_ID = 1 };
 
+/* An id comes back as a header field, which clients and fronts take as printable ASCII only. */
 static bool etag_usable(struct slice etag)
 {
     for (size_t i = 0; i < etag.n; i++)
-        if (etag.p[i] == 0 || etag.p[i] == '\r' || etag.p[i] == '\n')
+        if (etag.p[i] < 0x21 || etag.p[i] > 0x7e)
             return false;
     return etag.n > 0;
 }
@@ -29,19 +29,16 @@ static void add_plain_id(struct buf *out, const struct progress *at, struct slic
     }
 }
 
-/* "TEXT" in JSON, if that is UTF-8 and takes at most `room` bytes; false, and out as it was, if
- * not. */
-static bool add_json_string(struct buf *out, struct slice text, size_t room)
+/* TEXT of printable ASCII as a JSON string. */
+static void add_json_string(struct buf *out, struct slice text)
 {
-    json_t *s = json_stringn((const char *)text.p, text.n);
-    char *dumped = s ? json_dumps(s, JSON_ENCODE_ANY) : NULL;
-    bool fits = dumped != NULL && strlen(dumped) <= room;
-
-    if (fits)
-        buf_add_str(out, dumped);
-    free(dumped);
-    json_decref(s);
-    return fits;
+    buf_add_byte(out, '"');
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] == '"' || text.p[i] == '\\')
+            buf_add_byte(out, '\\');
+        buf_add_byte(out, text.p[i]);
+    }
+    buf_add_byte(out, '"');
 }
 
 /* ["KEY","PROGRESS[/ETAG]"]: the key goes first where there is not room for all. */
@@ -63,17 +60,15 @@ static void add_keyed_id(struct buf *out, const struct progress *at, struct slic
         buf_add_str(out, "null");
     }
     buf_add_byte(out, ',');
-    size_t used = out->n - start + sizeof "]" - 1;
-    bool with_etag = false;
-    if (etag_usable(etag) && used < EVENT_ID_MAX) {
+    size_t before = out->n;
+    if (etag_usable(etag)) {
         buf_add_byte(&place, '/');
         buf_add_slice(&place, etag);
-        with_etag = add_json_string(out, buf_slice(&place), EVENT_ID_MAX - used);
     }
-    if (!with_etag) { /* base64url needs no escape */
-        buf_add_byte(out, '"');
-        buf_add(out, place.p, plain);
-        buf_add_byte(out, '"');
+    add_json_string(out, buf_slice(&place));
+    if (place.n > plain && out->n - start + sizeof "]" - 1 > EVENT_ID_MAX) {
+        out->n = before;
+        add_json_string(out, slice_of(place.p, plain));
     }
     buf_add_byte(out, ']');
     buf_fini(&place);

@@ -181,14 +181,14 @@ static void check_resume(struct slice id, uint8_t flags, size_t room)
     struct cache *cache = make_cache(flags);
     struct consumer consumer = {cache};
     struct resume *resume = resume_new(id);
-    const char *reason;
+    enum reset why;
 
     resume_await(resume, 1);
     assert(resume_decide(resume, cache, &consumer, 1)); /* the survey knows all ends */
-    struct replay *replay = resume_replay(resume, cache, &reason);
-    assert(reason != NULL || !resume_is_ahead(resume, cache));
+    struct replay *replay = resume_replay(resume, cache, &why);
+    assert(why != RESET_NONE || !resume_is_ahead(resume, cache));
     check_replay(replay, cache, flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS, room,
-                 reason != NULL);
+                 why != RESET_NONE);
     replay_free(replay);
     resume_free(resume);
     cache_free(cache);

@@ -165,11 +165,12 @@ def test_an_id_that_is_ahead_of_this_responders_cache_waits(kafka, topic, start)
 
 
 def assert_reset(stream, place: str) -> str:
-    """Returns the reason."""
+    """Returns the reason, a code, and the same in words."""
     event = stream.next()
-    reason = json.loads(event.data)["reason"]
-    assert event.raw == f'id:{place}\nevent:reset\ndata:{{"reason":"{reason}"}}\n\n'.encode()
-    return reason
+    reason, detail = (json.loads(event.data)[name] for name in ("reason", "detail"))
+    data = f'{{"reason":"{reason}","detail":"{detail}"}}'
+    assert event.raw == f"id:{place}\nevent:reset\ndata:{data}\n\n".encode()
+    return f"{reason}: {detail}"
 
 
 @pytest.mark.parametrize(

@@ -612,9 +612,9 @@ static void a_silent_stream_gets_a_comment(void **state)
     fake_loop_pass(KEEPALIVE_MS - 1);
     check_text(&c, "");
     fake_loop_pass(1);
-    check_text(&c, ":\n\n");
+    check_text(&c, ":\n");
     fake_loop_pass(3 * KEEPALIVE_MS);
-    check_text(&c, ":\n\n:\n\n:\n\n");
+    check_text(&c, ":\n:\n:\n");
     leave(&c);
 }
 
@@ -650,7 +650,7 @@ static void a_stream_that_waits_for_kafka_gets_comments_too(void **state)
     (void)state;
     struct client c = open_client(NULL);
     fake_loop_pass(2 * KEEPALIVE_MS);
-    check_text(&c, ":\n\n:\n\n");
+    check_text(&c, ":\n:\n");
     leave(&c);
 }
 
@@ -677,10 +677,10 @@ static void each_stream_has_its_own_silence(void **state)
     fake_loop_pass(4000);
     struct client second = open_client(NULL);
     fake_loop_pass(KEEPALIVE_MS - 4000);
-    check_text(&first, ":\n\n");
+    check_text(&first, ":\n");
     check_text(&second, "");
     fake_loop_pass(4000);
-    check_text(&second, ":\n\n");
+    check_text(&second, ":\n");
     leave(&first);
     leave(&second);
 }
@@ -761,7 +761,8 @@ static void a_malformed_id_is_reset_and_everything_follows(void **state)
     produce(0, "a", "1");
     settle();
     struct client c = open_client("nonsense");
-    check_text(&c, "id:AQIAAA==\nevent:reset\ndata:{\"reason\":\"the event id is malformed\"}\n\n"
+    check_text(&c, "id:AQIAAA==\nevent:reset\ndata:{\"reason\":\"id_malformed\",\"detail\":\"the "
+                   "event id is malformed\"}\n\n"
                    "id:AQIAAg==\ndata:1\n\n");
     leave(&c);
 }
@@ -796,7 +797,8 @@ static void an_id_beyond_the_end_is_reset_after_a_look_at_the_cluster(void **sta
     topic.on_survey(topic.arg, consumer.asked - 1); /* one that began before it came */
     check_text(&c, "");
     survey();
-    check_data(&c, "reset:{\"reason\":\"the event id is beyond the end of the topic\"} 1");
+    check_data(&c, "reset:{\"reason\":\"id_beyond_end\",\"detail\":\"the event id is beyond the "
+                   "end of the topic\"} 1");
     leave(&c);
 }
 
@@ -808,7 +810,8 @@ static void an_id_of_a_partition_that_the_topic_lacks_is_reset(void **state)
     settle();
     struct client c = open_client("AQQAAgIC"); /* 0@1 1@1 */
     survey();
-    check_data(&c, "reset:{\"reason\":\"the event id names a partition that the topic lacks\"} 1");
+    check_data(&c, "reset:{\"reason\":\"partition_unknown\",\"detail\":\"the event id names a "
+                   "partition that the topic lacks\"} 1");
     leave(&c);
 }
 
@@ -834,7 +837,8 @@ static void an_id_below_a_forgotten_delete_is_reset(void **state)
     settle();
     fake_loop_pass(RETENTION_MS + 1000);
     struct client below = open_client("AQIAAg=="), behind = open_client("AQIABA==");
-    check_data(&below, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2");
+    check_data(&below, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+                       "id are no longer known\"} 2");
     check_data(&behind, "2");
     leave(&below);
     leave(&behind);
@@ -908,7 +912,8 @@ static void a_stream_ahead_of_a_partition_that_returns_shorter_is_reset(void **s
     check_data(&c, "5");
     come_back(1, 1);
     survey();
-    check_data(&c, "reset:{\"reason\":\"the event id is beyond the end of the topic\"} 1 2 5");
+    check_data(&c, "reset:{\"reason\":\"id_beyond_end\",\"detail\":\"the event id is beyond the "
+                   "end of the topic\"} 1 2 5");
     produce_live(1, "b", "3");
     check_data(&c, "3");
     leave(&c);
@@ -1018,11 +1023,13 @@ static void every_open_stream_is_reset_when_the_topic_was_made_again(void **stat
                   ahead = open_client("AQIABA==");
     check_data(&fresh, "1");
     make_topic(true, 1);
-    check_data(&fresh, "reset:{\"reason\":\"the topic was made again\"}");
+    check_data(&fresh, "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"}");
     produce_live(0, "b", "2");
     check_data(&fresh, "2");
-    check_data(&resumed, "reset:{\"reason\":\"the topic was made again\"} 2");
-    check_data(&ahead, "reset:{\"reason\":\"the topic was made again\"} 2");
+    check_data(&resumed,
+               "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2");
+    check_data(&ahead,
+               "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2");
     leave(&fresh);
     leave(&resumed);
     leave(&ahead);
@@ -1037,6 +1044,42 @@ static void a_stream_that_still_waited_is_not_reset(void **state)
     make_topic(true, 1);
     produce_live(0, "a", "1");
     check_data(&c, "1");
+    leave(&c);
+}
+
+/* Made again as long as before, so that their ids could be honoured. */
+static void those_that_wait_with_an_id_of_the_topic_that_was_are_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    consumer.p[0].end = 2;
+    struct client waiting = open_client("AQIAAg=="), fresh = open_client(NULL);
+    consumer.ready = false;
+    struct client opened = open_client("AQIAAg==");
+    make_topic(true, 1);
+    produce_live(0, "a", "2");
+    produce_live(0, "b", "3");
+    check_data(&waiting,
+               "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2 3");
+    check_data(&opened,
+               "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2 3");
+    check_data(&fresh, "2 3");
+    leave(&waiting);
+    leave(&fresh);
+    leave(&opened);
+}
+
+static void who_waits_for_the_topic_that_is_first_known_is_not_reset(void **state)
+{
+    (void)state;
+    struct client c = open_client("AQIAAg==");
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    produce_live(0, "b", "2");
+    survey();
+    check_data(&c, "2");
     leave(&c);
 }
 
@@ -1372,7 +1415,7 @@ static void the_topic_may_be_made_again_while_a_stream_is_held(void **state)
     produce_live(0, "b", "2");
     check_text(&c, "");
     let_go(&c);
-    check_data(&c, "reset:{\"reason\":\"the topic was made again\"} 2");
+    check_data(&c, "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2");
     produce_live(0, "c", "3");
     check_data(&c, "3");
     leave(&c);
@@ -1387,7 +1430,8 @@ static void what_cannot_be_resumed_is_told_when_it_is_let_go(void **state)
     produce_live(0, "a", "1");
     check_text(&c, "");
     let_go(&c);
-    check_data(&c, "reset:{\"reason\":\"the event id is malformed\"} 1");
+    check_data(&c,
+               "reset:{\"reason\":\"id_malformed\",\"detail\":\"the event id is malformed\"} 1");
     leave(&c);
 }
 
@@ -1473,8 +1517,8 @@ static void one_that_is_held_is_reset_when_it_is_let_go(void **state)
     produce_live(0, "b", "2");
     check_text(&c, "");
     let_go(&c);
-    check_data(
-        &c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 2 delete:YQ==");
+    check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event id "
+                   "are no longer known\"} 2 delete:YQ==");
     leave(&c);
 }
 
@@ -2108,6 +2152,8 @@ int main(void)
         T(many_keys_age_in_many_turns_and_reach_everybody),
         T(every_open_stream_is_reset_when_the_topic_was_made_again),
         T(a_stream_that_still_waited_is_not_reset),
+        T(those_that_wait_with_an_id_of_the_topic_that_was_are_reset),
+        T(who_waits_for_the_topic_that_is_first_known_is_not_reset),
         T(a_client_that_does_not_read_delays_nobody_and_goes_on_later),
         T(who_falls_far_behind_gets_the_newest_of_each_key),
         T(who_falls_far_behind_in_another_topic_gets_every_record),
