@@ -18,6 +18,7 @@ static void collect_health(const struct report *r, const struct fanout_stats *fa
     health_set(h, REASON_KAFKA_REFUSED, consumer->trouble == TROUBLE_REFUSED);
     health_set(h, REASON_TOPIC_MISSING, consumer->trouble == TROUBLE_MISSING);
     health_set(h, REASON_PARTITION_AWAY, consumer->away);
+    health_set(h, REASON_TOO_MANY_PARTITIONS, consumer->refused);
     health_set(h, REASON_CATCHING_UP, consumer->trouble == TROUBLE_NONE && !read);
     health_set(h, REASON_CACHE_FULL, fanout->cache_overflowed);
     health_set(h, REASON_KEYS_BROKEN, r->guard != NULL && guard_keys_broken(r->guard));

@@ -23,6 +23,8 @@ enum reason_kind {
     X(TOPIC_MISSING, "topic_missing", FAILS, "the topic does not exist")                           \
     X(PARTITION_AWAY, "partition_away", COUNTS,                                                    \
       "partitions without a leader that answers; the others are served")                           \
+    X(TOO_MANY_PARTITIONS, "too_many_partitions", COUNTS,                                          \
+      "partitions are more than an event id can name")                                             \
     X(CATCHING_UP, "catching_up", FAILS, "what was there at the start has not been read yet")      \
     X(CACHE_FULL, "cache_full", FAILS, "the compacted topic does not fit --cache-bytes")           \
     X(KEYS_BROKEN, "keys_broken", FAILS, "a JWKS file is broken; its keys of before are in use")   \

@@ -36,6 +36,7 @@ struct consumer {
     struct policy policy;
     struct partition *partitions;
     int32_t n;
+    int32_t refused; /* partitions of a topic that has more than may be; 0: it has not */
     uint64_t valid;  /* answers to earlier questions are about another topic of that name */
     int start_error; /* the last one of partition_start() that was logged */
 
@@ -187,12 +188,29 @@ static bool made_again(const struct consumer *c, const struct survey_result *r)
     return false;
 }
 
+/* How many of n partitions are read; 0: not even those there were at first. */
+static int32_t admit(struct consumer *c, int32_t n)
+{
+    int32_t max = c->handler.partitions_max;
+    int32_t refused = max > 0 && n > max ? n : 0;
+
+    if (refused != c->refused && refused > 0)
+        log_error("kafka: topic %s has %d partitions, but an event id can name %d at most: %s",
+                  c->topic, n, max,
+                  c->running ? "those that are new are not read" : "it is not served");
+    c->refused = refused;
+    return refused ? c->n : n;
+}
+
 static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
 {
     if (c->running && made_again(c, r)) {
         log_warn("kafka: topic %s was made again, starting anew", c->topic);
         forget_topic(c);
     }
+    int32_t n = admit(c, r->n);
+    if (n == 0)
+        return;
     if (policy_ask(&c->policy, loop_now_ms()))
         settings_ask(c->rk, c->topic, c->admin);
     if (!c->running && c->policy.decided) {
@@ -204,8 +222,8 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
     }
     if (!c->running)
         return;
-    if (r->n > c->n)
-        set_partitions(c, r->n);
+    if (n > c->n)
+        set_partitions(c, n);
     for (int32_t i = 0; i < c->n; i++)
         on_surveyed_partition(c, i, &r->partitions[i]);
     c->handler.on_survey(c->handler.arg, r->ticket);
@@ -224,6 +242,8 @@ static void take_survey(struct consumer *c)
     c->answers = r.answers;
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);
+    if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        c->refused = 0;
     if (r.n > 0)
         on_surveyed_topic(c, &r);
     free(c->brokers);
@@ -519,6 +539,7 @@ struct consumer_stats consumer_stats(const struct consumer *c)
         .partitions = c->n,
         .stuck_ever = c->stuck_ever,
         .settings_assumed = policy_is_assumed(&c->policy),
+        .refused = c->refused,
     };
 
     for (int32_t i = 0; i < c->n && stats.trouble == TROUBLE_NONE; i++) {

@@ -17,6 +17,8 @@ struct consumer;
 
 struct consumer_handler {
     void *arg;
+    int32_t
+        partitions_max; /* a topic with more is not read; what it grows by is not; 0: no limit */
     /* The topic is known, or was made again: all that came before is void. */
     void (*on_topic)(void *arg, bool compacted, int64_t delete_retention_ms);
     /* Its deletes are kept for another time from now on. */
@@ -59,6 +61,7 @@ struct consumer_stats {
     uint64_t stuck_ever;       /* times that a partition stood still for ten seconds */
     bool stuck;                /* one does now */
     bool settings_assumed;     /* the topic's settings cannot be read */
+    int32_t refused;           /* partitions of a topic that has more than may be; 0: it has not */
 };
 struct consumer_stats consumer_stats(const struct consumer *c);
 /* Records of a partition that were not read yet, as far as it is known. */

@@ -758,6 +758,7 @@ struct consumer_handler fanout_handler(struct fanout *f)
 {
     return (struct consumer_handler){
         .arg = f,
+        .partitions_max = EVENT_ID_PARTITIONS,
         .on_topic = on_topic,
         .on_retention = on_retention,
         .on_partitions = on_partitions,

@@ -93,7 +93,7 @@ static int parse_raw(struct slice raw, struct progress_id *out)
         return -EINVAL;
     raw.p++;
     raw.n--;
-    if (!get_varint(&raw, &n) || n < 0 || (uint64_t)n > raw.n / 2)
+    if (!get_varint(&raw, &n) || n < 0 || n > EVENT_ID_PARTITIONS || (uint64_t)n > raw.n / 2)
         return -EINVAL;
     id.at = mem_alloc((size_t)n * sizeof *id.at);
     for (; id.n < n; id.n++) {

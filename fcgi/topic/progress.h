@@ -9,9 +9,12 @@
 #include "base/buf.h"
 
 enum {
-    OFFSET_BEGINNING = -2,       /* not known yet, or from the first there is */
-    EVENT_ID_MAX = 4096,         /* an etag or a key that would make an id longer is left out */
-    EVENT_ID_PARSED = 16 * 1024, /* a longer one is malformed */
+    OFFSET_BEGINNING = -2, /* not known yet, or from the first there is */
+    EVENT_ID_MAX = 4096,   /* an etag or a key that would make an id longer is left out */
+    /* An id names that many partitions at most, in up to 16 bytes each: a front must let it pass as
+     * a header field.  It bounds what a stream that waits with an id keeps of it, too. */
+    EVENT_ID_PARTITIONS = 2000,
+    EVENT_ID_PARSED = 33 * 1024, /* a longer one is malformed, and none of ours */
 };
 
 /* Indexed by partition.  `{0}` is an empty one; partitions beyond n are at OFFSET_BEGINNING. */
@@ -44,7 +47,7 @@ struct progress_id {
 };
 
 /* Reads an id in either form, TEXT[/ETAG] or ["KEY","TEXT[/ETAG]"].  0, or -EINVAL and `out`
- * untouched if it is malformed: a partition named twice is. */
+ * untouched if it is malformed: one that names a partition twice is, or more than may be. */
 int progress_id_parse(struct slice id, struct progress_id *out);
 void progress_id_fini(struct progress_id *id);
 

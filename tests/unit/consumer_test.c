@@ -143,7 +143,7 @@ static void on_settled(void *arg)
     (void)arg;
 }
 
-static const struct consumer_handler handler = {
+static struct consumer_handler handler = {
     .on_topic = on_topic,
     .on_retention = on_retention,
     .on_partitions = on_partitions,
@@ -216,6 +216,7 @@ static int setup(void **state)
     record_takes_ms = 0;
     settings_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     settings = (struct settings){0};
+    handler.partitions_max = 0;
     return 0;
 }
 
@@ -891,6 +892,33 @@ static void a_topic_that_is_missing_is_the_trouble(void **state)
     assert_int_equal(consumer_stats(consumer).partitions, 0);
 }
 
+static bool is_ready(void)
+{
+    return consumer_ready(consumer);
+}
+
+static bool is_refused(void)
+{
+    return consumer_stats(consumer).refused > 0;
+}
+
+static void a_topic_with_more_partitions_than_ids_can_name_is_refused(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "wide", 3);
+    mock_kafka_create(&kafka, "fits", 2);
+    handler.partitions_max = 2;
+    start("wide", COMPACT_ON);
+    wait_until(is_refused);
+    assert_int_equal(consumer_stats(consumer).refused, 3);
+    assert_false(consumer_ready(consumer));
+    assert_int_equal(told.n, 0);
+    consumer_free(consumer);
+    start("fits", COMPACT_ON);
+    wait_until(is_ready);
+    assert_false(is_refused());
+}
+
 /* -- configuration -- */
 
 static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
@@ -941,6 +969,7 @@ int main(void)
         T(a_leader_that_says_nothing_about_the_end_makes_nothing_stuck),
         T(an_outage_is_not_taken_for_being_stuck),
         T(a_topic_that_is_missing_is_the_trouble),
+        T(a_topic_with_more_partitions_than_ids_can_name_is_refused),
         T(a_configuration_that_cannot_work_as_a_whole_is_refused),
     };
     log_set_level(LOG_ERROR);

@@ -312,7 +312,49 @@ static void text_that_is_no_base64url_is_malformed(void **state)
         assert_true(malformed(slice_str(ids[i])));
 }
 
-static void an_id_of_16_KB_is_read_and_a_longer_one_is_malformed(void **state)
+/* With the largest offsets that there are, in both forms. */
+static void what_is_written_of_2000_partitions_can_be_read(void **state)
+{
+    struct progress p = {0};
+    struct progress_id back;
+
+    (void)state;
+    progress_resize(&p, EVENT_ID_PARTITIONS);
+    for (int32_t i = 0; i < p.n; i++)
+        p.next[i] = INT64_MAX - i;
+    for (int keyed = 0; keyed < 2; keyed++) {
+        struct buf id = {0};
+        if (keyed)
+            buf_add_str(&id, "[null,\"");
+        progress_add(&id, &p);
+        if (keyed)
+            buf_add_str(&id, "\"]");
+        assert_in_range(id.n, 30000, EVENT_ID_PARSED);
+        assert_int_equal(progress_id_parse(buf_slice(&id), &back), 0);
+        assert_int_equal(back.n, EVENT_ID_PARTITIONS);
+        for (int32_t i = 0; i < back.n; i++)
+            assert_true(back.at[i].partition == i && back.at[i].next == p.next[i]);
+        progress_id_fini(&back);
+        buf_fini(&id);
+    }
+    progress_fini(&p);
+}
+
+static void more_than_2000_partitions_are_malformed(void **state)
+{
+    struct progress p = {0};
+    struct buf id = {0};
+
+    (void)state;
+    progress_resize(&p, EVENT_ID_PARTITIONS + 1);
+    progress_add(&id, &p);
+    assert_in_range(id.n, 1, EVENT_ID_PARSED);
+    assert_true(malformed(buf_slice(&id)));
+    progress_fini(&p);
+    buf_fini(&id);
+}
+
+static void an_id_of_33_KB_is_read_and_a_longer_one_is_malformed(void **state)
 {
     static char id[EVENT_ID_PARSED + 1];
     struct progress_id out;
@@ -371,7 +413,9 @@ int main(void)
         cmocka_unit_test(an_offset_is_not_below_minus_two),
         cmocka_unit_test(a_partition_named_twice_is_malformed),
         cmocka_unit_test(text_that_is_no_base64url_is_malformed),
-        cmocka_unit_test(an_id_of_16_KB_is_read_and_a_longer_one_is_malformed),
+        cmocka_unit_test(what_is_written_of_2000_partitions_can_be_read),
+        cmocka_unit_test(more_than_2000_partitions_are_malformed),
+        cmocka_unit_test(an_id_of_33_KB_is_read_and_a_longer_one_is_malformed),
         cmocka_unit_test(any_bytes_are_taken_without_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

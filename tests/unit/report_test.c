@@ -166,6 +166,9 @@ static void each_other_trouble_is_a_reason_of_its_own(void **state)
     consumer.stuck = true;
     assert_int_equal(reasons(), BIT(CONSUMER_STUCK));
     consumer.stuck = false;
+    consumer.refused = 2001;
+    assert_int_equal(reasons(), BIT(TOO_MANY_PARTITIONS));
+    consumer.refused = 0;
     consumer.settings_assumed = true;
     assert_int_equal(reasons(), BIT(SETTINGS_ASSUMED));
     consumer.settings_assumed = false;
