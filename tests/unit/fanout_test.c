@@ -452,7 +452,8 @@ static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
     topic.on_origin(topic.arg, 1, 10);
     consumer.p[1].next = 10;
     produce_live(1, "y", "3");
-    check_data(&c, "reset:{\"reason\":\"deletes since the event id are no longer known\"} 1 3 "
+    check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event id "
+                   "are no longer known\"} 1 3 "
                    "delete:eA=="); /* x has aged */
     leave(&c);
 }
