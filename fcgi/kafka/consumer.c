@@ -8,9 +8,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "kafka/client.h"
 #include "kafka/outage.h"
 #include "kafka/partition.h"
-#include "kafka/survey.h"
 
 enum {
     BATCH = 1000,
@@ -23,13 +23,11 @@ struct consumer {
     struct loop *loop;
     struct consumer_handler handler;
     char *topic;
-    rd_kafka_t *rk;
-    rd_kafka_topic_t *rkt;
-    rd_kafka_queue_t *records, *admin, *main;
     int wake_fd;
     struct watch *watch;
     struct task again;
-    struct survey *survey;
+    struct clients *clients;
+    struct client *client; /* of the topic as it is now */
     bool held;
 
     bool running; /* the topic is there, and what it is is decided */
@@ -39,6 +37,7 @@ struct consumer {
     int32_t refused; /* partitions of a topic that has more than may be; 0: it has not */
     uint64_t valid;  /* answers to earlier questions are about another topic of that name */
     int start_error; /* the last one of partition_start() that was logged */
+    char cluster[CLUSTER_ID]; /* whose topic it is; empty: not known */
 
     struct timer *look;
     int64_t looked_ms;
@@ -75,14 +74,14 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 static void partition_stop(struct consumer *c, int32_t p)
 {
     if (c->partitions[p].started)
-        rd_kafka_consume_stop(c->rkt, p);
+        client_fetch_stop(c->client, p);
     c->partitions[p].started = false;
 }
 
 static void partition_start(struct consumer *c, int32_t p, int64_t offset)
 {
-    if (rd_kafka_consume_start_queue(c->rkt, p, offset, c->records) != 0) {
-        rd_kafka_resp_err_t err = rd_kafka_last_error();
+    rd_kafka_resp_err_t err = client_fetch(c->client, p, offset);
+    if (err) {
         if (err != c->start_error) /* it is tried again each second */
             log_error("kafka: %s[%d] cannot be started: %s", c->topic, p, rd_kafka_err2str(err));
         c->start_error = err;
@@ -102,21 +101,44 @@ static void set_partitions(struct consumer *c, int32_t n)
     c->handler.on_partitions(c->handler.arg, n);
 }
 
-static void stop_topic(struct consumer *c)
+/* What was read is void, and so is what is still to come of it. */
+static void void_topic(struct consumer *c)
 {
-    for (; c->batch_at < c->batch_n; c->batch_at++) /* they are of before */
+    for (; c->batch_at < c->batch_n; c->batch_at++)
         rd_kafka_message_destroy(c->batch[c->batch_at]);
-    for (int32_t p = 0; p < c->n; p++)
-        partition_stop(c, p);
     c->n = 0;
     c->running = false;
-    c->valid = survey_ask(c->survey);
 }
 
+/* The same topic, to be read anew. */
+static void stop_topic(struct consumer *c)
+{
+    for (int32_t p = 0; p < c->n; p++)
+        partition_stop(c, p);
+    void_topic(c);
+    c->valid = survey_ask(c->client->survey);
+}
+
+/* Another topic of the same name is read with another client; if there cannot be one, with this,
+ * for which it is the same one. */
 static void forget_topic(struct consumer *c)
 {
-    stop_topic(c);
+    char error[256];
+    uint64_t ticket = survey_ask(c->client->survey);
+    struct client *next = client_start(c->clients, ticket, error, sizeof error);
+
     policy_forget(&c->policy);
+    c->cluster[0] = '\0';
+    if (next == NULL) {
+        log_error("kafka: topic %s goes on with the connection of before: %s", c->topic, error);
+        stop_topic(c);
+        return;
+    }
+    void_topic(c);
+    client_retire(c->client);
+    c->client = next;
+    c->valid = ticket;
+    c->answers = 0;
 }
 
 /* -- what kind of topic it is -- */
@@ -130,7 +152,7 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
     rd_kafka_resp_err_t err = settings_read(event, &settings);
     switch (policy_answered(&c->policy, err, &settings, loop_now_ms())) {
     case POLICY_DECIDED:
-        survey_ask(c->survey);
+        survey_ask(c->client->survey);
         break;
     case POLICY_RETENTION:
         if (c->running)
@@ -138,7 +160,6 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
         break;
     case POLICY_OTHER:
         stop_topic(c);
-        survey_ask(c->survey);
         break;
     case POLICY_AS_BEFORE:
         break;
@@ -174,18 +195,34 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
         partition_start(c, i, p->next > s->first ? p->next : s->first);
 }
 
-/* A partition whose place is beyond its log's end: another topic of the same name, or one that was
- * cut.  Everything read before is void. */
-static bool made_again(const struct consumer *c, const struct survey_result *r)
+/* Its log is shorter than it was: what was read of it is not what others read now.  A leader that
+ * does not know yet that it is none any more may say so wrongly, so it takes another question. */
+static bool is_cut(struct consumer *c, int32_t i, const struct survey_partition *s)
 {
-    if (r->n < c->n)
+    struct partition *p = &c->partitions[i];
+
+    if (!is_valid(c, i, s))
+        return false;
+    if (!p->started && s->end < p->next) /* librdkafka has found it out of range */
         return true;
-    for (int32_t i = 0; i < c->n; i++) {
-        const struct partition *p = &c->partitions[i];
-        if (!p->started && is_valid(c, i, &r->partitions[i]) && r->partitions[i].end < p->next)
-            return true;
-    }
-    return false;
+    if (s->end >= p->top)
+        p->cut = 0;
+    else if (p->cut == 0)
+        p->cut = survey_ask(c->client->survey);
+    return p->cut != 0 && s->ticket >= p->cut;
+}
+
+/* Why all that was read is void; NULL: it is not. */
+static const char *made_again(struct consumer *c, const struct survey_result *r)
+{
+    if (c->cluster[0] != '\0' && r->cluster[0] != '\0' && strcmp(c->cluster, r->cluster) != 0)
+        return "is another cluster's now";
+    if (r->n < c->n)
+        return "was made again";
+    for (int32_t i = 0; i < c->n; i++)
+        if (is_cut(c, i, &r->partitions[i]))
+            return "was made again, or its log was cut";
+    return NULL;
 }
 
 /* How many of n partitions are read; 0: not even those there were at first. */
@@ -204,20 +241,24 @@ static int32_t admit(struct consumer *c, int32_t n)
 
 static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
 {
-    if (c->running && made_again(c, r)) {
-        log_warn("kafka: topic %s was made again, starting anew", c->topic);
+    const char *anew = c->running ? made_again(c, r) : NULL;
+
+    if (anew != NULL) {
+        log_warn("kafka: topic %s %s, starting anew", c->topic, anew);
         forget_topic(c);
+        return;
     }
     int32_t n = admit(c, r->n);
     if (n == 0)
         return;
     if (policy_ask(&c->policy, loop_now_ms()))
-        settings_ask(c->rk, c->topic, c->admin);
+        settings_ask(c->client->asker, c->topic, c->client->answers);
     if (!c->running && c->policy.decided) {
         const struct settings *s = &c->policy.settings;
         log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,
                  s->compacted ? "compacted" : "not compacted");
         c->running = true;
+        memcpy(c->cluster, r->cluster, sizeof c->cluster);
         c->handler.on_topic(c->handler.arg, s->compacted, s->delete_retention_ms);
     }
     if (!c->running)
@@ -233,7 +274,7 @@ static void take_survey(struct consumer *c)
 {
     struct survey_result r;
 
-    if (!survey_take(c->survey, &r))
+    if (!survey_take(c->client->survey, &r))
         return;
     if (r.told)
         trouble_told(&c->trouble, r.error);
@@ -261,7 +302,7 @@ static int64_t fetched_end(const struct consumer *c, int32_t partition)
 {
     int64_t low = -1, high = -1;
 
-    rd_kafka_get_watermark_offsets(c->rk, c->topic, partition, &low, &high);
+    rd_kafka_get_watermark_offsets(c->client->reader, c->topic, partition, &low, &high);
     return high;
 }
 
@@ -376,8 +417,16 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
         log_warn("kafka: %s[%d]: offset %lld is out of range", c->topic, m->partition,
                  (long long)p->next);
         partition_stop(c, m->partition);
-        p->out_of_range = survey_ask(c->survey);
+        p->out_of_range = survey_ask(c->client->survey);
         break;
+#if RD_KAFKA_VERSION >= 0x02010000 /* which compares the epochs of leaders (KIP-320) */
+    case RD_KAFKA_RESP_ERR__LOG_TRUNCATION:
+        log_warn("kafka: %s[%d]: the log was cut below offset %lld (unclean leader election), "
+                 "starting anew",
+                 c->topic, m->partition, (long long)p->next);
+        forget_topic(c);
+        break;
+#endif
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: /* told once, until it changes */
         p->refused = true;
         look_if_refused(c);
@@ -420,7 +469,7 @@ static void take_records(struct consumer *c)
             return;
         }
         c->batch_at = 0;
-        c->batch_n = rd_kafka_consume_batch_queue(c->records, 0, c->batch, BATCH);
+        c->batch_n = rd_kafka_consume_batch_queue(c->client->records, 0, c->batch, BATCH);
         if (c->batch_n <= 0)
             return;
     }
@@ -431,8 +480,8 @@ static void take_all(void *arg)
     struct consumer *c = arg;
     rd_kafka_event_t *event;
 
-    rd_kafka_poll(c->rk, 0); /* errors and log lines */
-    while ((event = rd_kafka_queue_poll(c->admin, 0)) != NULL) {
+    client_poll(c->client); /* errors and log lines */
+    while ((event = rd_kafka_queue_poll(c->client->answers, 0)) != NULL) {
         on_settings(c, event);
         rd_kafka_event_destroy(event);
     }
@@ -454,12 +503,17 @@ static void on_wake(void *arg, int what)
 
 /* -- life -- */
 
-static rd_kafka_queue_t *woken_by(struct consumer *c, rd_kafka_queue_t *queue)
+static struct clients *make_clients(struct consumer *c, rd_kafka_conf_t *conf, const char *brokers,
+                                    char *error, size_t size)
 {
-    static const uint64_t one = 1;
-
-    rd_kafka_queue_io_event_enable(queue, c->wake_fd, &one, sizeof one);
-    return queue;
+    rd_kafka_conf_set_opaque(conf, c);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_log_cb(conf, on_log);
+    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, size) != RD_KAFKA_CONF_OK) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    return clients_new(conf, c->topic, c->wake_fd);
 }
 
 struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,
@@ -474,26 +528,16 @@ struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const ch
     c->policy = policy_new(c->topic, compact);
     trouble_init(&c->trouble, c->topic, loop_now_ms());
     c->again = (struct task){.run = take_all, .arg = c};
-    rd_kafka_conf_set_opaque(conf, c);
-    rd_kafka_conf_set_error_cb(conf, on_error);
-    rd_kafka_conf_set_log_cb(conf, on_log);
-    if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, error, size) == RD_KAFKA_CONF_OK)
-        c->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
-    if (c->rk == NULL) {
-        rd_kafka_conf_destroy(conf);
-        free(c->topic);
-        free(c);
-        return NULL;
-    }
     c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->watch = watch_new(loop, c->wake_fd, LOOP_READ, on_wake, c);
-    rd_kafka_set_log_queue(c->rk, NULL);
-    c->main = woken_by(c, rd_kafka_queue_get_main(c->rk));
-    c->records = woken_by(c, rd_kafka_queue_new(c->rk));
-    c->admin = woken_by(c, rd_kafka_queue_new(c->rk));
-    c->rkt = rd_kafka_topic_new(c->rk, topic, NULL);
-    c->survey = survey_start(c->rk, topic, c->wake_fd);
     c->look = timer_new(loop, look, c);
+    c->clients = make_clients(c, conf, brokers, error, size);
+    if (c->clients != NULL)
+        c->client = client_start(c->clients, 0, error, size);
+    if (c->client == NULL) {
+        consumer_free(c);
+        return NULL;
+    }
     c->looked_ms = loop_now_ms();
     timer_start(c->look, LOOK_MS);
     return c;
@@ -503,16 +547,15 @@ void consumer_free(struct consumer *c)
 {
     if (c == NULL)
         return;
-    survey_stop(c->survey);
-    forget_topic(c);
+    if (c->client != NULL) {
+        void_topic(c);
+        client_retire(c->client);
+    }
+    if (c->clients != NULL)
+        clients_free(c->clients);
     timer_free(c->look);
     loop_cancel(c->loop, &c->again);
     watch_free(c->watch);
-    rd_kafka_queue_destroy(c->main);
-    rd_kafka_queue_destroy(c->records);
-    rd_kafka_queue_destroy(c->admin);
-    rd_kafka_topic_destroy(c->rkt);
-    survey_free(c->survey); /* and the handle */
     close(c->wake_fd);
     free(c->partitions);
     free(c->brokers);
@@ -529,7 +572,7 @@ void consumer_hold(struct consumer *c, bool hold)
 
 uint64_t consumer_ask(struct consumer *c)
 {
-    return survey_ask(c->survey);
+    return survey_ask(c->client->survey);
 }
 
 struct consumer_stats consumer_stats(const struct consumer *c)

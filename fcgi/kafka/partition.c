@@ -5,7 +5,14 @@ enum { LOOK_MS = 2000 }; /* beyond that between two looks it was us who did not 
 struct partition partition_new(int64_t now_ms)
 {
     return (struct partition){
-        .leader = -1, .home = -1, .next = -1, .looked_next = -1, .end = -1, .heard_ms = now_ms};
+        .leader = -1,
+        .home = -1,
+        .next = -1,
+        .looked_next = -1,
+        .end = -1,
+        .top = -1,
+        .heard_ms = now_ms,
+    };
 }
 
 void partition_answered(struct partition *p, int64_t end, uint64_t ticket)
@@ -13,6 +20,7 @@ void partition_answered(struct partition *p, int64_t end, uint64_t ticket)
     p->answered = true;
     p->error = 0;
     p->end = p->seen_end = end;
+    p->top = end > p->top ? end : p->top;
     p->ticket = ticket;
 }
 

@@ -26,6 +26,9 @@ struct partition {
     int64_t end;           /* behind its last committed record, by its leader's last answer; -1:
                               unknown, also while it is away, for there may be more by now */
     int64_t seen_end;      /* the last one that was known */
+    int64_t top;           /* the highest one so far; -1: none was known */
+    uint64_t cut;          /* the answer to that question confirms that the log is shorter than it
+                              was; 0: it is not */
     uint64_t ticket;       /* the question that `end` answers */
     uint64_t out_of_range; /* the answer to that question says why `next` is; 0: it is not */
     int error;             /* of its leader's last answer; 0: it was a good one */

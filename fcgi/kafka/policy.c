@@ -22,7 +22,7 @@ void policy_forget(struct policy *p)
     p->decided = p->compact != COMPACT_AUTO;
     p->settings = settings_default();
     p->settings.compacted = p->compact == COMPACT_ON;
-    p->read = false;
+    p->read = p->asking = false;
     p->due_ms = 0;
     p->undecided_ms = 0;
 }

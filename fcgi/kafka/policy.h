@@ -39,7 +39,8 @@ enum policy_change {
 enum policy_change policy_answered(struct policy *p, rd_kafka_resp_err_t err,
                                    const struct settings *settings, int64_t now_ms);
 
-/* The topic is gone: another one of its name may have other settings. */
+/* The topic is gone: another one of its name may have other settings.  Whoever still asks for those
+ * of the old one must not hand in the answer. */
 void policy_forget(struct policy *p);
 
 /* AUTO cannot read them. */

@@ -39,6 +39,17 @@ static void add_brokers(struct layout *out, const rd_kafka_metadata_t *md)
     }
 }
 
+/* It came with the answer. */
+static void add_cluster(struct layout *out, rd_kafka_t *rk)
+{
+    char *id = rd_kafka_clusterid(rk, 0);
+
+    if (id == NULL)
+        return;
+    snprintf(out->cluster, sizeof out->cluster, "%s", id);
+    rd_kafka_mem_free(rk, id);
+}
+
 rd_kafka_resp_err_t question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
                                     struct layout *out)
 {
@@ -54,6 +65,7 @@ rd_kafka_resp_err_t question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int
         add_partitions(out, &md->topics[0]);
         add_brokers(out, md);
     }
+    add_cluster(out, rk);
     rd_kafka_metadata_destroy(md);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

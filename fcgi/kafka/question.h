@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { BROKER_ADDRESS = 128 };
+enum { BROKER_ADDRESS = 128, CLUSTER_ID = 64 };
 
 struct broker {
     int32_t id;
@@ -24,6 +24,7 @@ struct layout {
     } * partitions;
     int32_t brokers_n;
     struct broker *brokers;
+    char cluster[CLUSTER_ID]; /* the cluster's id, cut if it is too long; empty: not known */
 };
 
 /* Fills `out`: 0, and layout_fini() it; else why nobody has answered, and it is untouched. */

@@ -1,5 +1,6 @@
 #include "kafka/survey.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 enum {
     PERIOD_MS = 1000,
     ANSWER_MS = 30000,
-    STOP_MS = 100,
     /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
      * Then another question may find another one. */
     TOPIC_ASKERS = 4,
@@ -33,14 +33,15 @@ struct asker {
 };
 
 struct survey {
-    rd_kafka_t *rk;
     rd_kafka_topic_t *rkt;
-    char *topic_name;
+    rd_kafka_t *reader, *asker;
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t changed;
-    int users; /* the owner and the threads: the last one frees all */
+    int users; /* the owner and the threads: the last one frees it */
     bool stopping;
+    void (*gone)(void *arg);
+    void *arg;
     int wake_fd;
     uint64_t asked;
     LIST_HEAD(, asker) askers;
@@ -90,17 +91,16 @@ static void leave(struct survey *s)
 {
     bool last = --s->users == 0;
 
-    pthread_cond_broadcast(&s->changed); /* survey_stop() may wait for it */
     pthread_mutex_unlock(&s->lock);
     if (!last)
         return;
-    rd_kafka_topic_destroy(s->rkt);
-    rd_kafka_destroy(s->rk);
+    void (*gone)(void *arg) = s->gone;
+    void *arg = s->arg;
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
     survey_result_fini(&s->result);
-    free(s->topic_name);
     free(s);
+    gone(arg);
 }
 
 static void wake(struct survey *s)
@@ -210,6 +210,7 @@ static void merge_layout(struct survey *s, struct layout *layout)
     r->brokers = layout->brokers;
     r->brokers_n = layout->brokers_n;
     layout->brokers = NULL;
+    memcpy(r->cluster, layout->cluster, sizeof r->cluster);
 }
 
 /* A question about the topic; the lock is given back meanwhile. */
@@ -221,7 +222,7 @@ static void ask_topic(struct survey *s)
 
     s->topic.due_ms = began + ANOTHER_MS;
     pthread_mutex_unlock(&s->lock);
-    bool answered = question_layout(s->rk, s->rkt, ANSWER_MS, &layout) == 0;
+    bool answered = question_layout(s->reader, s->rkt, ANSWER_MS, &layout) == 0;
     pthread_mutex_lock(&s->lock);
     if (round == s->topic.begun)
         s->topic.due_ms = next_due(began);
@@ -318,7 +319,7 @@ static void *run_leader(void *arg)
             uint64_t ticket = a->asked = s->asked, generation = s->generation;
             int64_t began = now_ms();
             pthread_mutex_unlock(&s->lock);
-            question_extents(s->rk, s->topic_name, ANSWER_MS, extents, n);
+            question_extents(s->asker, rd_kafka_topic_name(s->rkt), ANSWER_MS, extents, n);
             pthread_mutex_lock(&s->lock);
             a->due_ms = next_due(began);
             if (generation == s->generation && !s->stopping) {
@@ -336,15 +337,17 @@ static void *run_leader(void *arg)
 
 /* -- for the loop -- */
 
-struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd)
+struct survey *survey_start(rd_kafka_topic_t *topic, rd_kafka_t *reader, rd_kafka_t *asker,
+                            int wake_fd, uint64_t ticket)
 {
     struct survey *s = mem_zero(sizeof *s);
     pthread_condattr_t attributes;
 
-    s->rk = rk;
-    s->rkt = rd_kafka_topic_new(rk, topic, NULL);
-    s->topic_name = mem_strdup(topic);
+    s->rkt = topic;
+    s->reader = reader;
+    s->asker = asker;
     s->wake_fd = wake_fd;
+    s->asked = ticket;
     s->users = 1;
     LIST_INIT(&s->askers);
     pthread_mutex_init(&s->lock, NULL);
@@ -354,27 +357,20 @@ struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd)
     pthread_condattr_destroy(&attributes);
     pthread_mutex_lock(&s->lock);
     start_asker(s, TOPIC);
-    if (s->rkt == NULL || s->users == 1)
-        abort(); /* out of memory or threads at the very start */
+    if (s->users == 1)
+        abort(); /* out of memory or threads */
     pthread_mutex_unlock(&s->lock);
     return s;
 }
 
-void survey_stop(struct survey *s)
+void survey_stop(struct survey *s, void (*gone)(void *arg), void *arg)
 {
-    int64_t until = now_ms() + STOP_MS;
-
     pthread_mutex_lock(&s->lock);
     s->stopping = true;
+    s->gone = gone;
+    s->arg = arg;
     pthread_cond_broadcast(&s->changed);
-    while (s->users > 1 && now_ms() < until)
-        wait_until(s, until);
-    pthread_mutex_unlock(&s->lock);
-}
-
-void survey_free(struct survey *s)
-{
-    pthread_mutex_lock(&s->lock);
+    assert(s->users > 1); /* so it is one of the threads that calls gone() */
     leave(s);
 }
 

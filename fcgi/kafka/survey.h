@@ -28,16 +28,18 @@ struct survey_result {
     struct survey_partition *partitions;
     int32_t brokers_n;
     struct broker *brokers;
+    char cluster[CLUSTER_ID]; /* by the last answer about the topic */
 };
 
-/* Starts asking.  The handle `rk` is the survey's from now on; others may use it until they call
- * survey_free().  wake_fd is an eventfd to write to when there is a result. */
-struct survey *survey_start(rd_kafka_t *rk, const char *topic, int wake_fd);
-/* Nothing is asked any more and wake_fd is left alone; then, when everything else of the handle is
- * given back, survey_free() destroys it.  If a thread still waits for a broker, that is left to it,
- * so neither of the two waits. */
-void survey_stop(struct survey *survey);
-void survey_free(struct survey *survey);
+/* Starts asking: the reader, whose handle `topic` is of, about the topic, the asker about offsets.
+ * All three are borrowed.  Its first questions are of that ticket.  wake_fd is an eventfd to write
+ * to when there is a result. */
+struct survey *survey_start(rd_kafka_topic_t *topic, rd_kafka_t *reader, rd_kafka_t *asker,
+                            int wake_fd, uint64_t ticket);
+/* Nothing is asked any more and wake_fd is left alone.  When the last question under way has ended,
+ * a thread of the survey's calls gone(arg), which may give back what was borrowed; the survey is no
+ * more by then. */
+void survey_stop(struct survey *survey, void (*gone)(void *arg), void *arg);
 
 /* Asks for answers to questions that begin after this call; returns their ticket. */
 uint64_t survey_ask(struct survey *survey);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "fake_loop.h"
 #include "kafka/conf.h"
+#include "kafka/question.h"
 #include "mock_kafka.h"
 #include "support.h"
 
@@ -62,6 +63,40 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
 }
 
 static int32_t silent = -1; /* of its leader no answer is expected */
+
+/* What the brokers say besides. */
+static int64_t all_ends;      /* where each log ends; -1: it is true */
+static int wrong_answers;     /* so many answers say so; -1: all */
+static const char *a_cluster; /* NULL: the truth */
+
+void __real_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                             struct extent *extents, int32_t n);
+void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                             struct extent *extents, int32_t n);
+void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
+                             struct extent *extents, int32_t n)
+{
+    __real_question_extents(rk, topic, timeout_ms, extents, n);
+    if (all_ends < 0 || wrong_answers == 0)
+        return;
+    wrong_answers -= wrong_answers > 0;
+    for (int32_t i = 0; i < n; i++)
+        extents[i].end = all_ends;
+}
+
+rd_kafka_resp_err_t __real_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                           struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                           struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
+                                           struct layout *out)
+{
+    rd_kafka_resp_err_t err = __real_question_layout(rk, topic, timeout_ms, out);
+
+    if (!err && a_cluster != NULL)
+        snprintf(out->cluster, sizeof out->cluster, "%s", a_cluster);
+    return err;
+}
 
 /* What the handler was told. */
 static struct buf told; /* topics, partitions and records, a line each */
@@ -217,6 +252,8 @@ static int setup(void **state)
     settings_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     settings = (struct settings){0};
     handler.partitions_max = 0;
+    all_ends = wrong_answers = -1;
+    a_cluster = NULL;
     return 0;
 }
 
@@ -570,6 +607,62 @@ static void what_was_taken_of_a_topic_goes_with_it(void **state)
         assert_memory_equal(told.p + at, line, (size_t)n);
         at += n;
     }
+}
+
+static uint64_t ticket;
+
+static bool is_surveyed(void)
+{
+    return consumer_surveyed_end(consumer, 0, ticket) >= 0;
+}
+
+static void start_with_ten(const char *topic)
+{
+    mock_kafka_create(&kafka, topic, 1);
+    mock_kafka_produce_numbers(&kafka, topic, 0, 10);
+    start(topic, COMPACT_ON);
+    check_numbers(1, 10);
+    ticket = consumer_ask(consumer);
+    wait_until(is_surveyed);
+    assert_int_equal(consumer_surveyed_end(consumer, 0, ticket), 10);
+}
+
+static void a_log_that_is_shorter_than_it_was_is_read_anew(void **state)
+{
+    (void)state;
+    start_with_ten("cut");
+    all_ends = 9;
+    told.n = 0;
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
+}
+
+/* A leader that was deposed and does not know it. */
+static void an_end_that_the_next_answer_does_not_confirm_is_nothing(void **state)
+{
+    (void)state;
+    start_with_ten("deposed");
+    wrong_answers = 1;
+    all_ends = 9;
+    while (wrong_answers > 0)
+        fake_loop_wait();
+    for (int i = 0; i < 3; i++) {
+        ticket = consumer_ask(consumer);
+        wait_until(is_surveyed);
+    }
+    assert_int_equal(topics, 1);
+}
+
+static void a_topic_of_another_cluster_is_read_anew(void **state)
+{
+    (void)state;
+    a_cluster = "a";
+    start_with_ten("elsewhere");
+    assert_int_equal(topics, 1);
+    a_cluster = "b";
+    told.n = 0;
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
 }
 
 static void reading_starts_at_the_first_offset_that_the_broker_holds(void **state)
@@ -955,6 +1048,9 @@ int main(void)
         T(a_topic_that_is_missing_is_waited_for),
         T(a_topic_that_went_and_came_again_is_read_anew),
         T(what_was_taken_of_a_topic_goes_with_it),
+        T(a_log_that_is_shorter_than_it_was_is_read_anew),
+        T(an_end_that_the_next_answer_does_not_confirm_is_nothing),
+        T(a_topic_of_another_cluster_is_read_anew),
         T(reading_starts_at_the_first_offset_that_the_broker_holds),
         T(a_broker_that_goes_and_comes_is_survived_without_loss),
         T(a_question_is_answered_with_its_ticket),

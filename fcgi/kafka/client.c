@@ -1,0 +1,180 @@
+#include "kafka/client.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+enum {
+    RETIRING_MAX = 8, /* each may hold connections to all brokers */
+    STOP_MS = 500,
+};
+
+struct clients {
+    rd_kafka_conf_t *conf;
+    const char *topic;
+    int wake_fd;
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t changed;
+    int retiring;
+    bool freed; /* the last one that was retired frees this */
+};
+
+struct clients *clients_new(rd_kafka_conf_t *conf, const char *topic, int wake_fd)
+{
+    struct clients *all = mem_zero(sizeof *all);
+    pthread_condattr_t attributes;
+
+    all->conf = conf;
+    all->topic = topic;
+    all->wake_fd = wake_fd;
+    pthread_mutex_init(&all->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&all->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return all;
+}
+
+/* Called with the lock, which it gives back. */
+static void clients_leave(struct clients *all)
+{
+    bool last = all->freed && all->retiring == 0;
+
+    pthread_cond_broadcast(&all->changed);
+    pthread_mutex_unlock(&all->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&all->changed);
+    pthread_mutex_destroy(&all->lock);
+    free(all);
+}
+
+void clients_free(struct clients *all)
+{
+    struct timespec until;
+
+    rd_kafka_conf_destroy(all->conf);
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += STOP_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&all->lock);
+    while (all->retiring > 0 && pthread_cond_timedwait(&all->changed, &all->lock, &until) == 0)
+        continue;
+    all->freed = true;
+    clients_leave(all);
+}
+
+/* -- life -- */
+
+static rd_kafka_t *handle_new(const struct clients *all, char *error, size_t size)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(all->conf);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
+
+    if (rk == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    rd_kafka_set_log_queue(rk, NULL);
+    return rk;
+}
+
+static rd_kafka_queue_t *woken_by(const struct clients *all, rd_kafka_queue_t *queue)
+{
+    static const uint64_t one = 1;
+
+    rd_kafka_queue_io_event_enable(queue, all->wake_fd, &one, sizeof one);
+    return queue;
+}
+
+static bool may_start(struct clients *all, char *error, size_t size)
+{
+    pthread_mutex_lock(&all->lock);
+    bool may = all->retiring < RETIRING_MAX;
+    pthread_mutex_unlock(&all->lock);
+    if (!may)
+        snprintf(error, size, "too many connections of before still wait for their brokers");
+    return may;
+}
+
+struct client *client_start(struct clients *all, uint64_t ticket, char *error, size_t size)
+{
+    if (!may_start(all, error, size))
+        return NULL;
+    rd_kafka_t *reader = handle_new(all, error, size);
+    if (reader == NULL)
+        return NULL;
+    struct client *c = mem_zero(sizeof *c);
+    c->clients = all;
+    c->reader = c->asker = reader;
+    c->main[0] = woken_by(all, rd_kafka_queue_get_main(reader));
+    c->records = woken_by(all, rd_kafka_queue_new(reader));
+    c->answers = woken_by(all, rd_kafka_queue_new(c->asker));
+    c->topic = rd_kafka_topic_new(reader, all->topic, NULL);
+    c->survey = survey_start(c->topic, c->reader, c->asker, all->wake_fd, ticket);
+    return c;
+}
+
+/* Each of these calls may wait for a thread of librdkafka's. */
+static void client_destroy(void *arg)
+{
+    struct client *c = arg;
+    struct clients *all = c->clients;
+
+    for (int32_t i = 0; i < c->fetched_n; i++)
+        client_fetch_stop(c, i);
+    rd_kafka_queue_destroy(c->main[0]);
+    rd_kafka_queue_destroy(c->records);
+    rd_kafka_queue_destroy(c->answers);
+    rd_kafka_topic_destroy(c->topic);
+    rd_kafka_destroy(c->reader);
+    free(c->fetched);
+    free(c);
+    pthread_mutex_lock(&all->lock);
+    all->retiring--;
+    clients_leave(all);
+}
+
+void client_retire(struct client *c)
+{
+    pthread_mutex_lock(&c->clients->lock);
+    c->clients->retiring++;
+    pthread_mutex_unlock(&c->clients->lock);
+    rd_kafka_queue_io_event_enable(c->main[0], -1, NULL, 0);
+    rd_kafka_queue_io_event_enable(c->records, -1, NULL, 0);
+    rd_kafka_queue_io_event_enable(c->answers, -1, NULL, 0);
+    survey_stop(c->survey, client_destroy, c);
+}
+
+void client_poll(struct client *c)
+{
+    rd_kafka_poll(c->reader, 0);
+}
+
+/* -- records -- */
+
+rd_kafka_resp_err_t client_fetch(struct client *c, int32_t partition, int64_t offset)
+{
+    if (rd_kafka_consume_start_queue(c->topic, partition, offset, c->records) != 0)
+        return rd_kafka_last_error();
+    if (partition >= c->fetched_n) {
+        c->fetched = mem_resize_array(c->fetched, (size_t)partition + 1, sizeof *c->fetched);
+        for (; c->fetched_n <= partition; c->fetched_n++)
+            c->fetched[c->fetched_n] = false;
+    }
+    c->fetched[partition] = true;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+void client_fetch_stop(struct client *c, int32_t partition)
+{
+    if (partition >= c->fetched_n || !c->fetched[partition])
+        return;
+    rd_kafka_consume_stop(c->topic, partition);
+    c->fetched[partition] = false;
+}
