@@ -1,0 +1,5 @@
+// eventsource 3: prints each event, and comes back by itself.
+import { EventSource } from 'eventsource-3';
+import { printAll } from './print.mjs';
+
+printAll(new EventSource(process.argv[2]));
