@@ -155,6 +155,8 @@ def test_the_image_is_small_and_brings_neither_keys_nor_a_compiler(stack, note):
     run = "podman run --rm --network=none sse-kafka-fanout"
     files = stack.host.sh(f"{run} find . -type f").split()
     assert "./lighttpd.conf" in files
+    files.remove("./htdocs/demo-key.json")
+    assert stack.host.sh(f"{run} cat htdocs/demo-key.json").strip() == "null", "none is there"
     assert not [name for name in files if re.search(r"\.(pem|key|crt|c|h)$|jwks|demo-key", name)]
     assert stack.host.try_sh(f"{run} sh -c 'command -v gcc make'").returncode != 0
 
