@@ -7,7 +7,7 @@
 #include "stream/fanout.h"
 #include "topic/sse.h"
 
-enum { TICK_MS = 20 };
+enum { TICK_MS = 20, TICK_STREAMS = 256 };
 
 struct drain {
     struct drain_config config;
@@ -43,12 +43,13 @@ static void on_tick(void *arg)
     size_t wanted = quota(d), n = fanout_staying(d->fanout);
     struct stream *s;
 
-    for (; n > wanted && (s = fanout_first(d->fanout)) != NULL; n--)
+    for (int i = 0; i < TICK_STREAMS && n > wanted && (s = fanout_first(d->fanout)) != NULL;
+         i++, n--)
         end_stream(d, s);
     if (fanout_count(d->fanout) == 0)
         d->config.done(d->config.arg);
     else
-        timer_start(d->timer, TICK_MS);
+        timer_start(d->timer, n > wanted ? 0 : TICK_MS);
 }
 
 struct drain *drain_new(struct loop *loop, struct fanout *fanout, const struct drain_config *config)

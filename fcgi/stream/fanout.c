@@ -17,6 +17,7 @@ enum {
     REPLAY_BYTES = 64 * 1024, /* of one stream in one turn */
     FLUSH_STREAMS = 256,      /* between two looks at everything else */
     REPLAY_STREAMS = 16,
+    COMMENT_STREAMS = 256,
     FLUSH_US = 30, /* of each stream: half of what one lighttpd can pass on */
     FLUSH_MAX_MS = 100,
     FLUSHES_SAVED = 3, /* intervals that were not used, to be used at once */
@@ -47,7 +48,7 @@ struct fanout {
     struct fanout_stats stats;
     struct traffic traffic;
 
-    struct task flush, replay, tidy;
+    struct task start, flush, replay, tidy;
     struct timer *flush_timer, *keepalive_timer, *tidy_timer;
     size_t flush_left;    /* streams of the round under way */
     int64_t flush_due_ms; /* not before that */
@@ -403,7 +404,10 @@ static void on_keepalive(void *arg)
     size_t mark = fcgi_stdout_begin(&comment);
     buf_add_str(&comment, ":\n"); /* no blank line: some libraries make an event of it */
     fcgi_stdout_end(&comment, mark, 1);
-    while ((s = TAILQ_FIRST(&f->quiet)) != NULL && s->wrote_at_ms + f->config.keepalive_ms <= now) {
+    for (int i = 0; i < COMMENT_STREAMS; i++) { /* after a stall they are all due at once */
+        s = TAILQ_FIRST(&f->quiet);
+        if (s == NULL || s->wrote_at_ms + f->config.keepalive_ms > now)
+            break;
         touch(s, now);
         if (s->state >= STREAM_BLOCKED || s->state == STREAM_REPLAYING || s->pending.n > 0)
             continue; /* not silent, but slow */
@@ -573,8 +577,9 @@ static void catch_up(struct fanout *f)
         malloc_trim(0); /* what librdkafka has freed of a large topic would stay ours for ever */
 }
 
-static void start_waiting(struct fanout *f)
+static void start_waiting(void *arg)
 {
+    struct fanout *f = arg;
     int32_t n = cache_progress(f->cache)->n;
 
     if (!consumer_ready(f->consumer) || n == 0)
@@ -815,7 +820,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
     s->resume = last_event_id.p ? resume_new(last_event_id) : NULL;
     stream_put(s, head);
     if (sent(s, stream_send_pending(s), loop_now_ms()))
-        start_waiting(f);
+        loop_defer(f->loop, &f->start); /* once for all that come in a turn */
     start_keepalive(f);
     return s->fd < 0 ? NULL : s;
 }
@@ -883,6 +888,7 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
     f->cache = cache_new(config->cache_bytes);
     f->backlog = backlog_new(BACKLOG_BYTES, on_backlog_drop, f);
     f->reap = (struct task){.run = reap, .arg = f};
+    f->start = (struct task){.run = start_waiting, .arg = f};
     f->flush = (struct task){.run = run_flush, .arg = f};
     f->replay = (struct task){.run = run_replays, .arg = f};
     f->tidy = (struct task){.run = tidy, .arg = f};
@@ -901,6 +907,7 @@ void fanout_free(struct fanout *f)
         while (!TAILQ_EMPTY(&f->in[i]))
             end(TAILQ_FIRST(&f->in[i]));
     loop_cancel(f->loop, &f->reap);
+    loop_cancel(f->loop, &f->start);
     loop_cancel(f->loop, &f->flush);
     loop_cancel(f->loop, &f->replay);
     loop_cancel(f->loop, &f->tidy);

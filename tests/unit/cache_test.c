@@ -433,6 +433,44 @@ static void a_hole_between_the_origin_and_the_first_record_may_have_been_a_delet
     assert_int_equal(cache_horizon(cache, 0), 5);
 }
 
+/* Ordinary records, one from the future, a hole where a delete was, and one more. */
+static void a_record_from_the_future_hides_no_delete(void **state)
+{
+    const int64_t ordinary = -2 * RETENTION_MS, future = INT64_C(3) * 365 * 86400000;
+
+    (void)state;
+    for (int with_future = 0; with_future < 2; with_future++) {
+        make(true, 1, UNLIMITED);
+        cache_set_origin(cache, 0, 0);
+        timestamp_ms = wall_ms + ordinary;
+        append(0, 0, "a", "1");
+        append(0, 1, "b", "2");
+        if (with_future) {
+            timestamp_ms = wall_ms + future;
+            append(0, 2, "f", "3");
+        }
+        timestamp_ms = wall_ms;
+        append(0, 4, "c", "4");
+        assert_int_equal(cache_horizon(cache, 0), 4);
+    }
+}
+
+/* The cleaned log ends with a transaction's marker: no record follows the hole. */
+static void a_hole_before_the_end_of_the_log_is_judged_too(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    cache_set_origin(cache, 0, 0);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    append(0, 0, "a", "1");
+    cache_advance(cache, 0, 3, now_ms, wall_ms);
+    assert_int_equal(cache_horizon(cache, 0), 3);
+    /* What comes behind that is read live, whatever its timestamps. */
+    append(0, 5, "b", "1");
+    cache_advance(cache, 0, 8, now_ms, wall_ms);
+    assert_int_equal(cache_horizon(cache, 0), 3);
+}
+
 /* -- keys that have aged: the broker has dropped the newest record -- */
 
 static void a_key_that_has_aged_is_deleted_at_the_end_of_the_log(void **state)
@@ -1232,6 +1270,8 @@ int main(void)
         T(a_hole_behind_a_young_record_was_none),
         T(a_hole_behind_a_record_without_a_time_may_have_been_a_delete),
         T(a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete),
+        T(a_record_from_the_future_hides_no_delete),
+        T(a_hole_before_the_end_of_the_log_is_judged_too),
         T(a_key_that_has_aged_is_deleted_at_the_end_of_the_log),
         T(what_was_not_read_before_the_broker_dropped_it_moves_the_horizon),
         T(a_record_without_a_key_that_the_broker_dropped_is_forgotten),

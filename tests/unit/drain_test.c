@@ -31,6 +31,9 @@ size_t fanout_count(const struct fanout *f)
     return n;
 }
 
+/* Asked once in a tick. */
+static size_t stayed, most_in_a_tick;
+
 size_t fanout_staying(const struct fanout *f)
 {
     size_t n = 0;
@@ -38,6 +41,9 @@ size_t fanout_staying(const struct fanout *f)
     assert_ptr_equal(f, &fanout);
     for (int i = 0; i < MANY; i++)
         n += streams[i].there && !streams[i].finishing;
+    if (stayed > n && stayed - n > most_in_a_tick)
+        most_in_a_tick = stayed - n;
+    stayed = n;
     return n;
 }
 
@@ -88,6 +94,7 @@ static int setup(void **state)
 {
     (void)state;
     memset(streams, 0, sizeof streams);
+    stayed = most_in_a_tick = 0;
     done = 0;
     loop = loop_new();
     return 0;
@@ -175,6 +182,7 @@ static void without_time_all_end_at_once(void **state)
     fake_loop_pass(0);
     assert_int_equal(ended(), MANY);
     assert_true(done == 1 && done_ms == 0);
+    assert_in_range(most_in_a_tick, 1, 256); /* but in several turns of the loop */
 }
 
 static void without_streams_it_is_done_at_once(void **state)

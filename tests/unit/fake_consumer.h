@@ -16,4 +16,7 @@ struct consumer {
     } p[FAKE_PARTITIONS];
 };
 
+/* How often it was asked about a partition's end. */
+extern uint64_t fake_consumer_questions;
+
 #endif
