@@ -54,19 +54,30 @@ static bool is_meant(const struct partition *p, enum partition_state state,
            (p->leader < 0) == (example->leader < 0);
 }
 
-/* All that are as that one is; marks them as told. */
-static struct names take_names(const struct trouble *t, struct partition *partitions, int32_t n,
-                               const struct partition *that)
+/* Words of its own: what is said of it is true of no other one. */
+static bool is_alone(const struct trouble *t, enum partition_state state, int32_t partition)
 {
-    const struct partition example = *that;
-    enum partition_state state = that->state;
+    return state == PARTITION_STUCK && trouble_words(t, WORDS_PARTITION, partition) != NULL;
+}
+
+/* All that are as the one of that number is; marks them as told. */
+static struct names take_names(const struct trouble *t, struct partition *partitions, int32_t n,
+                               int32_t that)
+{
+    const struct partition example = partitions[that];
+    enum partition_state state = example.state;
     struct names names = {.first = -1};
 
     add(&names, "%.80s[", t->topic);
-    for (int32_t i = 0; i < n; i++) {
+    if (is_alone(t, state, that))
+        n = that + 1;
+    for (int32_t i = that; i < n; i++) {
         int32_t to = i;
-        for (; to < n && is_meant(&partitions[to], state, &example); to++)
+        for (; to < n && is_meant(&partitions[to], state, &example); to++) {
+            if (to != that && is_alone(t, state, to))
+                break;
             partitions[to].told = state;
+        }
         if (to > i) {
             add_range(&names, i, to);
             i = to;
@@ -124,7 +135,7 @@ void outage_tell(const struct trouble *t, const struct broker *brokers, int32_t 
         enum partition_state state = p->state;
         if (p->told == state)
             continue;
-        struct names names = take_names(t, partitions, n, p);
+        struct names names = take_names(t, partitions, n, i);
         if (state == PARTITION_AWAY)
             tell_away(t, brokers, brokers_n, &names, p);
         else if (state == PARTITION_STUCK)

@@ -157,8 +157,16 @@ void trouble_hear(struct trouble *t, int error, const char *reason)
     if (words != NULL) /* BAD_MSG: "... increase receive.message.max.bytes" */
         trouble_note(t, error == RD_KAFKA_RESP_ERR__BAD_MSG ? WORDS_ANSWER : WORDS_BROKER, id,
                      words);
-    if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        t->all_down = true;
+    switch (error) {
+    case RD_KAFKA_RESP_ERR__BAD_MSG: /* librdkafka has ended the connection itself */
+        t->bad_answer = true;
+        break;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        t->all_down = !t->bad_answer;
+        break;
+    default:
+        t->bad_answer = false;
+    }
     if (error == RD_KAFKA_RESP_ERR__AUTHENTICATION || error == RD_KAFKA_RESP_ERR__SSL) {
         t->refusal = error;
         snprintf(t->refusal_text, sizeof t->refusal_text, "%s", reason);

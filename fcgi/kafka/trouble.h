@@ -34,7 +34,8 @@ struct trouble {
     int64_t answered_ms; /* when a broker has answered last */
     /* Since then: */
     bool all_down;
-    int refusal; /* _AUTHENTICATION, _SSL, or 0 */
+    bool bad_answer; /* the last error was an answer that could not be taken */
+    int refusal;     /* _AUTHENTICATION, _SSL, or 0 */
     char refusal_text[TROUBLE_TEXT];
     char reason[TROUBLE_TEXT]; /* the last words about any broker */
 

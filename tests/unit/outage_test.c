@@ -128,11 +128,16 @@ static void one_that_is_stuck_says_what_was_fetched_in_vain(void **state)
     (void)state;
     trouble_note(&trouble, WORDS_PARTITION, 1, "the batch is broken");
     trouble_hear(&trouble, RD_KAFKA_RESP_ERR__BAD_MSG, "two:9092/2: it is too large");
-    partitions[1].state = partitions[4].state = PARTITION_STUCK;
+    trouble_note(&trouble, WORDS_PARTITION, 2, "this one, too");
+    for (int i = 0; i < 6; i++)
+        partitions[i].state = PARTITION_STUCK;
     partitions[1].next = 17;
-    partitions[4].next = 3;
-    check_told("kafka: events[1] is stuck at 17 though its broker answers: the batch is broken\n"
-               "kafka: events[4] is stuck at 3 though its broker answers: it is too large\n");
+    partitions[3].next = 3;
+    check_told("kafka: events[0] is stuck at -1 though its broker answers\n"
+               "kafka: events[1] is stuck at 17 though its broker answers: the batch is broken\n"
+               "kafka: events[2] is stuck at -1 though its broker answers: this one, too\n"
+               "kafka: events[3-5] is stuck at 3 though its broker answers: it is too large\n");
+    check_told("");
 }
 
 static void a_broker_that_nobody_has_told_of_is_told_by_its_number(void **state)

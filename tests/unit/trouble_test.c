@@ -133,6 +133,21 @@ static void one_that_is_back_soon_was_not_away(void **state)
     check(TROUBLE_NONE, "");
 }
 
+/* A Fetch that is too large ends the connection again and again. */
+static void a_broker_whose_answer_cannot_be_taken_is_there(void **state)
+{
+    (void)state;
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__BAD_MSG, "h:1/1: Invalid response size");
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down");
+    look_for(5);
+    check(TROUBLE_NONE, "");
+    assert_string_equal(trouble_words(&t, WORDS_ANSWER, 1), "Invalid response size");
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__TRANSPORT, "h:1/1: Connection refused");
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "1/1 brokers are down");
+    look_for(1);
+    check(TROUBLE_AWAY, "warn kafka: no broker answers, trying on: 1/1 brokers are down\n");
+}
+
 /* librdkafka repeats it each half minute, and has no connection in between. */
 static void refused_credentials_are_told_once_and_are_no_broker_that_does_not_answer(void **state)
 {
@@ -259,6 +274,7 @@ int main(void)
         T(without_any_answer_kafka_is_away_after_nine_seconds),
         T(if_all_connections_are_down_after_two),
         T(one_that_is_back_soon_was_not_away),
+        T(a_broker_whose_answer_cannot_be_taken_is_there),
         T(refused_credentials_are_told_once_and_are_no_broker_that_does_not_answer),
         T(one_broker_that_refuses_is_no_trouble_while_others_answer),
         T(a_certificate_is_not_a_password),
