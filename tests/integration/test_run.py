@@ -119,6 +119,20 @@ def test_a_killed_one_leaves_what_stop_web_ends(kafka, topic, run):
     assert say("stop", "web") == (1, "run: ./run is not up here; type ./run first\n")
 
 
+def test_a_process_that_has_got_the_number_of_one_that_was_killed_is_left_alone(run):
+    """Also if it works in this directory, as somebody's shell does."""
+    other = Process("other", run.directory)
+    other.spawn(["sleep", "1000"], cwd=REPOSITORY, start_new_session=True)
+    (REPOSITORY / "build" / "run").mkdir(parents=True, exist_ok=True)
+    for name in ("web", "open-1"):
+        (REPOSITORY / "build" / "run" / f"{name}.pid").write_text(f"{other.process.pid}\n")
+    run.start("--brokers", f"127.0.0.1:{free_port()}")
+    assert other.process.poll() is None
+    assert run.end(signal.SIGINT) == 130
+    assert other.process.poll() is None
+    other.end(signal.SIGKILL)
+
+
 def test_a_port_in_use_is_named_with_who_has_it_and_the_way_out(run):
     with socket.create_server(("127.0.0.1", run.http)):
         status, said = say(*run.ports, "--brokers", "localhost:1")
