@@ -107,7 +107,7 @@ bool replay_return(struct replay *r, const struct cache *c, const struct replay_
 
     if (replay_lost_deletes(r, c))
         return false;
-    if (next <= hidden->start)
+    if (next < 0 || (cache_compacted(c) && next <= hidden->start))
         begin_partition(r, c, hidden->partition);
     else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
         return false;
@@ -171,8 +171,10 @@ static void add_gaps(struct replay *r, const struct cache *c, enum event_id form
     for (int32_t i = 0; i < r->at.n; i++) {
         int64_t from = r->at.next[i], to = cache_lost(c, i);
         char json[96];
-        if (i < r->bound.n && to > r->bound.next[i])
+        if (i < r->bound.n && to > r->bound.next[i]) {
             to = r->bound.next[i];
+            r->losses = UINT64_MAX; /* the rest is told when the stream's place is there */
+        }
         if (from >= to)
             continue;
         r->at.next[i] = to;
