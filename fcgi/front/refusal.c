@@ -2,7 +2,7 @@
 
 #include "base/log_limit.h"
 
-#define REFUSAL_ROW(name, status, code, counted, detail) {status, code, detail, REFUSED_##counted},
+#define REFUSAL_ROW(name, status, code, counted, detail) {code, detail, status, REFUSED_##counted},
 static const struct refusal_row rows[REFUSALS] = {REFUSAL_TABLE(REFUSAL_ROW)};
 
 #define REFUSED_LABEL(X, name, label) label,

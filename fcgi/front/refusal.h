@@ -72,8 +72,8 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
 enum refusal { REFUSAL_TABLE(REFUSAL_ENUMERATOR) REFUSALS };
 
 struct refusal_row {
-    int status;
     const char *code, *detail;
+    int status;
     enum refused counted;
 };
 const struct refusal_row *refusal_row(enum refusal why);

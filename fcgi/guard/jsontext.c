@@ -51,8 +51,9 @@ static char *tame_number(char *at)
     if (n == 0)
         return at + 1;
     if (!number_fits(at, n)) { /* so it is longer than "null" */
+        static const char null[] = {'n', 'u', 'l', 'l'};
         memset(at, ' ', n);
-        memcpy(at, "null", 4);
+        memcpy(at, null, sizeof null);
     }
     return at + n;
 }

@@ -209,9 +209,10 @@ int keyset_load(const struct keyset_source *source, struct keyset **out, struct 
                 char *error, size_t size)
 {
     struct keyset *set = mem_zero(sizeof *set);
-    struct reading r = {source, set, notes, source->files[0], error, size};
+    struct reading r = {source, set, notes, source->files[0], NULL, size};
     int err = 0;
 
+    r.error = error;
     for (size_t i = 0; i < source->file_count && err == 0; i++) {
         r.file = source->files[i];
         err = add_file(&r);

@@ -21,7 +21,7 @@ struct clients;
 struct clients *clients_new(rd_kafka_conf_t *conf, const char *topic, int wake_fd);
 /* Waits for those that were retired, half a second at most; what is not done by then is left to its
  * threads. */
-void clients_free(struct clients *clients);
+void clients_free(struct clients *all);
 
 struct client {
     rd_kafka_t *reader; /* fetches records, and is asked about the topic */
@@ -38,7 +38,7 @@ struct client {
 
 /* The first questions of its survey are of that ticket.  NULL, and `error` filled in, if librdkafka
  * refuses the configuration as a whole, or too many are still being given back. */
-struct client *client_start(struct clients *clients, uint64_t ticket, char *error, size_t size);
+struct client *client_start(struct clients *all, uint64_t ticket, char *error, size_t size);
 /* Gives it back, in a thread of its own, for that may take as long as a broker's answer; wake_fd is
  * left alone from now on. */
 void client_retire(struct client *c);

@@ -102,8 +102,9 @@ static bool is_refusal(rd_kafka_resp_err_t err)
     return err > RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-void question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct extent *extents,
-                      int32_t n)
+/* False if librdkafka has dropped all answers because one of them is an error. */
+static bool ask_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct extent *extents,
+                        int32_t n)
 {
     rd_kafka_topic_partition_list_t *first = NULL, *end = NULL;
 
@@ -119,9 +120,20 @@ void question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct 
     rd_kafka_topic_partition_list_destroy(first);
     if (end != NULL)
         rd_kafka_topic_partition_list_destroy(end);
-    /* librdkafka drops all answers if one of them is an error. */
-    if (is_refusal(err) && n > 1) {
-        question_extents(rk, topic, timeout_ms, extents, n / 2);
-        question_extents(rk, topic, timeout_ms, extents + n / 2, n - n / 2);
+    return !is_refusal(err);
+}
+
+void question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms, struct extent *extents,
+                      int32_t n)
+{
+    /* Half as many while one is refused, twice as many when none is. */
+    for (int32_t at = 0, some = n; at < n;) {
+        some = some < n - at ? some : n - at;
+        if (!ask_extents(rk, topic, timeout_ms, extents + at, some) && some > 1) {
+            some /= 2;
+            continue;
+        }
+        at += some;
+        some *= 2;
     }
 }
