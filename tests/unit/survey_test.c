@@ -328,7 +328,7 @@ static void a_partition_that_its_leader_refuses_hides_no_other(void **state)
     struct survey_result r = ask();
     survey_result_fini(&r);
     /* The mock refuses a partition that it does not lead; what the survey knows is old by then. */
-    rd_kafka_mock_broker_set_rtt(kafka.cluster, 2, FOR_EVER);
+    rd_kafka_mock_broker_set_rtt(kafka.cluster, 2, 3000);
     rd_kafka_mock_partition_set_leader(kafka.cluster, "refused", 2, 2);
     r = ask_but(2);
     survey_result_fini(&r);
