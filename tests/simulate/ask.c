@@ -122,15 +122,11 @@ rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_par
     return e;
 }
 
-static rd_kafka_resp_err_t wait_for_leader(const rd_kafka_t *rk, int32_t partition, int leader,
-                                           int timeout_ms)
+static int leader_of(int32_t partition)
 {
-    rd_kafka_resp_err_t err = wait_for(rk, leader, timeout_ms);
     const struct topic *t = cluster_topic();
 
-    if (!err && t != NULL && partition < t->n && t->partitions[partition].leader != leader)
-        err = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
-    return err;
+    return t != NULL && partition < t->n ? t->partitions[partition].leader : -1;
 }
 
 /* The first and the last offset, which is what the program asks for. */
@@ -148,25 +144,30 @@ static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_pa
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-/* As librdkafka 2.0.2 does: what one leader does not answer, or refuses, fails the whole. */
+/* One question to each leader, all at once.  As in librdkafka 2.0.2, what one does not answer, or
+ * refuses, fails the whole. */
 rd_kafka_resp_err_t
 rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
     rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
-    int64_t began = world_now_ms();
+    int64_t until = world_now_ms() + timeout_ms;
+    int leaders[PARTITIONS_MAX];
+    bool asked[BROKERS] = {false};
 
     for (int i = 0; i < list->cnt && !err; i++) {
-        const struct topic *t = cluster_topic();
-        int32_t p = list->elems[i].partition;
-        int leader = t != NULL && p < t->n ? t->partitions[p].leader : -1;
-        int left = timeout_ms - (int)(world_now_ms() - began);
-        if (t != NULL && leader >= 0)
-            err = wait_for_leader(rk, p, leader, left > 0 ? left : 0);
-        else
+        int leader = leaders[i] = leader_of(list->elems[i].partition);
+        int left = until > world_now_ms() ? (int)(until - world_now_ms()) : 0;
+        if (leader < 0)
             thread_sleep(left < LEADER_MS ? left : LEADER_MS);
+        else if (!asked[leader])
+            err = wait_for(rk, leader, left);
+        if (leader >= 0)
+            asked[leader] = true;
     }
     for (int i = 0; i < list->cnt && !err; i++)
-        err = answer_offset(rk, &list->elems[i]);
+        err = leader_of(list->elems[i].partition) == leaders[i]
+                  ? answer_offset(rk, &list->elems[i])
+                  : RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
     return err;
 }
 

@@ -13,7 +13,7 @@
 #include "sockets.h"
 #include "world.h"
 
-enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, KEYS_MS = 5000 };
+enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, KEYS_MS = 5000, LATE_MS = 2000 };
 
 /* -- kinds -- */
 
@@ -90,6 +90,7 @@ struct client {
     struct errand come, read;
     uint32_t pace;
     bool retry_told, told_to_come_back; /* by a second one, before the end */
+    int64_t heard_ms;                   /* when it was sent the last bytes */
     int64_t retry_ms, undisturbed_since_ms;
 };
 
@@ -217,9 +218,12 @@ static void read_some(void *arg)
     struct buf bytes = {0};
     size_t n = c->pace == UINT32_MAX ? SIZE_MAX : c->pace;
 
-    if (c->reader.status == 0)
+    if (c->reader.status == 0) {
         c->undisturbed_since_ms = world_now_ms();
+        lease_open(&c->lease);
+    }
     line_read(c->line, &bytes, n);
+    c->heard_ms = world_now_ms();
     reader_take(&c->reader, buf_slice(&bytes));
     buf_fini(&bytes);
     check_status(c);
@@ -279,7 +283,7 @@ static void come(void *arg)
     }
     c->line = line_connect(fd, (size_t)c->kind->room, on_bytes, c);
     c->retry_told = c->told_to_come_back = false;
-    lease_begin(&c->lease, c->view.name, new_expiry(c));
+    lease_begin(&c->lease, c->view.name, new_expiry(c), c->pool->story->responder.max_age_ms);
     reader_init(&c->reader, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
     c->kind->prepare(&c->view, dice(c));
     view_open(&c->view, c->responder);
@@ -354,8 +358,13 @@ void client_calm_down(struct client *c)
 
 void client_look(const struct client *c)
 {
-    if (c->token.n > 0 && c->line != NULL && c->reader.is_stream)
-        lease_look(&c->lease, undisturbed(c));
+    if (c->line == NULL || !c->reader.is_stream || !undisturbed(c))
+        return;
+    if (c->token.n > 0)
+        lease_look(&c->lease, true);
+    if (world_now_ms() - c->heard_ms > c->pool->story->responder.keepalive_ms + LATE_MS)
+        world_breach("silent", "%s has heard nothing for %lld ms", c->view.name,
+                     (long long)(world_now_ms() - c->heard_ms));
 }
 
 void client_check(const struct client *c, int64_t since_ms)

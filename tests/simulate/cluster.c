@@ -22,11 +22,17 @@ void cluster_begin(const struct cluster_config *config, void (*on_change)(void))
     cluster_make_topic(config);
 }
 
+static size_t bytes_of(int64_t entries)
+{
+    return (size_t)entries * sizeof(struct entry);
+}
+
 void cluster_end(void)
 {
     for (size_t i = 0; i < cluster.n; i++) {
         for (int32_t p = 0; p < PARTITIONS_MAX; p++)
-            free(cluster.lives[i]->partitions[p].at);
+            world_give_back(cluster.lives[i]->partitions[p].at,
+                            bytes_of(cluster.lives[i]->partitions[p].cap));
         free(cluster.lives[i]);
     }
     free(cluster.lives);
@@ -71,8 +77,9 @@ bool cluster_served(int32_t partition)
 static struct entry *append(struct partition_log *log, struct entry e)
 {
     if (log->end == log->cap) {
-        log->cap = log->cap ? 2 * log->cap : 64;
-        log->at = mem_resize_array(log->at, (size_t)log->cap, sizeof *log->at);
+        int64_t cap = log->cap ? 2 * log->cap : 64;
+        log->at = world_grow(log->at, bytes_of(log->cap), bytes_of(cap));
+        log->cap = cap;
     }
     log->at[log->end] = e;
     return &log->at[log->end++];
@@ -160,6 +167,7 @@ void cluster_age(int32_t partition, int64_t keep)
     for (; log->start < to; log->start++) {
         struct entry *e = &log->at[log->start];
         e->aged = !e->gone && e->next < 0;
+        e->aged_ms = world_now_ms();
         e->gone = true;
     }
     cluster_changed();
@@ -207,9 +215,10 @@ void cluster_make_topic(const struct cluster_config *config)
 static void copy_log(struct partition_log *to, const struct partition_log *from)
 {
     *to = *from;
-    to->at = mem_alloc((size_t)from->cap * sizeof *to->at);
-    if (from->end > 0)
-        memcpy(to->at, from->at, (size_t)from->end * sizeof *to->at);
+    if (from->at == NULL)
+        return;
+    to->at = world_grow(NULL, 0, bytes_of(from->cap));
+    memcpy(to->at, from->at, bytes_of(from->end));
 }
 
 /* As if the log had been written up to there only; nothing of it is shown yet. */
@@ -258,6 +267,13 @@ void cluster_add_partitions(int32_t n)
 void cluster_key(int32_t partition, int key, char text[16])
 {
     snprintf(text, 16, "k%d of %d", key, (int)partition);
+}
+
+void cluster_etag(int64_t offset, char text[16])
+{
+    text[0] = 0;
+    if (offset % 5 == 3)
+        snprintf(text, 16, "e%d", (int)offset);
 }
 
 bool cluster_parse_key(struct slice text, int32_t *partition, int *key)

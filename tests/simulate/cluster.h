@@ -20,6 +20,7 @@ struct entry {
     int64_t next;      /* the next one of its key that all can see; -1: it is the newest */
     int64_t timestamp; /* as its producer has put it, by the wall clock */
     int64_t seen_ms;   /* since when consumers can see it */
+    int64_t aged_ms;   /* when it became too old */
 };
 
 struct partition_log {
@@ -91,6 +92,8 @@ bool cluster_served(int32_t partition);
 /* The key's text, and the partition and key of such a text: false, if it is none. */
 void cluster_key(int32_t partition, int key, char text[16]);
 bool cluster_parse_key(struct slice text, int32_t *partition, int *key);
+/* The header that a record has; empty: most have none. */
+void cluster_etag(int64_t offset, char text[16]);
 /* The value, and what a client is to make of it; it begins with its place. */
 void cluster_value(const struct topic *t, int32_t partition, int64_t offset, struct buf *out);
 bool cluster_parse_value(struct slice text, int *born, int32_t *partition, int64_t *offset);

@@ -6,7 +6,8 @@
 enum {
     POLL_MS = 100, /* fetch.wait.max.ms */
     RETRY_MS = 1000,
-    FETCH_MAX = 2000, /* records of one answer */
+    FETCH_MAX = 2000,   /* records of one answer */
+    QUEUED_MAX = 20000, /* records that wait: librdkafka fetches no more for a second */
 };
 
 static void fetch(void *arg);
@@ -65,6 +66,7 @@ static void put_record(struct fetcher *f, const struct topic *t, int64_t offset)
     m->m.payload = e->size != NO_VALUE ? m->bytes : NULL;
     m->m.len = value.n;
     m->timestamp = e->timestamp;
+    cluster_etag(offset, m->etag);
     buf_fini(&value);
     put(f, RD_KAFKA_RESP_ERR_NO_ERROR, offset, m);
 }
@@ -103,6 +105,10 @@ static void fetch(void *arg)
     f->waits = world_responder_stopped(f->rk->responder);
     if (f->waits)
         return;
+    if (f->queue->n > QUEUED_MAX) {
+        errand_start(&f->fetch, RETRY_MS);
+        return;
+    }
     if (t == NULL || f->partition >= t->n) {
         put(f, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, f->next, NULL);
         errand_start(&f->fetch, dice_between(dice(f), RETRY_MS / 2, 2 * RETRY_MS));

@@ -11,17 +11,25 @@ enum {
     LAST_MS = 3000,   /* the rest of an event may follow */
 };
 
-void lease_begin(struct lease *l, const char *name, int64_t exp_ms)
+void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_age_ms)
 {
     int64_t before_ms = l->offered_ms; /* may still be accepted, late, and renew this one */
 
-    *l = (struct lease){
-        .exp_ms = exp_ms, .offered_ms = exp_ms, .steps = world_wall_steps(), .key = keys_now()};
+    *l = (struct lease){.exp_ms = exp_ms,
+                        .offered_ms = exp_ms,
+                        .max_age_ms = max_age_ms,
+                        .steps = world_wall_steps(),
+                        .key = keys_now()};
     snprintf(l->name, sizeof l->name, "%s", name);
     if (before_ms > exp_ms) {
         l->offered_ms = before_ms;
         l->offering = true;
     }
+}
+
+void lease_open(struct lease *l)
+{
+    l->began_ms = world_wall_ms();
 }
 
 void lease_offer(struct lease *l, int64_t exp_ms)
@@ -78,6 +86,10 @@ void lease_event(const struct lease *l, bool undisturbed)
 
 void lease_end(const struct lease *l, bool undisturbed)
 {
+    int64_t age_ms = world_wall_ms() - l->began_ms;
+
+    if (l->max_age_ms > 0 && age_ms >= l->max_age_ms / 10 * 9)
+        return;
     if (is_clear(l, undisturbed) && world_wall_ms() < l->exp_ms)
         world_breach("early", "%s ends %lld ms before its token does", l->name,
                      (long long)(l->exp_ms - world_wall_ms()));
@@ -92,6 +104,8 @@ void lease_look(const struct lease *l, bool undisturbed)
     if (now > l->offered_ms + SETTLE_MS + LAST_MS)
         world_breach("outlives", "%s goes on %lld ms after the end of its token", l->name,
                      (long long)(now - l->offered_ms));
+    if (l->max_age_ms > 0 && now > l->began_ms + l->max_age_ms + SETTLE_MS + LAST_MS)
+        world_breach("outlives", "%s is older than streams may be", l->name);
     if (now > l->exp_ms - CHALLENGE_MS + LAST_MS && !l->challenged && !l->offering)
         world_breach("challenge", "%s is not challenged, and its token ends in %lld ms", l->name,
                      (long long)(l->exp_ms - now));

@@ -13,14 +13,17 @@ struct lease {
     char name[16];
     int64_t exp_ms;     /* of the token that opened it, or of the last renewal that was accepted */
     int64_t offered_ms; /* the latest of those that were offered, whatever became of them */
-    bool offering;      /* one is on its way */
-    bool challenged;    /* for that token */
-    unsigned steps;     /* of the clock, when it began */
-    unsigned key, offered_key; /* those that signed the tokens */
+    int64_t began_ms, max_age_ms; /* of the stream; max_age_ms 0: any */
+    bool offering;                /* one is on its way */
+    bool challenged;              /* for that token */
+    unsigned steps;               /* of the clock, when it began */
+    unsigned key, offered_key;    /* those that signed the tokens */
 };
 
 /* A stream is opened, maybe after another one. */
-void lease_begin(struct lease *l, const char *name, int64_t exp_ms);
+void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_age_ms);
+/* Its head has come: it is open from now on. */
+void lease_open(struct lease *l);
 /* A renewal is sent; is answered. */
 void lease_offer(struct lease *l, int64_t exp_ms);
 void lease_answer(struct lease *l, int64_t exp_ms, bool accepted);

@@ -168,8 +168,20 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
                      v->name, (long long)offset, (int)p);
 }
 
+/* It is the end of the id. */
+static void check_etag(const struct view *v, int64_t offset, const char *id)
+{
+    char etag[16];
+    const char *slash = strrchr(id, '/');
+
+    cluster_etag(offset, etag);
+    if (etag[0] ? slash == NULL || strncmp(slash + 1, etag, strlen(etag)) != 0 : slash != NULL)
+        world_breach("etag", "%s: offset %lld has the etag \"%s\", and the id %s", v->name,
+                     (long long)offset, etag, id);
+}
+
 static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offset, int key,
-                        const int64_t to[PARTITIONS_MAX])
+                        const char *id, const int64_t to[PARTITIONS_MAX])
 {
     if (v->id_is == ID_MALFORMED)
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
@@ -189,6 +201,7 @@ static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offse
         const struct entry *e = &cluster_life(__builtin_ctzll(v->lives))->partitions[p].at[offset];
         v->have[p][key] = e->size == NO_VALUE ? -1 : offset;
     }
+    check_etag(v, offset, id);
     move_all(v, to, p, offset);
 }
 
@@ -218,7 +231,8 @@ static uint64_t lives_with(int32_t p, int64_t offset, int key, bool deletes, int
     return lives;
 }
 
-static void take_value(struct view *v, struct slice data, const int64_t to[PARTITIONS_MAX])
+static void take_value(struct view *v, struct slice data, const char *id,
+                       const int64_t to[PARTITIONS_MAX])
 {
     int born = 0;
     int32_t p = 0;
@@ -236,10 +250,25 @@ static void take_value(struct view *v, struct slice data, const int64_t to[PARTI
                      (long long)offset, (int)p);
     buf_fini(&must);
     tell_given(v, p, offset, "");
-    take_record(v, lives, p, offset, t->partitions[p].at[offset].key, to);
+    take_record(v, lives, p, offset, t->partitions[p].at[offset].key, id, to);
 }
 
-static void take_delete(struct view *v, struct slice data, const int64_t to[PARTITIONS_MAX])
+/* The broker has dropped it by its age: a delete without an offset of its own. */
+static bool is_aged(const struct view *v, int32_t p, int key)
+{
+    const struct topic *t = cluster_topic();
+
+    if (t == NULL || p >= t->n || !t->ages || v->id_is == ID_MALFORMED)
+        return false;
+    const struct partition_log *log = &t->partitions[p];
+    for (int64_t o = log->start; o > 0; o--)
+        if (log->at[o - 1].key == key && log->at[o - 1].aged)
+            return true;
+    return false;
+}
+
+static void take_delete(struct view *v, struct slice data, const char *id,
+                        const int64_t to[PARTITIONS_MAX])
 {
     struct buf text = {0};
     int32_t p;
@@ -250,11 +279,17 @@ static void take_delete(struct view *v, struct slice data, const int64_t to[PART
     buf_fini(&text);
     int64_t offset = to[p] - 1;
     uint64_t lives = lives_with(p, offset, key, true, 0);
+    if (lives == 0 && is_aged(v, p, key)) {
+        world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
+        v->have[p][key] = -1;
+        move_all(v, to, p, -1);
+        return;
+    }
     tell_given(v, p, offset, "-");
     if (lives == 0)
         world_breach("value", "%s is told the delete of key %d at %lld of partition %d: no such",
                      v->name, key, (long long)offset, (int)p);
-    take_record(v, lives, p, offset, key, to);
+    take_record(v, lives, p, offset, key, id, to);
 }
 
 /* -- what is told -- */
@@ -398,9 +433,9 @@ void view_event(struct view *v, const struct sse_event *event)
     memcpy(id, event->id.p, event->id.n);
     v->events++;
     if (event->type.p == NULL)
-        take_value(v, event->data, to);
+        take_value(v, event->data, id, to);
     else if (is_type(event, "delete"))
-        take_delete(v, event->data, to);
+        take_delete(v, event->data, id, to);
     else if (is_type(event, "reset"))
         take_reset(v, event->data, id, to);
     else if (is_type(event, "gap"))
@@ -421,9 +456,10 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
     for (int k = 0; k < KEYS && t->compacted; k++) {
         int64_t newest = log->newest[k];
         const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
-        if (e == NULL || e->seen_ms > since_ms || e->aged || config.small_cache)
+        if (e == NULL || e->seen_ms > since_ms || config.small_cache ||
+            (e->aged && e->aged_ms > since_ms))
             continue;
-        int64_t must = e->size == NO_VALUE ? -1 : newest;
+        int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
         if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))
             world_breach("starved", "%s waits for key %d, offset %lld of partition %d, for %lld ms",
                          v->name, k, (long long)newest, (int)p,

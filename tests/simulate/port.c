@@ -284,6 +284,7 @@ void port_put_message(rd_kafka_queue_t *queue, struct message *m)
 {
     wake(queue);
     STAILQ_INSERT_TAIL(&queue->messages, m, link);
+    queue->n++;
 }
 
 void port_put_event(rd_kafka_queue_t *queue, rd_kafka_event_t *event)
@@ -314,6 +315,7 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
         size = 1 + dice_below(d, 4);
     while ((size_t)n < size && (m = STAILQ_FIRST(&queue->messages)) != NULL) {
         STAILQ_REMOVE_HEAD(&queue->messages, link);
+        queue->n--;
         if (m->version == m->fetcher->version)
             messages[n++] = &m->m;
         else
@@ -338,15 +340,21 @@ int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *m, rd_kafka_timesta
 rd_kafka_resp_err_t rd_kafka_message_headers(const rd_kafka_message_t *m,
                                              rd_kafka_headers_t **headers)
 {
-    (void)m, (void)headers;
-    return RD_KAFKA_RESP_ERR__NOENT;
+    const struct message *message = (const struct message *)m;
+
+    *headers = (rd_kafka_headers_t *)(uintptr_t)message;
+    return message->etag[0] ? RD_KAFKA_RESP_ERR_NO_ERROR : RD_KAFKA_RESP_ERR__NOENT;
 }
 
 rd_kafka_resp_err_t rd_kafka_header_get_last(const rd_kafka_headers_t *headers, const char *name,
                                              const void **value, size_t *size)
 {
-    (void)headers, (void)name, (void)value, (void)size;
-    return RD_KAFKA_RESP_ERR__NOENT;
+    const char *etag = ((const struct message *)(const void *)headers)->etag;
+
+    (void)name;
+    *value = etag;
+    *size = strlen(etag);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 const char *rd_kafka_message_errstr(const rd_kafka_message_t *m)

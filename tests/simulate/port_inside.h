@@ -21,6 +21,7 @@ struct message {
     const struct fetcher *fetcher;
     uint64_t version; /* of the fetcher when it was fetched */
     int64_t timestamp;
+    char etag[16]; /* its header; empty: it has none */
     uint8_t bytes[];
 };
 
@@ -37,6 +38,7 @@ struct rd_kafka_op_s {
 struct rd_kafka_queue_s {
     rd_kafka_t *rk;
     STAILQ_HEAD(, message) messages;
+    size_t n; /* of them */
     TAILQ_HEAD(, rd_kafka_op_s) events;
     int wake_fd; /* -1: none */
 };

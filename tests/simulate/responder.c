@@ -65,19 +65,25 @@ static bool has_room(void *arg)
 static bool renewals_settled(void *arg)
 {
     struct responder *r = arg;
-    return handler_renewals_settled(r->handler);
+    return r->guard == NULL || handler_renewals_settled(r->handler);
 }
 
 static void make_gate(struct responder *r)
 {
-    struct session_config session = {
-        .challenge_ms = CHALLENGE_MS, .settled = renewals_settled, .arg = r};
+    struct session_config session = {.challenge_ms = CHALLENGE_MS,
+                                     .max_age_ms = r->config.max_age_ms,
+                                     .settled = renewals_settled,
+                                     .arg = r};
     struct guard_config guard = {
         .policy = {.issuer = "issuer", .audience = "audience", .scope_claim = "scope"}};
     struct peers_handler peers = {r, on_peer_renewal, has_room};
     char error[256];
 
     r->sessions = sessions_new(r->loop, &session);
+    if (!r->config.guarded) {
+        handler_set_gate(r->handler, &(struct gate){.sessions = r->sessions});
+        return;
+    }
     r->guard = guard_new(r->loop, &guard, on_keys, r, error, sizeof error);
     r->peers = peers_new(r->loop, "", slice_str(""), &peers, error, sizeof error);
     struct gate gate = {
@@ -88,7 +94,8 @@ static void make_gate(struct responder *r)
 struct responder *responder_start(unsigned number, const struct responder_config *config)
 {
     struct responder *r = mem_zero(sizeof *r);
-    struct fanout_config fanout = {.event_id = EVENT_ID_PROGRESS,
+    struct fanout_config fanout = {.event_id =
+                                       config->id_with_key ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
                                    .keepalive_ms = config->keepalive_ms,
                                    .flush_ms = config->flush_ms,
                                    .cache_bytes = config->cache_bytes};
@@ -105,7 +112,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
     r->loop = loop_new();
     r->fanout = fanout_new(r->loop, &fanout);
     r->handler = handler_new(r->loop, &handler, r->fanout);
-    if (config->guarded)
+    if (config->guarded || config->max_age_ms > 0)
         make_gate(r);
     make_consumer(r);
     struct inlet_handler inlet = handler_inlet(r->handler);
@@ -180,6 +187,11 @@ void responder_stop(struct responder *r, bool stopped)
 int64_t responder_runs_since_ms(const struct responder *r)
 {
     return r->stopped || r->drain != NULL ? INT64_MAX : r->runs_since_ms;
+}
+
+size_t responder_cache_bytes(const struct responder *r)
+{
+    return fanout_stats(r->fanout).cache_bytes;
 }
 
 int64_t responder_due_ms(const struct responder *r)

@@ -11,7 +11,8 @@ enum { RESPONDERS_MAX = 3 };
 struct responder_config {
     size_t cache_bytes;
     int64_t keepalive_ms, flush_ms, retry_ms, drain_ms;
-    bool guarded;
+    bool guarded, id_with_key;
+    int64_t max_age_ms; /* of a stream; 0: any */
 };
 
 struct responder;
@@ -30,6 +31,9 @@ int responder_listens(const struct responder *r);
 void responder_stop(struct responder *r, bool stopped);
 /* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
 int64_t responder_runs_since_ms(const struct responder *r);
+
+/* The bytes of the cache, which have a limit of their own. */
+size_t responder_cache_bytes(const struct responder *r);
 
 /* When it has something to do; INT64_MAX: never. */
 int64_t responder_due_ms(const struct responder *r);

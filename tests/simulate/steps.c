@@ -98,14 +98,14 @@ static void flood(struct pool *pool, const struct step *s)
 /* Without key and value: no event.  A compacted topic refuses records without a key. */
 static void heartbeats(struct pool *pool, const struct step *s)
 {
-    uint32_t n = 1 + s->c % 50;
+    uint32_t n = s->b % 16 == 15 ? 200000 : 1 + s->c % 50;
     int32_t p;
 
     (void)pool;
     if (!pick_led_partition(s->a, &p) || cluster_topic()->compacted)
         return;
     for (uint32_t i = 0; i < n; i++)
-        cluster_produce(p, NO_KEY, i % 10 == 9 ? 20 : NO_VALUE, timestamp());
+        cluster_produce(p, NO_KEY, i % 10 == 9 && n < 100 ? 20 : NO_VALUE, timestamp());
     world_tell("%u records without key, most without value, of partition %d, up to %lld", n, (int)p,
                (long long)cluster_topic()->partitions[p].end);
 }

@@ -69,7 +69,13 @@ void story_write(struct story *s, uint64_t seed)
                                              .flush_ms = dice_chance(&d, 50) ? -1 : 20,
                                              .retry_ms = 2000,
                                              .drain_ms = 5000,
-                                             .guarded = dice_chance(&d, 50)};
+                                             .guarded = dice_chance(&d, 50),
+                                             .id_with_key = dice_chance(&d, 20),
+                                             .max_age_ms = dice_chance(&d, 10) ? 60000 : 0};
+    s->small_cache = dice_chance(&d, 10);
+    if (s->small_cache)
+        s->responder.cache_bytes = 20000 << dice_below(&d, 5);
+    s->cluster.ages = s->cluster.compacted && dice_chance(&d, 20);
     write_steps(s, &d);
 }
 

@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { START_MS = 1000000, RESPONDERS = 8 };
@@ -139,6 +141,25 @@ bool world_run_errand(void)
     errand_stop(e);
     e->run(e->arg);
     return true;
+}
+
+/* -- memory -- */
+
+void *world_grow(void *p, size_t old_bytes, size_t bytes)
+{
+    void *grown =
+        p == NULL ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+                  : mremap(p, old_bytes, bytes, MREMAP_MAYMOVE);
+
+    if (grown == MAP_FAILED)
+        abort();
+    return grown;
+}
+
+void world_give_back(void *p, size_t bytes)
+{
+    if (p != NULL)
+        munmap(p, bytes);
 }
 
 /* -- what went wrong -- */

@@ -70,6 +70,10 @@ void world_report_to(struct breach *breach);
 void world_breach(const char *rule, const char *format, ...)
     __attribute__((format(printf, 2, 3), noreturn));
 
+/* Memory that is not the program's, and does not count as such; never given back within a story. */
+void *world_grow(void *p, size_t old_bytes, size_t bytes);
+void world_give_back(void *p, size_t bytes);
+
 /* A line of the story as it is told, if it is; with the time in front. */
 void world_tell_to(FILE *out); /* NULL: it is not told */
 bool world_is_told(void);
