@@ -17,6 +17,7 @@ void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_
 
     *l = (struct lease){.exp_ms = exp_ms,
                         .offered_ms = exp_ms,
+                        .asked_ms = world_wall_ms(),
                         .max_age_ms = max_age_ms,
                         .steps = world_wall_steps(),
                         .key = keys_now()};
@@ -86,7 +87,7 @@ void lease_event(const struct lease *l, bool undisturbed)
 
 void lease_end(const struct lease *l, bool undisturbed)
 {
-    int64_t age_ms = world_wall_ms() - l->began_ms;
+    int64_t age_ms = world_wall_ms() - l->asked_ms;
 
     if (l->max_age_ms > 0 && age_ms >= l->max_age_ms / 10 * 9)
         return;

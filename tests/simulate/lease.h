@@ -13,11 +13,12 @@ struct lease {
     char name[16];
     int64_t exp_ms;     /* of the token that opened it, or of the last renewal that was accepted */
     int64_t offered_ms; /* the latest of those that were offered, whatever became of them */
-    int64_t began_ms, max_age_ms; /* of the stream; max_age_ms 0: any */
-    bool offering;                /* one is on its way */
-    bool challenged;              /* for that token */
-    unsigned steps;               /* of the clock, when it began */
-    unsigned key, offered_key;    /* those that signed the tokens */
+    int64_t asked_ms, began_ms; /* when the stream was asked for, and known to be open */
+    int64_t max_age_ms;         /* 0: any */
+    bool offering;              /* one is on its way */
+    bool challenged;            /* for that token */
+    unsigned steps;             /* of the clock, when it began */
+    unsigned key, offered_key;  /* those that signed the tokens */
 };
 
 /* A stream is opened, maybe after another one. */

@@ -256,14 +256,14 @@ static void take_value(struct view *v, struct slice data, const char *id,
 /* The broker has dropped it by its age: a delete without an offset of its own. */
 static bool is_aged(const struct view *v, int32_t p, int key)
 {
-    const struct topic *t = cluster_topic();
+    uint64_t lives = v->lives ? v->lives : possible_lives(v);
 
-    if (t == NULL || p >= t->n || !t->ages || v->id_is == ID_MALFORMED)
-        return false;
-    const struct partition_log *log = &t->partitions[p];
-    for (int64_t o = log->start; o > 0; o--)
-        if (log->at[o - 1].key == key && log->at[o - 1].aged)
-            return true;
+    for (int life = 1; life <= cluster_lives(); life++) {
+        const struct topic *t = cluster_life(life);
+        for (int64_t o = 0; t->ages && (lives >> life & 1) && o < t->partitions[p].start; o++)
+            if (t->partitions[p].at[o].key == key && t->partitions[p].at[o].aged)
+                return true;
+    }
     return false;
 }
 
@@ -390,7 +390,8 @@ static void take_gap(struct view *v, struct slice data, const int64_t to[PARTITI
     if (sscanf(copy, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", &p, &from, &end) != 3 ||
         p < 0 || p >= PARTITIONS_MAX)
         world_breach("format", "%s: a gap that is none: %s", v->name, copy);
-    if ((v->at[p] >= 0 && from != v->at[p]) || to[p] != end || end <= from)
+    move(v, p, from, -1);
+    if (to[p] != end || end <= from)
         world_breach("gap", "%s is at %lld of partition %d and told of a gap from %lld to %lld",
                      v->name, (long long)v->at[p], p, from, end);
     const struct topic *t = life_of(v);

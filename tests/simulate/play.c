@@ -125,6 +125,8 @@ static void do_step(void *arg)
     const struct step *step = &game.story->steps[game.step++];
 
     (void)arg;
+    if (game.pool.quiet)
+        return; /* time has passed meanwhile, in the end of a responder */
     step_kinds[step->kind].run(&game.pool, step);
     start_next_step();
 }
