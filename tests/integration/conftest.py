@@ -5,6 +5,7 @@ import random
 import re
 import resource
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,8 +109,10 @@ def pytest_sessionstart() -> None:
     # For thousands of clients; and what a test starts inherits it.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 1 << 16), most))
-    # Whoever ends us by a signal wants Kafka and all others to end, too.
-    signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+    # Whoever ends us by a signal wants Kafka and all others to end, too. On a busy machine pytest-xdist
+    # may run a worker's tests in another thread, which may not say so.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
     if not PROGRAM.exists():
         pytest.exit(f"{PROGRAM} is not there: tests/run builds it", 2)
 
