@@ -33,7 +33,8 @@ stream.on('response', (headers) => say({ status: headers[':status'] }));
 stream.on('data', (chunk) => {
   text += chunk;
   for (let end; (end = text.indexOf('\n\n')) >= 0; text = text.slice(end + 2)) {
-    const event = text.slice(0, end);
+    // The opening's retry: and comments have no blank line of their own behind them.
+    const event = text.slice(0, end).replace(/^(retry:|:).*\n/gm, '');
     say({ event, at: Date.now() / 1000 });
     if (event.startsWith('event:challenge') && tokens.length > 0) renew(tokens.shift());
   }
