@@ -64,6 +64,8 @@ bool trial_run(const struct story *story, FILE *told_to, struct breach *breach)
 
     fflush(NULL);
     t.pid = fork();
+    if (t.pid < 0)
+        abort();
     if (t.pid == 0) {
         if (told_to == NULL && freopen("/dev/null", "w", stderr) == NULL)
             abort(); /* what a crash says was said once */
@@ -83,6 +85,8 @@ static void start(struct trial *t, uint64_t first)
 {
     fflush(NULL);
     t->pid = fork();
+    if (t->pid < 0)
+        abort(); /* kill(-1) would be everybody's end */
     if (t->pid != 0)
         return;
     for (uint64_t seed = first; time(NULL) < t->until; seed += t->step) {
