@@ -62,19 +62,14 @@ class SecuredKafka(Kafka):
     # Kafka's own tools need seconds for each of these.
 
     def allow(self, topic: str, *rights: str) -> None:
-        binding = b"".join(
-            struct.pack(">b", TOPIC)
-            + string(topic)
-            + struct.pack(">b", LITERAL)
-            + string(f"User:{USER}")
-            + string("*")
-            + struct.pack(">bb", RIGHTS[right], ALLOW)
-            for right in rights
-        )
-        self._ask(CREATE_ACLS, 1, struct.pack(">i", len(rights)) + binding)
+        self._change_acls(CREATE_ACLS, topic, rights)
 
     def withdraw(self, topic: str, *rights: str) -> None:
-        filters = b"".join(
+        self._change_acls(DELETE_ACLS, topic, rights)
+
+    def _change_acls(self, api_key: int, topic: str, rights: tuple[str, ...]) -> None:
+        """A binding, and a filter that matches just that one, have the same form."""
+        acls = b"".join(
             struct.pack(">b", TOPIC)
             + string(topic)
             + struct.pack(">b", LITERAL)
@@ -83,7 +78,7 @@ class SecuredKafka(Kafka):
             + struct.pack(">bb", RIGHTS[right], ALLOW)
             for right in rights
         )
-        self._ask(DELETE_ACLS, 1, struct.pack(">i", len(rights)) + filters)
+        self._ask(api_key, 1, struct.pack(">i", len(rights)) + acls)
 
     def set_password(self, password: str) -> None:
         salt = os.urandom(16)
