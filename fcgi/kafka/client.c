@@ -109,10 +109,17 @@ struct client *client_start(struct clients *all, uint64_t ticket, char *error, s
     rd_kafka_t *reader = handle_new(all, error, size);
     if (reader == NULL)
         return NULL;
+    rd_kafka_t *asker = handle_new(all, error, size);
+    if (asker == NULL) {
+        rd_kafka_destroy(reader);
+        return NULL;
+    }
     struct client *c = mem_zero(sizeof *c);
     c->clients = all;
-    c->reader = c->asker = reader;
+    c->reader = reader;
+    c->asker = asker;
     c->main[0] = woken_by(all, rd_kafka_queue_get_main(reader));
+    c->main[1] = woken_by(all, rd_kafka_queue_get_main(asker));
     c->records = woken_by(all, rd_kafka_queue_new(reader));
     c->answers = woken_by(all, rd_kafka_queue_new(c->asker));
     c->topic = rd_kafka_topic_new(reader, all->topic, NULL);
@@ -129,10 +136,12 @@ static void client_destroy(void *arg)
     for (int32_t i = 0; i < c->fetched_n; i++)
         client_fetch_stop(c, i);
     rd_kafka_queue_destroy(c->main[0]);
+    rd_kafka_queue_destroy(c->main[1]);
     rd_kafka_queue_destroy(c->records);
     rd_kafka_queue_destroy(c->answers);
     rd_kafka_topic_destroy(c->topic);
     rd_kafka_destroy(c->reader);
+    rd_kafka_destroy(c->asker);
     free(c->fetched);
     free(c);
     pthread_mutex_lock(&all->lock);
@@ -146,6 +155,7 @@ void client_retire(struct client *c)
     c->clients->retiring++;
     pthread_mutex_unlock(&c->clients->lock);
     rd_kafka_queue_io_event_enable(c->main[0], -1, NULL, 0);
+    rd_kafka_queue_io_event_enable(c->main[1], -1, NULL, 0);
     rd_kafka_queue_io_event_enable(c->records, -1, NULL, 0);
     rd_kafka_queue_io_event_enable(c->answers, -1, NULL, 0);
     survey_stop(c->survey, client_destroy, c);
@@ -154,6 +164,7 @@ void client_retire(struct client *c)
 void client_poll(struct client *c)
 {
     rd_kafka_poll(c->reader, 0);
+    rd_kafka_poll(c->asker, 0);
 }
 
 /* -- records -- */

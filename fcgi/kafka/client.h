@@ -25,7 +25,9 @@ void clients_free(struct clients *all);
 
 struct client {
     rd_kafka_t *reader; /* fetches records, and is asked about the topic */
-    rd_kafka_t *asker;  /* is asked about offsets and settings; may be the reader */
+    /* Is asked about offsets and settings, over connections of its own: on the reader's an answer
+     * waits behind Fetches, and is lost with each one that is larger than may be. */
+    rd_kafka_t *asker;
     rd_kafka_queue_t *records, *answers;
     struct survey *survey;
     /* Its own. */

@@ -340,6 +340,7 @@ static void look(void *arg)
     struct consumer *c = arg;
     int64_t now = loop_now_ms();
 
+    client_poll(c->client); /* what was there before we were to be woken for it */
     look_if_refused(c);
     trouble_look(&c->trouble, now, now - c->looked_ms);
     look_at_partitions(c, now);
