@@ -35,6 +35,8 @@ class Record(NamedTuple):
 class Broker:
     """A broker and what it keeps."""
 
+    version = VERSION
+
     def __init__(self, directory: Path):
         self.directory = directory
         self.port = free_port()  # and the next one for its controller
@@ -62,7 +64,8 @@ class Broker:
         command = [str(word) for word in (BROKER, *arguments)]
         # Not a pipe: the broker would hold it open, and we would wait for its end.
         with open(self.directory / "broker.out", "w+") as out:
-            status = subprocess.run(command, stdout=out, stderr=out).returncode
+            environment = os.environ | {"KAFKA_VERSION": self.version}
+            status = subprocess.run(command, stdout=out, stderr=out, env=environment).returncode
             out.seek(0)
             assert status == 0, f"{command}: {out.read()}"
 
