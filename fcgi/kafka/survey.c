@@ -13,6 +13,7 @@
 
 enum {
     PERIOD_MS = 1000,
+    PAUSE_MS = 5000,
     ANSWER_MS = 30000,
     /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
      * Then another question may find another one. */
@@ -64,12 +65,13 @@ static int64_t now_ms(void)
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-/* When to ask again after an answer: a link that is slow is not asked all the time. */
-static int64_t next_due(int64_t began_ms)
+int64_t survey_due_ms(int64_t began_ms, int64_t now_ms)
 {
-    int64_t now = now_ms(), took = now - began_ms;
+    int64_t took = now_ms - began_ms;
 
-    return took > PERIOD_MS / 2 ? now + took : began_ms + PERIOD_MS;
+    if (took <= PERIOD_MS / 2)
+        return began_ms + PERIOD_MS;
+    return now_ms + (took < PAUSE_MS ? took : PAUSE_MS);
 }
 
 static void wait_until(struct survey *s, int64_t due_ms)
@@ -225,7 +227,7 @@ static void ask_topic(struct survey *s)
     bool answered = question_layout(s->reader, s->rkt, ANSWER_MS, &layout) == 0;
     pthread_mutex_lock(&s->lock);
     if (round == s->topic.begun)
-        s->topic.due_ms = next_due(began);
+        s->topic.due_ms = survey_due_ms(began, now_ms());
     if (!answered)
         return;
     if (round > s->topic.merged && !s->stopping) {
@@ -321,7 +323,7 @@ static void *run_leader(void *arg)
             pthread_mutex_unlock(&s->lock);
             question_extents(s->asker, rd_kafka_topic_name(s->rkt), ANSWER_MS, extents, n);
             pthread_mutex_lock(&s->lock);
-            a->due_ms = next_due(began);
+            a->due_ms = survey_due_ms(began, now_ms());
             if (generation == s->generation && !s->stopping) {
                 merge_extents(s, a->leader, extents, n, ticket);
                 wake(s);

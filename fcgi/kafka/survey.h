@@ -41,6 +41,10 @@ struct survey *survey_start(rd_kafka_topic_t *topic, rd_kafka_t *reader, rd_kafk
  * more by then. */
 void survey_stop(struct survey *survey, void (*gone)(void *arg), void *arg);
 
+/* When to ask again after an answer: a link that is slow is not asked all the time.  But what took
+ * minutes may have been us: a process that is stopped finds its clock far ahead. */
+int64_t survey_due_ms(int64_t began_ms, int64_t now_ms);
+
 /* Asks for answers to questions that begin after this call; returns their ticket. */
 uint64_t survey_ask(struct survey *survey);
 

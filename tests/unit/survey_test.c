@@ -287,6 +287,15 @@ static void a_link_that_needs_longer_than_questions_are_apart_works(void **state
 }
 
 /* It would be waited for by whoever stops the process. */
+static void the_pause_after_a_slow_answer_has_a_bound(void **state)
+{
+    (void)state;
+    assert_int_equal(survey_due_ms(1000, 1010), 2000);
+    assert_int_equal(survey_due_ms(1000, 2500), 4000);
+    assert_int_equal(survey_due_ms(1000, 31000), 36000);
+    assert_int_equal(survey_due_ms(1000, 801000), 806000); /* we were stopped */
+}
+
 static void it_ends_at_once_though_a_leader_does_not_answer(void **state)
 {
     struct timespec began, stopped;
@@ -364,6 +373,7 @@ int main(void)
         T(a_missing_topic_is_told),
         T(a_leader_that_does_not_answer_hides_no_other),
         T(a_link_that_needs_longer_than_questions_are_apart_works),
+        cmocka_unit_test(the_pause_after_a_slow_answer_has_a_bound),
         T(it_ends_at_once_though_a_leader_does_not_answer),
         T(each_broker_has_its_address),
         T(a_partition_that_its_leader_refuses_hides_no_other),
