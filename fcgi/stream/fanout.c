@@ -127,6 +127,8 @@ static void reap(void *arg)
 /* NULL: it goes on from the backlog. */
 static void set_replay(struct stream *s, struct replay *replay)
 {
+    if (s->replay != NULL)
+        s->no_deletes = replay_no_deletes(s->replay);
     replay_free(s->replay);
     s->replay = replay;
     s->fanout->following -= s->follows;
@@ -527,7 +529,7 @@ static void leave_backlog(struct stream *s)
         uint64_t number = backlog_number(&s->place);
         backlog_progress(&s->place, &at);
         stream_settle(s);
-        set_replay(s, replay_behind(number, &at));
+        set_replay(s, replay_behind(number, &at, s->no_deletes));
         progress_fini(&at);
     }
     if (s->state == STREAM_READY)

@@ -17,7 +17,7 @@ struct chunk_mark {
 
 struct replay {
     uint64_t pos;        /* the number to go on with */
-    uint64_t no_deletes; /* below it a fresh stream has nothing to delete */
+    uint64_t no_deletes; /* below it a stream that began fresh has nothing to delete */
     uint64_t judged;     /* what was forgotten up to here is known not to matter */
     uint64_t losses;     /* of the cache, when gaps were last looked for */
     struct progress at;
@@ -54,9 +54,12 @@ struct replay *replay_resumed(const struct cache *c, const struct progress *from
     return r;
 }
 
-struct replay *replay_behind(uint64_t number, const struct progress *at)
+struct replay *replay_behind(uint64_t number, const struct progress *at, uint64_t no_deletes)
 {
-    return replay_new(number, at);
+    struct replay *r = replay_new(number, at);
+
+    r->no_deletes = no_deletes;
+    return r;
 }
 
 void replay_free(struct replay *r)
@@ -72,6 +75,11 @@ void replay_free(struct replay *r)
 const struct progress *replay_progress(const struct replay *r)
 {
     return &r->at;
+}
+
+uint64_t replay_no_deletes(const struct replay *r)
+{
+    return r->no_deletes;
 }
 
 bool replay_lost_deletes(const struct replay *r, const struct cache *c)

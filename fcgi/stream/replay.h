@@ -27,12 +27,16 @@ void chunk_fini(struct chunk *chunk);
 struct replay *replay_fresh(const struct cache *c);
 /* From where an id says (copied); the caller has judged it by the delete horizon. */
 struct replay *replay_resumed(const struct cache *c, const struct progress *from);
-/* From the record of that number on, with the progress before it (copied). */
-struct replay *replay_behind(uint64_t number, const struct progress *at);
+/* From the record of that number on, with the progress before it (copied).  `no_deletes` is what
+ * the reader's replay before this one had. */
+struct replay *replay_behind(uint64_t number, const struct progress *at, uint64_t no_deletes);
 void replay_free(struct replay *r);
 
 /* The progress so far. */
 const struct progress *replay_progress(const struct replay *r);
+/* A reader that began fresh has nothing that a delete with a lower number deletes; 0: it did not.
+ * It holds for as long as the reader lives: a partition may be hidden when it begins. */
+uint64_t replay_no_deletes(const struct replay *r);
 
 /* True if deletes were forgotten that this reader has not passed: it must start anew. */
 bool replay_lost_deletes(const struct replay *r, const struct cache *c);

@@ -47,6 +47,7 @@ struct stream {
     struct replay *replay; /* NULL: it is on the backlog */
     struct place place;    /* where the backlog goes on for it; once started */
     uint64_t event;        /* of the backlog: up to here they are counted */
+    uint64_t no_deletes;   /* of the last replay */
     struct traffic *traffic;
     struct buf pending;
     size_t pending_sent;

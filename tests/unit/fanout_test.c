@@ -403,6 +403,32 @@ static void who_knew_it_before_is_told_of_its_deletes(void **state)
     leave(&late);
 }
 
+/* The delete is in the cache already when the stream comes, but hidden. */
+static void who_never_had_it_is_not_told_of_its_delete(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(1, "x", "1");
+    give_up(1);
+    settle();
+    produce(1, "x", NULL);
+    struct client at_once = open_client(NULL);
+    check_data(&at_once, "");
+    struct client live = open_client(NULL);
+    produce_live(0, "a", "2");
+    check_data(&live, "2");
+    check_data(&at_once, "2");
+    come_back(1, 3);
+    struct client with_it = open_unsettled(1, NULL);
+    produce_live(1, "y", "3");
+    check_data(&at_once, "3");
+    check_data(&live, "3");
+    check_data(&with_it, "2 3");
+    leave(&at_once);
+    leave(&live);
+    leave(&with_it);
+}
+
 static void one_that_goes_again_before_its_end_stays_hidden(void **state)
 {
     (void)state;
@@ -2331,6 +2357,7 @@ int main(void)
         T(what_is_superseded_before_a_late_end_is_reached_is_not_shown),
         T(a_partition_that_comes_back_is_shown_as_a_replay_does),
         T(who_knew_it_before_is_told_of_its_deletes),
+        T(who_never_had_it_is_not_told_of_its_delete),
         T(one_that_goes_again_before_its_end_stays_hidden),
         T(who_comes_while_it_is_read_waits_for_its_end),
         T(a_partition_that_comes_back_with_a_hole_is_a_reset),

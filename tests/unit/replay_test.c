@@ -213,7 +213,7 @@ static void who_fell_behind_goes_on_with_the_newest_of_each_key(void **state)
     append(0, "c", "3");
     append(0, "b", NULL);
     append(0, "c", "4");
-    check_events(replay_behind(number, &at), "delete:Yg== 4");
+    check_events(replay_behind(number, &at, 0), "delete:Yg== 4");
 }
 
 static void nothing_at_the_limit_or_beyond_is_given(void **state)
@@ -285,8 +285,8 @@ static void a_key_that_has_aged_is_deleted_at_the_place_where_the_stream_is(void
     const struct progress at = {1, &next};
     set_origin(0, 1);
     append(0, "c", "3");
-    check_text(replay_behind(last + 1, &at), "id:AQIABA==\nevent:delete\ndata:YQ==\n\n"
-                                             "id:AQIABg==\ndata:3\n\n");
+    check_text(replay_behind(last + 1, &at, 0), "id:AQIABA==\nevent:delete\ndata:YQ==\n\n"
+                                                "id:AQIABg==\ndata:3\n\n");
     check_text(replay_fresh(cache), "id:AQIABA==\ndata:2\n\nid:AQIABg==\ndata:3\n\n");
 }
 
@@ -665,7 +665,7 @@ static void who_leaves_the_backlog_at_any_byte_goes_on_with_the_same_bytes(void 
         buf_add(&bytes, uncut.p, n);
         buf_add_slice(&bytes, backlog_rest(&place));
         backlog_progress(&place, &at);
-        struct replay *r = replay_behind(backlog_number(&place), &at);
+        struct replay *r = replay_behind(backlog_number(&place), &at, 0);
         collect(r, &chunk, MUCH, &bytes);
         assert_bytes(buf_slice(&bytes), buf_slice(&uncut));
         replay_free(r);
