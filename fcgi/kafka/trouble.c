@@ -39,6 +39,15 @@ static enum trouble_kind kind_of(int error)
     }
 }
 
+/* librdkafka before 2.6.1 sends the nonce of its first message twice, which Kafka 4 refuses
+ * (confluentinc/librdkafka#4895). */
+static const char *scram_hint(const char *refusal)
+{
+    bool may_be_that = strstr(refusal, "SCRAM") != NULL && rd_kafka_version() < 0x020601ff;
+
+    return may_be_that ? "; with Kafka 4, SCRAM needs librdkafka 2.6.1" : "";
+}
+
 static void say(const struct trouble *t)
 {
     const char *topic = t->topic, *said = rd_kafka_err2str(t->error);
@@ -48,7 +57,8 @@ static void say(const struct trouble *t)
         log_warn("kafka: topic %s does not exist, waiting for it", topic);
         break;
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-        log_error("kafka: the brokers refuse our credentials: %s", t->refusal_text);
+        log_error("kafka: the brokers refuse our credentials: %s%s", t->refusal_text,
+                  scram_hint(t->refusal_text));
         break;
     case RD_KAFKA_RESP_ERR__SSL:
         log_error("kafka: no TLS connection to the brokers: %s", t->refusal_text);

@@ -364,6 +364,11 @@ const char *rd_kafka_message_errstr(const rd_kafka_message_t *m)
 
 /* -- errors -- */
 
+int rd_kafka_version(void)
+{
+    return RD_KAFKA_VERSION;
+}
+
 const char *rd_kafka_err2name(rd_kafka_resp_err_t err)
 {
     static char name[16];

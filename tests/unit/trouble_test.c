@@ -35,6 +35,14 @@ WRAP(info)
 
 /* -- */
 
+static int librdkafka;
+
+int __wrap_rd_kafka_version(void);
+int __wrap_rd_kafka_version(void)
+{
+    return librdkafka;
+}
+
 static struct trouble t;
 static int64_t now_ms;
 
@@ -163,6 +171,24 @@ static void refused_credentials_are_told_once_and_are_no_broker_that_does_not_an
     check(TROUBLE_NONE, "info kafka: connected, topic events is there\n");
 }
 
+static void scram_that_kafka_4_cannot_take_is_named(void **state)
+{
+#define REFUSED                                                                                    \
+    "h:1/1: SASL authentication error: invalid credentials with SASL mechanism SCRAM-SHA-256"
+    (void)state;
+    librdkafka = 0x020600ff;
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__AUTHENTICATION, REFUSED);
+    look_for(2);
+    check(TROUBLE_REFUSED, "error kafka: the brokers refuse our credentials: " REFUSED
+                           "; with Kafka 4, SCRAM needs librdkafka 2.6.1\n");
+    librdkafka = 0x020601ff;
+    answer(0);
+    lines.n = 0;
+    trouble_hear(&t, RD_KAFKA_RESP_ERR__AUTHENTICATION, REFUSED);
+    look_for(2);
+    check(TROUBLE_REFUSED, "error kafka: the brokers refuse our credentials: " REFUSED "\n");
+}
+
 static void one_broker_that_refuses_is_no_trouble_while_others_answer(void **state)
 {
     (void)state;
@@ -276,6 +302,7 @@ int main(void)
         T(one_that_is_back_soon_was_not_away),
         T(a_broker_whose_answer_cannot_be_taken_is_there),
         T(refused_credentials_are_told_once_and_are_no_broker_that_does_not_answer),
+        T(scram_that_kafka_4_cannot_take_is_named),
         T(one_broker_that_refuses_is_no_trouble_while_others_answer),
         T(a_certificate_is_not_a_password),
         T(the_right_that_is_missing_is_named),
