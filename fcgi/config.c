@@ -419,7 +419,7 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
         print_help();
         return CONFIG_DONE;
     case VERSION:
-        printf("sse-kafka-fanout %s (librdkafka %s)\n", SKF_VERSION, rd_kafka_version_str());
+        printf("sse-kafka-fanout %s (librdkafka %s)\n", SKF_VERSION, kafka_version());
         return CONFIG_DONE;
     case 'X':
         return keep_property(r, optarg);
@@ -568,6 +568,5 @@ void config_fini(struct config *config)
             free(list->at[--list->n]);
         free(list->at);
     }
-    if (config->kafka != NULL)
-        rd_kafka_conf_destroy(config->kafka);
+    kafka_conf_free(config->kafka);
 }

@@ -2,7 +2,6 @@
 #ifndef SKF_CONFIG_H
 #define SKF_CONFIG_H
 
-#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +18,7 @@ struct config_list {
 
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
-    rd_kafka_conf_t *kafka;                       /* owned; consumer_new() may take it over */
+    struct kafka_conf *kafka;                     /* owned */
     int64_t standby;                              /* bool: answers in place of a pool */
     int64_t event_id;                             /* enum event_id */
     int64_t compact;                              /* enum compact */

@@ -239,10 +239,8 @@ static bool make_consumer(struct program *p)
 {
     struct config *c = p->config;
     struct consumer_handler handler = fanout_handler(p->fanout);
-    rd_kafka_conf_t *kafka = c->kafka;
 
-    c->kafka = NULL; /* taken over */
-    p->consumer = consumer_new(p->loop, kafka, c->brokers, c->topic, (enum compact)c->compact,
+    p->consumer = consumer_new(p->loop, c->kafka, c->brokers, c->topic, (enum compact)c->compact,
                                &handler, p->error, sizeof p->error);
     if (p->consumer != NULL)
         fanout_attach(p->fanout, p->consumer);

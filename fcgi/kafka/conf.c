@@ -2,7 +2,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/mem.h"
+
+struct kafka_conf {
+    rd_kafka_conf_t *inside;
+};
 
 static const char *const defaults[][2] = {
     {"client.id", "sse-kafka-fanout"},
@@ -34,18 +42,27 @@ static const char *const ours[] = {
 static const char *const run_code[] = {"plugin.library.paths", "sasl.kerberos.kinit.cmd",
                                        "ssl.engine.location", "ssl.providers"};
 
-rd_kafka_conf_t *kafka_conf_new(void)
+struct kafka_conf *kafka_conf_new(void)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    struct kafka_conf *conf = mem_zero(sizeof *conf);
     char error[256];
 
+    conf->inside = rd_kafka_conf_new();
     for (size_t i = 0; i < sizeof defaults / sizeof defaults[0]; i++) {
         rd_kafka_conf_res_t r =
-            rd_kafka_conf_set(conf, defaults[i][0], defaults[i][1], error, sizeof error);
+            rd_kafka_conf_set(conf->inside, defaults[i][0], defaults[i][1], error, sizeof error);
         assert(r == RD_KAFKA_CONF_OK);
         (void)r;
     }
     return conf;
+}
+
+void kafka_conf_free(struct kafka_conf *conf)
+{
+    if (conf == NULL)
+        return;
+    rd_kafka_conf_destroy(conf->inside);
+    free(conf);
 }
 
 static bool listed(const char *name, const char *const *list, size_t n)
@@ -58,7 +75,7 @@ static bool listed(const char *name, const char *const *list, size_t n)
     return false;
 }
 
-int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted)
+int kafka_conf_set(struct kafka_conf *conf, const char *name, const char *value, bool trusted)
 {
     char error[256];
 
@@ -66,7 +83,7 @@ int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, b
         return -EPERM;
     if (!trusted && listed(name, run_code, sizeof run_code / sizeof run_code[0]))
         return -EACCES;
-    switch (rd_kafka_conf_set(conf, name, value, error, sizeof error)) {
+    switch (rd_kafka_conf_set(conf->inside, name, value, error, sizeof error)) {
     case RD_KAFKA_CONF_OK:
         return 0;
     case RD_KAFKA_CONF_UNKNOWN:
@@ -74,4 +91,14 @@ int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, b
     default:
         return -EINVAL;
     }
+}
+
+const rd_kafka_conf_t *kafka_conf_inside(const struct kafka_conf *conf)
+{
+    return conf->inside;
+}
+
+const char *kafka_version(void)
+{
+    return rd_kafka_version_str();
 }

@@ -1,15 +1,24 @@
-/* conf - librdkafka's configuration: our defaults, and which properties a user may set. */
+/* conf - librdkafka's configuration: our defaults, and which properties a user may set.  What is
+ * librdkafka's own stays behind it, for kafka/ alone. */
 #ifndef SKF_KAFKA_CONF_H
 #define SKF_KAFKA_CONF_H
 
-#include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 
-/* A librdkafka configuration with our defaults, to be completed by the user's properties. */
-rd_kafka_conf_t *kafka_conf_new(void);
+struct kafka_conf;
+struct rd_kafka_conf_s;
+
+/* With our defaults, to be completed by the user's properties. */
+struct kafka_conf *kafka_conf_new(void);
+void kafka_conf_free(struct kafka_conf *conf);
 /* Sets a property of the user's: 0; -EPERM if the program must set it itself; -EACCES if it runs
  * code and `trusted` (the configuration file) is false; -ENOENT if librdkafka does not know it;
  * -EINVAL if it refuses the value. */
-int kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, bool trusted);
+int kafka_conf_set(struct kafka_conf *conf, const char *name, const char *value, bool trusted);
+/* librdkafka's (borrowed). */
+const struct rd_kafka_conf_s *kafka_conf_inside(const struct kafka_conf *conf);
+
+/* Of the library that is there. */
+const char *kafka_version(void);
 
 #endif

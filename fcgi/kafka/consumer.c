@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kafka/client.h"
+#include "kafka/conf.h"
 #include "kafka/outage.h"
 #include "kafka/partition.h"
 
@@ -504,9 +505,11 @@ static void on_wake(void *arg, int what)
 
 /* -- life -- */
 
-static struct clients *make_clients(struct consumer *c, rd_kafka_conf_t *conf, const char *brokers,
-                                    char *error, size_t size)
+static struct clients *make_clients(struct consumer *c, const struct kafka_conf *from,
+                                    const char *brokers, char *error, size_t size)
 {
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(kafka_conf_inside(from));
+
     rd_kafka_conf_set_opaque(conf, c);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_log_cb(conf, on_log);
@@ -517,7 +520,7 @@ static struct clients *make_clients(struct consumer *c, rd_kafka_conf_t *conf, c
     return clients_new(conf, c->topic, c->wake_fd);
 }
 
-struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,
+struct consumer *consumer_new(struct loop *loop, const struct kafka_conf *conf, const char *brokers,
                               const char *topic, enum compact compact,
                               const struct consumer_handler *handler, char *error, size_t size)
 {

@@ -6,14 +6,13 @@
 #ifndef SKF_KAFKA_CONSUMER_H
 #define SKF_KAFKA_CONSUMER_H
 
-#include <librdkafka/rdkafka.h>
-
 #include "base/loop.h"
 #include "base/record.h"
 #include "kafka/policy.h"
 #include "kafka/trouble.h"
 
 struct consumer;
+struct kafka_conf;
 
 struct consumer_handler {
     void *arg;
@@ -39,9 +38,8 @@ struct consumer_handler {
     void (*on_settled)(void *arg);
 };
 
-/* Takes over conf.  NULL, and `error` filled in, if librdkafka refuses the configuration as a
- * whole. */
-struct consumer *consumer_new(struct loop *loop, rd_kafka_conf_t *conf, const char *brokers,
+/* NULL, and `error` filled in, if librdkafka refuses the configuration as a whole. */
+struct consumer *consumer_new(struct loop *loop, const struct kafka_conf *conf, const char *brokers,
                               const char *topic, enum compact compact,
                               const struct consumer_handler *handler, char *error, size_t size);
 void consumer_free(struct consumer *c);

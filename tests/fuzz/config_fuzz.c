@@ -1,6 +1,7 @@
 /* The command line, an argument a line up to an empty one; then the file, `{}` if it is empty. */
 #include "config.h"
 
+#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "kafka/conf.h"
 
 enum { ARGUMENTS_MAX = 40 };
 
@@ -58,12 +60,12 @@ static void release(struct output *out)
     close(out->file);
 }
 
-static void check_property(const rd_kafka_conf_t *conf, const char *name, const char *expected)
+static void check_property(const struct kafka_conf *conf, const char *name, const char *expected)
 {
     char value[512] = "";
     size_t n = sizeof value;
 
-    rd_kafka_conf_get(conf, name, value, &n);
+    rd_kafka_conf_get(kafka_conf_inside(conf), name, value, &n);
     assert(strcmp(value, expected) == 0);
 }
 

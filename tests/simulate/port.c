@@ -143,6 +143,11 @@ void rd_kafka_conf_set_log_cb(rd_kafka_conf_t *conf,
     (void)conf, (void)log_cb;
 }
 
+const char *rd_kafka_version_str(void)
+{
+    return "";
+}
+
 /* -- handles -- */
 
 rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *error, size_t size)

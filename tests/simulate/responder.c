@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "front/handler.h"
 #include "front/inlet.h"
+#include "kafka/conf.h"
 #include "kafka/consumer.h"
 #include "lease.h"
 #include "loops.h"
@@ -36,11 +37,13 @@ struct responder {
 static void make_consumer(struct responder *r)
 {
     struct consumer_handler handler = fanout_handler(r->fanout);
+    struct kafka_conf *kafka = kafka_conf_new();
     char error[256];
 
     port_forget(r->number);
-    r->consumer = consumer_new(r->loop, rd_kafka_conf_new(), "brokers", "t", COMPACT_AUTO, &handler,
-                               error, sizeof error);
+    r->consumer =
+        consumer_new(r->loop, kafka, "brokers", "t", COMPACT_AUTO, &handler, error, sizeof error);
+    kafka_conf_free(kafka);
     fanout_attach(r->fanout, r->consumer);
 }
 

@@ -6,7 +6,7 @@
 
 static void properties_are_set_or_refused_for_a_reason(void **state)
 {
-    rd_kafka_conf_t *conf = kafka_conf_new();
+    struct kafka_conf *conf = kafka_conf_new();
 
     (void)state;
     assert_int_equal(kafka_conf_set(conf, "client.id", "c", false), 0);
@@ -17,7 +17,7 @@ static void properties_are_set_or_refused_for_a_reason(void **state)
     assert_int_equal(kafka_conf_set(conf, "sasl.kerberos.kinit.cmd", "/x", true), 0);
     assert_int_equal(kafka_conf_set(conf, "no.such", "1", true), -ENOENT);
     assert_int_equal(kafka_conf_set(conf, "fetch.wait.max.ms", "x", true), -EINVAL);
-    rd_kafka_conf_destroy(conf);
+    kafka_conf_free(conf);
 }
 
 int main(void)

@@ -1,11 +1,13 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <librdkafka/rdkafka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kafka/conf.h"
 #include "support.h"
 
 static struct config config;
@@ -108,7 +110,8 @@ static void check_property(const char *name, const char *expected)
     char value[256];
     size_t size = sizeof value;
 
-    assert_int_equal(rd_kafka_conf_get(config.kafka, name, value, &size), RD_KAFKA_CONF_OK);
+    assert_int_equal(rd_kafka_conf_get(kafka_conf_inside(config.kafka), name, value, &size),
+                     RD_KAFKA_CONF_OK);
     assert_string_equal(value, expected);
 }
 

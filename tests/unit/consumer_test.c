@@ -193,11 +193,12 @@ static struct consumer_handler handler = {
 static void start(const char *topic, enum compact compact)
 {
     char error[256];
-    rd_kafka_conf_t *conf = kafka_conf_new();
+    struct kafka_conf *conf = kafka_conf_new();
 
     assert_int_equal(kafka_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
     consumer =
         consumer_new(loop, conf, kafka.brokers, topic, compact, &handler, error, sizeof error);
+    kafka_conf_free(conf);
     assert_non_null(consumer);
 }
 
@@ -1017,13 +1018,14 @@ static void a_topic_with_more_partitions_than_ids_can_name_is_refused(void **sta
 static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
 {
     char error[256] = "";
-    rd_kafka_conf_t *conf = kafka_conf_new();
+    struct kafka_conf *conf = kafka_conf_new();
 
     (void)state;
     assert_int_equal(kafka_conf_set(conf, "security.protocol", "ssl", false), 0);
     assert_int_equal(kafka_conf_set(conf, "ssl.ca.location", "/no/such/file", false), 0);
     consumer =
         consumer_new(loop, conf, kafka.brokers, "t", COMPACT_ON, &handler, error, sizeof error);
+    kafka_conf_free(conf);
     assert_null(consumer);
     assert_true(strlen(error) > 0);
 }
