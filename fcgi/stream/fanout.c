@@ -689,6 +689,8 @@ static void lose_unread(struct fanout *f, int32_t partition, int64_t offset)
 
     leave_backlog_all(f);
     cache_set_origin(f->cache, partition, offset);
+    if (f->catchup.hidden > 0)
+        catchup_pass(&f->catchup, partition, offset);
     backlog_reset(f->backlog, cache_end(f->cache), shown(f));
     for (size_t i = 0; i < STARTED_STATES; i++)
         TAILQ_FOREACH(s, &f->in[started[i]], link)

@@ -511,6 +511,23 @@ static void a_partition_that_comes_back_with_a_gap_is_one(void **state)
     leave(&c);
 }
 
+static void a_gap_is_told_whole_while_another_partition_is_away(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    produce(0, "a", "1");
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    topic.on_origin(topic.arg, 0, 10);
+    consumer.p[0].next = 10;
+    produce_live(0, "a", "2");
+    check_text(&c, "id:AQQAFAIA\nevent:gap\ndata:{\"partition\":0,\"from\":1,\"to\":10}\n\n"
+                   "id:AQQAFgIA\ndata:2\n\n");
+    leave(&c);
+}
+
 static void nobody_is_started_before_the_topic_is_known(void **state)
 {
     (void)state;
@@ -2362,6 +2379,7 @@ int main(void)
         T(who_comes_while_it_is_read_waits_for_its_end),
         T(a_partition_that_comes_back_with_a_hole_is_a_reset),
         T(a_partition_that_comes_back_with_a_gap_is_one),
+        T(a_gap_is_told_whole_while_another_partition_is_away),
         T(nobody_is_started_before_the_topic_is_known),
         T(the_first_event_after_a_quiet_time_goes_at_once),
         T(the_next_one_waits_for_the_flush_interval),
