@@ -14,6 +14,7 @@ struct entry {
     enum { PENDING, COMMITTED, ABORTED, MARKER } fate;
     int16_t key;       /* NO_KEY */
     int16_t born;      /* the life of the topic in which it was written */
+    uint8_t read_by;   /* by number: responders that have fetched it since they started anew */
     bool gone;         /* the broker has it no more: compacted, or too old */
     bool aged;         /* likewise, and it was the newest of its key */
     int32_t size;      /* of the value; NO_VALUE */

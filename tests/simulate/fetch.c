@@ -65,6 +65,7 @@ static void put_record(struct fetcher *f, const struct topic *t, int64_t offset)
     m->m.key_len = key_n;
     m->m.payload = e->size != NO_VALUE ? m->bytes : NULL;
     m->m.len = value.n;
+    m->life = t->life;
     m->timestamp = e->timestamp;
     cluster_etag(offset, m->etag);
     buf_fini(&value);

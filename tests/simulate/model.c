@@ -253,7 +253,8 @@ static void take_value(struct view *v, struct slice data, const char *id,
     take_record(v, lives, p, offset, t->partitions[p].at[offset].key, id, to);
 }
 
-/* The broker has dropped it by its age: a delete without an offset of its own. */
+/* The broker has dropped it by its age: a delete without an offset of its own.  One that has
+ * superseded it may not have been read yet: the key is set again then. */
 static bool is_aged(const struct view *v, int32_t p, int key)
 {
     uint64_t lives = v->lives ? v->lives : possible_lives(v);
@@ -261,7 +262,7 @@ static bool is_aged(const struct view *v, int32_t p, int key)
     for (int life = 1; life <= cluster_lives(); life++) {
         const struct topic *t = cluster_life(life);
         for (int64_t o = 0; t->ages && (lives >> life & 1) && o < t->partitions[p].start; o++)
-            if (t->partitions[p].at[o].key == key && t->partitions[p].at[o].aged)
+            if (t->partitions[p].at[o].key == key)
                 return true;
     }
     return false;
@@ -458,7 +459,7 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
         int64_t newest = log->newest[k];
         const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
         if (e == NULL || e->seen_ms > since_ms || config.small_cache ||
-            (e->aged && e->aged_ms > since_ms))
+            (e->aged && (e->aged_ms > since_ms || !port_has_read(v->responder, e))))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
         if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))
@@ -481,8 +482,12 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
 
     if (t == NULL || t->made_ms > since_ms)
         return;
-    if (!v->foreign && ((v->lives != 0 && (v->lives & known) == 0) ||
-                        (v->spliced != 0 && (UINT64_C(1) << v->spliced & known) == 0)))
+    bool any = false; /* else there may be nobody to ask */
+    for (int32_t p = 0; p < t->n; p++)
+        any = any || owed(arg, p);
+    if (any && !v->foreign &&
+        ((v->lives != 0 && (v->lives & known) == 0) ||
+         (v->spliced != 0 && (UINT64_C(1) << v->spliced & known) == 0)))
         world_breach(v->spliced_waiting ? "not told, waiting" : "not told",
                      "%s does not know that the topic is another", v->name);
     if (v->id_is != ID_OWN && owed(arg, 0))

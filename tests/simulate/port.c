@@ -21,7 +21,8 @@ struct handles port_handles = TAILQ_HEAD_INITIALIZER(port_handles);
 static struct told {
     struct told_end {
         int life;
-        int64_t at_ms, visible;
+        int64_t ran_ms; /* world_ran_ms() then */
+        int64_t visible;
     } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
     int32_t partitions;
     int first_life, first_life_before;
@@ -76,7 +77,7 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition)
     if (visible < t[0].visible && t[0].life >= all->first_life)
         former_lives_are_over(all, now->life);
     memmove(t + 1, t, (TOLD - 1) * sizeof *t);
-    t[0] = (struct told_end){now->life, world_now_ms(), visible};
+    t[0] = (struct told_end){now->life, world_ran_ms(rk->responder), visible};
 }
 
 int64_t port_told(unsigned responder, int32_t partition)
@@ -85,9 +86,29 @@ int64_t port_told(unsigned responder, int32_t partition)
     const struct told_end *t = told[responder].ends[partition];
 
     for (int i = 0; i < TOLD && now != NULL && t[i].life == now->life; i++)
-        if (t[i].at_ms <= world_now_ms() - TAKE_MS)
+        if (t[i].ran_ms <= world_ran_ms(responder) - TAKE_MS)
             return t[i].visible;
     return -1;
+}
+
+static uint8_t read_bit(unsigned responder)
+{
+    static_assert(RESPONDERS <= 8, "a bit each");
+    return (uint8_t)(1 << responder);
+}
+
+bool port_has_read(unsigned responder, const struct entry *e)
+{
+    return e->read_by & read_bit(responder);
+}
+
+static void forget_what_was_read(unsigned responder)
+{
+    struct topic *t = cluster_topic();
+
+    for (int32_t p = 0; t != NULL && p < t->n; p++)
+        for (int64_t o = 0; o < t->partitions[p].end; o++)
+            t->partitions[p].at[o].read_by &= (uint8_t)~read_bit(responder);
 }
 
 int64_t port_latency_ms(const rd_kafka_t *rk, int broker)
@@ -158,6 +179,7 @@ rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *erro
     rk->conf = *conf;
     free(conf);
     rk->responder = world_responder();
+    forget_what_was_read(rk->responder);
     TAILQ_INIT(&rk->asked);
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         fetcher_init(&rk->fetchers[p], rk, p);
@@ -308,6 +330,15 @@ rd_kafka_event_t *rd_kafka_queue_poll(rd_kafka_queue_t *queue, int timeout_ms)
     return event;
 }
 
+static void note_read(const struct message *m)
+{
+    struct topic *t = cluster_topic();
+
+    if (!m->m.err && t != NULL && t->life == m->life)
+        t->partitions[m->m.partition].at[m->m.offset].read_by |=
+            read_bit(m->fetcher->rk->responder);
+}
+
 ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
                                      rd_kafka_message_t **messages, size_t size)
 {
@@ -321,10 +352,12 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
     while ((size_t)n < size && (m = STAILQ_FIRST(&queue->messages)) != NULL) {
         STAILQ_REMOVE_HEAD(&queue->messages, link);
         queue->n--;
-        if (m->version == m->fetcher->version)
-            messages[n++] = &m->m;
-        else
+        if (m->version != m->fetcher->version) {
             free(m);
+            continue;
+        }
+        note_read(m);
+        messages[n++] = &m->m;
     }
     return n;
 }

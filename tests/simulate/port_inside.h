@@ -20,6 +20,7 @@ struct message {
     STAILQ_ENTRY(message) link;
     const struct fetcher *fetcher;
     uint64_t version; /* of the fetcher when it was fetched */
+    int life;         /* of the topic */
     int64_t timestamp;
     char etag[16]; /* its header; empty: it has none */
     uint8_t bytes[];

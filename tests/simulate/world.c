@@ -17,6 +17,7 @@ static struct {
     unsigned wall_steps;
     unsigned responder;
     bool stopped[RESPONDERS];
+    int64_t stood_ms[RESPONDERS]; /* while it is stopped, world_ran_ms(); else now less that */
     struct heap agenda;
     struct thrower {
         int64_t at_ms;
@@ -35,6 +36,7 @@ void world_begin(uint64_t seed)
     world.wall_step_ms = 0;
     world.wall_steps = 0;
     memset(world.stopped, 0, sizeof world.stopped);
+    memset(world.stood_ms, 0, sizeof world.stood_ms);
     memset(world.throwers, 0, sizeof world.throwers);
 }
 
@@ -87,7 +89,14 @@ unsigned world_responder(void)
 
 void world_stop_responder(unsigned number, bool stopped)
 {
+    if (world.stopped[number] != stopped)
+        world.stood_ms[number] = world.now_ms - world.stood_ms[number];
     world.stopped[number] = stopped;
+}
+
+int64_t world_ran_ms(unsigned number)
+{
+    return world.stopped[number] ? world.stood_ms[number] : world.now_ms - world.stood_ms[number];
 }
 
 bool world_responder_stopped(unsigned number)

@@ -42,6 +42,8 @@ unsigned world_responder(void);
 /* Its process is stopped, with all its threads, or goes on. */
 void world_stop_responder(unsigned number, bool stopped);
 bool world_responder_stopped(unsigned number);
+/* A clock that stands while it is stopped. */
+int64_t world_ran_ms(unsigned number);
 
 /* The dice of `who` at this moment. */
 struct dice *world_dice(uint64_t who);
