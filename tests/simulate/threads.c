@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/queue.h>
 #include <time.h>
@@ -28,14 +29,14 @@ struct condition {
 
 struct thread {
     TAILQ_ENTRY(thread) link;
-    ucontext_t context;
+    jmp_buf context; /* where it stands; a switch by swapcontext() is two system calls */
     uint8_t *stack;
     void *(*run)(void *arg);
     void *arg;
     struct errand wake;
     const struct condition *waits_for; /* NULL: for time alone, or nothing */
     int64_t until_wall_ms;             /* its time-out is by the wall clock; 0: it is not */
-    bool timed_out, ended, detached;
+    bool timed_out, begun, ended, detached;
     unsigned responder;
     bool late; /* it was to go on while its process was stopped */
     void *fake_stack;
@@ -52,6 +53,21 @@ static size_t main_stack_size;
 
 /* -- switching -- */
 
+static void begin(void);
+
+/* On a stack of its own. */
+static void enter(struct thread *t)
+{
+    ucontext_t context;
+
+    t->begun = true;
+    getcontext(&context);
+    context.uc_stack = (stack_t){.ss_sp = t->stack, .ss_size = STACK_BYTES};
+    makecontext(&context, begin, 0);
+    setcontext(&context);
+    abort();
+}
+
 static void switch_to(struct thread *from, struct thread *to)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -59,7 +75,11 @@ static void switch_to(struct thread *from, struct thread *to)
     size_t size = to == &main_thread ? main_stack_size : STACK_BYTES;
     __sanitizer_start_switch_fiber(from->ended ? NULL : &from->fake_stack, bottom, size);
 #endif
-    swapcontext(&from->context, &to->context);
+    if (_setjmp(from->context) == 0) {
+        if (to == &main_thread || to->begun)
+            _longjmp(to->context, 1);
+        enter(to);
+    }
 #ifdef __SANITIZE_ADDRESS__
     __sanitizer_finish_switch_fiber(from->fake_stack, NULL, NULL);
 #endif
@@ -160,9 +180,6 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     t->run = run;
     t->arg = arg;
     t->wake = (struct errand){.run = go_on, .arg = t};
-    getcontext(&t->context);
-    t->context.uc_stack = (stack_t){.ss_sp = t->stack, .ss_size = STACK_BYTES};
-    makecontext(&t->context, begin, 0);
     TAILQ_INSERT_TAIL(&all, t, link);
     errand_start(&t->wake, dice_below(world_dice(WHO_THREAD), 3));
     *thread = (pthread_t)t;
