@@ -12,7 +12,6 @@ enum { CREEP_PERCENT = 3, CREEP_MS = 4, STOP_EARLY_PERCENT = 10, SIGNALS_MAX = 8
 struct watch {
     TAILQ_ENTRY(watch) link;
     struct loop *loop;
-    uint64_t serial; /* an address may come back, this does not */
     int fd, what;
     void (*ready)(void *arg, int what);
     void *arg;
@@ -26,11 +25,10 @@ struct timer {
     void *arg;
 };
 
-/* What a turn has found ready. */
+/* What a turn has found ready; neither: it was freed meanwhile. */
 struct call {
     struct watch *watch;
     struct timer *timer;
-    uint64_t serial;
     int what;
 };
 
@@ -158,8 +156,7 @@ struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void 
 {
     struct watch *w = mem_zero(sizeof *w);
 
-    *w = (struct watch){
-        .loop = loop, .serial = ++loop->serial, .fd = fd, .what = what, .ready = ready, .arg = arg};
+    *w = (struct watch){.loop = loop, .fd = fd, .what = what, .ready = ready, .arg = arg};
     TAILQ_INSERT_TAIL(&loop->watches, w, link);
     socket_watched(fd, loop);
     loop->touched = true;
@@ -172,10 +169,20 @@ void watch_change(struct watch *watch, int what)
     watch->loop->touched = true;
 }
 
+/* A call of it is not made. */
+static void forget_calls(struct loop *loop, const struct watch *watch, const struct timer *timer)
+{
+    for (size_t i = 0; i < loop->calls_n; i++)
+        if ((watch != NULL && loop->calls[i].watch == watch) ||
+            (timer != NULL && loop->calls[i].timer == timer))
+            loop->calls[i] = (struct call){.what = 0};
+}
+
 void watch_free(struct watch *watch)
 {
     if (watch == NULL)
         return;
+    forget_calls(watch->loop, watch, NULL);
     TAILQ_REMOVE(&watch->loop->watches, watch, link);
     free(watch);
 }
@@ -210,8 +217,10 @@ bool timer_running(const struct timer *timer)
 
 void timer_free(struct timer *timer)
 {
-    if (timer != NULL)
-        timer_stop(timer);
+    if (timer == NULL)
+        return;
+    forget_calls(timer->loop, NULL, timer);
+    timer_stop(timer);
     free(timer);
 }
 
@@ -234,7 +243,7 @@ static void look_at_watches(struct loop *loop, bool urgent)
     {
         int what = !(w->what & LOOP_URGENT) == !urgent ? socket_ready(w->fd, w->what) : 0;
         if (what)
-            add_call(loop, (struct call){.watch = w, .serial = w->serial, .what = what});
+            add_call(loop, (struct call){.watch = w, .what = what});
     }
 }
 
@@ -245,7 +254,7 @@ static void look_at_timers(struct loop *loop)
     while ((first = heap_first(&loop->timers)) != NULL && first->at_ms <= world_now_ms()) {
         struct timer *t = (struct timer *)first; /* its first member */
         timer_stop(t);
-        add_call(loop, (struct call){.timer = t, .serial = t->serial});
+        add_call(loop, (struct call){.timer = t});
     }
     /* A callback may stop one, or free it: until then they count as running. */
     for (size_t i = 0; i < loop->calls_n; i++)
@@ -253,33 +262,17 @@ static void look_at_timers(struct loop *loop)
             heap_add(&loop->timers, &loop->calls[i].timer->node);
 }
 
-/* Is the timer still there, and due? */
-static bool timer_is_due(struct loop *loop, const struct call *call)
+static bool is_due(const struct timer *timer)
 {
-    for (size_t i = 1; i <= loop->timers.n; i++) {
-        const struct timer *t = (const struct timer *)loop->timers.nodes[i];
-        if (t == call->timer)
-            return t->serial == call->serial && t->node.at_ms <= world_now_ms();
-    }
-    return false;
+    return timer_running(timer) && timer->node.at_ms <= world_now_ms();
 }
 
-static bool watch_is_there(struct loop *loop, const struct call *call)
+static void make_call(const struct call *call)
 {
-    const struct watch *w;
-
-    TAILQ_FOREACH(w, &loop->watches, link)
-    if (w == call->watch)
-        return w->serial == call->serial;
-    return false;
-}
-
-static void make_call(struct loop *loop, const struct call *call)
-{
-    if (call->timer != NULL && timer_is_due(loop, call)) {
+    if (call->timer != NULL && is_due(call->timer)) {
         timer_stop(call->timer);
         call->timer->due(call->timer->arg);
-    } else if (call->watch != NULL && watch_is_there(loop, call)) {
+    } else if (call->watch != NULL) {
         int what = call->what & call->watch->what;
         if (what)
             call->watch->ready(call->watch->arg, what);
@@ -296,7 +289,7 @@ static void make_calls(struct loop *loop)
         size_t i = dice_below(world_dice(WHO_LOOP + loop->number), (uint32_t)loop->calls_n);
         struct call call = loop->calls[i];
         loop->calls[i] = loop->calls[--loop->calls_n];
-        make_call(loop, &call);
+        make_call(&call);
         if (early && dice_chance(world_dice(WHO_LOOP + loop->number), 50))
             break;
     }
