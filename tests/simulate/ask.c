@@ -252,7 +252,7 @@ void rd_kafka_DescribeConfigs(rd_kafka_t *rk, rd_kafka_ConfigResource_t **resour
     event->queue = queue;
     for (int i = 0; i < 2; i++)
         event->entries[i] = mem_zero(sizeof *event->entries[i]);
-    event->answer = (struct errand){.run = answer_settings, .arg = event};
+    event->answer = (struct errand){.run = answer_settings, .arg = event, .amid = true};
     if (cluster_broker(broker)->state != BROKER_ANSWERS || takes > options->timeout_ms) {
         event->error = RD_KAFKA_RESP_ERR__TIMED_OUT;
         takes = options->timeout_ms;

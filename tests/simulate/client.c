@@ -13,7 +13,7 @@
 #include "sockets.h"
 #include "world.h"
 
-enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, KEYS_MS = 5000, LATE_MS = 2000 };
+enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, SOON_MS = 3000, KEYS_MS = 5000, LATE_MS = 2000 };
 
 /* -- kinds -- */
 
@@ -321,10 +321,15 @@ void client_free(struct client *c)
     free(c);
 }
 
-void client_break(struct client *c)
+size_t client_heap_bytes(const struct client *c)
+{
+    return sizeof *c + c->token.cap + (c->line ? reader_heap_bytes(&c->reader) : 0);
+}
+
+void client_break(struct client *c, int64_t most_ms)
 {
     if (c->line != NULL)
-        come_back(c, dice_between(dice(c), 0, 3000));
+        come_back(c, dice_between(dice(c), 0, most_ms > 0 ? most_ms : SOON_MS));
 }
 
 void client_set_pace(struct client *c, uint32_t bytes)
@@ -351,9 +356,11 @@ static bool is_owed(void *arg, int32_t partition)
 void client_calm_down(struct client *c)
 {
     client_set_pace(c, UINT32_MAX);
+    if (c->line == NULL)
+        errand_start(&c->come, dice_between(dice(c), 0, SOON_MS));
     /* Its token may be good for another hour, or not at all. */
     if (c->token.n > 0 && world_wall_steps() > 0)
-        client_break(c);
+        client_break(c, 0);
 }
 
 void client_look(const struct client *c)

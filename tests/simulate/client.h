@@ -19,9 +19,10 @@ const char *client_kind_name(unsigned kind);
 /* Comes at once. */
 struct client *client_new(unsigned number, unsigned kind, struct pool *pool);
 void client_free(struct client *c);
+size_t client_heap_bytes(const struct client *c);
 
-/* Its connection breaks; it comes back. */
-void client_break(struct client *c);
+/* Its connection breaks; it comes back, in `most_ms` at the latest; 0: soon. */
+void client_break(struct client *c, int64_t most_ms);
 /* It reads no more than so many bytes a second; 0: nothing; UINT32_MAX: all that comes. */
 void client_set_pace(struct client *c, uint32_t bytes);
 

@@ -330,3 +330,24 @@ bool cluster_shown(const struct topic *t, int32_t partition, int64_t offset)
     return offset < log->visible && e->fate == COMMITTED &&
            !(e->key == NO_KEY && e->size == NO_VALUE);
 }
+
+static size_t event_bytes(const struct topic *t, int32_t partition)
+{
+    const struct partition_log *log = &t->partitions[partition];
+    size_t sum = 0;
+
+    for (int64_t o = 0; o < log->visible; o++)
+        if (cluster_shown(t, partition, o))
+            sum += sizeof log->at[o] + (size_t)(log->at[o].size > 0 ? log->at[o].size : 0);
+    return sum;
+}
+
+size_t cluster_event_bytes(void)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < cluster.n; i++)
+        for (int32_t p = 0; p < cluster.lives[i]->n; p++)
+            sum += event_bytes(cluster.lives[i], p);
+    return sum;
+}

@@ -99,6 +99,8 @@ void cluster_etag(int64_t offset, char text[16]);
 void cluster_value(const struct topic *t, int32_t partition, int64_t offset, struct buf *out);
 bool cluster_parse_value(struct slice text, int *born, int32_t *partition, int64_t *offset);
 
+/* The bytes of all records that ever were and that are events. */
+size_t cluster_event_bytes(void);
 /* A record that consumers can see, or could before it was gone, and that is an event. */
 bool cluster_shown(const struct topic *t, int32_t partition, int64_t offset);
 

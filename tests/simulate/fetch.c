@@ -18,7 +18,7 @@ void fetcher_init(struct fetcher *f, rd_kafka_t *rk, int32_t partition)
                           .partition = partition,
                           .low = RD_KAFKA_OFFSET_INVALID,
                           .high = RD_KAFKA_OFFSET_INVALID,
-                          .fetch = {.run = fetch, .arg = f}};
+                          .fetch = {.run = fetch, .arg = f, .amid = true}};
 }
 
 void fetcher_stop(struct fetcher *f)
@@ -36,7 +36,7 @@ static struct dice *dice(const struct fetcher *f)
 static void put(struct fetcher *f, rd_kafka_resp_err_t err, int64_t offset, struct message *m)
 {
     if (m == NULL)
-        m = mem_zero(sizeof *m);
+        m = message_new(0);
     m->m.err = err;
     m->m.rkt = f->rkt;
     m->m.partition = f->partition;
@@ -57,7 +57,7 @@ static void put_record(struct fetcher *f, const struct topic *t, int64_t offset)
     if (e->size != NO_VALUE)
         cluster_value(t, f->partition, offset, &value);
     size_t key_n = strlen(key);
-    struct message *m = mem_zero(sizeof *m + key_n + value.n);
+    struct message *m = message_new(key_n + value.n);
     if (value.n > 0)
         memcpy(m->bytes, value.p, value.n);
     memcpy(m->bytes + value.n, key, key_n);

@@ -59,6 +59,11 @@ void heap_remove(struct heap *h, struct heap_node *node)
         sink(h, place, last);
 }
 
+struct heap_node *heap_before(struct heap_node *a, struct heap_node *b)
+{
+    return a == NULL || (b != NULL && before(b, a)) ? b : a;
+}
+
 struct heap_node *heap_first(const struct heap *h)
 {
     return h->n > 0 ? h->nodes[1] : NULL;

@@ -20,6 +20,8 @@ struct heap {
 void heap_add(struct heap *h, struct heap_node *node);
 void heap_remove(struct heap *h, struct heap_node *node); /* if it is in it */
 struct heap_node *heap_first(const struct heap *h);       /* NULL: it is empty */
+/* The earlier one; NULL: there is none. */
+struct heap_node *heap_before(struct heap_node *a, struct heap_node *b);
 void heap_fini(struct heap *h);
 
 #endif

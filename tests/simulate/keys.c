@@ -108,7 +108,7 @@ enum token_error __wrap_token_verify(const struct token *token, const struct key
     static const char good[] = ".Z29vZA";
     size_t n = sizeof good - 1;
 
-    world_pass(dice_below(world_dice(WHO_KAFKA + 255), VERIFY_MS));
+    world_pass(dice_below(world_dice(WHO_KAFKA + 4095), VERIFY_MS));
     if (token->kid == NULL || !keyset_has_kid(keys, token->kid))
         return TOKEN_KEY;
     *key = &keys->key;

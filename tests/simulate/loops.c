@@ -87,13 +87,16 @@ const struct loop_turns *loop_turns(const struct loop *loop)
     return &loop->turns;
 }
 
-/* Time passes within a turn, too. */
+/* Time passes within a turn, too, and other threads go on meanwhile. */
 int64_t loop_now_ms(void)
 {
-    struct dice *d = world_dice(WHO_LOOP + 255);
+    struct dice *d = world_dice(WHO_LOOP + 4095);
 
-    if (dice_chance(d, CREEP_PERCENT))
+    if (dice_chance(d, CREEP_PERCENT)) {
         world_pass(dice_below(d, CREEP_MS));
+        while (world_run_errand_amid())
+            ;
+    }
     return world_now_ms();
 }
 

@@ -1,9 +1,9 @@
 #include "play.h"
 
-#include <malloc.h>
 #include <string.h>
 
 #include "keys.h"
+#include "memory.h"
 #include "model.h"
 #include "port.h"
 #include "sockets.h"
@@ -16,7 +16,6 @@ enum {
     SERVED_MS = 60000,  /* within this every client that nothing disturbs knows of a record */
     QUIET_MS = 150000,  /* at the end, when all is whole again */
     TURNS_MAX = 200000, /* within LOOK_MS */
-    HEAP_MAX = 32 * 1024 * 1024 /* besides the caches: backlogs, streams, what is under way */
 };
 
 static struct {
@@ -26,7 +25,6 @@ static struct {
     struct errand next_step, look, heal;
     int64_t began_ms, served_since_ms[PARTITIONS_MAX];
     unsigned turns;
-    size_t heap_began;
     int64_t streams_ms;
 } game;
 
@@ -133,7 +131,7 @@ static void do_step(void *arg)
 
 static void check_clients(int64_t since_ms)
 {
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < game.pool.n; i++)
         if (game.pool.clients[i] != NULL && client_owed_since_ms(game.pool.clients[i]) <= since_ms)
             client_check(game.pool.clients[i], since_ms);
 }
@@ -142,37 +140,20 @@ static void check_that_all_are_there(void)
 {
     if (game.story->responder.max_age_ms > 0)
         return; /* none lasts long */
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < game.pool.n; i++)
         if (game.pool.clients[i] != NULL &&
             client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 3)
             world_breach("away", "client %u has no stream that lasts, though all is well", i);
 }
 
-static size_t heap_bytes(void)
-{
-    return mallinfo2().uordblks + mallinfo2().hblkhd; /* nothing under the sanitizers */
-}
-
-static void check_memory(void)
-{
-    size_t caches = 0, now = heap_bytes();
-
-    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
-        if (game.pool.responders[i] != NULL)
-            caches += responder_cache_bytes(game.pool.responders[i]);
-    if (now > game.heap_began + caches + HEAP_MAX)
-        world_breach("memory", "the responders hold %zu MB more than their caches",
-                     (now - game.heap_began - caches) / 1024 / 1024);
-}
-
 static void look(void *arg)
 {
     (void)arg;
-    check_memory();
+    memory_check(&game.pool);
     game.turns = 0;
     start_those_that_ended();
     check_clients(world_now_ms() - SERVED_MS);
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < game.pool.n; i++)
         if (game.pool.clients[i] != NULL) {
             client_look(game.pool.clients[i]);
             game.streams_ms += LOOK_MS;
@@ -236,8 +217,9 @@ static void begin(const struct story *story)
 {
     memset(&game, 0, sizeof game);
     game.story = game.pool.story = story;
+    game.pool.n = GROUPS * story->crowd;
     game.began_ms = world_now_ms();
-    game.heap_began = heap_bytes();
+    memory_begin();
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         game.served_since_ms[p] = INT64_MAX;
     game.next_step = (struct errand){.run = do_step};
@@ -255,7 +237,7 @@ static void begin(const struct story *story)
 
 static void end(void)
 {
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < game.pool.n; i++)
         client_free(game.pool.clients[i]);
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         if (game.pool.responders[i] != NULL)
@@ -276,6 +258,7 @@ double play(const struct story *story)
         go_on();
     check_that_all_are_there();
     check_clients(world_now_ms() - QUIET_MS / 3);
+    memory_check_quiet(&game.pool);
     end();
     world_end();
     return (double)game.streams_ms / 3600000;

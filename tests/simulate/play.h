@@ -20,12 +20,14 @@ int64_t pool_served_since_ms(int32_t partition);
 
 /* -- for steps -- */
 
-enum { CLIENTS_MAX = 24 };
+/* A group comes, goes and slows down together; mostly it is one client. */
+enum { GROUPS = 24, CLIENTS_MAX = GROUPS * CROWD_MAX };
 
 struct pool {
     const struct story *story;
     struct responder *responders[RESPONDERS_MAX]; /* NULL: it does not run */
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
+    unsigned n;                                   /* of clients that may come */
     bool quiet;                                   /* the steps are over */
 };
 

@@ -250,6 +250,30 @@ void rd_kafka_mem_free(rd_kafka_t *rk, void *p)
     free(p);
 }
 
+/* -- messages -- */
+
+static size_t messages_bytes;
+
+size_t port_heap_bytes(void)
+{
+    return messages_bytes;
+}
+
+struct message *message_new(size_t bytes)
+{
+    struct message *m = mem_zero(sizeof *m + bytes);
+
+    m->size = sizeof *m + bytes;
+    messages_bytes += m->size;
+    return m;
+}
+
+void message_free(struct message *m)
+{
+    messages_bytes -= m->size;
+    free(m);
+}
+
 /* -- queues -- */
 
 rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *rk)
@@ -281,7 +305,7 @@ void rd_kafka_queue_destroy(rd_kafka_queue_t *queue)
 
     while ((m = STAILQ_FIRST(&queue->messages)) != NULL) {
         STAILQ_REMOVE_HEAD(&queue->messages, link);
-        free(m);
+        message_free(m);
     }
     while ((event = rd_kafka_queue_poll(queue, 0)) != NULL)
         rd_kafka_event_destroy(event);
@@ -353,7 +377,7 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
         STAILQ_REMOVE_HEAD(&queue->messages, link);
         queue->n--;
         if (m->version != m->fetcher->version) {
-            free(m);
+            message_free(m);
             continue;
         }
         note_read(m);
@@ -362,11 +386,9 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
     return n;
 }
 
-/* -- messages -- */
-
 void rd_kafka_message_destroy(rd_kafka_message_t *m)
 {
-    free(m); /* its struct message begins there */
+    message_free((struct message *)m); /* its first member */
 }
 
 int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *m, rd_kafka_timestamp_type_t *type)

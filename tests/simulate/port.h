@@ -7,6 +7,7 @@
 #define SKF_SIMULATE_PORT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Consumers may find something new. */
@@ -21,6 +22,8 @@ int port_first_life(unsigned responder, int64_t at_ms);
 /* It has taken the record since it was started anew, or found another topic. */
 struct entry;
 bool port_has_read(unsigned responder, const struct entry *e);
+/* Bytes of memory that its messages take. */
+size_t port_heap_bytes(void);
 /* It was started anew: nobody has told it anything. */
 void port_forget(unsigned responder);
 

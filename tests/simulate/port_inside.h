@@ -22,6 +22,7 @@ struct message {
     uint64_t version; /* of the fetcher when it was fetched */
     int life;         /* of the topic */
     int64_t timestamp;
+    size_t size;
     char etag[16]; /* its header; empty: it has none */
     uint8_t bytes[];
 };
@@ -71,6 +72,9 @@ struct rd_kafka_s {
 
 TAILQ_HEAD(handles, rd_kafka_s);
 extern struct handles port_handles;
+
+struct message *message_new(size_t bytes); /* with so many of its own */
+void message_free(struct message *m);
 
 /* Wakes the program, as librdkafka does, for the first message or event only. */
 void port_put_message(rd_kafka_queue_t *queue, struct message *m);

@@ -20,6 +20,11 @@ void reader_fini(struct reader *r)
     buf_fini(&r->data);
 }
 
+size_t reader_heap_bytes(const struct reader *r)
+{
+    return r->records.cap + r->text.cap + r->id.cap + r->type.cap + r->data.cap;
+}
+
 bool reader_is_amid(const struct reader *r)
 {
     return r->records.n > 0 || r->text.n > 0 || r->has_id || r->has_type || r->has_data;

@@ -29,6 +29,7 @@ struct reader {
 };
 
 void reader_init(struct reader *r, uint16_t request_id, const struct reader_handler *handler);
+size_t reader_heap_bytes(const struct reader *r);
 void reader_fini(struct reader *r);
 void reader_take(struct reader *r, struct slice bytes);
 /* An event, or a record, is half there. */

@@ -31,6 +31,7 @@ struct responder {
     struct drain *drain;
     int listen_fd;
     int64_t runs_since_ms;
+    int64_t turn_ms, busy_until_ms; /* of a machine that is slow */
     bool stopped, done;
 };
 
@@ -105,8 +106,8 @@ struct responder *responder_start(unsigned number, const struct responder_config
     struct handler_config handler = {.path = "/events",
                                      .cors = "cross-origin",
                                      .retry_ms = config->retry_ms,
-                                     .max_streams = 1000,
-                                     .max_waiting = 1000};
+                                     .max_streams = 10000,
+                                     .max_waiting = 10000};
 
     r->number = number;
     r->config = *config;
@@ -187,9 +188,17 @@ void responder_stop(struct responder *r, bool stopped)
     r->runs_since_ms = world_now_ms();
 }
 
+void responder_burden(struct responder *r, int64_t turn_ms)
+{
+    r->turn_ms = turn_ms;
+    r->runs_since_ms = world_now_ms();
+}
+
 int64_t responder_runs_since_ms(const struct responder *r)
 {
-    return r->stopped || r->drain != NULL ? INT64_MAX : r->runs_since_ms;
+    bool goes_on = !r->stopped && r->drain == NULL && r->turn_ms == 0;
+
+    return goes_on ? r->runs_since_ms : INT64_MAX;
 }
 
 size_t responder_cache_bytes(const struct responder *r)
@@ -199,13 +208,18 @@ size_t responder_cache_bytes(const struct responder *r)
 
 int64_t responder_due_ms(const struct responder *r)
 {
-    return r->stopped || r->done ? INT64_MAX : loop_due_ms(r->loop);
+    int64_t due = r->stopped || r->done ? INT64_MAX : loop_due_ms(r->loop);
+
+    return due > r->busy_until_ms ? due : r->busy_until_ms;
 }
 
 void responder_turn(struct responder *r)
 {
     world_set_responder(r->number);
     loop_turn(r->loop);
+    if (r->turn_ms > 0)
+        r->busy_until_ms =
+            world_now_ms() + dice_below(world_dice(WHO_LOOP + r->number), (uint32_t)r->turn_ms);
 }
 
 void responder_wall_stepped(struct responder *r)

@@ -29,6 +29,8 @@ bool responder_done(const struct responder *r);
 int responder_listens(const struct responder *r);
 /* SIGSTOP, SIGCONT. */
 void responder_stop(struct responder *r, bool stopped);
+/* Its machine is slow: a turn takes up to so long; 0: no time. */
+void responder_burden(struct responder *r, int64_t turn_ms);
 /* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
 int64_t responder_runs_since_ms(const struct responder *r);
 

@@ -80,10 +80,20 @@ static void simplify_steps(const struct search *s)
     }
 }
 
+static void simplify_crowd(const struct search *s)
+{
+    unsigned was = s->story->crowd;
+
+    s->story->crowd = 1;
+    if (was > 1 && !still_breaks(s, s->story))
+        s->story->crowd = was;
+}
+
 void shrink(struct story *story, const struct breach *breach)
 {
     struct search s = {story, breach, time(NULL) + SECONDS};
 
+    simplify_crowd(&s);
     drop_steps(&s);
     simplify_steps(&s);
     drop_steps(&s);

@@ -121,6 +121,16 @@ int socket_ready(int fd, int what)
     return ready & what;
 }
 
+size_t sockets_heap_bytes(void)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < table_n; i++)
+        if (table[i].kind == STREAM)
+            sum += table[i].line->in.bytes.cap + table[i].line->out.bytes.cap;
+    return sum;
+}
+
 void sockets_end(void)
 {
     for (size_t i = 0; i < table_n; i++)

@@ -35,6 +35,8 @@ size_t line_waiting(const struct line *line);
 bool line_ended(const struct line *line);
 void line_close(struct line *line);
 
+/* Bytes of memory that hold what is under way. */
+size_t sockets_heap_bytes(void);
 /* All descriptors must be closed. */
 void sockets_end(void);
 

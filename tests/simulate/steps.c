@@ -267,6 +267,18 @@ static void stop_responder(struct pool *pool, const struct step *s)
     responder_stop(r, stops);
 }
 
+static void burden(struct pool *pool, const struct step *s)
+{
+    static const int64_t turns_ms[] = {0, 0, 5, 30, 100, 300};
+    struct responder *r = some_responder(pool, s->a);
+
+    if (r == NULL)
+        return;
+    world_tell("a turn of responder %u takes up to %lld ms", s->a % pool->story->responders,
+               (long long)turns_ms[s->b % 6]);
+    responder_burden(r, turns_ms[s->b % 6]);
+}
+
 static void exhaust(struct pool *pool, const struct step *s)
 {
     struct responder *r = some_responder(pool, s->a);
@@ -300,40 +312,35 @@ static void set_clock(struct pool *pool, const struct step *s)
 
 static void come(struct pool *pool, const struct step *s)
 {
-    unsigned n = s->a % CLIENTS_MAX;
-
-    if (pool->clients[n] == NULL)
-        pool->clients[n] = client_new(n, s->b % client_kinds(), pool);
-}
-
-static struct client *some_client(struct pool *pool, uint32_t n)
-{
-    return pool->clients[n % CLIENTS_MAX];
+    for (unsigned n = s->a % GROUPS; n < pool->n; n += GROUPS)
+        if (pool->clients[n] == NULL)
+            pool->clients[n] = client_new(n, s->b % client_kinds(), pool);
 }
 
 static void break_line(struct pool *pool, const struct step *s)
 {
-    struct client *c = some_client(pool, s->a);
+    /* Mostly for a moment, some for longer than deletes are kept. */
+    static const int64_t away_ms[] = {0, 0, 0, 0, 30000, 300000};
+    int64_t most_ms = away_ms[s->b % 6];
 
-    if (c == NULL)
-        return;
-    world_tell("client %u's connection breaks", s->a % CLIENTS_MAX);
-    client_break(c);
+    for (unsigned n = s->a % GROUPS; n < pool->n && pool->clients[n] != NULL; n += GROUPS) {
+        world_tell("client %u's connection breaks", n);
+        client_break(pool->clients[n], most_ms);
+    }
 }
 
 static void slow_down(struct pool *pool, const struct step *s)
 {
     static const uint32_t paces[] = {0, 0, 100, 1000, 10000, UINT32_MAX};
-    struct client *c = some_client(pool, s->a);
     uint32_t pace = paces[s->b % 6];
 
-    if (c == NULL)
-        return;
-    if (pace == UINT32_MAX)
-        world_tell("client %u reads all", s->a % CLIENTS_MAX);
-    else
-        world_tell("client %u reads %u bytes a second", s->a % CLIENTS_MAX, pace);
-    client_set_pace(c, pace);
+    for (unsigned n = s->a % GROUPS; n < pool->n && pool->clients[n] != NULL; n += GROUPS) {
+        if (pace == UINT32_MAX)
+            world_tell("client %u reads all", n);
+        else
+            world_tell("client %u reads %u bytes a second", n, pace);
+        client_set_pace(pool->clients[n], pace);
+    }
 }
 
 /* -- all of them -- */
@@ -349,7 +356,7 @@ const struct step_kind step_kinds[] = {
     {"transaction",     30, 10, transaction},
     {"compact",         40,  5, compact},
     {"age",             20,  3, age},
-    {"grow",            10,  1, grow},
+    {"grow",            25,  2, grow},
     {"make again",      15,  2, make_again},
     {"lose",            10,  2, lose},
     {"lead",            30,  5, lead},
@@ -357,8 +364,9 @@ const struct step_kind step_kinds[] = {
     {"slow broker",     20,  3, slow_broker},
     {"end responder",   30,  2, end_responder},
     {"stop responder",  20,  3, stop_responder},
+    {"burden",          20,  3, burden},
     {"exhaust",         10,  2, exhaust},
-    {"set clock",       20,  2, set_clock},
+    {"set clock",       25,  3, set_clock},
     {"change key",      15,  1, change_key},
     {"break line",      50,  5, break_line},
     {"slow down",       50,  3, slow_down},
@@ -393,10 +401,11 @@ void steps_heal(struct pool *pool)
         if (r == NULL)
             continue;
         responder_stop(r, false);
+        responder_burden(r, 0);
         if (responder_listens(r) >= 0)
             socket_exhaust(responder_listens(r), false);
     }
-    for (unsigned i = 0; i < CLIENTS_MAX; i++)
+    for (unsigned i = 0; i < pool->n; i++)
         if (pool->clients[i] != NULL)
             client_calm_down(pool->clients[i]);
 }

@@ -72,6 +72,7 @@ void story_write(struct story *s, uint64_t seed)
                                              .guarded = dice_chance(&d, 50),
                                              .id_with_key = dice_chance(&d, 20),
                                              .max_age_ms = dice_chance(&d, 10) ? 60000 : 0};
+    s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 70) ? 10 : CROWD_MAX;
     s->small_cache = dice_chance(&d, 10);
     if (s->small_cache)
         s->responder.cache_bytes = 20000 << dice_below(&d, 5);

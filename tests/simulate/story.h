@@ -13,9 +13,12 @@ struct step {
     uint32_t a, b, c; /* what they mean is the kind's */
 };
 
+enum { CROWD_MAX = 100 };
+
 struct story {
     uint64_t seed;
     unsigned responders;
+    unsigned crowd; /* clients of a group */
     struct cluster_config cluster;
     struct responder_config responder;
     bool small_cache;

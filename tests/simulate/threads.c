@@ -107,7 +107,7 @@ static void forget(struct thread *t)
 {
     TAILQ_REMOVE(&all, t, link);
     errand_stop(&t->wake);
-    free(t->stack);
+    world_give_back(t->stack, STACK_BYTES);
     free(t);
 }
 
@@ -175,11 +175,11 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(
     if (attr != NULL)
         pthread_attr_getdetachstate(attr, &detached);
     t->detached = detached == PTHREAD_CREATE_DETACHED;
-    t->stack = mem_alloc(STACK_BYTES);
+    t->stack = world_grow(NULL, 0, STACK_BYTES);
     t->responder = world_responder();
     t->run = run;
     t->arg = arg;
-    t->wake = (struct errand){.run = go_on, .arg = t};
+    t->wake = (struct errand){.run = go_on, .arg = t, .amid = true};
     TAILQ_INSERT_TAIL(&all, t, link);
     errand_start(&t->wake, dice_below(world_dice(WHO_THREAD), 3));
     *thread = (pthread_t)t;

@@ -18,7 +18,7 @@ static struct {
     unsigned responder;
     bool stopped[RESPONDERS];
     int64_t stood_ms[RESPONDERS]; /* while it is stopped, world_ran_ms(); else now less that */
-    struct heap agenda;
+    struct heap agenda, amid; /* errands, and those that may be run amid a turn */
     struct thrower {
         int64_t at_ms;
         struct dice dice;
@@ -43,6 +43,7 @@ void world_begin(uint64_t seed)
 void world_end(void)
 {
     heap_fini(&world.agenda);
+    heap_fini(&world.amid);
 }
 
 int64_t world_now_ms(void)
@@ -116,17 +117,22 @@ struct dice *world_dice(uint64_t who)
     return &t->dice;
 }
 
+static struct heap *agenda_of(const struct errand *e)
+{
+    return e->amid ? &world.amid : &world.agenda;
+}
+
 void errand_start(struct errand *e, int64_t delay_ms)
 {
     errand_stop(e);
     e->node.at_ms = world.now_ms + (delay_ms > 0 ? delay_ms : 0);
     e->node.order = dice_throw(world_dice(WHO_AGENDA));
-    heap_add(&world.agenda, &e->node);
+    heap_add(agenda_of(e), &e->node);
 }
 
 void errand_stop(struct errand *e)
 {
-    heap_remove(&world.agenda, &e->node);
+    heap_remove(agenda_of(e), &e->node);
 }
 
 bool errand_started(const struct errand *e)
@@ -136,20 +142,34 @@ bool errand_started(const struct errand *e)
 
 int64_t world_next_ms(void)
 {
-    const struct heap_node *first = heap_first(&world.agenda);
+    const struct heap_node *first = heap_before(heap_first(&world.agenda), heap_first(&world.amid));
 
     return first ? first->at_ms : INT64_MAX;
 }
 
-bool world_run_errand(void)
+static bool run_errand(struct heap_node *first)
 {
-    struct errand *e = (struct errand *)heap_first(&world.agenda); /* its first member */
+    struct errand *e = (struct errand *)first; /* its first member */
 
     if (e == NULL || e->node.at_ms > world.now_ms)
         return false;
     errand_stop(e);
     e->run(e->arg);
     return true;
+}
+
+bool world_run_errand(void)
+{
+    return run_errand(heap_before(heap_first(&world.agenda), heap_first(&world.amid)));
+}
+
+bool world_run_errand_amid(void)
+{
+    unsigned responder = world.responder;
+    bool some = run_errand(heap_first(&world.amid));
+
+    world.responder = responder;
+    return some;
 }
 
 /* -- memory -- */

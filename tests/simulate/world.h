@@ -9,18 +9,19 @@
 #include "dice.h"
 #include "heap.h"
 
-/* Names for those who throw dice; a number below 256 is added where there are several of a kind. */
+/* Names for those who throw dice; a number below 4096 is added where there are several of a kind.
+ */
 enum who {
-    WHO_AGENDA = 1 << 8,
-    WHO_LOOP = 2 << 8,
-    WHO_SOCKET = 3 << 8,
-    WHO_KAFKA = 4 << 8,
-    WHO_CLIENT = 5 << 8,
-    WHO_RANDOM = 6 << 8, /* arc4random() */
-    WHO_THREAD = 7 << 8,
-    WHO_STORY = 8 << 8,
-    WHO_PEER = 9 << 8,
-    WHO_ALL = 10 << 8,
+    WHO_AGENDA = 1 << 12,
+    WHO_LOOP = 2 << 12,
+    WHO_SOCKET = 3 << 12,
+    WHO_KAFKA = 4 << 12,
+    WHO_CLIENT = 5 << 12,
+    WHO_RANDOM = 6 << 12, /* arc4random() */
+    WHO_THREAD = 7 << 12,
+    WHO_STORY = 8 << 12,
+    WHO_PEER = 9 << 12,
+    WHO_ALL = 10 << 12,
 };
 
 void world_begin(uint64_t seed);
@@ -53,6 +54,7 @@ struct errand {
     struct heap_node node;
     void (*run)(void *arg);
     void *arg;
+    bool amid; /* it may be run amid a loop's turn: it is of another thread */
 };
 void errand_start(struct errand *e, int64_t delay_ms); /* anew, if it was started before */
 void errand_stop(struct errand *e);
@@ -62,6 +64,8 @@ bool errand_started(const struct errand *e);
 int64_t world_next_ms(void);
 /* Runs the first errand that is due now; false if none is. */
 bool world_run_errand(void);
+/* Likewise, amid a turn. */
+bool world_run_errand_amid(void);
 
 /* A rule was broken: says which (in a word or two) and how in `breach`, and ends the process. */
 struct breach {
