@@ -151,6 +151,7 @@ void responder_drain(struct responder *r)
 void responder_free(struct responder *r)
 {
     responder_stop(r, false);
+    responder_burden(r, 0);
     if (!r->done)
         socket_cut_all(r->loop);
     if (r->listen_fd >= 0)
@@ -191,6 +192,7 @@ void responder_stop(struct responder *r, bool stopped)
 void responder_burden(struct responder *r, int64_t turn_ms)
 {
     r->turn_ms = turn_ms;
+    world_slow_responder(r->number, turn_ms > 0);
     r->runs_since_ms = world_now_ms();
 }
 

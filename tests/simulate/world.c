@@ -16,9 +16,9 @@ static struct {
     int64_t wall_step_ms;
     unsigned wall_steps;
     unsigned responder;
-    bool stopped[RESPONDERS];
-    int64_t stood_ms[RESPONDERS]; /* while it is stopped, world_ran_ms(); else now less that */
-    struct heap agenda, amid; /* errands, and those that may be run amid a turn */
+    bool stopped[RESPONDERS], slow[RESPONDERS];
+    int64_t stood_ms[RESPONDERS]; /* while it stands, world_ran_ms(); else now less that */
+    struct heap agenda, amid;     /* errands, and those that may be run amid a turn */
     struct thrower {
         int64_t at_ms;
         struct dice dice;
@@ -36,6 +36,7 @@ void world_begin(uint64_t seed)
     world.wall_step_ms = 0;
     world.wall_steps = 0;
     memset(world.stopped, 0, sizeof world.stopped);
+    memset(world.slow, 0, sizeof world.slow);
     memset(world.stood_ms, 0, sizeof world.stood_ms);
     memset(world.throwers, 0, sizeof world.throwers);
 }
@@ -88,16 +89,32 @@ unsigned world_responder(void)
     return world.responder;
 }
 
+static bool stands(unsigned number)
+{
+    return world.stopped[number] || world.slow[number];
+}
+
 void world_stop_responder(unsigned number, bool stopped)
 {
-    if (world.stopped[number] != stopped)
-        world.stood_ms[number] = world.now_ms - world.stood_ms[number];
+    bool stood = stands(number);
+
     world.stopped[number] = stopped;
+    if (stands(number) != stood)
+        world.stood_ms[number] = world.now_ms - world.stood_ms[number];
+}
+
+void world_slow_responder(unsigned number, bool slow)
+{
+    bool stood = stands(number);
+
+    world.slow[number] = slow;
+    if (stands(number) != stood)
+        world.stood_ms[number] = world.now_ms - world.stood_ms[number];
 }
 
 int64_t world_ran_ms(unsigned number)
 {
-    return world.stopped[number] ? world.stood_ms[number] : world.now_ms - world.stood_ms[number];
+    return stands(number) ? world.stood_ms[number] : world.now_ms - world.stood_ms[number];
 }
 
 bool world_responder_stopped(unsigned number)

@@ -42,6 +42,8 @@ void world_set_responder(unsigned number);
 unsigned world_responder(void);
 /* Its process is stopped, with all its threads, or goes on. */
 void world_stop_responder(unsigned number, bool stopped);
+/* Its turns take time, so that nobody knows how far it is. */
+void world_slow_responder(unsigned number, bool slow);
 bool world_responder_stopped(unsigned number);
 /* A clock that stands while it is stopped. */
 int64_t world_ran_ms(unsigned number);
