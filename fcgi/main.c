@@ -18,8 +18,7 @@
 #include "front/listener.h"
 #include "front/status.h"
 #include "guard/guard.h"
-#include "guard/peer.h"
-#include "guard/session.h"
+#include "guard/renewals.h"
 #include "report.h"
 #include "stream/drain.h"
 #include "stream/fanout.h"
@@ -57,7 +56,7 @@ struct program {
     struct inlet *inlet;
     struct guard *guard;
     struct sessions *sessions;
-    struct peers *peers;
+    struct renewals *renewals;
     struct drain *drain;
     struct timer *stop; /* NULL: it was not told to stop */
     int64_t stop_by_ms;
@@ -150,39 +149,27 @@ static void on_reload_signal(void *arg)
         guard_reload(p->guard);
 }
 
-static void on_peer_renewal(void *arg, const struct renewal *renewal)
-{
-    struct program *p = arg;
-    handler_on_peer_renewal(p->handler, renewal);
-}
-
-static bool renewals_settled(void *arg)
-{
-    struct program *p = arg;
-    return handler_renewals_settled(p->handler);
-}
-
-static bool has_room(void *arg)
-{
-    struct program *p = arg;
-    return guard_has_room(p->guard);
-}
-
 /* Peers must serve the same topic to the same tokens. */
-static struct peers *join_pool(struct program *p)
+static void add_agreement(struct buf *out, const struct config *c)
 {
-    const struct config *c = p->config;
-    struct peers_handler handler = {p, on_peer_renewal, has_room};
-    struct buf agreement = {0};
-
-    buf_printf(&agreement, "%s\n%s\n%s\n%s\n%s", c->issuer, c->audience, c->scope_claim, c->topic,
+    buf_printf(out, "%s\n%s\n%s\n%s\n%s", c->issuer, c->audience, c->scope_claim, c->topic,
                c->path);
     for (size_t i = 0; i < c->scopes.n; i++)
-        buf_printf(&agreement, "\n%s", c->scopes.at[i]);
-    struct peers *peers =
-        peers_new(p->loop, c->peer_dir, buf_slice(&agreement), &handler, p->error, sizeof p->error);
+        buf_printf(out, "\n%s", c->scopes.at[i]);
+}
+
+static bool make_renewals(struct program *p)
+{
+    const char *peer_directory = p->config->peer_dir;
+    struct buf agreement = {0};
+
+    if (p->listen_fd < 0 && peer_directory == NULL)
+        return true; /* a CGI program has no stream but its own */
+    add_agreement(&agreement, p->config);
+    struct renewals_config config = {p->guard, p->sessions, peer_directory, buf_slice(&agreement)};
+    p->renewals = renewals_new(p->loop, &config, p->error, sizeof p->error);
     buf_fini(&agreement);
-    return peers;
+    return p->renewals != NULL;
 }
 
 static bool make_guard(struct program *p)
@@ -201,11 +188,7 @@ static bool make_guard(struct program *p)
     };
 
     p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
-    if (p->guard == NULL)
-        return false;
-    if (c->peer_dir != NULL && (p->peers = join_pool(p)) == NULL)
-        return false;
-    return true;
+    return p->guard != NULL;
 }
 
 /* Who may come in, and for how long. */
@@ -216,20 +199,16 @@ static bool make_gate(struct program *p)
         .challenge_ms = c->challenge_s * 1000,
         .leeway_ms = c->leeway_s * 1000,
         .max_age_ms = c->max_stream_age_s * 1000,
-        .settled = renewals_settled,
-        .arg = p,
     };
 
     if (c->jwks.n > 0 || c->max_stream_age_s > 0)
         p->sessions = sessions_new(p->loop, &session);
-    if (c->jwks.n > 0 && !make_guard(p))
+    if (c->jwks.n > 0 && !(make_guard(p) && make_renewals(p)))
         return false;
     struct gate gate = {
         .guard = p->guard,
         .sessions = p->sessions,
-        .peers = p->peers,
-        .no_renewals = p->listen_fd < 0 && p->peers == NULL,
-        .issuer = c->issuer,
+        .renewals = p->renewals,
     };
     handler_set_gate(p->handler, &gate);
     return true;
@@ -349,7 +328,7 @@ static void unmake(struct program *p)
     guard_free(p->guard); /* answers those who wait */
     consumer_free(p->consumer);
     fanout_free(p->fanout);
-    peers_free(p->peers);
+    renewals_free(p->renewals);
     sessions_free(p->sessions);
     handler_free(p->handler);
     loop_free(p->loop);

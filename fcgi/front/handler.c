@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/log_limit.h"
 #include "base/mem.h"
 #include "front/answer.h"
 #include "front/cors.h"
@@ -31,7 +30,6 @@ struct handler {
     size_t exchanges; /* that are under way */
     struct refusals refusals;
     uint64_t renewals[RENEWALS];
-    size_t renewing; /* renewals, ours and from peers, that wait for their token's verdict */
 };
 
 /* One request until it is answered, which may take some turns if a token must be verified: what is
@@ -340,9 +338,9 @@ static bool begin_attempt(struct exchange *x)
     return goes_on(x, free ? REFUSALS : REFUSAL_ADDRESS_ATTEMPTS);
 }
 
-static void end_attempt(struct exchange *x, const struct verdict *verdict)
+static void end_attempt(struct exchange *x, enum token_error error)
 {
-    if (verdict->error == TOKEN_OK || verdict->error == TOKEN_BUSY)
+    if (error == TOKEN_OK || error == TOKEN_BUSY)
         limits_give_back(x->h->attempts, slice_str(x->address_name));
 }
 
@@ -368,7 +366,7 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
 
-    end_attempt(x, verdict);
+    end_attempt(x, verdict->error);
     if (verdict->error)
         refuse_token(x, verdict->error);
     else
@@ -414,46 +412,23 @@ static void get_stream(struct exchange *x, const struct request *r)
 
 /* -- renewals -- */
 
-static enum renewal_outcome outcome_of(enum token_error error)
-{
-    return error == TOKEN_BUSY    ? RENEWAL_BUSY
-           : error == TOKEN_SCOPE ? RENEWAL_FORBIDDEN
-                                  : RENEWAL_TOKEN;
-}
-
-static void on_renewal_verdict(void *arg, const struct verdict *verdict)
+static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error error)
 {
     struct exchange *x = arg;
-    uint64_t *outcomes = x->h->renewals;
-    const struct gate *gate = &x->h->gate;
-    struct token_hash token = token_hash(buf_slice(&x->token));
-    struct token_hash selector = token_hash(buf_slice(&x->selector));
-    struct renewal renewal = {
-        .token = buf_slice(&x->token),
-        .selector = x->selector.n > 0 ? &selector : NULL,
-    };
+    struct answer answer = {.status = 204};
 
-    x->h->renewing--;
-    end_attempt(x, verdict);
-    if (verdict->error) {
-        outcomes[outcome_of(verdict->error)]++;
-        refuse_token(x, verdict->error);
-    } else if (renewal.selector &&
-               !token_names(buf_slice(&x->selector), gate->issuer, verdict->sub)) {
-        outcomes[RENEWAL_FORBIDDEN]++;
+    x->h->renewals[outcome]++;
+    end_attempt(x, error);
+    if (error)
+        refuse_token(x, error);
+    else if (outcome == RENEWAL_FORBIDDEN)
         refuse(x, REFUSAL_SUBJECT_DIFFERS, NULL);
-    } else if (!sessions_allow_renewal(gate->sessions, verdict, &token, renewal.selector)) {
-        outcomes[RENEWAL_LIMITED]++;
+    else if (outcome == RENEWAL_LIMITED)
         refuse(x, REFUSAL_RENEWALS_RATE, "Retry-After: 1\r\n");
-    } else if (gate->peers != NULL && peers_tell(gate->peers, &renewal) < 0) {
-        outcomes[RENEWAL_PEER]++;
+    else if (outcome == RENEWAL_PEER)
         refuse(x, REFUSAL_PEER_AWAY, "Retry-After: 1\r\n");
-    } else {
-        struct answer answer = {.status = 204};
-        outcomes[RENEWAL_ACCEPTED]++;
-        sessions_renew(gate->sessions, renewal.selector, verdict);
+    else
         finish(x, &answer);
-    }
 }
 
 static void post(struct exchange *x, const struct request *r)
@@ -468,7 +443,7 @@ static void post(struct exchange *x, const struct request *r)
         refuse_method(x); /* nothing to renew where nothing is guarded */
         return;
     }
-    if (h->gate.no_renewals) {
+    if (h->gate.renewals == NULL) {
         refuse(x, REFUSAL_RENEWALS_NONE, "Allow: GET, HEAD, OPTIONS\r\n");
         return;
     }
@@ -485,54 +460,7 @@ static void post(struct exchange *x, const struct request *r)
         h->renewals[RENEWAL_LIMITED]++;
         return;
     }
-    h->renewing++;
-    guard_check(h->gate.guard, buf_slice(&x->token), on_renewal_verdict, x);
-}
-
-/* A renewal that a peer has passed on, until its token is verified here. */
-struct passed_on {
-    struct handler *h;
-    struct token_hash token, selector;
-    bool has_selector;
-};
-
-static void on_passed_verdict(void *arg, const struct verdict *verdict)
-{
-    struct passed_on *p = arg;
-    struct sessions *sessions = p->h->gate.sessions;
-    const struct token_hash *selector = p->has_selector ? &p->selector : NULL;
-
-    p->h->renewing--;
-    if (verdict->error) {
-        log_limited(p->h->refusals.lines, LOG_WARN,
-                    "guard: a peer passed on a token that is not good here: %s",
-                    token_error_text(verdict->error));
-    } else {
-        /* Counts in the whole pool. */
-        sessions_allow_renewal(sessions, verdict, &p->token, selector);
-        sessions_renew(sessions, selector, verdict);
-    }
-    free(p);
-}
-
-void handler_on_peer_renewal(struct handler *h, const struct renewal *renewal)
-{
-    struct passed_on *p = mem_zero(sizeof *p);
-
-    p->h = h;
-    h->renewing++;
-    p->token = token_hash(renewal->token);
-    p->has_selector = renewal->selector != NULL;
-    if (p->has_selector)
-        p->selector = *renewal->selector;
-    guard_check(h->gate.guard, renewal->token, on_passed_verdict, p);
-}
-
-bool handler_renewals_settled(struct handler *h)
-{
-    bool drained = h->gate.peers == NULL || peers_drain(h->gate.peers);
-
-    return drained && h->renewing == 0;
+    renewals_take(h->gate.renewals, buf_slice(&x->token), buf_slice(&x->selector), on_renewal, x);
 }
 
 /* -- requests -- */

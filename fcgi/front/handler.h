@@ -6,9 +6,7 @@
 #include "front/inlet.h"
 #include "front/limits.h"
 #include "front/refusal.h"
-#include "front/renewal.h"
-#include "guard/peer.h"
-#include "guard/session.h"
+#include "guard/renewals.h"
 
 struct handler;
 struct fanout;
@@ -28,9 +26,7 @@ struct handler_config {
 struct gate {
     struct guard *guard;       /* NULL: all may come in */
     struct sessions *sessions; /* NULL: streams go on for as long as they like */
-    struct peers *peers;       /* NULL: a pool of one */
-    bool no_renewals;          /* no stream is to be reached from here */
-    const char *issuer;
+    struct renewals *renewals; /* NULL: no stream is to be reached from here */
 };
 
 /* The strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as a standby
@@ -54,10 +50,5 @@ const uint64_t *handler_refusals(const struct handler *h);
 const uint64_t *handler_renewals(const struct handler *h);
 
 struct inlet_handler handler_inlet(struct handler *h);
-
-/* A renewal that another responder of the pool has accepted. */
-void handler_on_peer_renewal(struct handler *h, const struct renewal *renewal);
-/* All of these that have come by now were seen to. */
-bool handler_renewals_settled(struct handler *h);
 
 #endif

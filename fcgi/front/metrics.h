@@ -7,7 +7,7 @@
 #include "base/buf.h"
 #include "front/health.h"
 #include "front/refusal.h"
-#include "front/renewal.h"
+#include "guard/renewals.h"
 
 #define METRIC_REFUSED_ROW(X, name, label)                                                         \
     X(REFUSED_##name, "requests_refused_total", PROCESS, "reason=\"" label "\"",                   \

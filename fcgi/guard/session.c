@@ -16,8 +16,6 @@ enum {
     DUE_TURN = 200,   /* sessions served in one turn */
     SETTLE_MS = 2000, /* for renewals that wait, before a stream is ended all the same */
     SETTLE_LOOK_MS = 20,
-    RENEWALS_PER_SECOND = 10,
-    RATES_MAX = 4096,
 };
 
 /* The sessions that one selector selects. */
@@ -45,21 +43,15 @@ struct session {
 
 static const int64_t NEVER_MS = INT64_MAX / 2; /* sums with it fit */
 
-struct rate {
-    UT_hash_handle hh;
-    struct token_hash whose;
-    int64_t second;
-    int count;
-};
-
 struct sessions {
     struct loop *loop;
     struct session_config config;
+    bool (*settled)(void *arg); /* NULL: no renewal can wait */
+    void *settled_arg;
     TAILQ_HEAD(, session) all;
     TAILQ_HEAD(, session) due;
     struct task serve;
     struct group *groups;
-    struct rate *rates;
     uint64_t challenges;
 };
 
@@ -231,7 +223,7 @@ static void serve(struct session *s, bool settled)
 static void serve_due(void *arg)
 {
     struct sessions *ss = arg;
-    bool settled = ss->config.settled == NULL || ss->config.settled(ss->config.arg);
+    bool settled = ss->settled == NULL || ss->settled(ss->settled_arg);
 
     for (int n = 0; n < DUE_TURN && !TAILQ_EMPTY(&ss->due); n++)
         serve(TAILQ_FIRST(&ss->due), settled);
@@ -320,43 +312,6 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
     }
 }
 
-static struct token_hash whose_renewal(const struct verdict *v, const struct token_hash *token,
-                                       const struct token_hash *selector)
-{
-    struct token_hash both[2] = {*token};
-
-    if (v->sub != NULL)
-        return group_of(NULL, v);
-    if (selector != NULL)
-        both[1] = *selector;
-    return token_hash(slice_of(both, sizeof both));
-}
-
-bool sessions_allow_renewal(struct sessions *ss, const struct verdict *v,
-                            const struct token_hash *token, const struct token_hash *selector)
-{
-    struct token_hash h = whose_renewal(v, token, selector);
-    int64_t second = loop_now_ms() / 1000;
-    struct rate *r;
-
-    HASH_FIND(hh, ss->rates, &h, sizeof h, r);
-    if (r == NULL) {
-        if (HASH_COUNT(ss->rates) >= RATES_MAX) {
-            struct rate *oldest = ss->rates;
-            HASH_DEL(ss->rates, oldest);
-            free(oldest);
-        }
-        r = mem_zero(sizeof *r);
-        r->whose = h;
-        HASH_ADD(hh, ss->rates, whose, sizeof r->whose, r);
-    }
-    if (r->second != second) {
-        r->second = second;
-        r->count = 0;
-    }
-    return r->count++ < RENEWALS_PER_SECOND;
-}
-
 uint64_t sessions_challenges(const struct sessions *ss)
 {
     return ss->challenges;
@@ -379,6 +334,12 @@ void sessions_check_keys(struct sessions *ss, const struct guard *guard)
 
 /* -- life -- */
 
+void sessions_ask_before_end(struct sessions *ss, bool (*settled)(void *arg), void *arg)
+{
+    ss->settled = settled;
+    ss->settled_arg = arg;
+}
+
 struct sessions *sessions_new(struct loop *loop, const struct session_config *config)
 {
     struct sessions *ss = mem_zero(sizeof *ss);
@@ -394,15 +355,8 @@ struct sessions *sessions_new(struct loop *loop, const struct session_config *co
 
 void sessions_free(struct sessions *ss)
 {
-    struct rate *r, *next;
-
     if (ss == NULL)
         return;
-    HASH_ITER(hh, ss->rates, r, next)
-    {
-        HASH_DEL(ss->rates, r);
-        free(r);
-    }
     loop_cancel(ss->loop, &ss->serve);
     free(ss);
 }

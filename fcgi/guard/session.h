@@ -17,15 +17,14 @@ struct session_config {
     int64_t leeway_ms;    /* after it */
     int64_t max_age_ms;   /* of a stream, however often it is renewed; each draws 0.9 to 1 of it; 0:
                              any */
-    /* Asked before a stream is ended: have all renewals been seen to that have come by now?  After
-     * this process was stopped for a while they may still wait.  NULL: yes. */
-    bool (*settled)(void *arg);
-    void *arg;
 };
 
 struct sessions *sessions_new(struct loop *loop, const struct session_config *config);
 /* All sessions must be closed. */
 void sessions_free(struct sessions *ss);
+/* settled(arg) is asked before a stream is ended: have all renewals been seen to that have come by
+ * now?  After this process was stopped for a while they may still wait. */
+void sessions_ask_before_end(struct sessions *ss, bool (*settled)(void *arg), void *arg);
 
 /* A session for a stream that a good token has opened; or, with verdict NULL, for one that needs
  * none and has no end but its age.  in_url: the token in the stream's URL, which selects it for
@@ -40,11 +39,6 @@ void session_close(struct session *s);
  * token there. */
 void sessions_renew(struct sessions *ss, const struct token_hash *selector,
                     const struct verdict *verdict);
-
-/* Counts a renewal; false beyond 10 in a second of one issuer and subject.  What has no subject is
- * counted by its new token and its selector, so that nobody else can use it up. */
-bool sessions_allow_renewal(struct sessions *ss, const struct verdict *verdict,
-                            const struct token_hash *token, const struct token_hash *selector);
 
 /* Challenges sent since the start. */
 uint64_t sessions_challenges(const struct sessions *ss);

@@ -131,8 +131,7 @@ static void make_responders(void)
     const struct status_config config = {.topic = "t", .collect = collect};
     struct loop *loop = loop_new();
     struct status *status = status_new(loop, &config, NULL, 0);
-    struct gate gate = {.sessions = sessions_new(loop, &session),
-                        .issuer = "https://issuer.example"};
+    struct gate gate = {.sessions = sessions_new(loop, &session)};
 
     log_set_level(LOG_ERROR);
     open_to_all = make_handler("cross-origin", &fanout, status);
@@ -142,6 +141,8 @@ static void make_responders(void)
     guarded = make_handler(list, &fanout, status);
     gate.guard = make_guard(loop);
     assert(gate.guard != NULL);
+    struct renewals_config renewals = {.guard = gate.guard, .sessions = gate.sessions};
+    gate.renewals = renewals_new(loop, &renewals, NULL, 0);
     handler_set_gate(guarded, &gate);
 }
 

@@ -26,7 +26,7 @@ struct responder {
     struct handler *handler;
     struct guard *guard; /* NULL: all may come in */
     struct sessions *sessions;
-    struct peers *peers;
+    struct renewals *renewals;
     struct inlet *inlet;
     struct drain *drain;
     int listen_fd;
@@ -54,33 +54,12 @@ static void on_keys(void *arg)
     sessions_check_keys(r->sessions, r->guard);
 }
 
-static void on_peer_renewal(void *arg, const struct renewal *renewal)
-{
-    struct responder *r = arg;
-    handler_on_peer_renewal(r->handler, renewal);
-}
-
-static bool has_room(void *arg)
-{
-    const struct responder *r = arg;
-    return guard_has_room(r->guard);
-}
-
-static bool renewals_settled(void *arg)
-{
-    struct responder *r = arg;
-    return r->guard == NULL || handler_renewals_settled(r->handler);
-}
-
 static void make_gate(struct responder *r)
 {
     struct session_config session = {.challenge_ms = CHALLENGE_MS,
-                                     .max_age_ms = r->config.max_age_ms,
-                                     .settled = renewals_settled,
-                                     .arg = r};
+                                     .max_age_ms = r->config.max_age_ms};
     struct guard_config guard = {
         .policy = {.issuer = "issuer", .audience = "audience", .scope_claim = "scope"}};
-    struct peers_handler peers = {r, on_peer_renewal, has_room};
     char error[256];
 
     r->sessions = sessions_new(r->loop, &session);
@@ -89,9 +68,9 @@ static void make_gate(struct responder *r)
         return;
     }
     r->guard = guard_new(r->loop, &guard, on_keys, r, error, sizeof error);
-    r->peers = peers_new(r->loop, "", slice_str(""), &peers, error, sizeof error);
-    struct gate gate = {
-        .guard = r->guard, .sessions = r->sessions, .peers = r->peers, .issuer = "issuer"};
+    struct renewals_config renewals = {r->guard, r->sessions, "", slice_str("")};
+    r->renewals = renewals_new(r->loop, &renewals, error, sizeof error);
+    struct gate gate = {.guard = r->guard, .sessions = r->sessions, .renewals = r->renewals};
     handler_set_gate(r->handler, &gate);
 }
 
@@ -161,7 +140,7 @@ void responder_free(struct responder *r)
     guard_free(r->guard);
     consumer_free(r->consumer);
     fanout_free(r->fanout);
-    peers_free(r->peers);
+    renewals_free(r->renewals);
     sessions_free(r->sessions);
     handler_free(r->handler);
     loop_free(r->loop);

@@ -13,7 +13,6 @@ enum {
     LEEWAY_MS = 2000,
     MAX_AGE_MS = 600000,
     DUE_TURN = 200,
-    RATES_MAX = 4096,
     SETTLE_MS = 2000
 };
 
@@ -149,14 +148,12 @@ static struct sessions *sessions;
 
 static void start_with(int64_t leeway_ms, int64_t max_age_ms)
 {
-    const struct session_config config = {.challenge_ms = CHALLENGE_MS,
-                                          .leeway_ms = leeway_ms,
-                                          .max_age_ms = max_age_ms,
-                                          .settled = settled,
-                                          .arg = &unsettled};
+    const struct session_config config = {
+        .challenge_ms = CHALLENGE_MS, .leeway_ms = leeway_ms, .max_age_ms = max_age_ms};
 
     loop = loop_new();
     sessions = sessions_new(loop, &config);
+    sessions_ask_before_end(sessions, settled, &unsettled);
 }
 
 static void start(int64_t leeway_ms)
@@ -890,71 +887,6 @@ static void a_clock_set_back_lets_an_end_that_waits_go_on(void **state)
     check_end_in(&waiting, 10000);
 }
 
-/* -- the rate -- */
-
-static bool allows_of(const char *issuer, const char *sub, const char *token, const char *selector)
-{
-    struct verdict v = {.issuer = issuer, .sub = sub};
-    struct token_hash by = token_hash(slice_str(token)), hash = token_hash(slice_str(selector));
-
-    return sessions_allow_renewal(sessions, &v, &by, selector ? &hash : NULL);
-}
-
-static bool allows(const char *sub)
-{
-    return allows_of("i", sub, "t", NULL);
-}
-
-static void a_subject_has_ten_renewals_a_second(void **state)
-{
-    (void)state;
-    for (int second = 0; second < 3; second++) {
-        for (int i = 0; i < 15; i++)
-            assert_int_equal(allows_of("i", "alice", i % 2 ? "t" : "u", i % 3 ? "s" : NULL),
-                             i < 10);
-        assert_true(allows("bob"));
-        assert_true(allows(NULL));
-        assert_true(allows(""));
-        assert_true(allows_of("another", "alice", "t", NULL));
-        fake_loop_pass(1000);
-    }
-}
-
-static void without_a_subject_each_token_and_selector_has_its_own(void **state)
-{
-    char token[16], selector[16];
-
-    (void)state;
-    for (int i = 0; i < 200; i++) {
-        snprintf(token, sizeof token, "t%d", i);
-        snprintf(selector, sizeof selector, "s%d", i);
-        assert_true(allows_of("i", NULL, token, NULL));
-        assert_true(allows_of("i", NULL, token, "s"));
-        assert_true(allows_of("i", NULL, "t", selector));
-    }
-    for (int i = 0; i < 15; i++)
-        assert_int_equal(allows_of("i", NULL, "one", "s"), i < 10);
-    for (int i = 0; i < 100; i++) /* a holder who knows another's selector */
-        allows_of("i", NULL, "mallory", "s of alice");
-    assert_true(allows_of("i", NULL, "alice", "s of alice"));
-}
-
-/* The one that has waited longest is forgotten. */
-static void the_rates_are_bounded(void **state)
-{
-    char sub[16];
-
-    (void)state;
-    for (int i = 0; i < 10; i++)
-        assert_true(allows("alice"));
-    assert_false(allows("alice"));
-    for (int i = 0; i < RATES_MAX; i++) {
-        snprintf(sub, sizeof sub, "s%d", i);
-        assert_true(allows(sub));
-    }
-    assert_true(allows("alice"));
-}
-
 /* -- keys -- */
 
 static void streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window(void **state)
@@ -1247,9 +1179,6 @@ int main(void)
         T(a_challenge_waits_for_nothing),
         T(an_end_waits_two_seconds_at_most),
         T(the_next_end_may_wait_as_long_again),
-        T(a_subject_has_ten_renewals_a_second),
-        T(without_a_subject_each_token_and_selector_has_its_own),
-        T(the_rates_are_bounded),
         T(streams_of_a_withdrawn_key_are_challenged_and_end_after_the_window),
         T(the_window_after_a_withdrawal_holds_with_a_leeway_too),
         T(a_stream_within_its_leeway_is_challenged_again_by_a_withdrawal),
