@@ -27,6 +27,8 @@ NOT_SANITIZED = [
     "test_run.py",
     "test_rotation.py",
     "test_clients.py",
+    "test_page.py",
+    "test_firefox.py",
 ]
 collect_ignore = NOT_SANITIZED if SANITIZED else []
 

@@ -56,7 +56,9 @@ class Logs:
 
     def says_something_new(self) -> bool:
         before = len(self.lines())
-        CurlReader(f"{self.front.url}/events?access_token={SECRET}").wait_end().close()
+        request = CurlReader(f"{self.front.url}/events?access_token={SECRET}")
+        request.wait(lambda: request.ended or request.closed)  # by a lighttpd that reopens its logs
+        request.close()
         return len(self.lines()) > before
 
 
