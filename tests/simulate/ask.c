@@ -139,8 +139,10 @@ static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_pa
     const struct partition_log *log = &t->partitions[e->partition];
     if (log->leader < 0)
         return RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-    e->offset = e->offset == RD_KAFKA_OFFSET_BEGINNING ? log->start : log->visible;
-    port_note_told(rk, e->partition);
+    bool first = e->offset == RD_KAFKA_OFFSET_BEGINNING;
+    e->offset = first ? log->start : log->visible;
+    if (!first)
+        port_note_told(rk, e->partition);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
