@@ -54,7 +54,7 @@ void view_open(struct view *v, unsigned responder)
     v->foreign = v->foreign || v->spliced || (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
     v->known_life = cluster_topic() ? cluster_topic()->life : 0;
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
-        v->known_end[p] = port_told(responder, p);
+        v->known_end[p] = cluster_served(p) ? port_told(responder, p) : -1;
 }
 
 /* -- lives of the topic -- */
@@ -156,7 +156,9 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
     const struct topic *t = life_of(v);
     int64_t end = v->known_end[p];
 
-    if (t == NULL || !t->compacted || v->known_life != t->life || offset >= end)
+    /* A broker that hangs in the midst of it is not waited for. */
+    if (t == NULL || !t->compacted || v->known_life != t->life || offset >= end ||
+        !cluster_served(p))
         return;
     const struct entry *e = &t->partitions[p].at[offset];
     if (e->next >= 0 && e->next < end)
