@@ -13,7 +13,7 @@
 
 enum {
     PERIOD_MS = 1000,
-    PAUSE_MS = 5000,
+    PAUSE_MS = 2000, /* an answer may take six seconds, and is no silence: PARTITION_AWAY_MS */
     ANSWER_MS = 30000,
     /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
      * Then another question may find another one. */
@@ -284,7 +284,7 @@ static struct extent *extents_of(const struct survey *s, int32_t leader, int32_t
 }
 
 static void merge_extents(struct survey *s, int32_t leader, const struct extent *extents, int32_t n,
-                          uint64_t ticket)
+                          uint64_t ticket, int64_t began_ms)
 {
     bool answered = false;
 
@@ -296,6 +296,7 @@ static void merge_extents(struct survey *s, int32_t leader, const struct extent 
             continue;
         p->fresh = answered = true;
         p->ticket = ticket;
+        p->asked_ms = began_ms;
         p->first = extents[i].first;
         p->end = extents[i].end;
     }
@@ -325,7 +326,7 @@ static void *run_leader(void *arg)
             pthread_mutex_lock(&s->lock);
             a->due_ms = survey_due_ms(began, now_ms());
             if (generation == s->generation && !s->stopping) {
-                merge_extents(s, a->leader, extents, n, ticket);
+                merge_extents(s, a->leader, extents, n, ticket, began);
                 wake(s);
             }
         } else {
