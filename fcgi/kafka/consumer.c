@@ -190,6 +190,8 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
         /* What librdkafka has fetched before it was deleted is still to come. */
         int64_t origin = p->started && s->first > p->next ? p->next : s->first;
         c->handler.on_origin(c->handler.arg, i, origin);
+        if (p->started && s->end <= p->next)
+            c->handler.on_end(c->handler.arg, i, s->asked_ms);
     }
     /* New, or out of range because the broker dropped what came next. */
     if (!p->started && is_valid(c, i, s))
@@ -572,6 +574,12 @@ void consumer_hold(struct consumer *c, bool hold)
     if (c->held && !hold)
         loop_defer(c->loop, &c->again);
     c->held = hold;
+}
+
+void consumer_read_anew(struct consumer *c, const char *why)
+{
+    log_warn("kafka: topic %s is read anew: %s", c->topic, why);
+    stop_topic(c);
 }
 
 uint64_t consumer_ask(struct consumer *c)

@@ -29,6 +29,9 @@ struct consumer_handler {
     void (*on_record)(void *arg, const struct record *r);
     /* No record below `next` will come. */
     void (*on_position)(void *arg, int32_t partition, int64_t next);
+    /* At that time (loop_now_ms()) its log had nothing beyond what was handed on by now.  It may be
+     * long ago: we may have been stopped since the broker was asked. */
+    void (*on_end)(void *arg, int32_t partition, int64_t at_ms);
     /* It gives nothing any more: nobody is to wait for it.  See consumer_given_up(). */
     void (*on_given_up)(void *arg, int32_t partition);
     /* Brokers have answered: one, what partitions there are, to the question of this ticket; or
@@ -46,6 +49,9 @@ void consumer_free(struct consumer *c);
 
 /* While held, no records are taken from librdkafka. */
 void consumer_hold(struct consumer *c, bool hold);
+
+/* The topic is read again from its beginning, as the log will say: the next call is on_topic(). */
+void consumer_read_anew(struct consumer *c, const char *why);
 
 /* Asks all brokers now; on_survey() and consumer_surveyed_end() tell which answers are to questions
  * of this ticket or a later one. */

@@ -624,11 +624,31 @@ static void on_backlog_drop(void *arg, struct block *block)
     }
 }
 
-/* Its id, if it has one, is of the topic that was. */
-static void forget_id(struct stream *s)
+/* Its id, if it has one, leads nowhere any more. */
+static void forget_id(struct stream *s, enum reset why)
 {
     resume_free(s->resume);
-    s->resume = resume_new_topic();
+    s->resume = resume_none(why);
+}
+
+/* What was shown is void: all who have been shown something wait for another beginning. */
+static void reopen_started(struct fanout *f, enum reset why)
+{
+    struct stream *s;
+
+    for (size_t i = 0; i < STARTED_STATES; i++)
+        while ((s = TAILQ_FIRST(&f->in[started[i]])) != NULL) {
+            stream_settle(s);
+            set_replay(s, NULL);
+            stream_move(s, (struct place){0});
+            forget_id(s, why);
+            set_state(s, STREAM_OPENED);
+        }
+    while (!TAILQ_EMPTY(&f->in[STREAM_AHEAD]))
+        set_state(TAILQ_FIRST(&f->in[STREAM_AHEAD]), STREAM_OPENED);
+    while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
+        set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
+    f->mark.set = f->stats.caught_up = false;
 }
 
 static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
@@ -636,24 +656,13 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     struct fanout *f = arg;
     struct stream *s;
 
-    for (int i = STREAM_AHEAD; i <= STREAM_BLOCKED; i++) {
-        while ((s = TAILQ_FIRST(&f->in[i])) != NULL) {
-            stream_settle(s);
-            set_replay(s, NULL);
-            stream_move(s, (struct place){0});
-            forget_id(s);
-            set_state(s, STREAM_OPENED);
-        }
-    }
-    while (!TAILQ_EMPTY(&f->in[STREAM_WAITING]))
-        set_state(TAILQ_FIRST(&f->in[STREAM_WAITING]), STREAM_OPENED);
+    reopen_started(f, RESET_TOPIC_NEW);
     TAILQ_FOREACH(s, &f->in[STREAM_OPENED], link)
     {
         if (f->topic_known && s->resume != NULL)
-            forget_id(s);
+            forget_id(s, RESET_TOPIC_NEW);
     }
     f->topic_known = true;
-    f->mark.set = f->stats.caught_up = false;
     catchup_fini(&f->catchup);
     cache_reset(f->cache, compacted, delete_retention_ms);
     backlog_reset(f->backlog, cache_end(f->cache), shown(f));
@@ -679,6 +688,16 @@ static void on_given_up(void *arg, int32_t partition)
 {
     struct fanout *f = arg;
     catchup_hide(&f->catchup, partition, f->cache);
+}
+
+/* What the cache holds may have been deleted long ago.  Only the log can say; ids that were not
+ * judged yet will be, for it is the same topic. */
+static void read_anew(struct fanout *f)
+{
+    reopen_started(f, RESET_DELETES_UNKNOWN);
+    f->topic_known = false;
+    consumer_read_anew(f->consumer, "a partition was away for longer than delete.retention.ms, "
+                                    "its deletes may have been missed");
 }
 
 /* The broker has deleted what was not read here yet: nobody can be given it, so everybody is told,
@@ -718,6 +737,10 @@ static void on_record(void *arg, const struct record *r)
     f->stats.records++;
     uint64_t number = cache_append(f->cache, r, loop_now_ms(), loop_wall_ms());
 
+    if (cache_outdated(f->cache)) {
+        read_anew(f);
+        return;
+    }
     publish(f, number, r);
     if (f->unflushed >= FLUSH_BYTES) {
         schedule_flush(f);
@@ -731,12 +754,22 @@ static void on_position(void *arg, int32_t partition, int64_t next)
     bool moves = next > progress_get(cache_progress(f->cache), partition);
 
     cache_advance(f->cache, partition, next, loop_now_ms(), loop_wall_ms());
+    if (cache_outdated(f->cache)) {
+        read_anew(f);
+        return;
+    }
     if (!moves || catchup_is_hidden(&f->catchup, partition))
         return;
     if (f->catchup.hidden > 0)
         catchup_pass(&f->catchup, partition, next);
     if (any_started(f))
         backlog_pass(f->backlog, partition, next);
+}
+
+static void on_end(void *arg, int32_t partition, int64_t at_ms)
+{
+    struct fanout *f = arg;
+    cache_ended(f->cache, partition, at_ms);
 }
 
 static void on_survey(void *arg, uint64_t ticket)
@@ -774,6 +807,7 @@ struct consumer_handler fanout_handler(struct fanout *f)
         .on_origin = on_origin,
         .on_record = on_record,
         .on_position = on_position,
+        .on_end = on_end,
         .on_given_up = on_given_up,
         .on_survey = on_survey,
         .on_settled = on_settled,

@@ -40,11 +40,11 @@ struct resume *resume_new(struct slice last_event_id)
     return r;
 }
 
-struct resume *resume_new_topic(void)
+struct resume *resume_none(enum reset why)
 {
     struct resume *r = mem_zero(sizeof *r);
 
-    r->reset = RESET_TOPIC_NEW;
+    r->reset = why;
     return r;
 }
 

@@ -23,8 +23,8 @@ const char *reset_detail(enum reset why);
 
 /* From an event id; one that is malformed leads to a reset. */
 struct resume *resume_new(struct slice last_event_id);
-/* For a stream whose topic was made again. */
-struct resume *resume_new_topic(void);
+/* For a stream that has lost its place; it leads to a reset. */
+struct resume *resume_none(enum reset why);
 void resume_free(struct resume *resume);
 
 /* The id is beyond what the cache has read: it may be another responder's that has read more, so it

@@ -41,6 +41,7 @@ struct cache {
     uint64_t last_forgotten;
     uint64_t losses;
     bool limit_told;
+    bool outdated;
     bool untidy; /* cache_tidy() has something to do, beside deletes whose time is over */
     /* The first of the aged of this stretch of RECENT_MS, and of the one before it; 0: none. */
     uint64_t recent_aged[2];
@@ -90,7 +91,7 @@ void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
     cache_set_retention(c, delete_retention_ms);
     c->last_forgotten = c->end - 1;
     c->losses++;
-    c->limit_told = false;
+    c->limit_told = c->outdated = false;
     c->sweep_at = c->sweep_end = 0;
     c->untidy = true;
     memset(c->recent_aged, 0, sizeof c->recent_aged);
@@ -220,9 +221,11 @@ static void judge_hole(struct cache *c, int32_t partition, int64_t to, int64_t n
     struct partition *p = &c->partitions[partition];
     const struct holes_times times = {now_ms, wall_ms, c->delete_retention_ms};
 
-    if (c->compacted && to > c->next.next[partition] &&
-        holes_hide_delete(&p->holes, &times, behind_ms))
-        note_loss(c, &p->horizon, to);
+    if (!c->compacted || to <= c->next.next[partition] ||
+        !holes_hide_delete(&p->holes, &times, behind_ms))
+        return;
+    note_loss(c, &p->horizon, to);
+    c->outdated |= holes_outdate(&p->holes, &times);
 }
 
 static void move_next(struct cache *c, int32_t partition, int64_t next)
@@ -262,7 +265,17 @@ void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now
         judge_hole(c, partition, next, now_ms, wall_ms, NULL);
         move_next(c, partition, next);
     }
-    holes_end(&c->partitions[partition].holes, now_ms);
+}
+
+void cache_ended(struct cache *c, int32_t partition, int64_t at_ms)
+{
+    if (partition < c->next.n)
+        holes_end(&c->partitions[partition].holes, at_ms);
+}
+
+bool cache_outdated(const struct cache *c)
+{
+    return c->outdated;
 }
 
 /* -- what the broker has dropped -- */

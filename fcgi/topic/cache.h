@@ -51,6 +51,12 @@ uint64_t cache_append(struct cache *c, const struct record *r, int64_t now_ms, i
 /* No record will come below `next`: the broker said that its log ends there. */
 void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now_ms,
                    int64_t wall_ms);
+/* At that time (of the clock of `now_ms`) the log had nothing that is not in the cache. */
+void cache_ended(struct cache *c, int32_t partition, int64_t at_ms);
+
+/* It was away from a partition for longer than deletes are kept, and something is gone: it may hold
+ * keys that are deleted, and has to be filled anew. */
+bool cache_outdated(const struct cache *c);
 
 /* Does a piece of what was put off; it takes a few milliseconds at most.  True if more is left.
  * Records may be appended: the keys that have aged. */

@@ -10,6 +10,16 @@ static bool says_young(int64_t timestamp_ms, const struct holes_times *times)
            times->wall_ms - timestamp_ms < times->delete_retention_ms;
 }
 
+/* Where deletes are kept for no time at all, who reads all the time still sees them. */
+enum { AWAY_MS = 15000 };
+
+bool holes_outdate(const struct holes *h, const struct holes_times *times)
+{
+    int64_t kept_ms = times->delete_retention_ms;
+
+    return h->ended && times->now_ms - h->ended_at_ms >= (kept_ms > AWAY_MS ? kept_ms : AWAY_MS);
+}
+
 bool holes_hide_delete(const struct holes *h, const struct holes_times *times,
                        const int64_t *behind_ms)
 {

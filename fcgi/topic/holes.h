@@ -42,11 +42,11 @@ static inline void holes_record(struct holes *h, int64_t timestamp_ms)
     h->timestamps_ms[h->records++ % HOLES_NEIGHBOURS] = timestamp_ms;
 }
 
-/* Everything was read, says the broker. */
-static inline void holes_end(struct holes *h, int64_t now_ms)
+/* Everything that was there at that time was read, says the broker. */
+static inline void holes_end(struct holes *h, int64_t at_ms)
 {
+    h->ended_at_ms = h->ended && h->ended_at_ms > at_ms ? h->ended_at_ms : at_ms;
     h->ended = true;
-    h->ended_at_ms = now_ms;
 }
 
 /* The clocks, and how long deletes are kept. */
@@ -60,5 +60,10 @@ struct holes_times {
  * behind it, or NULL at the log's end. */
 bool holes_hide_delete(const struct holes *h, const struct holes_times *times,
                        const int64_t *behind_ms);
+
+/* And if so, may it be one of a key that was read before?  Once the log's end was reached, what was
+ * read is whole; what was appended later and is gone by now was never seen, and what it deleted
+ * is still held. */
+bool holes_outdate(const struct holes *h, const struct holes_times *times);
 
 #endif

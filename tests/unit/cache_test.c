@@ -466,9 +466,42 @@ static void a_hole_before_the_end_of_the_log_is_judged_too(void **state)
     cache_advance(cache, 0, 3, now_ms, wall_ms);
     assert_int_equal(cache_horizon(cache, 0), 3);
     /* What comes behind that is read live, whatever its timestamps. */
+    cache_ended(cache, 0, now_ms);
     append(0, 5, "b", "1");
     cache_advance(cache, 0, 8, now_ms, wall_ms);
     assert_int_equal(cache_horizon(cache, 0), 3);
+}
+
+static void away_from_the_end_for_longer_than_deletes_are_kept_it_is_outdated(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    append(0, 0, "a", "1");
+    append(0, 5, "b", "1");
+    assert_false(cache_outdated(cache)); /* it was filled with what was there */
+    cache_ended(cache, 0, now_ms);
+    now_ms += 15 * RETENTION_MS;
+    append(0, 6, "c", "1");
+    assert_false(cache_outdated(cache)); /* nothing is missing */
+    append(0, 8, "d", "1");
+    assert_true(cache_outdated(cache));
+    cache_reset(cache, true, RETENTION_MS);
+    assert_false(cache_outdated(cache));
+}
+
+static void the_last_time_at_the_end_counts(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    append(0, 0, "a", "1");
+    cache_ended(cache, 0, now_ms + RETENTION_MS);
+    cache_ended(cache, 0, now_ms); /* an answer that comes late */
+    now_ms += 2 * RETENTION_MS - 1;
+    append(0, 2, "b", "1");
+    assert_false(cache_outdated(cache));
+    assert_int_equal(cache_horizon(cache, 0), 0);
 }
 
 /* -- keys that have aged: the broker has dropped the newest record -- */
@@ -917,6 +950,7 @@ static void random_step(uint64_t *seed)
     case 1: {
         int64_t next = (m.next[p] < 0 ? 0 : m.next[p]) + random_below(seed, 3);
         cache_advance(cache, p, next, now_ms, wall_ms);
+        cache_ended(cache, p, now_ms);
         model_advance(p, next);
         break;
     }
@@ -1272,6 +1306,8 @@ int main(void)
         T(a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete),
         T(a_record_from_the_future_hides_no_delete),
         T(a_hole_before_the_end_of_the_log_is_judged_too),
+        T(away_from_the_end_for_longer_than_deletes_are_kept_it_is_outdated),
+        T(the_last_time_at_the_end_counts),
         T(a_key_that_has_aged_is_deleted_at_the_end_of_the_log),
         T(what_was_not_read_before_the_broker_dropped_it_moves_the_horizon),
         T(a_record_without_a_key_that_the_broker_dropped_is_forgotten),

@@ -100,7 +100,7 @@ rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *top
 
 /* What the handler was told. */
 static struct buf told; /* topics, partitions and records, a line each */
-static int64_t origins[8], positions[8];
+static int64_t origins[8], positions[8], ends_ms[8];
 static bool given_up[8];
 static uint64_t answered;
 static int topics, records;
@@ -161,6 +161,12 @@ static void on_position(void *arg, int32_t partition, int64_t next)
     positions[partition] = next;
 }
 
+static void on_end(void *arg, int32_t partition, int64_t at_ms)
+{
+    (void)arg;
+    ends_ms[partition] = at_ms;
+}
+
 static void on_given_up(void *arg, int32_t partition)
 {
     (void)arg;
@@ -185,6 +191,7 @@ static struct consumer_handler handler = {
     .on_origin = on_origin,
     .on_record = on_record,
     .on_position = on_position,
+    .on_end = on_end,
     .on_given_up = on_given_up,
     .on_survey = on_survey,
     .on_settled = on_settled,
@@ -246,6 +253,7 @@ static int setup(void **state)
     loop = loop_new();
     memset(origins, -1, sizeof origins);
     memset(positions, -1, sizeof positions);
+    memset(ends_ms, 0, sizeof ends_ms);
     memset(given_up, 0, sizeof given_up);
     answered = 0;
     topics = records = 0;
@@ -639,6 +647,41 @@ static void a_log_that_is_shorter_than_it_was_is_read_anew(void **state)
 }
 
 /* A leader that was deposed and does not know it. */
+static int64_t clock_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* By the time of the question: the answer may have waited while we were stopped. */
+static void each_answer_tells_that_everything_was_read(void **state)
+{
+    (void)state;
+    start_with_ten("read");
+    int64_t before_ms = clock_ms();
+    ticket = consumer_ask(consumer);
+    wait_until(is_surveyed);
+    assert_in_range(ends_ms[0], before_ms, clock_ms());
+    all_ends = 11; /* there is more */
+    before_ms = ends_ms[0];
+    ticket = consumer_ask(consumer);
+    wait_until(is_surveyed);
+    assert_int_equal(ends_ms[0], before_ms);
+}
+
+static void a_topic_is_read_anew_if_told_so(void **state)
+{
+    (void)state;
+    start_with_ten("doubted");
+    told.n = 0;
+    consumer_read_anew(consumer, "so says the test");
+    assert_false(consumer_ready(consumer));
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
+}
+
 static void an_end_that_the_next_answer_does_not_confirm_is_nothing(void **state)
 {
     (void)state;
@@ -1051,6 +1094,8 @@ int main(void)
         T(a_topic_that_went_and_came_again_is_read_anew),
         T(what_was_taken_of_a_topic_goes_with_it),
         T(a_log_that_is_shorter_than_it_was_is_read_anew),
+        T(each_answer_tells_that_everything_was_read),
+        T(a_topic_is_read_anew_if_told_so),
         T(an_end_that_the_next_answer_does_not_confirm_is_nothing),
         T(a_topic_of_another_cluster_is_read_anew),
         T(reading_starts_at_the_first_offset_that_the_broker_holds),

@@ -10,6 +10,13 @@ uint64_t consumer_ask(struct consumer *c)
     return ++c->asked;
 }
 
+void consumer_read_anew(struct consumer *c, const char *why)
+{
+    (void)why;
+    c->ready = false;
+    c->read_anew = true;
+}
+
 bool consumer_ready(const struct consumer *c)
 {
     return c->ready;

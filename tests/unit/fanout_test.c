@@ -540,6 +540,91 @@ static void nobody_is_started_before_the_topic_is_known(void **state)
     leave(&c);
 }
 
+/* -- a partition that was away for longer than deletes are kept -- */
+
+static void produce_at(int64_t offset, const char *key, const char *value)
+{
+    consumer.p[0].next = offset;
+    produce_live(0, key, value);
+}
+
+/* Its delete was compacted away meanwhile: the log, read again, does not have it. */
+static void a_topic_whose_deletes_may_have_been_missed_is_read_anew(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    struct client live = open_client(NULL);
+    check_data(&live, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&live, "* * * *");
+    produce_at(2, "k", "2");
+    assert_true(consumer.read_anew);
+    check_data(&live, ""); /* nothing with an id behind the delete */
+    struct client knows = open_client("AQIAAg=="), fresh = open_client(NULL);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    check_data(&live, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+                      "id are no longer known\"} 2");
+    check_data(&knows, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+                       "id are no longer known\"} 2");
+    check_data(&fresh, "2");
+    leave(&live);
+    leave(&knows);
+    leave(&fresh);
+}
+
+static void so_is_one_that_now_ends_with_a_hole(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    topic.on_position(topic.arg, 0, 2);
+    assert_true(consumer.read_anew);
+}
+
+/* An id that was not judged yet is good, if it is behind what may be missing. */
+static void who_waits_meanwhile_keeps_the_place(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    consumer.p[0].end = 4;
+    struct client c = open_client("AQIABg=="); /* 0@3 */
+    produce_at(2, "k", "2");
+    assert_true(consumer.read_anew);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    produce_live(0, "l", "3");
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void who_was_at_the_end_a_moment_ago_has_missed_nothing(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&c, "* * * *");
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    produce_at(2, "k", "2"); /* behind a transaction's marker */
+    check_data(&c, "2");
+    assert_false(consumer.read_anew);
+    leave(&c);
+}
+
 /* -- live -- */
 
 static void the_first_event_after_a_quiet_time_goes_at_once(void **state)
@@ -2381,6 +2466,10 @@ int main(void)
         T(a_partition_that_comes_back_with_a_gap_is_one),
         T(a_gap_is_told_whole_while_another_partition_is_away),
         T(nobody_is_started_before_the_topic_is_known),
+        T(a_topic_whose_deletes_may_have_been_missed_is_read_anew),
+        T(so_is_one_that_now_ends_with_a_hole),
+        T(who_waits_meanwhile_keeps_the_place),
+        T(who_was_at_the_end_a_moment_ago_has_missed_nothing),
         T(the_first_event_after_a_quiet_time_goes_at_once),
         T(the_next_one_waits_for_the_flush_interval),
         T(every_one_of_many_streams_gets_each_event),

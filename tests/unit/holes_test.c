@@ -109,8 +109,39 @@ static void behind_the_end_of_the_log_all_is_as_young_as_that_was_seen(void **st
     assert_false(holes_hide_delete(&h, &times, &behind));
     holes_record(&h, 0);
     assert_false(holes_hide_delete(&h, &times, NULL));
+    holes_end(&h, times.now_ms - DAY); /* an answer that comes late */
+    assert_false(holes_hide_delete(&h, &times, &behind));
+    h = (struct holes){0};
     holes_end(&h, times.now_ms - DAY);
     assert_true(holes_hide_delete(&h, &times, &behind));
+}
+
+static void what_was_appended_since_the_end_was_seen_outdates_it_once_deletes_go(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    holes_record(&h, 0);
+    assert_false(holes_outdate(&h, &times)); /* the end was never seen */
+    holes_end(&h, times.now_ms - DAY + 1);
+    assert_false(holes_outdate(&h, &times));
+    h = (struct holes){0};
+    holes_end(&h, times.now_ms - DAY);
+    assert_true(holes_outdate(&h, &times));
+}
+
+/* Each transaction leaves a hole. */
+static void who_reads_all_the_time_is_not_outdated_however_short_deletes_are_kept(void **state)
+{
+    const struct holes_times soon = {.now_ms = 5 * DAY, .wall_ms = NOW, .delete_retention_ms = 1};
+    struct holes h = {0};
+
+    (void)state;
+    holes_end(&h, soon.now_ms - 14999);
+    assert_false(holes_outdate(&h, &soon));
+    h = (struct holes){0};
+    holes_end(&h, soon.now_ms - 15000);
+    assert_true(holes_outdate(&h, &soon));
 }
 
 int main(void)
@@ -126,6 +157,8 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_a_day_ahead_does_not_make_what_is_old_young),
         cmocka_unit_test(extreme_times_do_no_harm),
         cmocka_unit_test(behind_the_end_of_the_log_all_is_as_young_as_that_was_seen),
+        cmocka_unit_test(what_was_appended_since_the_end_was_seen_outdates_it_once_deletes_go),
+        cmocka_unit_test(who_reads_all_the_time_is_not_outdated_however_short_deletes_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

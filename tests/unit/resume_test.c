@@ -153,7 +153,7 @@ static void a_topic_made_again_leads_to_a_reset(void **state)
 {
     (void)state;
     fill(0, 5);
-    resume = resume_new_topic();
+    resume = resume_none(RESET_TOPIC_NEW);
     assert_false(resume_is_ahead(resume, cache));
     check_replay(0, RESET_TOPIC_NEW);
 }
