@@ -55,6 +55,8 @@ class Front(Process):
     body_of_renewal = ""
     # So much in a claim makes a token about as long as the front and the responders take.
     largest_pad = 5500
+    # Of a topic, whose ids name each.
+    most_partitions = 2000
     # A hundredth of its room.
     few: dict[str, str] = {}
     # The limits on silence, shortened by the test about them.
@@ -156,6 +158,7 @@ class Apache(Front):
     example = "apache.conf"
     speaks = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/1.1"}
     streams_of_a_browser = 6
+    most_partitions = 1700
     notices_at_once = {"--http1.1": False, "--http2": False}
     few = {
         "ThreadsPerChild 64": "ThreadsPerChild 13",
