@@ -1,0 +1,150 @@
+#include <stdlib.h>
+
+#include "base/base64.h"
+#include "model_inside.h"
+#include "world.h"
+
+/* What was superseded before the client came, as far as its responder knew, is not for it. */
+static void check_superseded(const struct view *v, int32_t p, int64_t offset)
+{
+    const struct topic *t = model_life(v);
+    int64_t end = v->known_end[p];
+
+    /* A broker that hangs in the midst of it is not waited for. */
+    if (t == NULL || !t->compacted || v->known_life != t->life || offset >= end ||
+        !cluster_served(p))
+        return;
+    const struct entry *e = &t->partitions[p].at[offset];
+    if (e->next >= 0 && e->next < end)
+        world_breach("superseded",
+                     "%s is shown offset %lld of partition %d; %lld was there when it came",
+                     v->name, (long long)offset, (int)p, (long long)e->next);
+    if (e->size == NO_VALUE && v->fresh)
+        world_breach("superseded", "%s, which has nothing, is told the delete %lld of partition %d",
+                     v->name, (long long)offset, (int)p);
+}
+
+/* It is the end of the id. */
+static void check_etag(const struct view *v, int64_t offset, const char *id)
+{
+    char etag[16];
+    const char *slash = strrchr(id, '/');
+
+    cluster_etag(offset, etag);
+    if (etag[0] ? slash == NULL || strncmp(slash + 1, etag, strlen(etag)) != 0 : slash != NULL)
+        world_breach("etag", "%s: offset %lld has the etag \"%s\", and the id %s", v->name,
+                     (long long)offset, etag, id);
+}
+
+static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offset, int key,
+                        const char *id, const int64_t to[PARTITIONS_MAX])
+{
+    if (v->id_is == ID_MALFORMED)
+        world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
+    model_narrow(v, lives);
+    const struct topic *t = model_life(v);
+    if (to[p] != offset + 1)
+        world_breach("place", "%s: the event of offset %lld of partition %d has the id of %lld",
+                     v->name, (long long)offset, (int)p, (long long)to[p]);
+    if (offset < v->at[p])
+        world_breach("twice", "%s is given offset %lld of partition %d, and was behind it already",
+                     v->name, (long long)offset, (int)p);
+    if (t != NULL && !cluster_shown(t, p, offset))
+        world_breach("unseen", "%s is given offset %lld of partition %d, which nobody may see",
+                     v->name, (long long)offset, (int)p);
+    check_superseded(v, p, offset);
+    if (key != NO_KEY) {
+        const struct entry *e = &cluster_life(__builtin_ctzll(v->lives))->partitions[p].at[offset];
+        v->have[p][key] = e->size == NO_VALUE ? -1 : offset;
+    }
+    check_etag(v, offset, id);
+    model_move_all(v, to, p, offset);
+}
+
+static void tell_given(const struct view *v, int32_t p, int64_t offset, const char *mark)
+{
+    char head[64], item[32];
+
+    snprintf(head, sizeof head, "%s gets of partition %d:", v->name, (int)p);
+    snprintf(item, sizeof item, " %s%lld", mark, (long long)offset);
+    world_tell_item(head, item);
+}
+
+/* The lives in which that record is at that place. */
+static uint64_t lives_with(int32_t p, int64_t offset, int key, bool deletes, int born)
+{
+    uint64_t lives = 0;
+
+    for (int life = 1; life <= cluster_lives(); life++) {
+        const struct topic *t = cluster_life(life);
+        if (p < 0 || p >= t->n || offset < 0 || offset >= t->partitions[p].end)
+            continue;
+        const struct entry *e = &t->partitions[p].at[offset];
+        if ((deletes ? e->key == key && e->size == NO_VALUE : e->size != NO_VALUE) &&
+            (born == 0 || e->born == born))
+            lives |= UINT64_C(1) << life;
+    }
+    return lives;
+}
+
+void model_take_value(struct view *v, struct slice data, const char *id,
+                      const int64_t to[PARTITIONS_MAX])
+{
+    int born = 0;
+    int32_t p = 0;
+    int64_t offset = 0;
+    struct buf must = {0};
+
+    bool good = cluster_parse_value(data, &born, &p, &offset);
+    uint64_t lives = good ? lives_with(p, offset, NO_KEY, false, born) : 0;
+    if (lives == 0)
+        world_breach("value", "%s is given what nobody wrote", v->name);
+    const struct topic *t = cluster_life(__builtin_ctzll(lives));
+    cluster_value(t, p, offset, &must);
+    if (!slice_equal(buf_slice(&must), data))
+        world_breach("value", "%s: the value of offset %lld of partition %d is spoilt", v->name,
+                     (long long)offset, (int)p);
+    buf_fini(&must);
+    tell_given(v, p, offset, "");
+    take_record(v, lives, p, offset, t->partitions[p].at[offset].key, id, to);
+}
+
+/* The broker has dropped it by its age: a delete without an offset of its own.  One that has
+ * superseded it may not have been read yet: the key is set again then. */
+static bool is_aged(const struct view *v, int32_t p, int key)
+{
+    uint64_t lives = v->lives ? v->lives : model_possible_lives(v);
+
+    for (int life = 1; life <= cluster_lives(); life++) {
+        const struct topic *t = cluster_life(life);
+        for (int64_t o = 0; t->ages && (lives >> life & 1) && o < t->partitions[p].start; o++)
+            if (t->partitions[p].at[o].key == key)
+                return true;
+    }
+    return false;
+}
+
+void model_take_delete(struct view *v, struct slice data, const char *id,
+                       const int64_t to[PARTITIONS_MAX])
+{
+    struct buf text = {0};
+    int32_t p;
+    int key;
+
+    if (!base64url_decode(&text, data) || !cluster_parse_key(buf_slice(&text), &p, &key))
+        world_breach("value", "%s is told the delete of what is no key", v->name);
+    buf_fini(&text);
+    int64_t offset = to[p] - 1;
+    uint64_t lives = lives_with(p, offset, key, true, 0);
+    if (lives == 0 && is_aged(v, p, key)) {
+        world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
+        v->have[p][key] = -1;
+        model_move_all(v, to, p, -1);
+        return;
+    }
+    tell_given(v, p, offset, "-");
+    if (lives == 0)
+        world_breach("value", "%s is told the delete of key %d at %lld of partition %d: no such",
+                     v->name, key, (long long)offset, (int)p);
+    take_record(v, lives, p, offset, key, id, to);
+}

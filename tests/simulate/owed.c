@@ -1,0 +1,50 @@
+#include "model_inside.h"
+#include "port.h"
+#include "world.h"
+
+static void check_partition(const struct view *v, const struct topic *t, int32_t p,
+                            int64_t since_ms)
+{
+    const struct partition_log *log = &t->partitions[p];
+
+    for (int k = 0; k < KEYS && t->compacted; k++) {
+        int64_t newest = log->newest[k];
+        const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
+        if (e == NULL || e->seen_ms > since_ms || model_config.small_cache ||
+            (e->aged && (e->aged_ms > since_ms || !port_has_read(v->responder, e))))
+            continue;
+        int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
+        if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))
+            world_breach("starved", "%s waits for key %d, offset %lld of partition %d, for %lld ms",
+                         v->name, k, (long long)newest, (int)p,
+                         (long long)(world_now_ms() - e->seen_ms));
+    }
+    for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->visible && !t->compacted; o++)
+        if (cluster_shown(t, p, o) && !log->at[o].gone && log->at[o].seen_ms <= since_ms &&
+            !model_config.small_cache)
+            world_breach("starved", "%s waits for offset %lld of partition %d for %lld ms", v->name,
+                         (long long)o, (int)p, (long long)(world_now_ms() - log->at[o].seen_ms));
+}
+
+void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, int32_t partition),
+                void *arg)
+{
+    const struct topic *t = cluster_topic();
+    uint64_t known = UINT64_MAX << port_first_life(v->responder, since_ms);
+
+    if (t == NULL || t->made_ms > since_ms)
+        return;
+    bool any = false; /* else there may be nobody to ask */
+    for (int32_t p = 0; p < t->n; p++)
+        any = any || owed(arg, p);
+    if (any && !v->foreign &&
+        ((v->lives != 0 && (v->lives & known) == 0) ||
+         (v->spliced != 0 && (UINT64_C(1) << v->spliced & known) == 0)))
+        world_breach(v->spliced_waiting ? "not told, waiting" : "not told",
+                     "%s does not know that the topic is another", v->name);
+    if (v->id_is != ID_OWN && owed(arg, 0))
+        world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
+    for (int32_t p = 0; p < t->n; p++)
+        if (owed(arg, p) && model_life(v) == t)
+            check_partition(v, t, p, since_ms);
+}
