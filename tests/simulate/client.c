@@ -89,6 +89,7 @@ struct client {
     int64_t renewing_ms; /* the expiry of the token that it renews with */
     struct errand come, read;
     uint32_t pace;
+    bool may_be_refused;                /* when it came */
     bool retry_told, told_to_come_back; /* by a second one, before the end */
     int64_t heard_ms;                   /* when it was sent the last bytes */
     int64_t retry_ms, undisturbed_since_ms;
@@ -208,7 +209,8 @@ static void check_status(const struct client *c)
 {
     int status = c->reader.status;
 
-    if (status != 0 && status != 200 && !(status == 401 && may_be_refused(c)))
+    if (status != 0 && status != 200 &&
+        !(status == 401 && (c->may_be_refused || may_be_refused(c))))
         world_breach("status", "%s gets %d", c->view.name, status);
 }
 
@@ -290,6 +292,7 @@ static void come(void *arg)
     world_tell("%s comes to responder %u%s%s", c->view.name, c->responder,
                c->view.id[0] ? " with id " : "", c->view.id);
     send_request(c);
+    c->may_be_refused = may_be_refused(c);
 }
 
 struct client *client_new(unsigned number, unsigned kind, struct pool *pool)

@@ -25,6 +25,7 @@ void view_forget(struct view *v)
     v->foreign = false;
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         v->at[p] = -1;
+        v->gap[p] = 0;
         for (int k = 0; k < KEYS; k++)
             v->have[p][k] = -1;
     }
@@ -102,8 +103,7 @@ static void check_key(const struct view *v, const struct topic *t, int32_t p, in
         return; /* it comes later */
     const struct entry *e = &log->at[newest];
     int64_t must = e->size == NO_VALUE ? -1 : newest;
-    if (v->have[p][k] == must || (e->gone && v->have[p][k] == -1) || e->aged ||
-        model_config.small_cache)
+    if (v->have[p][k] == must || (e->gone && v->have[p][k] == -1) || e->aged || newest < v->gap[p])
         return;
     world_breach("lost",
                  "%s stands at %lld of partition %d and holds offset %lld of key %d: it is "
@@ -130,8 +130,9 @@ void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
     for (int k = 0; k < KEYS && t->compacted; k++)
         if (log->newest[k] >= from)
             check_key(v, t, p, k, to);
-    for (int64_t o = from; o < to && !t->compacted && !model_config.small_cache; o++)
-        if (o != given && cluster_shown(t, p, o) && !(from == 0 && log->at[o].gone))
+    for (int64_t o = from; o < to && !t->compacted; o++)
+        if (o != given && cluster_shown(t, p, o) &&
+            !(from == 0 && (log->at[o].gone || model_config.small_cache)))
             world_breach("lost", "%s is at %lld of partition %d and was not given %lld", v->name,
                          (long long)to, (int)p, (long long)o);
 }

@@ -32,6 +32,7 @@ struct view {
     bool foreign; /* it came back with an id of a former life, which may be good by chance */
     bool fresh;   /* it began with nothing */
     int64_t at[PARTITIONS_MAX];         /* the offset behind what it has; -1: not known yet */
+    int64_t gap[PARTITIONS_MAX];        /* where the last gap that it was told of ends */
     int64_t have[PARTITIONS_MAX][KEYS]; /* the offset of what it holds of the key; -1: nothing */
     int64_t known_end[PARTITIONS_MAX];  /* what its responder knew when it came; -1: nothing */
     int known_life;

@@ -10,7 +10,7 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
     for (int k = 0; k < KEYS && t->compacted; k++) {
         int64_t newest = log->newest[k];
         const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
-        if (e == NULL || e->seen_ms > since_ms || model_config.small_cache ||
+        if (e == NULL || e->seen_ms > since_ms || newest < v->gap[p] ||
             (e->aged && (e->aged_ms > since_ms || !port_has_read(v->responder, e))))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
@@ -21,7 +21,7 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
     }
     for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->visible && !t->compacted; o++)
         if (cluster_shown(t, p, o) && !log->at[o].gone && log->at[o].seen_ms <= since_ms &&
-            !model_config.small_cache)
+            !(v->at[p] < 0 && model_config.small_cache))
             world_breach("starved", "%s waits for offset %lld of partition %d for %lld ms", v->name,
                          (long long)o, (int)p, (long long)(world_now_ms() - log->at[o].seen_ms));
 }

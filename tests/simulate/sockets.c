@@ -13,7 +13,7 @@
 #include "loops.h"
 #include "world.h"
 
-enum { FIRST_FD = 1 << 20, SHORT_PERCENT = 15 };
+enum { FIRST_FD = 1 << 20, SHORT_PERCENT = 15, NOTHING_PERCENT = 3 };
 
 /* Bytes on their way. */
 struct pipe {
@@ -178,6 +178,8 @@ static size_t taken(const struct line *l, size_t wanted)
     struct dice *d = world_dice(WHO_SOCKET);
     size_t n = room_in(l) < wanted ? room_in(l) : wanted;
 
+    if (dice_chance(d, NOTHING_PERCENT)) /* the system has no memory for it now */
+        return 0;
     if (n > 1 && dice_chance(d, SHORT_PERCENT))
         n = 1 + dice_below(d, (uint32_t)n);
     return n;

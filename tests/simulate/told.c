@@ -110,6 +110,6 @@ void model_take_gap(struct view *v, struct slice data, const int64_t to[PARTITIO
                          "%s is told of a gap from %lld to %lld of partition %d, where %lld "
                          "still is",
                          v->name, from, end, p, (long long)o);
-    v->at[p] = end;
+    v->at[p] = v->gap[p] = end;
     model_move_all(v, to, p, -1);
 }
