@@ -3,13 +3,10 @@
 #ifndef SKF_FRONT_HANDLER_H
 #define SKF_FRONT_HANDLER_H
 
+#include "front/admission.h"
 #include "front/inlet.h"
-#include "front/limits.h"
-#include "front/refusal.h"
-#include "guard/renewals.h"
 
 struct handler;
-struct fanout;
 struct status;
 
 struct handler_config {
@@ -20,13 +17,6 @@ struct handler_config {
     int64_t max_waiting; /* requests that are not streams: front/descriptors.h */
     struct limits_config address, subject;
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
-};
-
-/* What stands between requests and streams. */
-struct gate {
-    struct guard *guard;       /* NULL: all may come in */
-    struct sessions *sessions; /* NULL: streams go on for as long as they like */
-    struct renewals *renewals; /* NULL: no stream is to be reached from here */
 };
 
 /* The strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as a standby

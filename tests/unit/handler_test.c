@@ -376,49 +376,6 @@ static void the_path_goes_to_the_first_question_mark(void **state)
     assert_int_equal(opened.count, 1);
 }
 
-static void there_is_nothing_at_another_path(void **state)
-{
-    static const char *const paths[] = {
-        "/",       "/event",    "/events/",   "/eventss", "//events", "",
-        "/Events", "/%65vents", "/events%3f", "/events#", "events",   "http://localhost/events",
-        "?/events"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        ask("REQUEST_METHOD", "GET", "REQUEST_URI", paths[i]);
-        check_status(404);
-    }
-    ask("REQUEST_METHOD", "GET");
-    check_status(404);
-}
-
-static void what_the_front_made_of_the_path_may_be_split_anywhere(void **state)
-{
-    static const char path[] = "/events";
-
-    (void)state;
-    for (size_t n = 0; n <= strlen(path); n++) {
-        char script[16] = "";
-        memcpy(script, path, n);
-        ask_events("GET", "SCRIPT_NAME", script, "PATH_INFO", path + n);
-        assert_int_equal(opened.count, 1);
-    }
-}
-
-static void what_the_front_made_of_the_path_must_not_differ(void **state)
-{
-    static const char *const splits[][2] = {
-        {"/events", "/"}, {"/events/", ""}, {"/event", ""},         {"", "/event"},   {"", "/"},
-        {"/other", ""},   {"", "/other"},   {"/events", "/events"}, {"/ev", "/ents"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++) {
-        ask_events("GET", "SCRIPT_NAME", splits[i][0], "PATH_INFO", splits[i][1]);
-        check_status(404);
-    }
-}
-
 /* -- other methods -- */
 
 static void a_renewal_is_not_allowed_where_nothing_is_guarded(void **state)
@@ -1324,9 +1281,6 @@ int main(void)
         T(the_query_says_where_to_resume),
         T(an_empty_place_is_none),
         T(the_path_goes_to_the_first_question_mark),
-        T(there_is_nothing_at_another_path),
-        T(what_the_front_made_of_the_path_may_be_split_anywhere),
-        T(what_the_front_made_of_the_path_must_not_differ),
         T(a_renewal_is_not_allowed_where_nothing_is_guarded),
         T(a_post_of_another_content_type_is_not_supported),
         T(a_preflight_is_answered),

@@ -1,0 +1,200 @@
+#include "front/admission.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "front/credential.h"
+#include "stream/fanout.h"
+
+struct admission {
+    struct admission_config config;
+    struct limits *addresses, *subjects;
+    struct limits *attempts; /* by address: its openings are refused tokens */
+    bool draining;
+};
+
+/* -- what the request says of itself -- */
+
+/* REQUEST_URI up to its first `?`, undecoded; what the front made of it must not differ. */
+static bool path_is_ours(const struct admission *a, const struct request *r)
+{
+    struct slice path = slice_str(a->config.path), uri = slice_str(request_get(r, PARAM_URI));
+    struct slice script = slice_str(request_get(r, PARAM_SCRIPT_NAME));
+    struct slice info = slice_str(request_get(r, PARAM_PATH_INFO));
+
+    if (uri.p == NULL)
+        return false;
+    uri.n = strcspn((const char *)uri.p, "?");
+    if (!slice_equal(uri, path))
+        return false;
+    if (script.n + info.n == 0)
+        return true;
+    return script.n <= path.n && slice_equal(script, slice_of(path.p, script.n)) &&
+           slice_equal(info, slice_of(path.p + script.n, path.n - script.n));
+}
+
+static bool guard_is_missing(const struct admission *a, const struct request *r)
+{
+    const char *demanded = request_get(r, PARAM_REQUIRE_GUARD);
+
+    return a->config.gate->guard == NULL && demanded != NULL && strcmp(demanded, "0") != 0;
+}
+
+/* There is nothing to renew where nothing is guarded. */
+static enum refusal judge_method(const struct admission *a, const struct request *r)
+{
+    struct slice method = slice_str(request_get(r, PARAM_METHOD));
+
+    if (slice_equal(method, slice_str("GET")) || slice_equal(method, slice_str("HEAD")) ||
+        slice_equal(method, slice_str("OPTIONS")))
+        return REFUSALS;
+    if (!slice_equal(method, slice_str("POST")))
+        return REFUSAL_METHOD;
+    if (!request_is_renewal(r))
+        return REFUSAL_TYPE;
+    if (a->config.gate->guard == NULL)
+        return REFUSAL_METHOD;
+    return a->config.gate->renewals == NULL ? REFUSAL_RENEWALS_NONE : REFUSALS;
+}
+
+enum refusal admission_judge(const struct admission *a, const struct request *r,
+                             const struct cors_request *origin)
+{
+    if (r->repeated)
+        return REFUSAL_PARAM_TWICE;
+    if (guard_is_missing(a, r))
+        return REFUSAL_UNGUARDED;
+    if (!path_is_ours(a, r))
+        return REFUSAL_ROUTE_UNKNOWN;
+    if (!cors_allowed(a->config.cors, origin))
+        return REFUSAL_ORIGIN;
+    return judge_method(a, r);
+}
+
+const char *admission_allowed(const struct admission *a)
+{
+    return a->config.gate->renewals ? "Allow: GET, HEAD, POST, OPTIONS\r\n"
+                                    : "Allow: GET, HEAD, OPTIONS\r\n";
+}
+
+enum refusal admission_credentials(const struct request *r, struct buf *in_header,
+                                   struct buf *in_url)
+{
+    struct slice token = {0};
+    enum credential header = credential_from_header(request_get(r, PARAM_AUTHORIZATION), &token);
+    enum credential url = credential_from_query(slice_str(request_get(r, PARAM_QUERY)), in_url);
+
+    if (header == CREDENTIAL_BAD || url == CREDENTIAL_BAD)
+        return REFUSAL_TOKEN_PLACE;
+    buf_add_slice(in_header, token);
+    return REFUSALS;
+}
+
+/* -- limits -- */
+
+/* Is there room for a stream? */
+static enum refusal shortage(const struct admission *a)
+{
+    if (a->draining)
+        return REFUSAL_DRAINING;
+    return fanout_count(a->config.fanout) < (size_t)a->config.max_streams ? REFUSALS : REFUSAL_FULL;
+}
+
+/* Likewise for one of an address of which that is said. */
+static enum refusal address_shortage(const struct admission *a, enum limit limit)
+{
+    enum refusal why = shortage(a);
+
+    if (why != REFUSALS || limit == LIMIT_NONE)
+        return why;
+    return limit == LIMIT_STREAMS ? REFUSAL_ADDRESS_STREAMS : REFUSAL_ADDRESS_OPENS;
+}
+
+enum refusal admission_ask(const struct admission *a, const char *address)
+{
+    return address_shortage(a, limits_ask(a->addresses, slice_str(address), loop_now_ms()));
+}
+
+/* One that was good before needs no check: whoever shares an address with others' bad tokens goes
+ * on. */
+enum refusal admission_try_token(struct admission *a, const char *address, struct slice token)
+{
+    struct visitor *visitor;
+    enum limit limit = limits_enter(a->attempts, slice_str(address), loop_now_ms(), &visitor);
+    bool free = limit == LIMIT_NONE || guard_knows(a->config.gate->guard, token);
+
+    limits_leave(a->attempts, visitor);
+    return free ? REFUSALS : REFUSAL_ADDRESS_ATTEMPTS;
+}
+
+void admission_token_tried(struct admission *a, const char *address, enum token_error error)
+{
+    if (error == TOKEN_OK || error == TOKEN_BUSY)
+        limits_give_back(a->attempts, slice_str(address));
+}
+
+/* A token without a subject is counted by itself. */
+static enum refusal enter_by_subject(struct admission *a, struct slice token,
+                                     const struct verdict *verdict, struct visitor **visitor)
+{
+    struct token_hash hash = token_hash(token);
+    struct slice name = verdict->sub ? slice_str(verdict->sub) : slice_of(&hash, sizeof hash);
+
+    switch (limits_enter(a->subjects, name, loop_now_ms(), visitor)) {
+    case LIMIT_STREAMS:
+        return REFUSAL_SUBJECT_STREAMS;
+    case LIMIT_OPENS:
+        return REFUSAL_SUBJECT_OPENS;
+    default:
+        return REFUSALS;
+    }
+}
+
+enum refusal admission_enter(struct admission *a, const char *address, struct slice token,
+                             const struct verdict *verdict, struct guest *guest)
+{
+    enum limit limit =
+        limits_enter(a->addresses, slice_str(address), loop_now_ms(), &guest->address);
+    enum refusal why = address_shortage(a, limit);
+
+    guest->subject = NULL;
+    if (why == REFUSALS && verdict != NULL)
+        why = enter_by_subject(a, token, verdict, &guest->subject);
+    if (why != REFUSALS)
+        admission_leave(a, guest);
+    return why;
+}
+
+void admission_leave(struct admission *a, const struct guest *guest)
+{
+    limits_leave(a->addresses, guest->address);
+    limits_leave(a->subjects, guest->subject);
+}
+
+/* -- life -- */
+
+void admission_drain(struct admission *a)
+{
+    a->draining = true;
+}
+
+struct admission *admission_new(const struct admission_config *config)
+{
+    struct admission *a = mem_zero(sizeof *a);
+
+    a->config = *config;
+    a->addresses = limits_new(&config->address);
+    a->subjects = limits_new(&config->subject);
+    a->attempts = limits_new(&(struct limits_config){.opens = config->max_attempts});
+    return a;
+}
+
+void admission_free(struct admission *a)
+{
+    if (a == NULL)
+        return;
+    limits_free(a->addresses);
+    limits_free(a->subjects);
+    limits_free(a->attempts);
+    free(a);
+}

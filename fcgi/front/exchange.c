@@ -1,0 +1,166 @@
+#include "front/exchange.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "front/reply.h"
+#include "front/standby.h"
+
+struct exchanges {
+    const struct cors *cors;
+    struct replies *replies;
+    struct refusals refusals;
+    size_t count;
+};
+
+/* -- life -- */
+
+static const char *keep(struct buf *copy, const char *text)
+{
+    if (text == NULL)
+        return NULL;
+    buf_add(copy, text, strlen(text) + 1);
+    return (const char *)copy->p;
+}
+
+struct exchange *exchange_new(struct exchanges *all, int fd, uint16_t id, const struct request *r)
+{
+    struct exchange *x = mem_zero(sizeof *x);
+
+    all->count++;
+    x->all = all;
+    x->fd = fd;
+    x->id = id;
+    x->origin = request_origin(r);
+    x->origin.origin = keep(&x->origin_text, x->origin.origin);
+    x->origin.host = keep(&x->host_text, x->origin.host);
+    limits_address_name(request_get(r, PARAM_REMOTE_ADDR), x->address);
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    x->all->count--;
+    buf_fini(&x->origin_text);
+    buf_fini(&x->host_text);
+    buf_fini(&x->last_event_id);
+    buf_fini(&x->token);
+    buf_fini(&x->selector);
+    free(x);
+}
+
+/* -- answers -- */
+
+void exchange_finish_with(struct exchange *x, struct slice text)
+{
+    struct buf out = {0};
+    size_t mark = fcgi_stdout_begin(&out);
+
+    buf_add_slice(&out, text);
+    fcgi_stdout_end(&out, mark, x->id);
+    fcgi_end_add(&out, x->id, FCGI_STATUS_COMPLETE);
+    reply_send(x->all->replies, x->fd, buf_slice(&out));
+    buf_fini(&out);
+    exchange_free(x);
+}
+
+void exchange_finish(struct exchange *x, struct answer *answer)
+{
+    struct buf text = {0};
+
+    cors_add_headers(&answer->headers, x->all->cors, &x->origin);
+    answer_add_text(&text, answer, !x->head);
+    exchange_finish_with(x, buf_slice(&text));
+    buf_fini(&text);
+    buf_fini(&answer->headers);
+}
+
+void exchange_refuse(struct exchange *x, enum refusal why, const char *header)
+{
+    struct answer answer = answer_refusing(why);
+
+    refusals_add(&x->all->refusals, why, NULL);
+    if (header != NULL)
+        buf_add_str(&answer.headers, header);
+    exchange_finish(x, &answer);
+}
+
+void exchange_turn_away(struct exchange *x, enum refusal why)
+{
+    struct buf text = {0}, headers = {0};
+
+    refusals_add_come_back(&x->all->refusals, why, loop_now_ms());
+    cors_add_headers(&headers, x->all->cors, &x->origin);
+    standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers));
+    exchange_finish_with(x, buf_slice(&text));
+    buf_fini(&headers);
+    buf_fini(&text);
+}
+
+void exchange_refuse_token(struct exchange *x, enum token_error error)
+{
+    enum refusal why = error == TOKEN_SCOPE      ? REFUSAL_SCOPE_MISSING
+                       : error == TOKEN_TOO_LONG ? REFUSAL_TOKEN_TOO_LONG
+                                                 : REFUSAL_TOKEN_INVALID;
+    struct answer answer = answer_refusing(why);
+
+    if (error == TOKEN_BUSY) {
+        exchange_turn_away(x, REFUSAL_TOKENS_WAIT);
+        return;
+    }
+    answer.detail = token_error_text(error);
+    refusals_add(&x->all->refusals, why, answer.detail);
+    buf_printf(&answer.headers,
+               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n",
+               error == TOKEN_SCOPE ? "insufficient_scope" : "invalid_token", answer.detail);
+    exchange_finish(x, &answer);
+}
+
+/* -- all of them -- */
+
+void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, struct buf *out)
+{
+    struct cors_request unknown = {0};
+    struct answer answer = answer_refusing(why);
+
+    refusals_add(&all->refusals, why, NULL);
+    cors_add_headers(&answer.headers, all->cors, &unknown);
+    if (answer.status == 503)
+        buf_add_str(&answer.headers, "Retry-After: 10\r\n");
+    answer_add(out, id, &answer, true);
+    buf_fini(&answer.headers);
+}
+
+void exchanges_send(struct exchanges *all, int fd, struct slice records)
+{
+    reply_send(all->replies, fd, records);
+}
+
+size_t exchanges_waiting(const struct exchanges *all)
+{
+    return all->count + replies_count(all->replies);
+}
+
+const uint64_t *exchanges_refused(const struct exchanges *all)
+{
+    return all->refusals.count;
+}
+
+struct exchanges *exchanges_new(struct loop *loop, const struct cors *cors)
+{
+    struct exchanges *all = mem_zero(sizeof *all);
+
+    all->cors = cors;
+    all->replies = replies_new(loop);
+    refusals_init(&all->refusals, loop);
+    return all;
+}
+
+void exchanges_free(struct exchanges *all)
+{
+    if (all == NULL)
+        return;
+    replies_free(all->replies);
+    refusals_fini(&all->refusals);
+    free(all);
+}

@@ -1,0 +1,67 @@
+/* exchange - one request until it is answered, which may take some turns if a token must be
+ * verified: what is needed then is copied.
+ *
+ * Every function that answers ends the exchange, which must not be used any more. */
+#ifndef SKF_FRONT_EXCHANGE_H
+#define SKF_FRONT_EXCHANGE_H
+
+#include "base/buf.h"
+#include "base/fcgi_record.h"
+#include "base/loop.h"
+#include "front/answer.h"
+#include "front/cors.h"
+#include "front/limits.h"
+#include "front/request.h"
+#include "guard/token.h"
+
+struct exchanges;
+struct handler;
+
+/* All that are under way.  `cors` is borrowed and must outlive them. */
+struct exchanges *exchanges_new(struct loop *loop, const struct cors *cors);
+/* All must have been answered. */
+void exchanges_free(struct exchanges *all);
+
+/* How many wait for their answer, or for the front to take it. */
+size_t exchanges_waiting(const struct exchanges *all);
+/* How many were refused since the start, by enum refused. */
+const uint64_t *exchanges_refused(const struct exchanges *all);
+
+struct exchange {
+    struct exchanges *all;
+    struct handler *handler; /* who serves it */
+    int fd;
+    uint16_t id;
+    struct fcgi_input input; /* what has come behind the request: maybe half a record */
+    bool head;
+    bool wants_stream; /* and gives up for good on anything but one */
+    char address[LIMITS_NAME];
+    struct cors_request origin;
+    struct buf origin_text, host_text, last_event_id;
+    bool resumes;
+    struct buf token;    /* what is verified */
+    struct buf selector; /* the token in the URL; empty: none */
+};
+
+/* Takes over the descriptor. */
+struct exchange *exchange_new(struct exchanges *all, int fd, uint16_t id, const struct request *r);
+/* Ends it without an answer: its descriptor was given away. */
+void exchange_free(struct exchange *x);
+
+/* A whole response as text (RFC 3875, section 6). */
+void exchange_finish_with(struct exchange *x, struct slice text);
+/* Takes over the answer's headers. */
+void exchange_finish(struct exchange *x, struct answer *answer);
+
+/* `header`: one more line, or NULL. */
+void exchange_refuse(struct exchange *x, enum refusal why, const char *header);
+void exchange_refuse_token(struct exchange *x, enum token_error error);
+/* Tells the client to come back, in the way that it understands. */
+void exchange_turn_away(struct exchange *x, enum refusal why);
+
+/* To a request of which no more is known than its id: appends the records of the answer. */
+void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, struct buf *out);
+/* Sends these records, and closes the descriptor behind them. */
+void exchanges_send(struct exchanges *all, int fd, struct slice records);
+
+#endif

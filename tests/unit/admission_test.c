@@ -1,0 +1,352 @@
+#include "front/admission.h"
+
+#include <stdlib.h>
+
+#include "fake_loop.h"
+#include "stream/fanout.h"
+#include "support.h"
+
+/* -- the fan-out and the guard, as admission sees them -- */
+
+static size_t stream_count;
+static bool known; /* every token was verified before */
+static char fanout, guard, renewals;
+
+size_t fanout_count(const struct fanout *f)
+{
+    assert_ptr_equal(f, &fanout);
+    return stream_count;
+}
+
+bool guard_knows(struct guard *g, struct slice text)
+{
+    (void)text;
+    assert_ptr_equal(g, &guard);
+    return known;
+}
+
+struct token_hash token_hash(struct slice text)
+{
+    struct token_hash h = {{0}};
+
+    for (size_t i = 0; i < text.n; i++)
+        h.bytes[i % sizeof h.bytes] ^= text.p[i];
+    return h;
+}
+
+/* -- a request and what is said of it -- */
+
+static struct gate gate;
+static struct cors *cors;
+static struct admission *admission;
+
+static void make(int64_t streams, int64_t opens, int64_t attempts)
+{
+    const struct admission_config config = {.path = "/events",
+                                            .cors = cors,
+                                            .fanout = (struct fanout *)&fanout,
+                                            .gate = &gate,
+                                            .max_streams = 100,
+                                            .address = {streams, opens},
+                                            .subject = {streams, opens},
+                                            .max_attempts = attempts};
+
+    admission_free(admission);
+    admission = admission_new(&config);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    stream_count = 0;
+    known = false;
+    gate = (struct gate){0};
+    cors = cors_new("https://a.example");
+    make(0, 0, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    admission_free(admission);
+    admission = NULL;
+    cors_free(cors);
+    return 0;
+}
+
+static void guard_it(void)
+{
+    gate.guard = (struct guard *)&guard;
+    gate.renewals = (struct renewals *)&renewals;
+}
+
+static struct request request(const char *method, const char *uri)
+{
+    struct request r = {.repeated = false};
+
+    r.param[PARAM_METHOD] = method;
+    r.param[PARAM_URI] = uri;
+    return r;
+}
+
+static enum refusal judge(const struct request *r)
+{
+    struct cors_request origin = request_origin(r);
+
+    return admission_judge(admission, r, &origin);
+}
+
+static enum refusal judge_path(const char *uri, const char *script, const char *info)
+{
+    struct request r = request("GET", uri);
+
+    r.param[PARAM_SCRIPT_NAME] = script;
+    r.param[PARAM_PATH_INFO] = info;
+    return judge(&r);
+}
+
+/* -- the path -- */
+
+static void there_is_nothing_at_another_path(void **state)
+{
+    static const char *const paths[] = {
+        "/",        "/event",    "/events/",   "/eventss", "//events", "",
+        "/Events",  "/%65vents", "/events%3f", "/events#", "events",   "http://localhost/events",
+        "?/events", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        assert_int_equal(judge_path(paths[i], NULL, NULL), REFUSAL_ROUTE_UNKNOWN);
+    assert_int_equal(judge_path("/events?/x?y", NULL, NULL), REFUSALS);
+}
+
+static void what_the_front_made_of_the_path_may_be_split_anywhere(void **state)
+{
+    static const char path[] = "/events";
+
+    (void)state;
+    for (size_t n = 0; n <= strlen(path); n++) {
+        char script[16] = "";
+        memcpy(script, path, n);
+        assert_int_equal(judge_path(path, script, path + n), REFUSALS);
+    }
+}
+
+static void what_the_front_made_of_the_path_must_not_differ(void **state)
+{
+    static const char *const splits[][2] = {
+        {"/events", "/"}, {"/events/", ""}, {"/event", ""},         {"", "/event"},   {"", "/"},
+        {"/other", ""},   {"", "/other"},   {"/events", "/events"}, {"/ev", "/ents"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++)
+        assert_int_equal(judge_path("/events", splits[i][0], splits[i][1]), REFUSAL_ROUTE_UNKNOWN);
+}
+
+/* -- the order of reasons -- */
+
+static void the_first_reason_of_several_is_told(void **state)
+{
+    struct request r = request("PUT", "/other");
+
+    (void)state;
+    r.repeated = true;
+    r.param[PARAM_REQUIRE_GUARD] = "1";
+    r.param[PARAM_ORIGIN] = "https://evil.example";
+    assert_int_equal(judge(&r), REFUSAL_PARAM_TWICE);
+    r.repeated = false;
+    assert_int_equal(judge(&r), REFUSAL_UNGUARDED);
+    r.param[PARAM_REQUIRE_GUARD] = "0";
+    assert_int_equal(judge(&r), REFUSAL_ROUTE_UNKNOWN);
+    r.param[PARAM_URI] = "/events";
+    assert_int_equal(judge(&r), REFUSAL_ORIGIN);
+    r.param[PARAM_ORIGIN] = "https://a.example";
+    assert_int_equal(judge(&r), REFUSAL_METHOD);
+    r.param[PARAM_METHOD] = "GET";
+    assert_int_equal(judge(&r), REFUSALS);
+}
+
+static void a_guard_that_is_demanded_and_there_is_no_reason(void **state)
+{
+    struct request r = request("GET", "/events");
+
+    (void)state;
+    guard_it();
+    r.param[PARAM_REQUIRE_GUARD] = "1";
+    assert_int_equal(judge(&r), REFUSALS);
+}
+
+/* -- methods -- */
+
+static void a_post_is_a_renewal_where_there_are_renewals(void **state)
+{
+    struct request r = request("POST", "/events");
+
+    (void)state;
+    assert_int_equal(judge(&r), REFUSAL_TYPE);
+    r.param[PARAM_CONTENT_TYPE] = "application/x-challenge-response";
+    assert_int_equal(judge(&r), REFUSAL_METHOD);
+    assert_string_equal(admission_allowed(admission), "Allow: GET, HEAD, OPTIONS\r\n");
+    guard_it();
+    assert_int_equal(judge(&r), REFUSALS);
+    assert_string_equal(admission_allowed(admission), "Allow: GET, HEAD, POST, OPTIONS\r\n");
+    gate.renewals = NULL;
+    assert_int_equal(judge(&r), REFUSAL_RENEWALS_NONE);
+    assert_string_equal(admission_allowed(admission), "Allow: GET, HEAD, OPTIONS\r\n");
+}
+
+/* -- tokens -- */
+
+static void tokens_are_found_in_both_places(void **state)
+{
+    struct request r = request("GET", "/events");
+    struct buf header = {0}, url = {0};
+
+    (void)state;
+    assert_int_equal(admission_credentials(&r, &header, &url), REFUSALS);
+    assert_true(header.n == 0 && url.n == 0);
+    r.param[PARAM_AUTHORIZATION] = "Bearer a.b.c";
+    r.param[PARAM_QUERY] = "access_token=d.e.f";
+    assert_int_equal(admission_credentials(&r, &header, &url), REFUSALS);
+    assert_text(buf_slice(&header), "a.b.c");
+    assert_text(buf_slice(&url), "d.e.f");
+    r.param[PARAM_AUTHORIZATION] = "Bearer";
+    assert_int_equal(admission_credentials(&r, &header, &url), REFUSAL_TOKEN_PLACE);
+    buf_fini(&header);
+    buf_fini(&url);
+}
+
+static enum refusal try_token(void)
+{
+    return admission_try_token(admission, "192.0.2.1", slice_str("x"));
+}
+
+static void a_token_counts_as_refused_until_it_was_good(void **state)
+{
+    (void)state;
+    guard_it();
+    make(0, 0, 1);
+    assert_int_equal(try_token(), REFUSALS);
+    assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
+    known = true;
+    assert_int_equal(try_token(), REFUSALS);
+    known = false;
+    admission_token_tried(admission, "192.0.2.1", TOKEN_EXPIRED);
+    assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
+    admission_token_tried(admission, "192.0.2.1", TOKEN_OK);
+    assert_int_equal(try_token(), REFUSALS);
+    admission_token_tried(admission, "192.0.2.1", TOKEN_BUSY);
+    assert_int_equal(try_token(), REFUSALS);
+    assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
+}
+
+/* -- room -- */
+
+static struct guest guest;
+
+static enum refusal enter(const char *address, const char *sub)
+{
+    const struct verdict verdict = {.sub = sub};
+
+    return admission_enter(admission, address, slice_str("x"), &verdict, &guest);
+}
+
+static void there_is_room_for_so_many_streams(void **state)
+{
+    (void)state;
+    stream_count = 99;
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSALS);
+    stream_count = 100;
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_FULL);
+    assert_int_equal(enter("192.0.2.1", "alice"), REFUSAL_FULL);
+    admission_drain(admission);
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_DRAINING);
+    assert_int_equal(enter("192.0.2.1", "alice"), REFUSAL_DRAINING);
+}
+
+/* Whether all are turned away is told before how much one has. */
+static void one_that_drains_says_so_whoever_asks(void **state)
+{
+    struct guest first;
+
+    (void)state;
+    make(1, 0, 0);
+    assert_int_equal(enter("192.0.2.1", "alice"), REFUSALS);
+    first = guest;
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_ADDRESS_STREAMS);
+    admission_drain(admission);
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_DRAINING);
+    admission_leave(admission, &first);
+}
+
+static void to_ask_counts_nothing(void **state)
+{
+    (void)state;
+    make(0, 1, 0);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSALS);
+    assert_int_equal(enter("192.0.2.1", "alice"), REFUSALS);
+    assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_ADDRESS_OPENS);
+    admission_leave(admission, &guest);
+}
+
+/* The address was counted first: it gets its stream back. */
+static void who_is_refused_by_subject_has_left_by_address(void **state)
+{
+    struct guest first;
+
+    (void)state;
+    make(1, 0, 0);
+    assert_int_equal(enter("192.0.2.1", "alice"), REFUSALS);
+    first = guest;
+    assert_int_equal(enter("192.0.2.2", "alice"), REFUSAL_SUBJECT_STREAMS);
+    assert_int_equal(enter("192.0.2.2", "bob"), REFUSALS);
+    admission_leave(admission, &guest);
+    admission_leave(admission, &first);
+}
+
+static void who_left_may_come_again(void **state)
+{
+    (void)state;
+    make(1, 0, 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(enter("192.0.2.1", NULL), REFUSALS);
+        admission_leave(admission, &guest);
+    }
+}
+
+static void without_a_verdict_no_subject_is_counted(void **state)
+{
+    (void)state;
+    make(1, 0, 0);
+    assert_int_equal(admission_enter(admission, "192.0.2.1", slice_str(""), NULL, &guest),
+                     REFUSALS);
+    assert_non_null(guest.address);
+    assert_null(guest.subject);
+    admission_leave(admission, &guest);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(there_is_nothing_at_another_path),
+        T(what_the_front_made_of_the_path_may_be_split_anywhere),
+        T(what_the_front_made_of_the_path_must_not_differ),
+        T(the_first_reason_of_several_is_told),
+        T(a_guard_that_is_demanded_and_there_is_no_reason),
+        T(a_post_is_a_renewal_where_there_are_renewals),
+        T(tokens_are_found_in_both_places),
+        T(a_token_counts_as_refused_until_it_was_good),
+        T(there_is_room_for_so_many_streams),
+        T(one_that_drains_says_so_whoever_asks),
+        T(to_ask_counts_nothing),
+        T(who_is_refused_by_subject_has_left_by_address),
+        T(who_left_may_come_again),
+        T(without_a_verdict_no_subject_is_counted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
