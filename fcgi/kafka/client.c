@@ -71,9 +71,24 @@ void clients_free(struct clients *all)
 
 /* -- life -- */
 
-static rd_kafka_t *handle_new(const struct clients *all, char *error, size_t size)
+/* A topic's entry in the metadata cache is gone before the next answer, so that none is replaced by
+ * one of another id. */
+static void shorten_cache(rd_kafka_conf_t *conf, const char *age_ms)
+{
+#if RD_KAFKA_VERSION >= 0x02040000 && RD_KAFKA_VERSION < 0x020a0000
+    rd_kafka_conf_set(conf, "metadata.max.age.ms", age_ms, NULL, 0);
+#else
+    (void)conf;
+    (void)age_ms;
+#endif
+}
+
+static rd_kafka_t *handle_new(const struct clients *all, const char *cache_ms, char *error,
+                              size_t size)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(all->conf);
+
+    shorten_cache(conf, cache_ms);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, size);
 
     if (rk == NULL) {
@@ -106,10 +121,10 @@ struct client *client_start(struct clients *all, uint64_t ticket, char *error, s
 {
     if (!may_start(all, error, size))
         return NULL;
-    rd_kafka_t *reader = handle_new(all, error, size);
+    rd_kafka_t *reader = handle_new(all, "1", error, size);
     if (reader == NULL)
         return NULL;
-    rd_kafka_t *asker = handle_new(all, error, size);
+    rd_kafka_t *asker = handle_new(all, "10", error, size); /* its threads look there */
     if (asker == NULL) {
         rd_kafka_destroy(reader);
         return NULL;

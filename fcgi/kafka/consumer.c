@@ -39,6 +39,7 @@ struct consumer {
     uint64_t valid;  /* answers to earlier questions are about another topic of that name */
     int start_error; /* the last one of partition_start() that was logged */
     char cluster[CLUSTER_ID]; /* whose topic it is; empty: not known */
+    struct topic_id id;
 
     struct timer *look;
     int64_t looked_ms;
@@ -130,6 +131,7 @@ static void forget_topic(struct consumer *c)
 
     policy_forget(&c->policy);
     c->cluster[0] = '\0';
+    c->id = (struct topic_id){0};
     if (next == NULL) {
         log_error("kafka: topic %s goes on with the connection of before: %s", c->topic, error);
         stop_topic(c);
@@ -220,7 +222,7 @@ static const char *made_again(struct consumer *c, const struct survey_result *r)
 {
     if (c->cluster[0] != '\0' && r->cluster[0] != '\0' && strcmp(c->cluster, r->cluster) != 0)
         return "is another cluster's now";
-    if (r->n < c->n)
+    if (r->n < c->n || topicid_differ(c->id, r->id))
         return "was made again";
     for (int32_t i = 0; i < c->n; i++)
         if (is_cut(c, i, &r->partitions[i]))
@@ -244,13 +246,15 @@ static int32_t admit(struct consumer *c, int32_t n)
 
 static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
 {
-    const char *anew = c->running ? made_again(c, r) : NULL;
+    const char *anew = made_again(c, r);
 
     if (anew != NULL) {
         log_warn("kafka: topic %s %s, starting anew", c->topic, anew);
         forget_topic(c);
         return;
     }
+    if (topicid_known(r->id))
+        c->id = r->id;
     int32_t n = admit(c, r->n);
     if (n == 0)
         return;

@@ -15,6 +15,7 @@ enum {
     PERIOD_MS = 1000,
     PAUSE_MS = 2000, /* an answer may take six seconds, and is no silence: PARTITION_AWAY_MS */
     ANSWER_MS = 30000,
+    ID_MS = 1000, /* it was asked for before the offsets, which are there */
     /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
      * Then another question may find another one. */
     TOPIC_ASKERS = 4,
@@ -322,11 +323,16 @@ static void *run_leader(void *arg)
             uint64_t ticket = a->asked = s->asked, generation = s->generation;
             int64_t began = now_ms();
             pthread_mutex_unlock(&s->lock);
-            question_extents(s->asker, rd_kafka_topic_name(s->rkt), ANSWER_MS, extents, n);
+            const char *topic = rd_kafka_topic_name(s->rkt);
+            rd_kafka_queue_t *answer = topicid_ask(s->asker, topic, a->leader, ANSWER_MS);
+            question_extents(s->asker, topic, ANSWER_MS, extents, n);
+            struct topic_id id = topicid_take(answer, ID_MS);
             pthread_mutex_lock(&s->lock);
             a->due_ms = survey_due_ms(began, now_ms());
             if (generation == s->generation && !s->stopping) {
                 merge_extents(s, a->leader, extents, n, ticket, began);
+                if (topicid_known(id))
+                    s->result.id = id;
                 wake(s);
             }
         } else {

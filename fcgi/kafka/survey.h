@@ -8,6 +8,7 @@
 #define SKF_KAFKA_SURVEY_H
 
 #include "kafka/question.h"
+#include "kafka/topicid.h"
 
 struct survey;
 
@@ -30,6 +31,7 @@ struct survey_result {
     int32_t brokers_n;
     struct broker *brokers;
     char cluster[CLUSTER_ID]; /* by the last answer about the topic */
+    struct topic_id id;       /* by a leader's last answer, from before its offsets */
 };
 
 /* Starts asking: the reader, whose handle `topic` is of, about the topic, the asker about offsets.

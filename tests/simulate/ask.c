@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kafka/topicid.h"
 #include "port_inside.h"
 #include "threads.h"
 
@@ -317,4 +318,22 @@ const char *rd_kafka_ConfigEntry_name(const rd_kafka_ConfigEntry_t *entry)
 const char *rd_kafka_ConfigEntry_value(const rd_kafka_ConfigEntry_t *entry)
 {
     return entry->value;
+}
+
+/* -- ids of topics -- */
+
+rd_kafka_queue_t *topicid_ask(rd_kafka_t *rk, const char *topic, int32_t broker, int timeout_ms)
+{
+    (void)rk;
+    (void)topic;
+    (void)broker;
+    (void)timeout_ms;
+    return NULL;
+}
+
+struct topic_id topicid_take(rd_kafka_queue_t *answer, int timeout_ms)
+{
+    (void)answer;
+    (void)timeout_ms;
+    return (struct topic_id){0};
 }

@@ -10,6 +10,7 @@
 #include "fake_loop.h"
 #include "kafka/conf.h"
 #include "kafka/question.h"
+#include "kafka/topicid.h"
 #include "mock_kafka.h"
 #include "support.h"
 
@@ -68,6 +69,7 @@ static int32_t silent = -1; /* of its leader no answer is expected */
 static int64_t all_ends;      /* where each log ends; -1: it is true */
 static int wrong_answers;     /* so many answers say so; -1: all */
 static const char *a_cluster; /* NULL: the truth */
+static struct topic_id an_id; /* not known: the truth */
 
 void __real_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
                              struct extent *extents, int32_t n);
@@ -82,6 +84,15 @@ void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
     wrong_answers -= wrong_answers > 0;
     for (int32_t i = 0; i < n; i++)
         extents[i].end = all_ends;
+}
+
+struct topic_id __real_topicid_take(rd_kafka_queue_t *answer, int timeout_ms);
+struct topic_id __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms);
+struct topic_id __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms)
+{
+    struct topic_id id = __real_topicid_take(answer, timeout_ms);
+
+    return topicid_known(an_id) ? an_id : id;
 }
 
 rd_kafka_resp_err_t __real_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
@@ -263,6 +274,7 @@ static int setup(void **state)
     handler.partitions_max = 0;
     all_ends = wrong_answers = -1;
     a_cluster = NULL;
+    an_id = (struct topic_id){0};
     return 0;
 }
 
@@ -709,6 +721,19 @@ static void a_topic_of_another_cluster_is_read_anew(void **state)
     check_numbers(1, 10);
 }
 
+/* Nothing else tells: its log is as long as that of before. */
+static void a_topic_of_another_id_is_read_anew(void **state)
+{
+    (void)state;
+    an_id = (struct topic_id){.high = 1, .low = 2};
+    start_with_ten("other-id");
+    assert_int_equal(topics, 1);
+    an_id.low = 3;
+    told.n = 0;
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
+}
+
 static void reading_starts_at_the_first_offset_that_the_broker_holds(void **state)
 {
     static uint8_t value[900000];
@@ -1098,6 +1123,7 @@ int main(void)
         T(a_topic_is_read_anew_if_told_so),
         T(an_end_that_the_next_answer_does_not_confirm_is_nothing),
         T(a_topic_of_another_cluster_is_read_anew),
+        T(a_topic_of_another_id_is_read_anew),
         T(reading_starts_at_the_first_offset_that_the_broker_holds),
         T(a_broker_that_goes_and_comes_is_survived_without_loss),
         T(a_question_is_answered_with_its_ticket),
