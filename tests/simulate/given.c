@@ -113,7 +113,7 @@ void model_take_value(struct view *v, struct slice data, const char *id,
  * superseded it may not have been read yet: the key is set again then. */
 static bool is_aged(const struct view *v, int32_t p, int key)
 {
-    uint64_t lives = v->lives ? v->lives : model_possible_lives(v);
+    uint64_t lives = v->spliced ? UINT64_MAX : model_possible_lives(v);
 
     for (int life = 1; life <= cluster_lives(); life++) {
         const struct topic *t = cluster_life(life);
@@ -136,7 +136,8 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
     buf_fini(&text);
     int64_t offset = to[p] - 1;
     uint64_t lives = lives_with(p, offset, key, true, 0);
-    if (lives == 0 && is_aged(v, p, key)) {
+    bool is_new = offset >= v->at[p] && (lives & model_possible_lives(v)) != 0;
+    if (!is_new && is_aged(v, p, key)) {
         world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
         v->have[p][key] = -1;
         model_move_all(v, to, p, -1);

@@ -44,6 +44,7 @@ void lease_offer(struct lease *l, int64_t exp_ms)
 void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
 {
     l->offering = false;
+    l->answered_ms = world_wall_ms();
     if (!accepted) {
         l->challenged = true; /* for the old one */
     } else if (exp_ms > l->exp_ms || l->key != l->offered_key) {
@@ -107,7 +108,9 @@ void lease_look(const struct lease *l, bool undisturbed)
                      (long long)(now - l->offered_ms));
     if (l->max_age_ms > 0 && now > l->began_ms + l->max_age_ms + SETTLE_MS + LAST_MS)
         world_breach("outlives", "%s is older than streams may be", l->name);
-    if (now > l->exp_ms - CHALLENGE_MS + LAST_MS && !l->challenged && !l->offering)
+    int64_t due_ms = l->exp_ms - CHALLENGE_MS; /* at once, if it is renewed later than that */
+    due_ms = due_ms > l->answered_ms ? due_ms : l->answered_ms;
+    if (now > due_ms + LAST_MS && !l->challenged && !l->offering)
         world_breach("challenge", "%s is not challenged, and its token ends in %lld ms", l->name,
                      (long long)(l->exp_ms - now));
 }

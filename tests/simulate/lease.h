@@ -16,6 +16,7 @@ struct lease {
     int64_t asked_ms, began_ms; /* when the stream was asked for, and known to be open */
     int64_t max_age_ms;         /* 0: any */
     bool offering;              /* one is on its way */
+    int64_t answered_ms;        /* when the last renewal was */
     bool challenged;            /* for that token */
     unsigned steps;             /* of the clock, when it began */
     unsigned key, offered_key;  /* those that signed the tokens */

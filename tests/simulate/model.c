@@ -61,13 +61,15 @@ void view_open(struct view *v, unsigned responder)
 
 uint64_t model_possible_lives(const struct view *v)
 {
+    if (v->lives != 0)
+        return v->lives;
     return (UINT64_MAX << v->first_life) & ~(UINT64_MAX << 1 << cluster_lives());
 }
 
 const struct topic *model_life(const struct view *v)
 {
     int now = cluster_lives();
-    uint64_t lives = v->lives ? v->lives : model_possible_lives(v);
+    uint64_t lives = model_possible_lives(v);
 
     return !v->foreign && !v->spliced && v->first_life == now && lives == UINT64_C(1) << now
                ? cluster_life(now)
@@ -76,7 +78,7 @@ const struct topic *model_life(const struct view *v)
 
 void model_narrow(struct view *v, uint64_t to)
 {
-    uint64_t before = v->lives ? v->lives : model_possible_lives(v);
+    uint64_t before = model_possible_lives(v);
 
     v->lives = before & to;
     if (v->lives != 0)

@@ -7,7 +7,7 @@
 
 extern struct model_config model_config;
 
-/* The lives that it may be in, as long as nothing was given to it. */
+/* The lives of the topic that it may be in, by what it was given so far. */
 uint64_t model_possible_lives(const struct view *v);
 /* The one that it is in; NULL: that is not sure, for its responder may not have seen yet that the
  * topic is another, and then gives something of both. */

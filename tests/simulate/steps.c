@@ -191,6 +191,9 @@ static void lose(struct pool *pool, const struct step *s)
     (void)pool;
     if (!pick_partition(s->a, &p) || cluster_lives() >= LIVES_MAX)
         return;
+    const struct partition_log *log = &cluster_topic()->partitions[p];
+    if (log->visible <= (lost < log->end ? log->end - lost : 0))
+        return; /* what nobody has seen is not missed */
     cluster_cut(p, lost);
     world_tell("the leader of partition %d has lost the last %u, it ends at %lld", (int)p, lost,
                (long long)cluster_topic()->partitions[p].end);
