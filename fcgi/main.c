@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "base/loop.h"
-#include "config.h"
+#include "config/config.h"
 #include "front/cgi.h"
 #include "front/descriptors.h"
 #include "front/handler.h"
@@ -219,8 +219,8 @@ static bool make_consumer(struct program *p)
     struct config *c = p->config;
     struct consumer_handler handler = fanout_handler(p->fanout);
 
-    p->consumer = consumer_new(p->loop, c->kafka, c->brokers, c->topic, (enum compact)c->compact,
-                               &handler, p->error, sizeof p->error);
+    p->consumer = consumer_new(p->loop, c->kafka, c->brokers, c->topic, c->compact, &handler,
+                               p->error, sizeof p->error);
     if (p->consumer != NULL)
         fanout_attach(p->fanout, p->consumer);
     return p->consumer != NULL;
@@ -283,7 +283,7 @@ static bool make(struct program *p)
 {
     const struct config *c = p->config;
     struct fanout_config fanout = {
-        .event_id = (enum event_id)c->event_id,
+        .event_id = c->event_id,
         .keepalive_ms = c->keepalive_s * 1000,
         .flush_ms = c->flush_ms,
         .cache_bytes = (size_t)c->cache_bytes,
@@ -429,8 +429,8 @@ int main(int argc, char **argv)
     case CONFIG_OK:
         break;
     }
-    log_set_level((enum log_level)config.log_level);
-    log_set_format((enum log_format)config.log_format);
+    log_set_level(config.log_level);
+    log_set_format(config.log_format);
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     int status =

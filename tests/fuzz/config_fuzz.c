@@ -1,5 +1,5 @@
 /* The command line, an argument a line up to an empty one; then the file, `{}` if it is empty. */
-#include "config.h"
+#include "config/config.h"
 
 #include <librdkafka/rdkafka.h>
 #include <stdio.h>
@@ -74,7 +74,7 @@ static void check_good(const struct config *c, bool from_file)
     assert(c->standby || (c->brokers != NULL && *c->brokers && c->topic != NULL));
     assert(c->path[0] == '/' && strpbrk(c->path, "?# ") == NULL);
     assert(c->retry_ms >= 100 && c->keepalive_s >= 1 && c->cache_bytes >= 1 << 16);
-    assert(c->event_id >= 0 && c->event_id <= EVENT_ID_KEY && c->log_level <= LOG_DEBUG);
+    assert(c->event_id <= EVENT_ID_KEY && c->log_level <= LOG_DEBUG);
     assert((c->jwks.n > 0) == (c->issuer != NULL) && (c->jwks.n > 0) == (c->audience != NULL));
     assert(c->jwks.n > 0 || (c->scopes.n == 0 && !c->allow_demo_key));
     check_property(c->kafka, "isolation.level", "read_committed");

@@ -1,6 +1,6 @@
 /* config - what the program was told: options, then the file for what they leave open. */
-#ifndef SKF_CONFIG_H
-#define SKF_CONFIG_H
+#ifndef SKF_CONFIG_CONFIG_H
+#define SKF_CONFIG_CONFIG_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,11 +19,11 @@ struct config_list {
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     struct kafka_conf *kafka;                     /* owned */
-    int64_t standby;                              /* bool: answers in place of a pool */
-    int64_t event_id;                             /* enum event_id */
-    int64_t compact;                              /* enum compact */
-    int64_t log_level;                            /* enum log_level */
-    int64_t log_format;                           /* enum log_format */
+    bool standby;                                 /* answers in place of a pool */
+    enum event_id event_id;
+    enum compact compact;
+    enum log_level log_level;
+    enum log_format log_format;
     int64_t keepalive_s, retry_ms, flush_ms, cache_bytes, drain_s;
     /* 0: no limit; for max_streams: as many as there are descriptors for. */
     int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;
@@ -33,7 +33,7 @@ struct config {
     struct config_list jwks, scopes;
     char *issuer, *audience, *scope_claim, *peer_dir; /* owned */
     int64_t challenge_s, leeway_s;
-    int64_t allow_demo_key; /* bool */
+    bool allow_demo_key;
 };
 
 enum config_result { CONFIG_OK, CONFIG_DONE /* --help, --version */, CONFIG_ERROR };

@@ -1,0 +1,76 @@
+#include "config/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "front/cors.h"
+
+enum { GUARDED_STREAM_AGE_S = 43200 }; /* a stolen token must not be renewed for ever */
+
+/* A guard that is half there would be none. */
+static enum config_result check_guard(struct reading *r)
+{
+    static const char *const guard[] = {"scope", "scope-claim", "challenge", "leeway",
+                                        "allow-demo-key"};
+    struct config *c = r->config;
+
+    if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL) {
+        if (!reading_is_set(r, "max-stream-age"))
+            c->max_stream_age_s = GUARDED_STREAM_AGE_S;
+        return CONFIG_OK;
+    }
+    if (c->jwks.n > 0 || c->issuer != NULL || c->audience != NULL)
+        return config_fail("no %s given: jwks, issuer and audience come together",
+                           c->jwks.n == 0      ? "jwks"
+                           : c->issuer == NULL ? "issuer"
+                                               : "audience");
+    for (size_t i = 0; i < sizeof guard / sizeof guard[0]; i++)
+        if (reading_is_set(r, guard[i]))
+            return config_fail("%s: only with jwks, issuer and audience", guard[i]);
+    return CONFIG_OK;
+}
+
+/* What Kafka allows. */
+static bool is_topic(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    return name[n] == 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static enum config_result check_kafka(const struct config *c)
+{
+    if (c->brokers == NULL)
+        return config_fail("no brokers given: -b HOST:PORT");
+    if (c->topic == NULL)
+        return config_fail("no topic given: -t TOPIC");
+    if (!is_topic(c->topic))
+        return config_fail(
+            "topic: must be up to 249 letters, digits, dots, underscores and hyphens");
+    return CONFIG_OK;
+}
+
+enum config_result check_config(struct reading *r)
+{
+    struct config *c = r->config;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (r->properties, name, value) {
+        if (reading_set_property(r, name, json_string_value(value), false) != CONFIG_OK)
+            return CONFIG_ERROR;
+    }
+    if (!c->standby && check_kafka(c) != CONFIG_OK)
+        return CONFIG_ERROR;
+    if (c->path[0] != '/' || strpbrk(c->path, "?# "))
+        return config_fail("path: must begin with / and hold no ?, # or blank");
+    struct cors *cors = cors_new(c->cors);
+    if (cors == NULL)
+        return config_fail("cors: must be cross-origin or origins like https://www.example.com");
+    cors_free(cors);
+    const char *runtime = getenv("RUNTIME_DIRECTORY");
+    if (c->peer_dir == NULL && runtime != NULL && *runtime != 0)
+        c->peer_dir = mem_strdup(runtime);
+    return check_guard(r);
+}
