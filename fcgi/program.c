@@ -1,0 +1,189 @@
+#include "program.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "front/cgi.h"
+#include "front/descriptors.h"
+#include "front/handler.h"
+#include "front/inlet.h"
+#include "front/status.h"
+#include "guard/guard.h"
+#include "guard/renewals.h"
+#include "report.h"
+#include "stream/drain.h"
+#include "stream/fanout.h"
+
+static void on_keys(void *arg)
+{
+    struct program *p = arg;
+    sessions_check_keys(p->sessions, p->guard);
+}
+
+/* Peers must serve the same topic to the same tokens. */
+static void add_agreement(struct buf *out, const struct config *c)
+{
+    buf_printf(out, "%s\n%s\n%s\n%s\n%s", c->issuer, c->audience, c->scope_claim, c->topic,
+               c->path);
+    for (size_t i = 0; i < c->scopes.n; i++)
+        buf_printf(out, "\n%s", c->scopes.at[i]);
+}
+
+static bool make_renewals(struct program *p)
+{
+    const char *peer_directory = p->config->peer_dir;
+    struct buf agreement = {0};
+
+    if (p->listen_fd < 0 && peer_directory == NULL)
+        return true; /* a CGI program has no stream but its own */
+    add_agreement(&agreement, p->config);
+    struct renewals_config config = {p->guard, p->sessions, peer_directory, buf_slice(&agreement)};
+    p->renewals = renewals_new(p->loop, &config, p->error, sizeof p->error);
+    buf_fini(&agreement);
+    return p->renewals != NULL;
+}
+
+static bool make_guard(struct program *p)
+{
+    struct config *c = p->config;
+    struct guard_config guard = {
+        .policy = {.issuer = c->issuer,
+                   .audience = c->audience,
+                   .scopes = (const char *const *)c->scopes.at,
+                   .scope_count = c->scopes.n,
+                   .scope_claim = c->scope_claim,
+                   .leeway_ms = c->leeway_s * 1000},
+        .files = (const char *const *)c->jwks.at,
+        .file_count = c->jwks.n,
+        .allow_demo_key = c->allow_demo_key,
+    };
+
+    p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
+    return p->guard != NULL;
+}
+
+/* Who may come in, and for how long. */
+static bool make_gate(struct program *p)
+{
+    struct config *c = p->config;
+    struct session_config session = {
+        .challenge_ms = c->challenge_s * 1000,
+        .leeway_ms = c->leeway_s * 1000,
+        .max_age_ms = c->max_stream_age_s * 1000,
+    };
+
+    if (c->jwks.n > 0 || c->max_stream_age_s > 0)
+        p->sessions = sessions_new(p->loop, &session);
+    if (c->jwks.n > 0 && !(make_guard(p) && make_renewals(p)))
+        return false;
+    struct gate gate = {
+        .guard = p->guard,
+        .sessions = p->sessions,
+        .renewals = p->renewals,
+    };
+    handler_set_gate(p->handler, &gate);
+    return true;
+}
+
+static bool make_consumer(struct program *p)
+{
+    struct config *c = p->config;
+    struct consumer_handler handler = fanout_handler(p->fanout);
+
+    p->consumer = consumer_new(p->loop, c->kafka, c->brokers, c->topic, c->compact, &handler,
+                               p->error, sizeof p->error);
+    if (p->consumer != NULL)
+        fanout_attach(p->fanout, p->consumer);
+    return p->consumer != NULL;
+}
+
+static struct descriptors share_descriptors(const struct config *c)
+{
+    struct rlimit limit = {.rlim_cur = 0};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    struct descriptors d = descriptors_share(limit.rlim_cur, c->max_streams);
+    if (d.streams < c->max_streams)
+        log_warn("max-streams: the limit of open files, %llu, allows only %lld",
+                 (unsigned long long)limit.rlim_cur, (long long)d.streams);
+    return d;
+}
+
+static void collect(void *arg, struct metrics *m)
+{
+    const struct program *p = arg;
+    struct report report = {
+        .loop = p->loop,
+        .fanout = p->fanout,
+        .consumer = p->consumer,
+        .handler = p->handler,
+        .guard = p->guard,
+        .sessions = p->sessions,
+        .draining = p->listen_fd < 0,
+    };
+
+    report_collect(&report, m);
+}
+
+/* A CGI program has just come, and tells nobody how it is. */
+static bool make_status(struct program *p)
+{
+    if (p->listen_fd < 0)
+        return true;
+    struct status_config config = {p->config->topic, p->config->peer_dir, collect, p};
+
+    p->status = status_new(p->loop, &config, p->error, sizeof p->error);
+    if (p->status != NULL)
+        handler_set_status(p->handler, p->status);
+    return p->status != NULL;
+}
+
+bool program_make(struct program *p)
+{
+    const struct config *c = p->config;
+    struct fanout_config fanout = {
+        .event_id = c->event_id,
+        .keepalive_ms = c->keepalive_s * 1000,
+        .flush_ms = c->flush_ms,
+        .cache_bytes = (size_t)c->cache_bytes,
+    };
+    struct descriptors descriptors = share_descriptors(c);
+    struct handler_config handler = {
+        .path = c->path,
+        .cors = c->cors,
+        .retry_ms = c->retry_ms,
+        .max_streams = descriptors.streams,
+        .max_waiting = descriptors.requests,
+        .address = {c->max_streams_per_address, c->max_opens_per_minute},
+        .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
+        .max_attempts = c->max_attempts_per_minute,
+    };
+
+    if (!c->standby)
+        p->fanout = fanout_new(p->loop, &fanout);
+    p->handler = handler_new(p->loop, &handler, p->fanout);
+    if (p->handler == NULL) {
+        snprintf(p->error, sizeof p->error, "libfcgi does not decode requests as expected");
+        return false;
+    }
+    if (c->standby)
+        return true;
+    return make_gate(p) && make_consumer(p) && make_status(p);
+}
+
+void program_unmake(struct program *p)
+{
+    cgi_free(p->cgi);
+    timer_free(p->stop);
+    inlet_free(p->inlet);
+    drain_free(p->drain);
+    status_free(p->status);
+    guard_free(p->guard); /* answers those who wait */
+    consumer_free(p->consumer);
+    fanout_free(p->fanout);
+    renewals_free(p->renewals);
+    sessions_free(p->sessions);
+    handler_free(p->handler);
+    loop_free(p->loop);
+}

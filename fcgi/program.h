@@ -1,0 +1,33 @@
+/* program - the pieces of a responder, wired together. */
+#ifndef SKF_PROGRAM_H
+#define SKF_PROGRAM_H
+
+#include "base/loop.h"
+#include "config/config.h"
+
+/* Each piece is NULL until it is made. */
+struct program {
+    struct config *config;
+    struct loop *loop;
+    struct fanout *fanout;
+    struct consumer *consumer;
+    struct handler *handler;
+    struct inlet *inlet;
+    struct guard *guard;
+    struct sessions *sessions;
+    struct renewals *renewals;
+    struct drain *drain;
+    struct timer *stop; /* NULL: it was not told to stop */
+    int64_t stop_by_ms;
+    struct status *status;
+    struct cgi *cgi; /* NULL: a responder */
+    int listen_fd;   /* -1: closed */
+    char error[256];
+};
+
+/* Makes all but what brings requests: the inlet, or the CGI program.  `config`, `loop` and
+ * `listen_fd` are set.  False: `error` says why. */
+bool program_make(struct program *p);
+void program_unmake(struct program *p);
+
+#endif
