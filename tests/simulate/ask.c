@@ -237,6 +237,7 @@ static void answer_settings(void *arg)
                   !t->compacted ? "delete"
                   : t->ages     ? "compact,delete"
                                 : "compact");
+        port_note_settings(event->queue->rk);
         set_entry(event, 1, "delete.retention.ms", retention);
     } else if (t == NULL) {
         event->topic_error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;

@@ -237,7 +237,7 @@ static void truncate_log(struct partition_log *log, int64_t end)
     }
 }
 
-void cluster_cut(int32_t partition, int64_t lost)
+static struct topic *copy_life(void)
 {
     const struct topic *before = cluster.now;
     struct topic *t = add_life();
@@ -247,6 +247,23 @@ void cluster_cut(int32_t partition, int64_t lost)
     t->made_ms = world_now_ms();
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         copy_log(&t->partitions[p], &before->partitions[p]);
+    return t;
+}
+
+void cluster_alter(void)
+{
+    struct topic *t = copy_life();
+
+    t->compacted = !t->compacted;
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+        t->partitions[p].altered = t->partitions[p].end;
+    cluster.now = t;
+    cluster_changed();
+}
+
+void cluster_cut(int32_t partition, int64_t lost)
+{
+    struct topic *t = copy_life();
     struct partition_log *log = &t->partitions[partition];
     truncate_log(log, lost < log->end ? log->end - lost : 0);
     show(log);

@@ -29,13 +29,15 @@ struct partition_log {
     int64_t end, cap;
     int64_t start;        /* the log's first offset */
     int64_t visible;      /* the last stable offset */
+    int64_t altered;      /* its end when the policy was altered */
     int64_t newest[KEYS]; /* visible offset; -1: none */
     bool in_transaction;
     int leader; /* a broker; -1: none */
 };
 
 /* One life of the topic, from its making to its deletion, or to the loss of records that consumers
- * had seen (an unclean election): what is left is another topic then. */
+ * had seen (an unclean election), or to another cleanup.policy: what is left is another topic then.
+ */
 struct topic {
     int life; /* 1, 2, ... */
     int32_t n;
@@ -82,6 +84,8 @@ void cluster_age(int32_t partition, int64_t keep);
 void cluster_add_partitions(int32_t n);
 void cluster_delete_topic(void);
 void cluster_make_topic(const struct cluster_config *config);
+/* It is compacted from now on, or is not any more. */
+void cluster_alter(void);
 /* The partition's leader has lost the last `lost` offsets. */
 void cluster_cut(int32_t partition, int64_t lost);
 

@@ -9,6 +9,7 @@ enum {
     LATE_MS = 500,    /* from a moment until its bytes are read */
     SETTLE_MS = 2000, /* renewals that wait are waited for */
     LAST_MS = 3000,   /* the rest of an event may follow */
+    CALM_MS = 6000,   /* after the clock was set */
 };
 
 void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_age_ms)
@@ -36,6 +37,8 @@ void lease_open(struct lease *l)
 void lease_offer(struct lease *l, int64_t exp_ms)
 {
     l->offered_ms = exp_ms > l->offered_ms ? exp_ms : l->offered_ms;
+    if (world_wall_ms() >= l->exp_ms)
+        l->late_ms = world_wall_ms();
     l->offering = true;
     l->offered_key = keys_now();
     l->challenged = false; /* what comes from now on may be for the new one */
@@ -47,16 +50,18 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
     l->answered_ms = world_wall_ms();
     if (!accepted) {
         l->challenged = true; /* for the old one */
+        l->challenge_steps = world_wall_steps();
     } else if (exp_ms > l->exp_ms || l->key != l->offered_key) {
         l->exp_ms = exp_ms;
         l->key = l->offered_key;
+        l->challenged = l->challenged && world_wall_ms() >= exp_ms - CHALLENGE_MS;
     }
 }
 
 /* Early and late can be told. */
 static bool is_clear(const struct lease *l, bool undisturbed)
 {
-    return undisturbed && l->steps == world_wall_steps() && l->key == keys_now();
+    return undisturbed && world_wall_calm_ms() > CALM_MS && l->key == keys_now();
 }
 
 bool lease_challenge(struct lease *l, const struct sse_event *event, bool undisturbed)
@@ -73,9 +78,10 @@ bool lease_challenge(struct lease *l, const struct sse_event *event, bool undist
     if (clear && world_wall_ms() < l->exp_ms - CHALLENGE_MS)
         world_breach("challenge", "%s is challenged %lld ms before its token ends", l->name,
                      (long long)(l->exp_ms - world_wall_ms()));
-    if (clear && l->challenged)
+    if (clear && l->challenged && l->challenge_steps == world_wall_steps())
         world_breach("challenge", "%s is challenged twice for one token", l->name);
     l->challenged = true;
+    l->challenge_steps = world_wall_steps();
     return true;
 }
 
@@ -92,6 +98,8 @@ void lease_end(const struct lease *l, bool undisturbed)
 
     if (l->max_age_ms > 0 && age_ms >= l->max_age_ms / 10 * 9)
         return;
+    if (l->late_ms != 0 && world_wall_ms() - l->late_ms < LATE_MS)
+        return; /* it may have ended before that came */
     if (is_clear(l, undisturbed) && world_wall_ms() < l->exp_ms)
         world_breach("early", "%s ends %lld ms before its token does", l->name,
                      (long long)(l->exp_ms - world_wall_ms()));

@@ -1,7 +1,7 @@
 /* lease - until when a guarded stream may go on: the rules of tokens, challenges and renewals.
  *
- * The wall clock rules.  Where it was set, where the responder stood still or the client did not
- * read at once, what is early or late cannot be told, and is not. */
+ * The wall clock rules.  Where it was set just now, where the responder stood still or the client
+ * did not read at once, what is early or late cannot be told, and is not. */
 #ifndef SKF_SIMULATE_LEASE_H
 #define SKF_SIMULATE_LEASE_H
 
@@ -17,8 +17,10 @@ struct lease {
     int64_t max_age_ms;         /* 0: any */
     bool offering;              /* one is on its way */
     int64_t answered_ms;        /* when the last renewal was */
+    int64_t late_ms;            /* when one was offered behind the end of the token; 0: none was */
     bool challenged;            /* for that token */
     unsigned steps;             /* of the clock, when it began */
+    unsigned challenge_steps;   /* likewise, when it was challenged */
     unsigned key, offered_key;  /* those that signed the tokens */
 };
 

@@ -133,8 +133,8 @@ void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
         if (log->newest[k] >= from)
             check_key(v, t, p, k, to);
     for (int64_t o = from; o < to && !t->compacted; o++)
-        if (o != given && cluster_shown(t, p, o) &&
-            !(from == 0 && (log->at[o].gone || model_config.small_cache)))
+        if (o != given && cluster_shown(t, p, o) && !(from == 0 && model_config.small_cache) &&
+            !(log->at[o].gone && (from == 0 || o < log->altered)))
             world_breach("lost", "%s is at %lld of partition %d and was not given %lld", v->name,
                          (long long)to, (int)p, (long long)o);
 }

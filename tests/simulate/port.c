@@ -25,6 +25,7 @@ static struct told {
         int64_t visible;
     } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
     int32_t partitions;
+    enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
     int first_life, first_life_before;
     int64_t first_life_ms;
 } told[RESPONDERS];
@@ -63,6 +64,16 @@ void port_note_partitions(const rd_kafka_t *rk, int32_t n)
     else if (n < t->partitions)
         former_lives_are_over(t, cluster_topic()->life);
     t->partitions = n;
+}
+
+void port_note_settings(const rd_kafka_t *rk)
+{
+    struct told *t = &told[rk->responder];
+    int policy = cluster_topic()->compacted ? POLICY_COMPACTS : POLICY_DELETES;
+
+    if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
+        former_lives_are_over(t, cluster_topic()->life);
+    t->policy = policy;
 }
 
 void port_note_told(const rd_kafka_t *rk, int32_t partition)

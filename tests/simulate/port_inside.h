@@ -88,6 +88,9 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition);
 /* A broker has answered how many partitions there are; 0: there is no such topic. */
 void port_note_partitions(const rd_kafka_t *rk, int32_t n);
 
+/* A broker has answered with the settings. */
+void port_note_settings(const rd_kafka_t *rk);
+
 /* How long an answer of that broker takes. */
 int64_t port_latency_ms(const rd_kafka_t *rk, int broker);
 

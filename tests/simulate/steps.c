@@ -183,6 +183,16 @@ static void make_again(struct pool *pool, const struct step *s)
                         timestamp());
 }
 
+static void alter(struct pool *pool, const struct step *s)
+{
+    (void)pool, (void)s;
+    if (cluster_topic() == NULL || cluster_lives() >= LIVES_MAX)
+        return;
+    cluster_alter();
+    world_tell("the topic is %s from now on",
+               cluster_topic()->compacted ? "compacted" : "not compacted");
+}
+
 static void lose(struct pool *pool, const struct step *s)
 {
     uint32_t lost = 1 + s->b % 20;
@@ -361,6 +371,7 @@ const struct step_kind step_kinds[] = {
     {"age",             20,  3, age},
     {"grow",            25,  2, grow},
     {"make again",      15,  2, make_again},
+    {"alter",           10,  1, alter},
     {"lose",            10,  2, lose},
     {"lead",            30,  5, lead},
     {"fail",            30,  5, fail},

@@ -6,7 +6,7 @@
 #include "dice.h"
 #include "steps.h"
 
-enum { KINDS_MAX = 64 };
+enum { KINDS_MAX = 64, SOON_PERCENT = 20, SOON_MS = 1000 };
 
 /* Not every kind of step comes in every story: those that are rare beside others are frequent in
  * some without them. */
@@ -46,7 +46,9 @@ static void write_steps(struct story *s, struct dice *d)
     s->steps = mem_alloc(s->n * sizeof *s->steps);
     for (size_t i = 0; i < s->n; i++)
         s->steps[i] = (struct step){
-            .at_ms = dice_between(d, 0, s->length_ms),
+            .at_ms = i > 0 && dice_chance(d, SOON_PERCENT)
+                         ? s->steps[i - 1].at_ms + dice_between(d, 0, SOON_MS)
+                         : dice_between(d, 0, s->length_ms - SOON_MS),
             .kind = pick_kind(d, weights, sum),
             .a = (uint32_t)dice_throw(d),
             .b = (uint32_t)dice_throw(d),

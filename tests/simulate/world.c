@@ -13,7 +13,7 @@ static const int64_t START_WALL_MS = INT64_C(1800000000000);
 static struct {
     uint64_t seed;
     int64_t now_ms, wall_ms; /* wall_ms: what is to be added to now_ms */
-    int64_t wall_step_ms;
+    int64_t wall_step_ms, wall_stepped_ms;
     unsigned wall_steps;
     unsigned responder;
     bool stopped[RESPONDERS], slow[RESPONDERS];
@@ -35,6 +35,7 @@ void world_begin(uint64_t seed)
     world.wall_ms = START_WALL_MS;
     world.wall_step_ms = 0;
     world.wall_steps = 0;
+    world.wall_stepped_ms = 0;
     memset(world.stopped, 0, sizeof world.stopped);
     memset(world.slow, 0, sizeof world.slow);
     memset(world.stood_ms, 0, sizeof world.stood_ms);
@@ -62,6 +63,12 @@ void world_step_wall(int64_t by_ms)
     world.wall_ms += by_ms;
     world.wall_step_ms += by_ms;
     world.wall_steps++;
+    world.wall_stepped_ms = world.now_ms;
+}
+
+int64_t world_wall_calm_ms(void)
+{
+    return world.now_ms - world.wall_stepped_ms;
 }
 
 int64_t world_wall_step_ms(void)

@@ -34,6 +34,7 @@ int64_t world_wall_ms(void);
 void world_step_wall(int64_t by_ms);
 int64_t world_wall_step_ms(void); /* all steps together */
 unsigned world_wall_steps(void);  /* how many there were */
+int64_t world_wall_calm_ms(void); /* since the last one */
 void world_pass(int64_t ms);
 
 /* Which responder's code runs now, or is begun: loops, threads and handles of librdkafka that it
