@@ -1,8 +1,8 @@
 /* port - librdkafka as the consumer uses it, above the simulated cluster.
  *
  * port.c has handles, queues and messages, fetch.c what librdkafka's threads bring from the
- * leaders, ask.c the questions (metadata, offsets, settings).  What the program calls is declared
- * by librdkafka's own header. */
+ * leaders, ask.c the questions (metadata, offsets, settings), heard.c what a responder can know
+ * from the answers.  What the program calls is declared by librdkafka's own header. */
 #ifndef SKF_SIMULATE_PORT_H
 #define SKF_SIMULATE_PORT_H
 

@@ -91,6 +91,10 @@ void port_note_partitions(const rd_kafka_t *rk, int32_t n);
 /* A broker has answered with the settings. */
 void port_note_settings(const rd_kafka_t *rk);
 
+/* The program has taken the message; another client of librdkafka begins anew. */
+void port_note_read(const struct message *m);
+void port_forget_read(unsigned responder);
+
 /* How long an answer of that broker takes. */
 int64_t port_latency_ms(const rd_kafka_t *rk, int broker);
 

@@ -1,0 +1,124 @@
+#include <assert.h>
+#include <string.h>
+
+#include "port_inside.h"
+
+enum {
+    RESPONDERS = 8,
+    TOLD = 8,
+    TAKE_MS = 300, /* until the records of which an answer spoke were fetched and taken */
+};
+
+/* What a responder has been told. */
+static struct told {
+    struct told_end {
+        int life;
+        int64_t ran_ms; /* world_ran_ms() then */
+        int64_t visible;
+    } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
+    int32_t partitions;
+    enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
+    int first_life, first_life_before;
+    int64_t first_life_ms;
+} told[RESPONDERS];
+
+static void former_lives_are_over(struct told *t, int first)
+{
+    if (first <= t->first_life)
+        return;
+    t->first_life_before = t->first_life;
+    t->first_life = first;
+    t->first_life_ms = world_now_ms();
+}
+
+void port_forget(unsigned responder)
+{
+    struct told *t = &told[responder];
+
+    memset(t, 0, sizeof *t);
+    t->first_life = t->first_life_before =
+        cluster_topic() ? cluster_topic()->life : cluster_lives() + 1;
+}
+
+int port_first_life(unsigned responder, int64_t at_ms)
+{
+    const struct told *t = &told[responder];
+
+    return at_ms >= t->first_life_ms ? t->first_life : t->first_life_before;
+}
+
+void port_note_partitions(const rd_kafka_t *rk, int32_t n)
+{
+    struct told *t = &told[rk->responder];
+
+    if (n == 0)
+        former_lives_are_over(t, cluster_lives() + 1);
+    else if (n < t->partitions)
+        former_lives_are_over(t, cluster_topic()->life);
+    t->partitions = n;
+}
+
+void port_note_settings(const rd_kafka_t *rk)
+{
+    struct told *t = &told[rk->responder];
+    int policy = cluster_topic()->compacted ? POLICY_COMPACTS : POLICY_DELETES;
+
+    if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
+        former_lives_are_over(t, cluster_topic()->life);
+    t->policy = policy;
+}
+
+void port_note_told(const rd_kafka_t *rk, int32_t partition)
+{
+    struct told *all = &told[rk->responder];
+    struct told_end *t = all->ends[partition];
+    const struct topic *now = cluster_topic();
+    int64_t visible = now->partitions[partition].visible;
+
+    if (t[0].life == now->life && t[0].visible == visible)
+        return;
+    if (visible < t[0].visible && t[0].life >= all->first_life)
+        former_lives_are_over(all, now->life);
+    memmove(t + 1, t, (TOLD - 1) * sizeof *t);
+    t[0] = (struct told_end){now->life, world_ran_ms(rk->responder), visible};
+}
+
+int64_t port_told(unsigned responder, int32_t partition)
+{
+    const struct topic *now = cluster_topic();
+    const struct told_end *t = told[responder].ends[partition];
+
+    for (int i = 0; i < TOLD && now != NULL && t[i].life == now->life; i++)
+        if (t[i].ran_ms <= world_ran_ms(responder) - TAKE_MS)
+            return t[i].visible;
+    return -1;
+}
+
+static uint8_t read_bit(unsigned responder)
+{
+    static_assert(RESPONDERS <= 8, "a bit each");
+    return (uint8_t)(1 << responder);
+}
+
+bool port_has_read(unsigned responder, const struct entry *e)
+{
+    return e->read_by & read_bit(responder);
+}
+
+void port_forget_read(unsigned responder)
+{
+    struct topic *t = cluster_topic();
+
+    for (int32_t p = 0; t != NULL && p < t->n; p++)
+        for (int64_t o = 0; o < t->partitions[p].end; o++)
+            t->partitions[p].at[o].read_by &= (uint8_t)~read_bit(responder);
+}
+
+void port_note_read(const struct message *m)
+{
+    struct topic *t = cluster_topic();
+
+    if (!m->m.err && t != NULL && t->life == m->life)
+        t->partitions[m->m.partition].at[m->m.offset].read_by |=
+            read_bit(m->fetcher->rk->responder);
+}
