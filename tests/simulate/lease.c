@@ -37,8 +37,6 @@ void lease_open(struct lease *l)
 void lease_offer(struct lease *l, int64_t exp_ms)
 {
     l->offered_ms = exp_ms > l->offered_ms ? exp_ms : l->offered_ms;
-    if (world_wall_ms() >= l->exp_ms)
-        l->late_ms = world_wall_ms();
     l->offering = true;
     l->offered_key = keys_now();
     l->challenged = false; /* what comes from now on may be for the new one */
@@ -51,7 +49,11 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
     if (!accepted) {
         l->challenged = true; /* for the old one */
         l->challenge_steps = world_wall_steps();
-    } else if (exp_ms > l->exp_ms || l->key != l->offered_key) {
+        return;
+    }
+    if (world_wall_ms() >= l->exp_ms)
+        l->late_ms = world_wall_ms();
+    if (exp_ms > l->exp_ms || l->key != l->offered_key) {
         l->exp_ms = exp_ms;
         l->key = l->offered_key;
         l->challenged = l->challenged && world_wall_ms() >= exp_ms - CHALLENGE_MS;

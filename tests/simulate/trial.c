@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,7 +15,7 @@
 #include <sanitizer/lsan_interface.h>
 #endif
 
-enum { STORY_S = 120 /* of real time, at most */ };
+enum { STORY_S = 120 /* of the processor, at most */ };
 
 static struct progress_report *share(void)
 {
@@ -28,7 +30,7 @@ static struct progress_report *share(void)
 static void play_one(const struct story *story, struct progress_report *report)
 {
     report->seed = story->seed;
-    alarm(STORY_S);
+    setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = STORY_S}, NULL);
     world_report_to(&report->breach);
     double hours = play(story);
 #ifdef __SANITIZE_ADDRESS__
@@ -46,7 +48,7 @@ static bool has_failed(int status, struct breach *breach)
         return false;
     if (breach->rule[0])
         return true;
-    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
+    bool hangs = WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF;
     snprintf(breach->rule, sizeof breach->rule, "%s", hangs ? "hangs" : "crash");
     if (WIFSIGNALED(status))
         snprintf(breach->text, sizeof breach->text, "the process was ended by signal %d (%s)",
@@ -67,6 +69,7 @@ bool trial_run(const struct story *story, FILE *told_to, struct breach *breach)
     if (t.pid < 0)
         abort();
     if (t.pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (told_to == NULL && freopen("/dev/null", "w", stderr) == NULL)
             abort(); /* what a crash says was said once */
         world_tell_to(told_to);
@@ -89,6 +92,7 @@ static void start(struct trial *t, uint64_t first)
         abort(); /* kill(-1) would be everybody's end */
     if (t->pid != 0)
         return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (uint64_t seed = first; time(NULL) < t->until; seed += t->step) {
         struct story story;
         story_write(&story, seed);
