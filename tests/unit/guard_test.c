@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "fake_loop.h"
+#include "key_dir.h"
 #include "mint.h"
 #include "support.h"
 
@@ -58,9 +59,7 @@ void __wrap_log_error(const char *format, ...)
 
 /* -- the guard -- */
 
-static EVP_PKEY *key_a, *key_b;
-static char directory[] = "/tmp/guard_test.XXXXXX";
-static char path[64], second[64];
+static char path[KEY_DIR_PATH], second[KEY_DIR_PATH];
 static const char *const files[] = {path, second};
 static const char *const scopes[] = {"read:events"};
 static struct guard_config config = {
@@ -103,21 +102,11 @@ static bool start(void)
 static int group_setup(void **state)
 {
     (void)state;
-    key_a = mint_ec("P-256");
-    key_b = mint_ec("P-256");
-    if (mkdtemp(directory) == NULL)
+    if (key_dir_make() < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/jwks.json", directory);
-    snprintf(second, sizeof second, "%s/second.json", directory);
+    key_dir_path(path, "jwks.json");
+    key_dir_path(second, "second.json");
     return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    EVP_PKEY_free(key_a);
-    EVP_PKEY_free(key_b);
-    return rmdir(directory);
 }
 
 static int setup(void **state)
@@ -927,5 +916,5 @@ int main(void)
         T(the_demo_key_must_be_allowed),
     };
     log_set_level(LOG_ERROR);
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, group_setup, key_dir_remove);
 }

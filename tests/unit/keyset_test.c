@@ -144,35 +144,6 @@ static void check_passed_over_for(const char *jwk, const char *reason)
     check_note(reason);
 }
 
-/* -- names -- */
-
-static void the_names_of_the_algorithms_are_known(void **state)
-{
-    static const char *const names[] = {"RS256", "RS384", "RS512", "PS256", "PS384",
-                                        "PS512", "ES256", "ES384", "ES512", "EdDSA"};
-
-    (void)state;
-    for (int i = 0; i < ALGORITHMS; i++) {
-        enum algorithm a;
-        assert_true(algorithm_parse(names[i], &a));
-        assert_int_equal(a, i);
-    }
-}
-
-static void no_other_name_is_an_algorithm(void **state)
-{
-    static const char *const names[] = {"",       "none",  "None",    "HS256", "HS384",  "HS512",
-                                        "rs256",  "Rs256", "RS2567",  "RS25",  " RS256", "RS256 ",
-                                        "ES256K", "eddsa", "Ed25519", "RS1",   "PS"};
-
-    (void)state;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        enum algorithm a = ALGORITHMS;
-        assert_false(algorithm_parse(names[i], &a));
-        assert_int_equal(a, ALGORITHMS);
-    }
-}
-
 /* -- types and algorithms -- */
 
 static void a_key_without_alg_is_for_the_algorithms_of_its_type(void **state)
@@ -1047,8 +1018,6 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
     const struct CMUnitTest tests[] = {
-        T(the_names_of_the_algorithms_are_known),
-        T(no_other_name_is_an_algorithm),
         T(a_key_without_alg_is_for_the_algorithms_of_its_type),
         T(a_key_with_alg_is_for_that_one),
         T(an_alg_of_another_type_makes_a_key_useless),

@@ -11,6 +11,7 @@
 
 #include "fake_loop.h"
 #include "fake_thread.h"
+#include "key_dir.h"
 #include "logged.h"
 #include "mint.h"
 #include "support.h"
@@ -31,9 +32,7 @@ int __wrap_eventfd(unsigned count, int flags)
 
 /* -- the store -- */
 
-static EVP_PKEY *key_a, *key_b;
-static char directory[] = "/tmp/keystore_test.XXXXXX";
-static char path[64], next_path[64];
+static char path[KEY_DIR_PATH], next_path[KEY_DIR_PATH];
 static const char *const files[] = {path};
 static struct loop *loop;
 static struct keystore *store;
@@ -84,21 +83,11 @@ static bool serves(const char *kid)
 static int group_setup(void **state)
 {
     (void)state;
-    key_a = mint_ec("P-256");
-    key_b = mint_ec("P-256");
-    if (mkdtemp(directory) == NULL)
+    if (key_dir_make() < 0)
         return -1;
-    snprintf(path, sizeof path, "%s/jwks.json", directory);
-    snprintf(next_path, sizeof next_path, "%s/next.json", directory);
+    key_dir_path(path, "jwks.json");
+    key_dir_path(next_path, "next.json");
     return 0;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    EVP_PKEY_free(key_a);
-    EVP_PKEY_free(key_b);
-    return rmdir(directory);
 }
 
 static int setup(void **state)
@@ -375,5 +364,5 @@ int main(void)
         T(at_the_start_too_what_is_unusable_has_a_line),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, group_setup, key_dir_remove);
 }
