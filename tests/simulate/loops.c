@@ -10,7 +10,9 @@
 enum { CREEP_PERCENT = 3, CREEP_MS = 4, STOP_EARLY_PERCENT = 10, SIGNALS_MAX = 8 };
 
 struct watch {
-    TAILQ_ENTRY(watch) link;
+    LIST_ENTRY(watch) link;
+    TAILQ_ENTRY(watch) touched_link;
+    bool touched; /* it is to be looked at */
     struct loop *loop;
     int fd, what;
     void (*ready)(void *arg, int what);
@@ -34,7 +36,8 @@ struct call {
 
 struct loop {
     unsigned number;
-    TAILQ_HEAD(, watch) watches;
+    LIST_HEAD(, watch) watches;
+    TAILQ_HEAD(, watch) looked_at; /* those that were touched */
     TAILQ_HEAD(, task) tasks;
     struct heap timers;
     uint64_t serial, turn;
@@ -57,14 +60,15 @@ struct loop *loop_new(void)
     struct loop *loop = mem_zero(sizeof *loop);
 
     loop->number = world_responder();
-    TAILQ_INIT(&loop->watches);
+    LIST_INIT(&loop->watches);
+    TAILQ_INIT(&loop->looked_at);
     TAILQ_INIT(&loop->tasks);
     return loop;
 }
 
 void loop_free(struct loop *loop)
 {
-    if (!TAILQ_EMPTY(&loop->watches) || !TAILQ_EMPTY(&loop->tasks))
+    if (!LIST_EMPTY(&loop->watches) || !TAILQ_EMPTY(&loop->tasks))
         world_breach("left over", "a watch or a task is left when the loop is freed");
     heap_fini(&loop->timers);
     free(loop->calls);
@@ -149,9 +153,20 @@ static void run_tasks(struct loop *loop)
 
 /* -- descriptors -- */
 
-void loop_touch(struct loop *loop)
+void watch_touch(struct watch *watch)
 {
-    loop->touched = true;
+    watch->loop->touched = true;
+    if (watch->touched)
+        return;
+    watch->touched = true;
+    TAILQ_INSERT_TAIL(&watch->loop->looked_at, watch, touched_link);
+}
+
+static void untouch(struct watch *watch)
+{
+    if (watch->touched)
+        TAILQ_REMOVE(&watch->loop->looked_at, watch, touched_link);
+    watch->touched = false;
 }
 
 struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void *arg, int what),
@@ -160,16 +175,16 @@ struct watch *watch_new(struct loop *loop, int fd, int what, void (*ready)(void 
     struct watch *w = mem_zero(sizeof *w);
 
     *w = (struct watch){.loop = loop, .fd = fd, .what = what, .ready = ready, .arg = arg};
-    TAILQ_INSERT_TAIL(&loop->watches, w, link);
-    socket_watched(fd, loop);
-    loop->touched = true;
+    LIST_INSERT_HEAD(&loop->watches, w, link);
+    socket_watched(fd, loop, w);
+    watch_touch(w);
     return w;
 }
 
 void watch_change(struct watch *watch, int what)
 {
     watch->what = what;
-    watch->loop->touched = true;
+    watch_touch(watch);
 }
 
 /* A call of it is not made. */
@@ -186,7 +201,9 @@ void watch_free(struct watch *watch)
     if (watch == NULL)
         return;
     forget_calls(watch->loop, watch, NULL);
-    TAILQ_REMOVE(&watch->loop->watches, watch, link);
+    untouch(watch);
+    socket_unwatched(watch->fd, watch);
+    LIST_REMOVE(watch, link);
     free(watch);
 }
 
@@ -238,15 +255,20 @@ static void add_call(struct loop *loop, struct call call)
     loop->calls[loop->calls_n++] = call;
 }
 
+/* One that is ready is looked at again in the next turn. */
 static void look_at_watches(struct loop *loop, bool urgent)
 {
-    struct watch *w;
+    struct watch *w, *next;
 
-    TAILQ_FOREACH(w, &loop->watches, link)
-    {
-        int what = !(w->what & LOOP_URGENT) == !urgent ? socket_ready(w->fd, w->what) : 0;
+    for (w = TAILQ_FIRST(&loop->looked_at); w != NULL; w = next) {
+        next = TAILQ_NEXT(w, touched_link);
+        if (!(w->what & LOOP_URGENT) != !urgent)
+            continue;
+        int what = socket_ready(w->fd, w->what);
         if (what)
             add_call(loop, (struct call){.watch = w, .what = what});
+        else
+            untouch(w);
     }
 }
 

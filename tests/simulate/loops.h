@@ -12,8 +12,8 @@
 int64_t loop_due_ms(const struct loop *loop);
 void loop_turn(struct loop *loop);
 
-/* Its descriptors were not looked at since something has changed there. */
-void loop_touch(struct loop *loop);
+/* What the watch waits for may have come. */
+void watch_touch(struct watch *watch);
 
 /* A signal has come. */
 void loop_signal(struct loop *loop, int signo);

@@ -35,7 +35,8 @@ struct line {
 
 struct descriptor {
     enum { FREE, LISTENING, STREAM, EVENT } kind;
-    struct loop *loop;  /* that watches it */
+    struct loop *loop; /* that watches it, or has done so */
+    struct watch *watch;
     struct line *line;  /* STREAM */
     uint64_t count;     /* EVENT */
     struct line **wait; /* LISTENING: to be accepted */
@@ -71,16 +72,26 @@ static int add(struct descriptor d)
 
 static void touch(const struct descriptor *d)
 {
-    if (d->loop != NULL)
-        loop_touch(d->loop);
+    if (d->watch != NULL)
+        watch_touch(d->watch);
 }
 
-void socket_watched(int fd, struct loop *loop)
+void socket_watched(int fd, struct loop *loop, struct watch *watch)
 {
     struct descriptor *d = find(fd);
 
-    if (d != NULL)
-        d->loop = loop;
+    if (d == NULL)
+        return;
+    d->loop = loop;
+    d->watch = watch;
+}
+
+void socket_unwatched(int fd, const struct watch *watch)
+{
+    size_t i = (size_t)(fd - FIRST_FD);
+
+    if (fd >= FIRST_FD && i < table_n && table[i].watch == watch)
+        table[i].watch = NULL;
 }
 
 static size_t unread(const struct pipe *p)

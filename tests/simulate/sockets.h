@@ -9,11 +9,14 @@
 #include "base/buf.h"
 
 struct loop;
+struct watch;
 
 /* What poll() would say of that descriptor: LOOP_READ and LOOP_WRITE of `what`. */
 int socket_ready(int fd, int what);
 /* A loop has begun to watch it: tell it of changes. */
-void socket_watched(int fd, struct loop *loop);
+void socket_watched(int fd, struct loop *loop, struct watch *watch);
+/* Nobody watches it any more; it may be closed by now. */
+void socket_unwatched(int fd, const struct watch *watch);
 
 /* A listening socket. */
 int socket_listen(void);

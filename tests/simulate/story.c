@@ -41,7 +41,7 @@ static void write_steps(struct story *s, struct dice *d)
     static const int64_t lengths_ms[] = {2000, 10000, 60000, 300000, 1800000};
     unsigned weights[KINDS_MAX], sum = pick_weights(d, weights);
 
-    s->length_ms = lengths_ms[dice_below(d, 5)];
+    s->length_ms = lengths_ms[dice_below(d, s->crowd < CROWD_MAX ? 5 : 3)];
     s->n = (size_t)dice_between(d, 20, 300);
     s->steps = mem_alloc(s->n * sizeof *s->steps);
     for (size_t i = 0; i < s->n; i++)
@@ -74,7 +74,7 @@ void story_write(struct story *s, uint64_t seed)
                                              .guarded = dice_chance(&d, 50),
                                              .id_with_key = dice_chance(&d, 20),
                                              .max_age_ms = dice_chance(&d, 10) ? 60000 : 0};
-    s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 70) ? 10 : CROWD_MAX;
+    s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 80) ? 10 : CROWD_MAX;
     s->small_cache = dice_chance(&d, 10);
     if (s->small_cache)
         s->responder.cache_bytes = 20000 << dice_below(&d, 5);
