@@ -208,7 +208,9 @@ static bool is_cut(struct consumer *c, int32_t i, const struct survey_partition 
 
     if (!is_valid(c, i, s))
         return false;
-    if (!p->started && s->end < p->next) /* librdkafka has found it out of range */
+    /* librdkafka has found `next` out of range, or on the far side of a lost epoch (2.1 and later),
+     * and not because the log begins behind it: it has ended before it. */
+    if (!p->started && s->first <= p->next)
         return true;
     if (s->end >= p->top)
         p->cut = 0;
@@ -427,14 +429,6 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
         partition_stop(c, m->partition);
         p->out_of_range = survey_ask(c->client->survey);
         break;
-#if RD_KAFKA_VERSION >= 0x02010000 /* which compares the epochs of leaders (KIP-320) */
-    case RD_KAFKA_RESP_ERR__LOG_TRUNCATION:
-        log_warn("kafka: %s[%d]: the log was cut below offset %lld (unclean leader election), "
-                 "starting anew",
-                 c->topic, m->partition, (long long)p->next);
-        forget_topic(c);
-        break;
-#endif
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: /* told once, until it changes */
         p->refused = true;
         look_if_refused(c);

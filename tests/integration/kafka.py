@@ -355,6 +355,18 @@ class ThreeBrokers(Kafka):
         self._create(NewTopic(name, 3, replica_assignment=where, config=config), 3)
         return name
 
+    def unclean_topic(self) -> str:
+        """A compacted topic of one partition at the second and the third broker, of which either
+        may lead it, whatever it lacks."""
+        name = self.new_name()
+        config = {"cleanup.policy": "compact", "unclean.leader.election.enable": "true"}
+        self._create(NewTopic(name, 1, replica_assignment=[[2, 3]], config=config), 1)
+        return name
+
+    def in_sync(self, topic: str) -> int:
+        """Brokers that have all of its first partition."""
+        return len(self._topics()[topic].partitions[0].isrs)
+
 
 def numbered(count: int, keys: int, size: int = 0, start: int = 0) -> Iterable[Record]:
     """count records with the values 0, 1, 2 ... filled up to size bytes, over so many keys."""

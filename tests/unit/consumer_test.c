@@ -658,6 +658,18 @@ static void a_log_that_is_shorter_than_it_was_is_read_anew(void **state)
     check_numbers(1, 10);
 }
 
+/* It ended before `next` when that was fetched, and has grown since. */
+static void an_offset_out_of_range_that_is_not_below_the_log_means_that_it_was_cut(void **state)
+{
+    (void)state;
+    start_with_ten("grown");
+    told.n = 0;
+    rd_kafka_mock_push_request_errors(kafka.cluster, FETCH, 1,
+                                      RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
+}
+
 /* A leader that was deposed and does not know it. */
 static int64_t clock_ms(void)
 {
@@ -1121,6 +1133,7 @@ int main(void)
         T(a_log_that_is_shorter_than_it_was_is_read_anew),
         T(each_answer_tells_that_everything_was_read),
         T(a_topic_is_read_anew_if_told_so),
+        T(an_offset_out_of_range_that_is_not_below_the_log_means_that_it_was_cut),
         T(an_end_that_the_next_answer_does_not_confirm_is_nothing),
         T(a_topic_of_another_cluster_is_read_anew),
         T(a_topic_of_another_id_is_read_anew),
