@@ -147,7 +147,7 @@ static void on_event(void *arg, const struct sse_event *event)
         return;
     }
     if (c->token.n > 0)
-        lease_event(&c->lease, undisturbed(c));
+        lease_event(&c->lease, event->data.n, undisturbed(c));
     view_event(&c->view, event);
 }
 

@@ -34,8 +34,8 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted);
 
 /* The stream's own event: true if it is a challenge, which it then checks. */
 bool lease_challenge(struct lease *l, const struct sse_event *event, bool undisturbed);
-/* Any other event was read. */
-void lease_event(const struct lease *l, bool undisturbed);
+/* Any other event was read, of so many bytes. */
+void lease_event(const struct lease *l, size_t bytes, bool undisturbed);
 /* The stream has ended by itself. */
 void lease_end(const struct lease *l, bool undisturbed);
 /* Now and then, while it is open. */
