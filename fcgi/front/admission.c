@@ -4,16 +4,53 @@
 
 #include "base/mem.h"
 #include "front/credential.h"
+#include "front/query.h"
 #include "stream/fanout.h"
+
+enum { SPELLINGS = 3 };
 
 struct admission {
     struct admission_config config;
+    struct buf spellings[SPELLINGS]; /* of the path, what a front may make of it; none: empty */
     struct limits *addresses, *subjects;
     struct limits *attempts; /* by address: its openings are refused tokens */
     bool draining;
 };
 
 /* -- what the request says of itself -- */
+
+/* Appends the path percent-decoded once; its %2F stay as they are unless `slashes`. */
+static bool decode_path(struct buf *out, struct slice path, bool slashes)
+{
+    size_t n;
+
+    for (size_t i = 0; i < path.n; i += n) {
+        n = path.p[i] == '%' && path.n - i >= 3 ? 3 : 1;
+        struct slice piece = slice_of(path.p + i, n);
+        bool slash = n == 3 && piece.p[1] == '2' && (piece.p[2] | 0x20) == 'f';
+        if (slash && !slashes)
+            buf_add_slice(out, piece);
+        else if (!query_decode(out, piece))
+            return false;
+    }
+    return true;
+}
+
+static void spell_path(struct admission *a)
+{
+    struct slice path = slice_str(a->config.path);
+
+    buf_add_slice(&a->spellings[0], path);
+    for (int i = 1; i < SPELLINGS; i++)
+        if (!decode_path(&a->spellings[i], path, i == 1))
+            buf_fini(&a->spellings[i]);
+}
+
+static bool is_split(struct slice path, struct slice script, struct slice info)
+{
+    return script.n <= path.n && slice_equal(script, slice_of(path.p, script.n)) &&
+           slice_equal(info, slice_of(path.p + script.n, path.n - script.n));
+}
 
 /* REQUEST_URI up to its first `?`, undecoded; what the front made of it must not differ. */
 static bool path_is_ours(const struct admission *a, const struct request *r)
@@ -29,8 +66,10 @@ static bool path_is_ours(const struct admission *a, const struct request *r)
         return false;
     if (script.n + info.n == 0)
         return true;
-    return script.n <= path.n && slice_equal(script, slice_of(path.p, script.n)) &&
-           slice_equal(info, slice_of(path.p + script.n, path.n - script.n));
+    for (int i = 0; i < SPELLINGS; i++)
+        if (is_split(buf_slice(&a->spellings[i]), script, info))
+            return true;
+    return false;
 }
 
 static bool guard_is_missing(const struct admission *a, const struct request *r)
@@ -183,6 +222,7 @@ struct admission *admission_new(const struct admission_config *config)
     struct admission *a = mem_zero(sizeof *a);
 
     a->config = *config;
+    spell_path(a);
     a->addresses = limits_new(&config->address);
     a->subjects = limits_new(&config->subject);
     a->attempts = limits_new(&(struct limits_config){.opens = config->max_attempts});
@@ -193,6 +233,8 @@ void admission_free(struct admission *a)
 {
     if (a == NULL)
         return;
+    for (int i = 0; i < SPELLINGS; i++)
+        buf_fini(&a->spellings[i]);
     limits_free(a->addresses);
     limits_free(a->subjects);
     limits_free(a->attempts);

@@ -19,6 +19,10 @@ EXAMPLES = REPOSITORY / "fcgi" / "examples"
 ROOT = os.geteuid() == 0
 # Programs that this release of Debian has not got, says tests/run.
 NOT_IN_RELEASE = os.environ.get("SKF_NOT_IN_RELEASE", "").split()
+# What stands for /events in a shell, a file system, or a careless front.
+OTHER_PATHS = """//events /./events /x/../events /events/. /events// /%65vents /events%2F /%2Fevents
+    /x/%2e%2e/events /x%2F..%2Fevents /events;x /;x/events /events%3Fx /events%20 /events%00
+    /Events""".split()
 
 
 class Place:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fronts import OTHER_PATHS
 from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
 from kafka import numbered
 from lighttpd import SEARCH_PATH, replaced
@@ -167,6 +168,13 @@ def test_who_is_refused_hears_it_at_once(front):
     head = server.get(method="HEAD").wait_head()
     assert head.status == 200 and head.headers["content-type"] == EVENT_STREAM
     wait_until(lambda: not server.programs())
+
+
+def test_no_other_path_becomes_that_of_the_events(front):
+    server = front()
+    server.open().close()
+    for target in OTHER_PATHS:
+        assert server.get(target).wait_end().status in (400, 404), target
 
 
 def test_a_client_that_has_left_ends_its_process(front):

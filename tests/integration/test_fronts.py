@@ -14,7 +14,7 @@ import pytest
 from browser import chromium
 from clients import CurlReader
 from eventid import encode
-from fronts import ABSENT, FRONTS, Front, Place
+from fronts import ABSENT, FRONTS, OTHER_PATHS, Front, Place
 from helpers import (
     ABSENT_REASON,
     PATIENCE_S,
@@ -320,6 +320,18 @@ def test_the_page_is_served_and_nothing_else(pool, place, kind):
         assert answer.headers["cache-control"] == "no-cache"
     for target in ("/eventsfoo", "/events/", "/events/foo", "/events-standby", "/nothing"):
         assert ask(front, "--http2", target=target).status == 404, target
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_other_path_becomes_that_of_the_events(pool, place, kind, way):
+    """Whoever allows or forbids paths before us must be able to rely on it."""
+    pool()
+    front = kind(place).start()
+    curl(front, way, token=token()).wait_started().close()
+    in_query = f"?access_token={token()}"
+    for target in OTHER_PATHS:
+        answer = ask(front, way, "--path-as-is", "-m", "5", target=target + in_query)
+        assert answer.status in (400, 404), target
 
 
 def test_health_and_metrics_are_for_loopback_alone(pool, place, kind):

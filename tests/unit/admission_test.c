@@ -39,10 +39,11 @@ struct token_hash token_hash(struct slice text)
 static struct gate gate;
 static struct cors *cors;
 static struct admission *admission;
+static const char *path;
 
 static void make(int64_t streams, int64_t opens, int64_t attempts)
 {
-    const struct admission_config config = {.path = "/events",
+    const struct admission_config config = {.path = path,
                                             .cors = cors,
                                             .fanout = (struct fanout *)&fanout,
                                             .gate = &gate,
@@ -60,6 +61,7 @@ static int setup(void **state)
     (void)state;
     stream_count = 0;
     known = false;
+    path = "/events";
     gate = (struct gate){0};
     cors = cors_new("https://a.example");
     make(0, 0, 0);
@@ -123,8 +125,6 @@ static void there_is_nothing_at_another_path(void **state)
 
 static void what_the_front_made_of_the_path_may_be_split_anywhere(void **state)
 {
-    static const char path[] = "/events";
-
     (void)state;
     for (size_t n = 0; n <= strlen(path); n++) {
         char script[16] = "";
@@ -143,6 +143,37 @@ static void what_the_front_made_of_the_path_must_not_differ(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof splits / sizeof splits[0]; i++)
         assert_int_equal(judge_path("/events", splits[i][0], splits[i][1]), REFUSAL_ROUTE_UNKNOWN);
+}
+
+static void what_the_front_made_of_the_path_may_be_decoded_once(void **state)
+{
+    static const char *const same[][2] = {
+        {"/a%20b%2Fc%252F;x", ""}, {"/a b/c%2F;x", ""}, {"/a b%2Fc%2F;x", ""},
+        {"/a b", "/c%2F;x"},       {"", "/a b/c%2F;x"}, {"/a b%2", "Fc%2F;x"},
+    };
+    static const char *const others[] = {"/a%20b/c%252F;x", "/a b/c/;x",    "/a b/c%2F",
+                                         "/a b%2fc%2F;x",   "/a+b/c%2F;x",  "/a b//c%2F;x",
+                                         "/a b/c%2F;x/",    "/a b/./c%2F;x"};
+
+    (void)state;
+    path = "/a%20b%2Fc%252F;x";
+    make(0, 0, 0);
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        assert_int_equal(judge_path(path, same[i][0], same[i][1]), REFUSALS);
+        assert_int_equal(judge_path("/a b/c%2F;x", same[i][0], same[i][1]), REFUSAL_ROUTE_UNKNOWN);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_int_equal(judge_path(path, others[i], ""), REFUSAL_ROUTE_UNKNOWN);
+}
+
+static void a_path_that_cannot_be_decoded_is_only_what_it_is(void **state)
+{
+    (void)state;
+    path = "/a%2";
+    make(0, 0, 0);
+    assert_int_equal(judge_path(path, path, ""), REFUSALS);
+    assert_int_equal(judge_path(path, "/a", "%"), REFUSAL_ROUTE_UNKNOWN);
+    assert_int_equal(judge_path(path, "/a", ""), REFUSAL_ROUTE_UNKNOWN);
 }
 
 /* -- the order of reasons -- */
@@ -335,6 +366,8 @@ int main(void)
         T(there_is_nothing_at_another_path),
         T(what_the_front_made_of_the_path_may_be_split_anywhere),
         T(what_the_front_made_of_the_path_must_not_differ),
+        T(what_the_front_made_of_the_path_may_be_decoded_once),
+        T(a_path_that_cannot_be_decoded_is_only_what_it_is),
         T(the_first_reason_of_several_is_told),
         T(a_guard_that_is_demanded_and_there_is_no_reason),
         T(a_post_is_a_renewal_where_there_are_renewals),
