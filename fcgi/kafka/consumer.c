@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "kafka/client.h"
 #include "kafka/conf.h"
+#include "kafka/names.h"
 #include "kafka/outage.h"
 #include "kafka/partition.h"
 
@@ -177,7 +178,8 @@ static bool is_valid(const struct consumer *c, int32_t i, const struct survey_pa
     return s->end >= 0 && s->ticket >= c->valid && s->ticket >= c->partitions[i].out_of_range;
 }
 
-static void on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s)
+/* True if it has lost records that were not read yet. */
+static bool on_surveyed_partition(struct consumer *c, int32_t i, const struct survey_partition *s)
 {
     struct partition *p = &c->partitions[i];
 
@@ -185,7 +187,7 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
     p->home = s->home;
     p->error = s->error;
     if (s->end < 0 || s->ticket < c->valid)
-        return;
+        return false;
     if (s->fresh) {
         trouble_forget(&c->trouble, WORDS_BROKER, s->leader);
         partition_answered(p, s->end, s->ticket);
@@ -195,9 +197,24 @@ static void on_surveyed_partition(struct consumer *c, int32_t i, const struct su
         if (p->started && s->end <= p->next)
             c->handler.on_end(c->handler.arg, i, s->asked_ms);
     }
+    if (p->started || !is_valid(c, i, s))
+        return false;
     /* New, or out of range because the broker dropped what came next. */
-    if (!p->started && is_valid(c, i, s))
-        partition_start(c, i, p->next > s->first ? p->next : s->first);
+    bool is_new = p->next < 0;
+    partition_start(c, i, s->first);
+    return p->started && !is_new;
+}
+
+static void on_surveyed_partitions(struct consumer *c, const struct survey_result *r)
+{
+    struct names lost = names_new(c->topic);
+
+    for (int32_t i = 0; i < c->n; i++)
+        if (on_surveyed_partition(c, i, &r->partitions[i]))
+            names_add(&lost, i);
+    if (lost.first >= 0)
+        log_warn("kafka: %s: the broker has dropped records before they were read",
+                 names_end(&lost));
 }
 
 /* Its log is shorter than it was: what was read of it is not what others read now.  A leader that
@@ -274,8 +291,7 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
         return;
     if (n > c->n)
         set_partitions(c, n);
-    for (int32_t i = 0; i < c->n; i++)
-        on_surveyed_partition(c, i, &r->partitions[i]);
+    on_surveyed_partitions(c, r);
     c->handler.on_survey(c->handler.arg, r->ticket);
 }
 
@@ -424,8 +440,6 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
         c->handler.on_position(c->handler.arg, m->partition, p->next);
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        log_warn("kafka: %s[%d]: offset %lld is out of range", c->topic, m->partition,
-                 (long long)p->next);
         partition_stop(c, m->partition);
         p->out_of_range = survey_ask(c->client->survey);
         break;

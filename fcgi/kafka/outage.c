@@ -1,45 +1,9 @@
 #include "kafka/outage.h"
 
 #include <librdkafka/rdkafka.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "base/log.h"
-
-/* Partitions of one broker that have come to the same state and are not told yet, as
- * "events[0-3,7]"; of many, the first ones. */
-struct names {
-    char text[256];
-    size_t n;
-    int32_t first; /* partition; -1: none yet */
-    int32_t more;  /* for which there is no room */
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct names *names, const char *format, ...)
-{
-    va_list ap;
-
-    va_start(ap, format);
-    int n = vsnprintf(names->text + names->n, sizeof names->text - names->n, format, ap);
-    va_end(ap);
-    if (n > 0 && (size_t)n < sizeof names->text - names->n)
-        names->n += (size_t)n;
-}
-
-static void add_range(struct names *names, int32_t from, int32_t to)
-{
-    enum { ROOM = 48 }; /* for a range and what follows the last one */
-    const char *comma = names->first < 0 ? "" : ",";
-
-    if (names->first < 0)
-        names->first = from;
-    if (names->n + ROOM >= sizeof names->text)
-        names->more += to - from;
-    else if (to == from + 1)
-        add(names, "%s%d", comma, from);
-    else
-        add(names, "%s%d-%d", comma, from, to - 1);
-}
+#include "kafka/names.h"
 
 /* Who should give it: its leader, or whoever will be it. */
 static int32_t broker_of(const struct partition *p)
@@ -66,26 +30,17 @@ static struct names take_names(const struct trouble *t, struct partition *partit
 {
     const struct partition example = partitions[that];
     enum partition_state state = example.state;
-    struct names names = {.first = -1};
+    struct names names = names_new(t->topic);
 
-    add(&names, "%.80s[", t->topic);
     if (is_alone(t, state, that))
         n = that + 1;
     for (int32_t i = that; i < n; i++) {
-        int32_t to = i;
-        for (; to < n && is_meant(&partitions[to], state, &example); to++) {
-            if (to != that && is_alone(t, state, to))
-                break;
-            partitions[to].told = state;
-        }
-        if (to > i) {
-            add_range(&names, i, to);
-            i = to;
-        }
+        if (!is_meant(&partitions[i], state, &example) || (i != that && is_alone(t, state, i)))
+            continue;
+        partitions[i].told = state;
+        names_add(&names, i);
     }
-    add(&names, "]");
-    if (names.more > 0)
-        add(&names, " and %d more", names.more);
+    names_end(&names);
     return names;
 }
 

@@ -148,11 +148,11 @@ class Kafka(Broker):
         """All of a topic's settings; those that are not given are Kafka's defaults."""
         self._done(self.admin.alter_configs([ConfigResource("topic", name, set_config=config)]))
 
-    def delete_records(self, name: str, before: int) -> None:
-        """Of its first partition, all below that offset."""
-        wanted = {"topic": name, "partition": 0, "offset": before}
+    def delete_records(self, name: str, before: int, partitions: int = 1) -> None:
+        """Of its first partitions, all below that offset."""
+        wanted = [{"topic": name, "partition": p, "offset": before} for p in range(partitions)]
         file = self.directory / "delete-records.json"
-        file.write_text(json.dumps({"version": 1, "partitions": [wanted]}))
+        file.write_text(json.dumps({"version": 1, "partitions": wanted}))
         options = ["--bootstrap-server", self.brokers, "--offset-json-file", file]
         self._broker("tool", "kafka-delete-records", *options)
 

@@ -355,6 +355,24 @@ def test_what_kafka_deleted_before_it_was_read_is_told(kafka, start, policy, eve
         assert json.loads(told.data) == {"partition": 0, "from": missing[0], "to": 60}
 
 
+def test_many_partitions_whose_records_were_dropped_are_a_line_or_two(kafka, start):
+    topic = kafka.log_topic(8)
+    responder = start(topic)
+    stream = responder.open()
+    kafka.produce(topic, *spread(numbered(8, keys=8), 8))
+    stream.take(8)
+    os.kill(responder.pid, signal.SIGSTOP)
+    try:
+        kafka.produce(topic, *spread(numbered(8 * 40, keys=8, size=50_000), 8))
+        kafka.delete_records(topic, 36, partitions=8)
+    finally:
+        os.kill(responder.pid, signal.SIGCONT)
+    pump([stream], lambda: sum(event.event == "gap" for event in stream.events) == 8, 60)
+    wait_for([], lambda: reasons(responder))
+    told = [line for line in kafka_lines(responder) if "dropped" in line]
+    assert 1 <= len(told) <= 2, told
+
+
 def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(kafka, start):
     topic = kafka.topic(2, config={"max.message.bytes": "9000000"})
     limit = ["receive.message.max.bytes=2000000", "fetch.max.bytes=1000000"]
