@@ -42,10 +42,10 @@ bool partition_look(struct partition *p, bool held, int64_t now_ms, int64_t elap
     enum partition_state before = p->state;
     bool moves = held || p->next != p->looked_next;
 
-    if (moves || p->answered)
-        p->heard_ms = now_ms;
-    else if (elapsed_ms > LOOK_MS)
+    if (elapsed_ms > LOOK_MS)
         p->heard_ms += elapsed_ms - LOOK_MS;
+    if (moves || p->answered || p->heard_ms > now_ms) /* it is newer than the last look */
+        p->heard_ms = now_ms;
     /* Without an answer nobody knows whether there is more. */
     if (moves || (p->answered && !waits(p)))
         p->stood_ms = 0;

@@ -175,6 +175,17 @@ static void nor_is_one_away_because_we_did_not_run(void **state)
     assert_int_equal(look_in_silence(7), PARTITION_AWAY);
 }
 
+/* It was found in the turn in which we went on, before the look. */
+static void one_that_is_new_when_we_go_on_is_away_like_any_other(void **state)
+{
+    (void)state;
+    now_ms += 3600000;
+    p = partition_new(now_ms);
+    partition_look(&p, false, now_ms, 3600000);
+    assert_int_equal(look_in_silence(8), PARTITION_GIVES);
+    assert_int_equal(look_in_silence(1), PARTITION_AWAY);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup(test, setup)
@@ -191,6 +202,7 @@ int main(void)
         T(one_that_may_not_be_read_stands_still),
         T(a_long_time_between_two_looks_counts_for_little),
         T(nor_is_one_away_because_we_did_not_run),
+        T(one_that_is_new_when_we_go_on_is_away_like_any_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
