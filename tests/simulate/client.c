@@ -122,6 +122,16 @@ static void on_renewed(void *arg, bool accepted)
         lease_answer(&c->lease, c->renewing_ms, accepted);
 }
 
+/* Soon, or late, or in the last moment. */
+static int64_t renewal_delay_ms(struct client *c)
+{
+    uint32_t n = dice_below(dice(c), 100);
+
+    if (n < 15)
+        return dice_between(dice(c), CHALLENGE_MS - 50, CHALLENGE_MS);
+    return dice_below(dice(c), n < 70 ? 3000 : 13000);
+}
+
 /* Mostly in time, and mostly at all. */
 static void renew(struct client *c)
 {
@@ -133,8 +143,7 @@ static void renew(struct client *c)
     lease_offer(&c->lease, c->renewing_ms);
     keys_sign(&token, c->view.name, c->renewing_ms);
     renewal_start(&c->renewal, c->view.name, buf_slice(&token),
-                  c->kind->in_url ? buf_slice(&c->token) : slice_of(NULL, 0),
-                  dice_below(dice(c), dice_chance(dice(c), 70) ? 3000 : 13000));
+                  c->kind->in_url ? buf_slice(&c->token) : slice_of(NULL, 0), renewal_delay_ms(c));
     buf_fini(&token);
 }
 

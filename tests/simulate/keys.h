@@ -7,7 +7,8 @@
 
 #include "base/buf.h"
 
-void keys_begin(void);
+/* To verify a signature takes less than verify_ms. */
+void keys_begin(uint32_t verify_ms);
 
 /* A new key is added to the file and signs from now on; the one before it goes. */
 void keys_change(void);

@@ -226,7 +226,7 @@ static void begin(const struct story *story)
     game.look = (struct errand){.run = look};
     game.heal = (struct errand){.run = heal};
     model_begin(&(struct model_config){.small_cache = story->small_cache});
-    keys_begin();
+    keys_begin(story->verify_ms);
     cluster_begin(&story->cluster, on_cluster_change);
     for (unsigned i = 0; i < story->responders; i++)
         start_responder(i);

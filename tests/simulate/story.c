@@ -78,6 +78,7 @@ void story_write(struct story *s, uint64_t seed)
     s->small_cache = dice_chance(&d, 10);
     if (s->small_cache)
         s->responder.cache_bytes = 20000 << dice_below(&d, 5);
+    s->verify_ms = dice_chance(&d, 80) ? 3 : 40;
     s->cluster.ages = s->cluster.compacted && dice_chance(&d, 20);
     write_steps(s, &d);
 }

@@ -22,6 +22,7 @@ struct story {
     struct cluster_config cluster;
     struct responder_config responder;
     bool small_cache;
+    uint32_t verify_ms; /* at most, of a signature */
     int64_t length_ms;
     struct step *steps; /* in the order of time */
     size_t n;
