@@ -18,7 +18,8 @@ enum {
     BATCH = 1000,
     TURN_MS = 5, /* records of one loop turn */
     LOOK_MS = 1000,
-    SETTLE_MS = 5000, /* after a trouble of all partitions none is blamed for so long */
+    STOPPED_MS = 3000, /* between two looks: it was us who did not run */
+    SETTLE_MS = 5000,  /* after a trouble of all partitions none is blamed for so long */
 };
 
 struct consumer {
@@ -44,6 +45,7 @@ struct consumer {
 
     struct timer *look;
     int64_t looked_ms;
+    uint64_t went_on;    /* answers to earlier questions are of before we were stopped */
     int64_t troubled_ms; /* when all partitions had a trouble last */
     uint64_t answers;    /* of the survey, so far */
     uint64_t stuck_ever;
@@ -360,11 +362,18 @@ static void look_at_partitions(struct consumer *c, int64_t now)
     }
 }
 
+static bool was_stopped(const struct consumer *c)
+{
+    return loop_now_ms() - c->looked_ms >= STOPPED_MS;
+}
+
 static void look(void *arg)
 {
     struct consumer *c = arg;
     int64_t now = loop_now_ms();
 
+    if (was_stopped(c))
+        c->went_on = survey_ask(c->client->survey);
     client_poll(c->client); /* what was there before we were to be woken for it */
     look_if_refused(c);
     trouble_look(&c->trouble, now, now - c->looked_ms);
@@ -633,7 +642,7 @@ int64_t consumer_end(const struct consumer *c, int32_t partition)
 {
     int64_t end = c->partitions[partition].end;
 
-    if (end < 0)
+    if (end < 0 || c->partitions[partition].ticket < c->went_on || was_stopped(c))
         return -1;
     int64_t fetched = fetched_end(c, partition);
     return fetched > end ? fetched : end;

@@ -679,6 +679,11 @@ static int64_t clock_ms(void)
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
+static bool is_known(void)
+{
+    return consumer_end(consumer, 0) >= 0;
+}
+
 /* By the time of the question: the answer may have waited while we were stopped. */
 static void each_answer_tells_that_everything_was_read(void **state)
 {
@@ -693,6 +698,20 @@ static void each_answer_tells_that_everything_was_read(void **state)
     ticket = consumer_ask(consumer);
     wait_until(is_surveyed);
     assert_int_equal(ends_ms[0], before_ms);
+}
+
+/* What was known is of before: there may be more by now, or another topic. */
+static void who_was_stopped_knows_no_end_until_it_is_told_again(void **state)
+{
+    (void)state;
+    start_with_ten("stopped");
+    assert_int_equal(consumer_end(consumer, 0), 10);
+    fake_loop_stop(60000);
+    assert_int_equal(consumer_end(consumer, 0), -1);
+    fake_loop_pass(0); /* the look that was due meanwhile */
+    assert_int_equal(consumer_end(consumer, 0), -1);
+    wait_until(is_known);
+    assert_int_equal(consumer_end(consumer, 0), 10);
 }
 
 static void a_topic_is_read_anew_if_told_so(void **state)
@@ -1132,6 +1151,7 @@ int main(void)
         T(what_was_taken_of_a_topic_goes_with_it),
         T(a_log_that_is_shorter_than_it_was_is_read_anew),
         T(each_answer_tells_that_everything_was_read),
+        T(who_was_stopped_knows_no_end_until_it_is_told_again),
         T(a_topic_is_read_anew_if_told_so),
         T(an_offset_out_of_range_that_is_not_below_the_log_means_that_it_was_cut),
         T(an_end_that_the_next_answer_does_not_confirm_is_nothing),

@@ -222,6 +222,11 @@ void fake_loop_wait(void)
     poll_watches(0, 100);
 }
 
+void fake_loop_stop(int64_t ms)
+{
+    now_ms += ms;
+}
+
 void fake_loop_pass(int64_t ms)
 {
     int64_t until = now_ms + ms;

@@ -13,5 +13,7 @@ void fake_loop_settle(void);
 void fake_loop_wait(void);
 /* Time passes; the timers that become due in it are called in order, each with its turns. */
 void fake_loop_pass(int64_t ms);
+/* Time passes and nothing is done: the process is stopped. */
+void fake_loop_stop(int64_t ms);
 
 #endif
