@@ -100,11 +100,12 @@ static struct dice *dice(const struct client *c)
     return world_dice(WHO_CLIENT + c->number);
 }
 
-/* Nothing but itself says when it reads what is sent to it. */
+/* Nothing but itself says when it reads what is sent to it.  With thousands a turn takes its time.
+ */
 static bool undisturbed(const struct client *c)
 {
     int64_t since = client_owed_since_ms(c);
-    return since != INT64_MAX && world_now_ms() - since > 1000;
+    return c->pool->story->crowd < CROWD_MAX && since != INT64_MAX && world_now_ms() - since > 1000;
 }
 
 static int64_t new_expiry(struct client *c)
