@@ -554,8 +554,13 @@ static void show_partition(struct fanout *f, int32_t partition)
     struct stream *s;
     struct replay_hidden hidden;
 
-    if (!catchup_show(&f->catchup, partition, f->cache, &hidden) || !any_started(f))
+    bool any = catchup_show(&f->catchup, partition, f->cache, &hidden);
+    if (!any_started(f))
         return;
+    if (!any) {
+        backlog_pass(f->backlog, partition, progress_get(cache_progress(f->cache), partition));
+        return;
+    }
     leave_backlog_all(f);
     backlog_reset(f->backlog, cache_end(f->cache), shown(f));
     for (size_t i = 0; i < STARTED_STATES; i++)

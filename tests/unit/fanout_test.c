@@ -429,6 +429,28 @@ static void who_never_had_it_is_not_told_of_its_delete(void **state)
     leave(&with_it);
 }
 
+static void one_that_comes_back_without_a_record_takes_no_id_back(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    come_back(1, 2); /* a transaction was aborted */
+    consumer.p[1].next = 2;
+    topic.on_position(topic.arg, 1, 2);
+    settle();
+    produce_live(0, "a", "1");
+    check_text(&c, "id:AQQAAgIE\ndata:1\n\n");
+    produce(0, "b", "2");
+    give_up(1);
+    come_back(1, 3);
+    produce(1, "x", "3");
+    settle();
+    check_text(&c, "id:AQQABAIE\ndata:2\n\nid:AQQABAIG\ndata:3\n\n");
+    leave(&c);
+}
+
 static void one_that_goes_again_before_its_end_stays_hidden(void **state)
 {
     (void)state;
@@ -2460,6 +2482,7 @@ int main(void)
         T(a_partition_that_comes_back_is_shown_as_a_replay_does),
         T(who_knew_it_before_is_told_of_its_deletes),
         T(who_never_had_it_is_not_told_of_its_delete),
+        T(one_that_comes_back_without_a_record_takes_no_id_back),
         T(one_that_goes_again_before_its_end_stays_hidden),
         T(who_comes_while_it_is_read_waits_for_its_end),
         T(a_partition_that_comes_back_with_a_hole_is_a_reset),
