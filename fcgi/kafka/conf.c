@@ -20,7 +20,8 @@ static const char *const defaults[][2] = {
     {"auto.offset.reset", "error"}, /* we decide: the topic may have been made again */
     {"isolation.level", "read_committed"},
     {"allow.auto.create.topics", "false"},
-    {"log.queue", "true"}, /* log lines come in the loop, not in librdkafka's threads */
+    {"log.queue", "true"},  /* log lines come in the loop, not in librdkafka's threads */
+    {"check.crcs", "true"}, /* some 2 % of loading a topic */
     {"fetch.wait.max.ms", "100"},
     /* Above the first of these librdkafka stops fetching for a whole second. */
     {"queued.min.messages", "1000000"},
