@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, libversion
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 
 from helpers import PATIENCE_S, REPOSITORY, free_port, wait_until
@@ -20,6 +20,7 @@ from proxy import Proxy
 
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 VERSION = os.environ.get("KAFKA_VERSION", "3.9.1")
+LIBRDKAFKA = libversion()[1]  # 0x02000200: 2.0.2; the program's, too
 LIBS = REPOSITORY / "build" / "kafka" / VERSION / "libs"
 UNKNOWN = (KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
 

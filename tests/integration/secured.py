@@ -6,10 +6,8 @@ import socket
 import struct
 from pathlib import Path
 
-import confluent_kafka
-
 from helpers import free_port
-from kafka import VERSION, Kafka
+from kafka import LIBRDKAFKA, VERSION, Kafka
 
 CREATE_ACLS, DELETE_ACLS, ALTER_SCRAM = 30, 31, 51
 TOPIC, LITERAL, ALLOW = 2, 3, 3
@@ -31,7 +29,7 @@ class SecuredKafka(Kafka):
     responder through .secured, as USER, who may do nothing yet and has no password."""
 
     # librdkafka before 2.6.1 repeats its nonce, which Kafka 4 refuses (confluentinc/librdkafka#4895).
-    version = VERSION if confluent_kafka.libversion()[1] >= 0x020601FF else "3.9.1"
+    version = VERSION if LIBRDKAFKA >= 0x020601FF else "3.9.1"
 
     def __init__(self, directory: Path):
         super().__init__(directory)

@@ -1,14 +1,12 @@
 """Another history at the same offsets: an unclean leader election, by which records are lost that were
 shown, and a topic that was made again before anybody has seen that it was gone."""
 
-import re
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
-from helpers import PROGRAM, wait_for
-from kafka import Record, ThreeBrokers, numbered
+from helpers import ABSENT_REASON, wait_for
+from kafka import LIBRDKAFKA, Record, ThreeBrokers, numbered
 from sse import EventReader, pump
 from test_faults import assert_begins_anew, has_all
 from test_health import reasons
@@ -75,12 +73,7 @@ def test_streams_are_reset_if_the_log_ends_below_what_they_have(three, topic, st
     assert "starting anew" in responder.text()
 
 
-def librdkafka() -> tuple[int, ...]:
-    said = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout
-    return tuple(map(int, re.search(r"librdkafka (\d+)\.(\d+)", said).groups()))
-
-
-@pytest.mark.skipif(librdkafka() < (2, 1), reason="it knows no epochs of leaders")
+@pytest.mark.skipif(LIBRDKAFKA < 0x02010000, reason=f"leaders' epochs are {ABSENT_REASON}")
 def test_streams_are_reset_if_the_log_has_grown_again_by_then(three, topic, start):
     responder = start(topic, brokers=three.brokers)
     streams = [responder.open() for _ in range(3)]
@@ -96,7 +89,7 @@ def test_streams_are_reset_if_the_log_has_grown_again_by_then(three, topic, star
     wait_for([], lambda: reasons(responder))
 
 
-@pytest.mark.skipif(librdkafka() < (2, 3), reason="it tells no ids of topics")
+@pytest.mark.skipif(LIBRDKAFKA < 0x02030000, reason=f"topics' ids are {ABSENT_REASON}")
 @pytest.mark.parametrize("records", [5, 200])
 def test_a_topic_made_again_at_once_may_be_longer_and_of_lower_epochs(kafka, start, records):
     topic = kafka.topic()
