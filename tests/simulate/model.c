@@ -85,6 +85,8 @@ void model_narrow(struct view *v, uint64_t to)
         return;
     /* Where the responder cannot see that the topic is another, nobody can be told. */
     uint64_t later = to & (UINT64_MAX << __builtin_ctzll(before));
+    if (later == 0) /* it was at one that could see it, and is at one that cannot yet */
+        later = to & (UINT64_MAX << v->first_life);
     if (later == 0 || before == 0)
         world_breach("topic", "%s is given what the topic had in a former life", v->name);
     v->lives = later;
