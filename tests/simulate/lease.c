@@ -52,7 +52,8 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
         l->challenge_steps = world_wall_steps();
         return;
     }
-    if (world_wall_ms() >= l->exp_ms)
+    /* When one whose key has gone is over, is its responder's to say. */
+    if (world_wall_ms() >= l->exp_ms || l->key != l->offered_key)
         l->late_ms = world_wall_ms();
     if (exp_ms > l->exp_ms || l->key != l->offered_key) {
         l->exp_ms = exp_ms;

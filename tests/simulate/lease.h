@@ -17,11 +17,11 @@ struct lease {
     int64_t max_age_ms;         /* 0: any */
     bool offering;              /* one is on its way */
     int64_t answered_ms;        /* when the last renewal was */
-    int64_t late_ms;            /* when one was answered behind the end of the token; 0: none was */
-    bool challenged;            /* for that token */
-    unsigned steps;             /* of the clock, when it began */
-    unsigned challenge_steps;   /* likewise, when it was challenged */
-    unsigned key, offered_key;  /* those that signed the tokens */
+    int64_t late_ms; /* when one was answered, maybe behind the end of the token; 0: none was */
+    bool challenged; /* for that token */
+    unsigned steps;  /* of the clock, when it began */
+    unsigned challenge_steps;  /* likewise, when it was challenged */
+    unsigned key, offered_key; /* those that signed the tokens */
 };
 
 /* A stream is opened, maybe after another one. */
