@@ -208,16 +208,21 @@ static struct consumer_handler handler = {
     .on_settled = on_settled,
 };
 
-static void start(const char *topic, enum compact compact)
+static void start_with(const char *brokers, const char *topic, enum compact compact,
+                       const struct consumer_handler *with)
 {
     char error[256];
     struct kafka_conf *conf = kafka_conf_new();
 
     assert_int_equal(kafka_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
-    consumer =
-        consumer_new(loop, conf, kafka.brokers, topic, compact, &handler, error, sizeof error);
+    consumer = consumer_new(loop, conf, brokers, topic, compact, with, error, sizeof error);
     kafka_conf_free(conf);
     assert_non_null(consumer);
+}
+
+static void start(const char *topic, enum compact compact)
+{
+    start_with(kafka.brokers, topic, compact, &handler);
 }
 
 static void wait_until(bool (*condition)(void))
@@ -442,14 +447,12 @@ static bool all_100_one_by_one(void)
 static void a_handler_that_holds_gets_no_further_record_until_it_lets_go(void **state)
 {
     struct consumer_handler holding = handler;
-    char error[256];
 
     (void)state;
     holding.on_record = hold_at_each;
     mock_kafka_create(&kafka, "holding", 1);
     mock_kafka_produce_numbers(&kafka, "holding", 0, 100);
-    consumer = consumer_new(loop, kafka_conf_new(), kafka.brokers, "holding", COMPACT_ON, &holding,
-                            error, sizeof error);
+    start_with(kafka.brokers, "holding", COMPACT_ON, &holding);
     wait_until(all_100_one_by_one);
     check_numbers(1, 100);
 }
@@ -603,14 +606,12 @@ static bool is_there_again(void)
 static void what_was_taken_of_a_topic_goes_with_it(void **state)
 {
     struct consumer_handler holding = handler;
-    char error[256];
 
     (void)state;
     holding.on_record = hold_at_first;
     mock_kafka_create(&kafka, "batch", 1);
     mock_kafka_produce_numbers(&kafka, "batch", 0, 100);
-    consumer = consumer_new(loop, kafka_conf_new(), kafka.brokers, "batch", COMPACT_ON, &holding,
-                            error, sizeof error);
+    start_with(kafka.brokers, "batch", COMPACT_ON, &holding);
     batch_of = 100;
     wait_for_records(1);
     rd_kafka_mock_topic_set_error(kafka.cluster, "batch", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
@@ -826,11 +827,8 @@ static void a_question_is_answered_with_its_ticket(void **state)
 
 static void without_a_broker_it_can_be_freed(void **state)
 {
-    char error[256];
-
     (void)state;
-    consumer = consumer_new(loop, kafka_conf_new(), "127.0.0.1:1", "none", COMPACT_ON, &handler,
-                            error, sizeof error);
+    start_with("127.0.0.1:1", "none", COMPACT_ON, &handler);
     fake_loop_wait();
     fake_loop_turn();
     assert_false(consumer_ready(consumer));
