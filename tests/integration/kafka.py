@@ -44,13 +44,16 @@ class Broker:
 
     def first_start(self, *properties: str) -> None:
         self._broker("fetch")
-        # The offsets of tests are exact: nothing may be compacted or expired behind their back.
-        properties = ("log.cleaner.enable=false", *properties)
-        # Transactions whose producer is gone are looked for so often.
-        properties += ("transaction.abort.timed.out.transaction.cleanup.interval.ms=500",)
-        # A machine that stands still for a while must not cost partitions their leaders.
-        properties += ("broker.session.timeout.ms=6000",)
-        self._broker("start", self.directory, self.port, *properties)
+        ours = (
+            # The offsets of tests are exact: nothing may be compacted or expired behind their back.
+            "log.cleaner.enable=false",
+            # Transactions whose producer is gone are looked for so often.
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
+            # A machine that stands still for a while must not cost partitions their leaders.
+            "broker.session.timeout.ms=6000",
+        )
+        # Of two for one name the last counts.
+        self._broker("start", self.directory, self.port, *ours, *properties)
 
     def start(self) -> None:
         self._broker("start", self.directory)
@@ -341,6 +344,7 @@ class ThreeBrokers(Kafka):
         line = f"advertised.listeners=PLAINTEXT://{address}"
         said.write_text(re.sub(r"(?m)^advertised\.listeners=.*", line, said.read_text()))
         self.third.start()
+        self.connect()  # the administrator may have taken the third, as it was, for the controller
 
     def stop(self) -> None:
         for broker in (self.third, self.second):
