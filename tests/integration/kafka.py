@@ -44,16 +44,13 @@ class Broker:
 
     def first_start(self, *properties: str) -> None:
         self._broker("fetch")
-        ours = (
-            # The offsets of tests are exact: nothing may be compacted or expired behind their back.
-            "log.cleaner.enable=false",
-            # Transactions whose producer is gone are looked for so often.
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500",
-            # A machine that stands still for a while must not cost partitions their leaders.
-            "broker.session.timeout.ms=6000",
-        )
-        # Of two for one name the last counts.
-        self._broker("start", self.directory, self.port, *ours, *properties)
+        # The offsets of tests are exact: nothing may be compacted or expired behind their back.
+        properties = ("log.cleaner.enable=false", *properties)
+        # Transactions whose producer is gone are looked for so often.
+        properties += ("transaction.abort.timed.out.transaction.cleanup.interval.ms=500",)
+        # A machine that stands still for a while must not cost partitions their leaders.
+        properties += ("broker.session.timeout.ms=6000",)
+        self._broker("start", self.directory, self.port, *properties)
 
     def start(self) -> None:
         self._broker("start", self.directory)
@@ -322,8 +319,7 @@ class ThreeBrokers(Kafka):
         return Broker(self.directory / name)
 
     def first_start(self, *properties: str) -> None:
-        # One that does not answer keeps its partitions for as long as a test looks at it.
-        super().first_start("broker.session.timeout.ms=120000", *properties)
+        super().first_start(*properties)
         self._start_other(2, self.second, f"127.0.0.1:{self.second.port}")
         self._start_other(3, self.third, f"127.0.0.1:{self.proxy.port}")
 
