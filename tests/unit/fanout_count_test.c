@@ -1,0 +1,125 @@
+#include "fanout_setup.h"
+
+/* -- what is counted -- */
+
+static void openings_and_ends_are_counted(void **state)
+{
+    struct client c[5];
+
+    (void)state;
+    make_topic(true, 1);
+    for (int i = 0; i < 5; i++)
+        c[i] = open_client(NULL);
+    fanout_finish(c[0].stream, STREAM_END_TOKEN);
+    fanout_finish(c[1].stream, STREAM_END_AGE);
+    fanout_finish(c[2].stream, STREAM_END_DRAIN);
+    fanout_finish(c[3].stream, STREAM_END_DRAIN);
+    for (int i = 0; i < 5; i++)
+        leave(&c[i]);
+    struct fanout_stats stats = fanout_stats(fanout);
+    assert_int_equal(stats.opened, 5);
+    assert_int_equal(stats.ended[STREAM_END_CLIENT], 1);
+    assert_int_equal(stats.ended[STREAM_END_TOKEN], 1);
+    assert_int_equal(stats.ended[STREAM_END_AGE], 1);
+    assert_int_equal(stats.ended[STREAM_END_DRAIN], 2);
+}
+
+static void records_and_the_cache_are_counted(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    assert_int_equal(fanout_stats(fanout).records, 0);
+    produce(0, "a", "1");
+    produce(0, "a", "2");
+    produce(0, "b", "3");
+    struct fanout_stats stats = fanout_stats(fanout);
+    assert_int_equal(stats.records, 3);
+    assert_int_equal(stats.cache_records, 2);
+    assert_int_equal(stats.cache_keys, 2);
+    assert_in_range(stats.cache_bytes, 1, 1 << 24);
+    assert_false(stats.cache_overflowed);
+}
+
+static void a_compacted_topic_that_does_not_fit_in_is_told(void **state)
+{
+    (void)state;
+    teardown(NULL);
+    start_with(EVENT_ID_PROGRESS, 1 << 16);
+    make_topic(true, 1);
+    produce_kilobytes(50, 1);
+    assert_false(fanout_stats(fanout).cache_overflowed);
+    produce_kilobytes(2000, 2000);
+    assert_true(fanout_stats(fanout).cache_overflowed);
+}
+
+static void conflations_are_counted(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL), other = open_client(NULL);
+    for (int i = 0; i < 80; i++) {
+        produce_kilobytes(100, 10);
+        count_events(&other);
+    }
+    assert_int_equal(fanout_stats(fanout).conflations, 1);
+    leave(&slow);
+    leave(&other);
+}
+
+/* Replayed, live, conflated, with a reset before; and one that never reads the rest. */
+static void each_event_that_is_sent_is_counted_once(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(300, 300);
+    struct client slow = open_client(NULL), other = open_client("nonsense");
+    n = count_events(&slow);
+    for (int i = 0; i < 80; i++) {
+        produce_kilobytes(100, 10);
+        n += count_events(&other);
+    }
+    n += count_events(&slow);
+    assert_int_equal(fanout_stats(fanout).conflations, 1);
+    assert_int_equal(fanout_stats(fanout).sent_events, n);
+    produce_kilobytes(200, 10); /* the slow one is blocked in the backlog, inside an event */
+    fanout_finish(slow.stream, STREAM_END_DRAIN);
+    n += count_events(&slow) + count_events(&other);
+    assert_int_equal(fanout_stats(fanout).sent_events, n);
+    assert_in_range(fanout_stats(fanout).sent_bytes, n * 1024, n * 1200);
+    leave(&slow);
+    leave(&other);
+}
+
+static void gaps_and_resets_are_counted(void **state)
+{
+    (void)state;
+    make_topic(false, 1);
+    for (int i = 0; i < 5; i++)
+        produce(0, "a", "x");
+    topic.on_origin(topic.arg, 0, 3);
+    settle();
+    struct client gap = open_client("AQIAAg=="), reset = open_client("nonsense");
+    assert_int_equal(fanout_stats(fanout).gaps, 1);
+    assert_int_equal(fanout_stats(fanout).resets, 1);
+    make_topic(false, 1);
+    assert_int_equal(fanout_stats(fanout).resets, 3);
+    leave(&gap);
+    leave(&reset);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(openings_and_ends_are_counted),
+        T(records_and_the_cache_are_counted),
+        T(a_compacted_topic_that_does_not_fit_in_is_told),
+        T(conflations_are_counted),
+        T(each_event_that_is_sent_is_counted_once),
+        T(gaps_and_resets_are_counted),
+    };
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

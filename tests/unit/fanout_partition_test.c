@@ -1,0 +1,354 @@
+#include "fanout_setup.h"
+
+/* -- partitions that go and come back -- */
+
+static void a_partition_holds_the_others_back_until_it_is_given_up(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    consumer.p[1].end = 5;
+    struct client c = open_client(NULL);
+    settle();
+    check_data(&c, "");
+    give_up(1);
+    settle();
+    check_data(&c, "1");
+    struct client late = open_client(NULL);
+    check_data(&late, "1");
+    leave(&c);
+    leave(&late);
+}
+
+/* Its leader is not heard of before the stream comes. */
+static void what_is_superseded_before_a_late_end_is_reached_is_not_shown(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    consumer.p[1].end = consumer.p[1].surveyed_end = -1;
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    struct client c = open_client(NULL);
+    produce(0, "q", "q");
+    settle();
+    check_data(&c, "");
+    assert_false(fanout_stats(fanout).caught_up);
+    come_back(1, 3);
+    produce(1, "k", "old");
+    settle();
+    produce(1, "k", "newer");
+    settle();
+    check_data(&c, "");
+    produce(1, "k", "newest");
+    settle();
+    check_data(&c, "q newest");
+    assert_true(fanout_stats(fanout).caught_up);
+    leave(&c);
+}
+
+static void a_partition_that_comes_back_is_shown_as_a_replay_does(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    check_text(&c, "id:AQQAAgIA\ndata:1\n\n"); /* 0@1 1@0 */
+    assert_true(fanout_stats(fanout).caught_up);
+    come_back(1, 4);
+    produce(1, "x", "old");
+    produce(1, "y", "gone");
+    produce(1, "x", "new");
+    settle();
+    assert_false(fanout_stats(fanout).caught_up);
+    produce_live(0, "b", "2"); /* who comes back with that id gets all of it */
+    check_text(&c, "id:AQQABAIA\ndata:2\n\n");
+    produce_live(1, "y", NULL);
+    check_text(&c, "id:AQQABAIG\ndata:new\n\n");
+    assert_true(fanout_stats(fanout).caught_up);
+    produce_live(1, "z", "live");
+    check_text(&c, "id:AQQABAIK\ndata:live\n\n");
+    leave(&c);
+}
+
+static void who_knew_it_before_is_told_of_its_deletes(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(1, "x", "1");
+    produce(1, "y", "2");
+    settle();
+    struct client knows = open_client(NULL);
+    check_data(&knows, "1 2");
+    give_up(1);
+    settle();
+    struct client late = open_client(NULL);
+    check_data(&late, "1 2"); /* what is known of it */
+    come_back(1, 5);
+    produce(1, "x", "3");
+    produce(1, "y", NULL);
+    settle();
+    check_data(&knows, "");
+    produce_live(1, "x", "4");
+    check_data(&knows, "delete:eQ== 4");
+    check_data(&late, "delete:eQ== 4");
+    leave(&knows);
+    leave(&late);
+}
+
+/* The delete is in the cache already when the stream comes, but hidden. */
+static void who_never_had_it_is_not_told_of_its_delete(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(1, "x", "1");
+    give_up(1);
+    settle();
+    produce(1, "x", NULL);
+    struct client at_once = open_client(NULL);
+    check_data(&at_once, "");
+    struct client live = open_client(NULL);
+    produce_live(0, "a", "2");
+    check_data(&live, "2");
+    check_data(&at_once, "2");
+    come_back(1, 3);
+    struct client with_it = open_unsettled(1, NULL);
+    produce_live(1, "y", "3");
+    check_data(&at_once, "3");
+    check_data(&live, "3");
+    check_data(&with_it, "2 3");
+    leave(&at_once);
+    leave(&live);
+    leave(&with_it);
+}
+
+static void one_that_comes_back_without_a_record_takes_no_id_back(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    come_back(1, 2); /* a transaction was aborted */
+    consumer.p[1].next = 2;
+    topic.on_position(topic.arg, 1, 2);
+    settle();
+    produce_live(0, "a", "1");
+    check_text(&c, "id:AQQAAgIE\ndata:1\n\n");
+    produce(0, "b", "2");
+    give_up(1);
+    come_back(1, 3);
+    produce(1, "x", "3");
+    settle();
+    check_text(&c, "id:AQQABAIE\ndata:2\n\nid:AQQABAIG\ndata:3\n\n");
+    leave(&c);
+}
+
+static void one_that_goes_again_before_its_end_stays_hidden(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    come_back(1, 2);
+    produce(1, "x", "old");
+    settle();
+    give_up(1);
+    settle();
+    struct client late = open_client(NULL);
+    check_data(&late, "");
+    come_back(1, 3); /* there is more by now */
+    produce(1, "x", "newer");
+    settle();
+    check_data(&c, "");
+    produce_live(1, "x", "newest");
+    check_data(&c, "newest");
+    check_data(&late, "newest");
+    leave(&c);
+    leave(&late);
+}
+
+static void who_comes_while_it_is_read_waits_for_its_end(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    come_back(1, 2);
+    produce(1, "x", "old");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "");
+    produce_live(1, "x", "new");
+    check_data(&c, "new");
+    leave(&c);
+}
+
+/* The broker has dropped what was not read. */
+static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    produce(1, "x", "2");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1 2");
+    give_up(1);
+    settle();
+    come_back(1, 11);
+    topic.on_origin(topic.arg, 1, 10);
+    consumer.p[1].next = 10;
+    produce_live(1, "y", "3");
+    check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event id "
+                   "are no longer known\"} 1 3 "
+                   "delete:eA=="); /* x has aged */
+    leave(&c);
+}
+
+static void a_partition_that_comes_back_with_a_gap_is_one(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    produce(0, "a", "1");
+    produce(1, "x", "2");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1 2");
+    give_up(1);
+    settle();
+    come_back(1, 11);
+    topic.on_origin(topic.arg, 1, 10);
+    consumer.p[1].next = 10;
+    produce_live(1, "y", "3");
+    check_data(&c, "gap:{\"partition\":1,\"from\":1,\"to\":10} 3");
+    leave(&c);
+}
+
+static void a_gap_is_told_whole_while_another_partition_is_away(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    produce(0, "a", "1");
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    topic.on_origin(topic.arg, 0, 10);
+    consumer.p[0].next = 10;
+    produce_live(0, "a", "2");
+    check_text(&c, "id:AQQAFAIA\nevent:gap\ndata:{\"partition\":0,\"from\":1,\"to\":10}\n\n"
+                   "id:AQQAFgIA\ndata:2\n\n");
+    leave(&c);
+}
+
+/* -- a partition that was away for longer than deletes are kept -- */
+
+static void produce_at(int64_t offset, const char *key, const char *value)
+{
+    consumer.p[0].next = offset;
+    produce_live(0, key, value);
+}
+
+/* Its delete was compacted away meanwhile: the log, read again, does not have it. */
+static void a_topic_whose_deletes_may_have_been_missed_is_read_anew(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    struct client live = open_client(NULL);
+    check_data(&live, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&live, "* * * *");
+    produce_at(2, "k", "2");
+    assert_true(consumer.read_anew);
+    check_data(&live, ""); /* nothing with an id behind the delete */
+    struct client knows = open_client("AQIAAg=="), fresh = open_client(NULL);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    check_data(&live, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+                      "id are no longer known\"} 2");
+    check_data(&knows, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+                       "id are no longer known\"} 2");
+    check_data(&fresh, "2");
+    leave(&live);
+    leave(&knows);
+    leave(&fresh);
+}
+
+static void so_is_one_that_now_ends_with_a_hole(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    topic.on_position(topic.arg, 0, 2);
+    assert_true(consumer.read_anew);
+}
+
+/* An id that was not judged yet is good, if it is behind what may be missing. */
+static void who_waits_meanwhile_keeps_the_place(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    consumer.p[0].end = 4;
+    struct client c = open_client("AQIABg=="); /* 0@3 */
+    produce_at(2, "k", "2");
+    assert_true(consumer.read_anew);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    produce_live(0, "l", "3");
+    check_data(&c, "3");
+    leave(&c);
+}
+
+static void who_was_at_the_end_a_moment_ago_has_missed_nothing(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&c, "* * * *");
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    produce_at(2, "k", "2"); /* behind a transaction's marker */
+    check_data(&c, "2");
+    assert_false(consumer.read_anew);
+    leave(&c);
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_partition_holds_the_others_back_until_it_is_given_up),
+        T(what_is_superseded_before_a_late_end_is_reached_is_not_shown),
+        T(a_partition_that_comes_back_is_shown_as_a_replay_does),
+        T(who_knew_it_before_is_told_of_its_deletes),
+        T(who_never_had_it_is_not_told_of_its_delete),
+        T(one_that_comes_back_without_a_record_takes_no_id_back),
+        T(one_that_goes_again_before_its_end_stays_hidden),
+        T(who_comes_while_it_is_read_waits_for_its_end),
+        T(a_partition_that_comes_back_with_a_hole_is_a_reset),
+        T(a_partition_that_comes_back_with_a_gap_is_one),
+        T(a_gap_is_told_whole_while_another_partition_is_away),
+        T(a_topic_whose_deletes_may_have_been_missed_is_read_anew),
+        T(so_is_one_that_now_ends_with_a_hole),
+        T(who_waits_meanwhile_keeps_the_place),
+        T(who_was_at_the_end_a_moment_ago_has_missed_nothing),
+    };
+    log_set_level(LOG_ERROR);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
