@@ -2,12 +2,12 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "topic/holes.h"
-#include "topic/keyindex.h"
+#include "topic/losses.h"
+#include "topic/records.h"
 
 enum {
     TIDY_STEPS = 16384, /* slots looked at, and a share of them for each record dropped */
@@ -17,11 +17,8 @@ enum {
 };
 
 struct partition {
-    int64_t horizon;
-    int64_t lost;
     struct holes holes;
     uint64_t aged_from; /* the first of the aged since `next` moved; 0: none */
-    uint32_t aged;      /* of them, at any place */
 };
 
 struct cache {
@@ -30,16 +27,9 @@ struct cache {
     int64_t delete_retention_ms;
     struct progress next, origin;
     struct partition *partitions;
-    struct segments *log;
-    struct segments *trash;       /* of before a reset */
-    uint64_t sweep_at, sweep_end; /* where records below their origin may be */
-    uint64_t end;
-    struct keyindex *index;
-    TAILQ_HEAD(, deletion) deletions;
-    size_t count;
-    size_t entry_bytes;
-    uint64_t last_forgotten;
-    uint64_t losses;
+    struct records records;
+    struct losses losses;
+    struct segments_sweep sweep; /* where records below their origin may be */
     bool limit_told;
     bool outdated;
     bool untidy; /* cache_tidy() has something to do, beside deletes whose time is over */
@@ -53,46 +43,34 @@ struct cache *cache_new(size_t max_bytes)
     struct cache *c = mem_zero(sizeof *c);
 
     c->max_bytes = max_bytes;
-    c->end = 1; /* 0: before everything */
-    TAILQ_INIT(&c->deletions);
-    c->log = segments_new();
-    c->trash = segments_new();
-    c->index = keyindex_new();
+    records_init(&c->records);
     return c;
-}
-
-static void cache_fini(struct cache *c)
-{
-    keyindex_free(c->index);
-    progress_fini(&c->next);
-    progress_fini(&c->origin);
-    free(c->partitions);
 }
 
 void cache_free(struct cache *c)
 {
     if (c == NULL)
         return;
-    cache_fini(c);
-    segments_free(c->log);
-    segments_free(c->trash);
+    records_fini(&c->records);
+    losses_fini(&c->losses);
+    progress_fini(&c->next);
+    progress_fini(&c->origin);
+    free(c->partitions);
     free(c);
 }
 
 void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
 {
-    cache_fini(c);
-    segments_discard(c->trash, c->log); /* to free millions of records takes its time */
+    records_reset(&c->records, compacted);
+    losses_reset(&c->losses, c->records.end - 1);
+    progress_fini(&c->next);
+    progress_fini(&c->origin);
+    free(c->partitions);
     c->partitions = NULL;
-    TAILQ_INIT(&c->deletions);
-    c->count = c->entry_bytes = 0;
-    c->index = keyindex_new();
     c->compacted = compacted;
     cache_set_retention(c, delete_retention_ms);
-    c->last_forgotten = c->end - 1;
-    c->losses++;
     c->limit_told = c->outdated = false;
-    c->sweep_at = c->sweep_end = 0;
+    c->sweep = (struct segments_sweep){0};
     c->untidy = true;
     memset(c->recent_aged, 0, sizeof c->recent_aged);
 }
@@ -115,103 +93,38 @@ void cache_set_partitions(struct cache *c, int32_t n)
         return;
     progress_resize(&c->next, n);
     progress_resize(&c->origin, n);
+    records_set_partitions(&c->records, n);
+    losses_set_partitions(&c->losses, n);
     c->partitions = mem_resize_array(c->partitions, (size_t)n, sizeof *c->partitions);
     for (int32_t i = before; i < n; i++)
-        c->partitions[i] =
-            (struct partition){.horizon = OFFSET_BEGINNING, .lost = OFFSET_BEGINNING};
+        c->partitions[i] = (struct partition){0};
 }
 
-/* -- entries -- */
+/* -- records that come in -- */
 
-/* With what malloc and the log add. */
-static size_t entry_cost(const struct cache *c, const struct entry *e)
+static uint64_t cache_put(struct cache *c, const struct record *r, int64_t now_ms)
 {
-    return (entry_size(e, c->compacted) + 8 + 15) / 16 * 16 + SEGMENTS_ENTRY_COST;
-}
-
-static void deletion_start(struct cache *c, struct deletion *d, int64_t now_ms)
-{
-    d->expires_at_ms = now_ms + c->delete_retention_ms;
-    TAILQ_INSERT_TAIL(&c->deletions, d, link);
-}
-
-/* Takes an entry, which the index no longer knows, out of the log. */
-static void entry_drop(struct cache *c, struct entry *e)
-{
-    if (entry_deletes(e, c->compacted))
-        TAILQ_REMOVE(&c->deletions, entry_deletion(e), link);
-    if (entry_is_aged(e))
-        c->partitions[e->partition].aged--;
-    c->entry_bytes -= entry_cost(c, e);
-    c->count--;
-    segments_remove(c->log, e);
-    free(e);
-}
-
-static void entry_forget(struct cache *c, struct entry *e)
-{
-    if (c->compacted && e->key_len != ENTRY_ABSENT)
-        keyindex_remove(c->index, e);
-    entry_drop(c, e);
-}
-
-/* Puts a record at the log's end; the one of its key that it supersedes goes. */
-static uint64_t entry_append(struct cache *c, const struct record *r, int64_t now_ms)
-{
-    struct entry *e = entry_new(r, c->compacted);
-
-    if (entry_deletes(e, c->compacted))
-        deletion_start(c, entry_deletion(e), now_ms);
-    segments_append(c->log, c->end, e, &c->next);
-    c->count++;
-    c->entry_bytes += entry_cost(c, e);
-    if (c->compacted && e->key_len != ENTRY_ABSENT) {
-        struct entry *superseded = keyindex_put(c->index, e);
-        if (superseded != NULL)
-            entry_drop(c, superseded);
-    }
-    return c->end++;
-}
-
-/* -- what is lost -- */
-
-static void note_loss(struct cache *c, int64_t *mark, int64_t offset)
-{
-    if (offset > *mark) {
-        *mark = offset;
-        c->losses++;
-    }
-}
-
-/* The newest of its key goes, or what may be: readers that are not past it cannot be told. */
-static void note_forgotten(struct cache *c, const struct entry *e)
-{
-    uint64_t number = segments_number(e);
-
-    if (number > c->last_forgotten) {
-        c->last_forgotten = number;
-        c->losses++;
-    }
+    return records_append(&c->records, r, &c->next, now_ms + c->delete_retention_ms);
 }
 
 static bool is_beyond_limit(const struct cache *c)
 {
-    return c->entry_bytes + keyindex_bytes(c->index) > c->max_bytes && c->count > 1;
+    return records_bytes(&c->records) > c->max_bytes && c->records.count > 1;
 }
 
 /* Drops the oldest beyond the limit; at most `most` of them. */
 static void enforce_limit(struct cache *c, size_t most)
 {
     for (; most > 0 && is_beyond_limit(c); most--) {
-        struct entry *e = segments_first(c->log);
+        struct entry *e = segments_first(c->records.log);
         if (c->compacted && !c->limit_told) {
             log_error("cache: %zu bytes are not enough for the topic: its oldest records are "
                       "dropped, streams are told of gaps; raise --cache-bytes",
                       c->max_bytes);
             c->limit_told = true;
         }
-        note_loss(c, &c->partitions[e->partition].lost, entry_next(e));
-        entry_forget(c, e);
+        losses_lose(&c->losses, e->partition, entry_next(e));
+        records_drop(&c->records, e);
     }
 }
 
@@ -224,7 +137,7 @@ static void judge_hole(struct cache *c, int32_t partition, int64_t to, int64_t n
     if (!c->compacted || to <= c->next.next[partition] ||
         !holes_hide_delete(&p->holes, &times, behind_ms))
         return;
-    note_loss(c, &p->horizon, to);
+    losses_hide_deletes(&c->losses, partition, to);
     c->outdated |= holes_outdate(&p->holes, &times);
 }
 
@@ -245,7 +158,7 @@ uint64_t cache_append(struct cache *c, const struct record *r, int64_t now_ms, i
 
     /* What says nothing only moves the end. */
     bool nothing = r->key.p == NULL && r->value.p == NULL;
-    uint64_t number = nothing ? c->end++ : entry_append(c, r, now_ms);
+    uint64_t number = nothing ? c->records.end++ : cache_put(c, r, now_ms);
     move_next(c, r->partition, r->offset + 1);
     if (is_beyond_limit(c)) {
         enforce_limit(c, APPEND_DROPS);
@@ -282,28 +195,27 @@ bool cache_outdated(const struct cache *c)
 
 void cache_set_origin(struct cache *c, int32_t partition, int64_t origin)
 {
-    struct partition *p = &c->partitions[partition];
     int64_t before = c->origin.next[partition];
 
     if (origin <= before)
         return;
     c->origin.next[partition] = origin;
     if (!c->compacted)
-        note_loss(c, &p->lost, origin);
+        losses_lose(&c->losses, partition, origin);
     /* Of what was read, each key that goes is told; of the rest nobody knows. */
     if (origin > c->next.next[partition]) {
         if (c->compacted)
-            note_loss(c, &p->horizon, origin);
+            losses_hide_deletes(&c->losses, partition, origin);
         move_next(c, partition, origin);
     }
-    if (c->count == 0)
+    if (c->records.count == 0)
         return;
-    uint64_t from = segments_seek(c->log, partition, before);
-    uint64_t end = segments_seek_end(c->log, partition, origin);
-    if (c->sweep_at >= c->sweep_end || from < c->sweep_at)
-        c->sweep_at = from;
-    if (end > c->sweep_end)
-        c->sweep_end = end;
+    uint64_t from = segments_seek(c->records.log, partition, before);
+    uint64_t end = segments_seek_end(c->records.log, partition, origin);
+    if (c->sweep.at >= c->sweep.end || from < c->sweep.at)
+        c->sweep.at = from;
+    if (end > c->sweep.end)
+        c->sweep.end = end;
     c->untidy = true;
 }
 
@@ -319,11 +231,10 @@ static void entry_age(struct cache *c, const struct entry *e, int64_t now_ms)
                              .aged = true};
 
     if (p->aged_from == 0)
-        p->aged_from = c->end;
+        p->aged_from = c->records.end;
     if (c->recent_aged[0] == 0)
-        c->recent_aged[0] = c->end;
-    p->aged++;
-    entry_append(c, &r, now_ms);
+        c->recent_aged[0] = c->records.end;
+    cache_put(c, &r, now_ms);
 }
 
 static void sweep_entry(struct cache *c, struct entry *e, int64_t now_ms)
@@ -334,18 +245,17 @@ static void sweep_entry(struct cache *c, struct entry *e, int64_t now_ms)
         entry_age(c, e, now_ms);
         return;
     }
-    note_forgotten(c, e);
+    losses_forget(&c->losses, segments_number(e));
     if (c->compacted)
-        note_loss(c, &c->partitions[e->partition].horizon, e->offset + 1);
-    entry_drop(c, e);
+        losses_hide_deletes(&c->losses, e->partition, e->offset + 1);
+    records_drop(&c->records, e);
 }
 
 static void sweep(struct cache *c, size_t *steps, int64_t now_ms)
 {
     struct entry *e;
 
-    while (c->sweep_at < c->sweep_end &&
-           (e = segments_below(c->log, &c->origin, &c->sweep_at, c->sweep_end, steps)) != NULL) {
+    while ((e = segments_below(c->records.log, &c->origin, &c->sweep, steps)) != NULL) {
         sweep_entry(c, e, now_ms);
         *steps -= *steps < TIDY_DROP_STEPS ? *steps : TIDY_DROP_STEPS;
     }
@@ -356,25 +266,24 @@ static void sweep(struct cache *c, size_t *steps, int64_t now_ms)
 static void expire(struct cache *c, struct deletion *d, int64_t now_ms)
 {
     struct entry *e = d->entry;
-    struct partition *p = &c->partitions[e->partition];
 
     /* An id at that place may be from before or from after.  As long as nothing comes, all ids are
      * there: to tell them all that deletes are unknown would be worse than to keep this one. */
     if (entry_is_aged(e) && e->offset == c->next.next[e->partition]) {
-        TAILQ_REMOVE(&c->deletions, d, link);
-        deletion_start(c, d, now_ms);
+        records_postpone(&c->records, d, now_ms + c->delete_retention_ms);
         return;
     }
-    note_forgotten(c, e);
-    note_loss(c, &p->horizon, e->offset + 1);
-    entry_forget(c, e);
+    losses_forget(&c->losses, segments_number(e));
+    losses_hide_deletes(&c->losses, e->partition, e->offset + 1);
+    records_drop(&c->records, e);
 }
 
 static void expire_some(struct cache *c, size_t *steps, int64_t now_ms)
 {
     struct deletion *d;
 
-    while (*steps > 0 && (d = TAILQ_FIRST(&c->deletions)) != NULL && d->expires_at_ms <= now_ms) {
+    while (*steps > 0 && (d = TAILQ_FIRST(&c->records.deletions)) != NULL &&
+           d->expires_at_ms <= now_ms) {
         expire(c, d, now_ms);
         *steps -= *steps < TIDY_DROP_STEPS ? *steps : TIDY_DROP_STEPS;
     }
@@ -398,8 +307,8 @@ bool cache_tidy(struct cache *c, int64_t now_ms)
     sweep(c, &steps, now_ms);
     enforce_limit(c, steps / TIDY_DROP_STEPS);
     if (steps == TIDY_STEPS)
-        segments_free_some(c->trash);
-    c->untidy = c->sweep_at < c->sweep_end || is_beyond_limit(c) || !segments_empty(c->trash);
+        records_free_some(&c->records);
+    c->untidy = c->sweep.at < c->sweep.end || is_beyond_limit(c) || !records_all_freed(&c->records);
     return c->untidy || steps == 0;
 }
 
@@ -412,7 +321,7 @@ bool cache_untidy(const struct cache *c)
 
 uint64_t cache_end(const struct cache *c)
 {
-    return c->end;
+    return c->records.end;
 }
 
 const struct progress *cache_progress(const struct cache *c)
@@ -424,7 +333,7 @@ void cache_start(const struct cache *c, struct progress *out)
 {
     progress_copy(out, &c->next);
     for (int32_t i = 0; i < c->next.n; i++) {
-        int64_t origin = c->origin.next[i], lost = c->partitions[i].lost;
+        int64_t origin = c->origin.next[i], lost = c->losses.of[i].lost;
         /* A hole in a compacted topic is told as a gap; elsewhere a stream starts behind it. */
         out->next[i] = c->compacted || origin > lost ? origin : lost;
     }
@@ -440,7 +349,8 @@ static uint64_t seek_partition(const struct cache *c, int32_t partition, int64_t
         return UINT64_MAX;
     if (next == end)
         return p->aged_from ? p->aged_from : UINT64_MAX;
-    return segments_seek(c->log, partition, p->aged > 0 ? next - 1 : next);
+    return segments_seek(c->records.log, partition,
+                         c->records.aged[partition] > 0 ? next - 1 : next);
 }
 
 uint64_t cache_seek(const struct cache *c, const struct progress *from)
@@ -452,7 +362,7 @@ uint64_t cache_seek(const struct cache *c, const struct progress *from)
         if (number < first)
             first = number;
     }
-    return first < c->end ? first : c->end;
+    return first < c->records.end ? first : c->records.end;
 }
 
 uint64_t cache_recent_aged(const struct cache *c)
@@ -464,17 +374,17 @@ uint64_t cache_recent_aged(const struct cache *c)
 
 int64_t cache_horizon(const struct cache *c, int32_t partition)
 {
-    return c->partitions[partition].horizon;
+    return c->losses.of[partition].horizon;
 }
 
 uint64_t cache_last_forgotten(const struct cache *c)
 {
-    return c->last_forgotten;
+    return c->losses.forgotten;
 }
 
 int64_t cache_lost(const struct cache *c, int32_t partition)
 {
-    return c->partitions[partition].lost;
+    return c->losses.of[partition].lost;
 }
 
 bool cache_overflowed(const struct cache *c)
@@ -484,27 +394,27 @@ bool cache_overflowed(const struct cache *c)
 
 uint64_t cache_losses(const struct cache *c)
 {
-    return c->losses;
+    return c->losses.changes;
 }
 
 size_t cache_count(const struct cache *c)
 {
-    return c->count;
+    return c->records.count;
 }
 
 size_t cache_keys(const struct cache *c)
 {
-    return keyindex_count(c->index);
+    return records_keys(&c->records);
 }
 
 size_t cache_bytes(const struct cache *c)
 {
-    return c->entry_bytes + keyindex_bytes(c->index);
+    return records_bytes(&c->records);
 }
 
 struct cache_walk cache_walk(const struct cache *c, uint64_t pos, uint64_t limit)
 {
-    return (struct cache_walk){segments_walk(c->log, pos), limit};
+    return (struct cache_walk){segments_walk(c->records.log, pos), limit};
 }
 
 bool cache_walk_next(struct cache_walk *w, struct record *r, uint64_t *number)

@@ -1,8 +1,14 @@
 #include "topic/entry.h"
 
-#include "base/buf.h"
 #include "base/mem.h"
 #include "topic/progress.h"
+
+static uint8_t *put(uint8_t *to, const uint8_t *from, size_t n)
+{
+    if (from != NULL)
+        memcpy(to, from, n);
+    return to + n;
+}
 
 struct entry *entry_new(const struct record *r, bool compacted)
 {
@@ -15,14 +21,12 @@ struct entry *entry_new(const struct record *r, bool compacted)
                                 : ENTRY_ABSENT,
         .etag_len = r->etag.n <= EVENT_ID_MAX ? (uint16_t)r->etag.n : 0, /* else never shown */
     };
-    size_t n = entry_size(&head, compacted);
-    struct entry *e = mem_alloc(n);
+    struct entry *e = mem_alloc(entry_size(&head, compacted));
 
     *e = head;
-    struct buf bytes = {e->bytes, 0, n - sizeof head};
-    buf_add_slice(&bytes, r->key);
-    buf_add(&bytes, r->etag.p, head.etag_len);
-    buf_add_slice(&bytes, r->value);
+    uint8_t *at = put(e->bytes, r->key.p, r->key.n);
+    at = put(at, r->etag.p, head.etag_len);
+    put(at, r->value.p, r->value.n);
     if (entry_deletes(e, compacted))
         entry_deletion(e)->entry = e;
     return e;

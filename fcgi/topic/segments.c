@@ -225,36 +225,6 @@ uint64_t segments_seek_end(const struct segments *log, int32_t partition, int64_
     return last == NULL ? 0 : last->used > 0 ? slot_number(last, last->used - 1) + 1 : last->base;
 }
 
-struct entry *segments_below(const struct segments *log, const struct progress *origin,
-                             uint64_t *at, uint64_t end, size_t *steps)
-{
-    struct segments_walk w = segments_walk(log, *at);
-
-    for (; w.segment < log->n; w.segment++, w.slot = 0) {
-        const struct segment *s = log->at[w.segment];
-        for (; w.slot < s->used; w.slot++) {
-            const struct slot *slot = &s->slots[w.slot];
-            *at = slot_number(s, w.slot);
-            if (*at >= end)
-                break;
-            if (*steps == 0)
-                return NULL;
-            --*steps;
-            int64_t below = progress_get(origin, slot->partition);
-            if (slot->entry == NULL || below <= progress_get(&s->start, slot->partition))
-                continue; /* a segment holds nothing from before its start */
-            if (slot->entry->offset < below) {
-                ++*at;
-                return slot->entry;
-            }
-        }
-        if (*at >= end)
-            break;
-    }
-    *at = end;
-    return NULL;
-}
-
 struct segments_walk segments_walk(const struct segments *log, uint64_t from)
 {
     struct segments_walk w = {.log = log, .segment = segment_of(log, from)};
@@ -262,6 +232,48 @@ struct segments_walk segments_walk(const struct segments *log, uint64_t from)
     if (w.segment < log->n)
         w.slot = slot_of(log->at[w.segment], from);
     return w;
+}
+
+/* Where the sweep goes on: mostly where it was, but the segment may have been rewritten. */
+static struct segments_walk sweep_walk(const struct segments *log,
+                                       const struct segments_sweep *sweep)
+{
+    const struct segment *s = sweep->segment < log->n ? log->at[sweep->segment] : NULL;
+
+    if (s != NULL && sweep->slot > 0 && sweep->slot < s->used &&
+        slot_number(s, sweep->slot) >= sweep->at && slot_number(s, sweep->slot - 1) < sweep->at)
+        return (struct segments_walk){log, sweep->segment, sweep->slot};
+    return segments_walk(log, sweep->at);
+}
+
+struct entry *segments_below(const struct segments *log, const struct progress *origin,
+                             struct segments_sweep *sweep, size_t *steps)
+{
+    if (sweep->at >= sweep->end)
+        return NULL;
+    for (struct segments_walk w = sweep_walk(log, sweep); w.segment < log->n;
+         w.segment++, w.slot = 0) {
+        const struct segment *s = log->at[w.segment];
+        for (; w.slot < s->used; w.slot++) {
+            const struct slot *slot = &s->slots[w.slot];
+            *sweep = (struct segments_sweep){slot_number(s, w.slot), sweep->end, w.segment, w.slot};
+            if (sweep->at >= sweep->end)
+                return NULL;
+            if (*steps == 0)
+                return NULL;
+            --*steps;
+            int64_t below = progress_get(origin, slot->partition);
+            if (slot->entry == NULL || below <= progress_get(&s->start, slot->partition))
+                continue; /* a segment holds nothing from before its start */
+            if (slot->entry->offset < below) {
+                sweep->at++;
+                sweep->slot++;
+                return slot->entry;
+            }
+        }
+    }
+    sweep->at = sweep->end;
+    return NULL;
 }
 
 struct entry *segments_next(struct segments_walk *w, uint64_t limit, uint64_t *number)

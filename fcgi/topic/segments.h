@@ -37,11 +37,16 @@ uint64_t segments_seek(const struct segments *log, int32_t partition, int64_t ne
 /* A number above that of each entry of the partition whose offset is below `next`. */
 uint64_t segments_seek_end(const struct segments *log, int32_t partition, int64_t next);
 
-/* The next entry in [*at, end) whose offset is below that of its partition in `origin`, or NULL; at
- * most *steps slots are looked at, and counted down.  *at moves behind the entry; it reaches `end`
- * when there is none left. */
+/* A piece of the log, [at, end), that is gone through while the log changes; `{0}` is done. */
+struct segments_sweep {
+    uint64_t at, end;
+    size_t segment, slot; /* where `at` was found last */
+};
+/* The next entry whose offset is below that of its partition in `origin`, or NULL; at most *steps
+ * slots are looked at, and counted down.  The sweep moves behind the entry, and to its end when
+ * there is none left. */
 struct entry *segments_below(const struct segments *log, const struct progress *origin,
-                             uint64_t *at, uint64_t end, size_t *steps);
+                             struct segments_sweep *sweep, size_t *steps);
 
 /* A walk from a number on; valid until the log changes. */
 struct segments_walk {
