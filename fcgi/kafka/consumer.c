@@ -265,6 +265,15 @@ static int32_t admit(struct consumer *c, int32_t n)
     return refused ? c->n : n;
 }
 
+/* One that has just answered, if only to refuse; -1: none has. */
+static int32_t answering_broker(const struct survey_result *r)
+{
+    for (int32_t i = 0; i < r->n; i++)
+        if (r->partitions[i].fresh || r->partitions[i].error > 0)
+            return r->partitions[i].leader;
+    return -1;
+}
+
 static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
 {
     const char *anew = made_again(c, r);
@@ -279,8 +288,9 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
     int32_t n = admit(c, r->n);
     if (n == 0)
         return;
-    if (policy_ask(&c->policy, loop_now_ms()))
-        settings_ask(c->client->asker, c->topic, c->client->answers);
+    int32_t broker = answering_broker(r);
+    if (policy_ask(&c->policy, broker >= 0, loop_now_ms()))
+        settings_ask(c->client->asker, c->topic, broker, c->client->answers);
     if (!c->running && c->policy.decided) {
         const struct settings *s = &c->policy.settings;
         log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,

@@ -7,6 +7,7 @@ enum {
     UNANSWERED_MS = 60000, /* the question may have cost the connection */
     AGAIN_MS = 1000,
     PATIENCE_MS = 5000, /* for a first answer */
+    NOBODY_MS = 2000,   /* the same, before a broker is asked of which nothing is known */
 };
 
 struct policy policy_new(const char *topic, enum compact compact)
@@ -27,12 +28,14 @@ void policy_forget(struct policy *p)
     p->undecided_ms = 0;
 }
 
-bool policy_ask(struct policy *p, int64_t now_ms)
+bool policy_ask(struct policy *p, bool answers, int64_t now_ms)
 {
     if (p->compact == COMPACT_OFF || p->asking || now_ms < p->due_ms)
         return false;
     if (!p->decided && p->undecided_ms == 0)
         p->undecided_ms = now_ms;
+    if (!answers && (p->decided || now_ms - p->undecided_ms < NOBODY_MS))
+        return false;
     p->asking = true;
     return true;
 }

@@ -19,14 +19,15 @@ struct policy {
                                    asked yet.  Logged once per change */
     bool asking;
     int64_t due_ms;       /* when to ask next */
-    int64_t undecided_ms; /* since when it has been asked in vain; 0: it has not */
+    int64_t undecided_ms; /* since when it is to be decided; 0: nobody has wanted to know */
 };
 
 struct policy policy_new(const char *topic, enum compact compact);
 
 /* To be called when the cluster says that the topic is there; true: ask now, and hand the answer to
- * policy_answered(). */
-bool policy_ask(struct policy *p, int64_t now_ms);
+ * policy_answered().  answers: a broker is known that does; it is to be asked, for another one may
+ * be away.  With none only a first question is asked, two seconds later. */
+bool policy_ask(struct policy *p, bool answers, int64_t now_ms);
 
 enum policy_change {
     POLICY_AS_BEFORE, /* decided or not */

@@ -10,7 +10,7 @@ struct settings settings_default(void)
     return (struct settings){.compacted = false, .delete_retention_ms = 86400000};
 }
 
-void settings_ask(rd_kafka_t *rk, const char *topic, rd_kafka_queue_t *answers)
+void settings_ask(rd_kafka_t *rk, const char *topic, int32_t broker, rd_kafka_queue_t *answers)
 {
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
@@ -19,6 +19,8 @@ void settings_ask(rd_kafka_t *rk, const char *topic, rd_kafka_queue_t *answers)
     char error[128];
 
     rd_kafka_AdminOptions_set_request_timeout(options, TIMEOUT_MS, error, sizeof error);
+    if (broker >= 0)
+        rd_kafka_AdminOptions_set_broker(options, broker, error, sizeof error);
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, answers);
     rd_kafka_ConfigResource_destroy(resource);
     rd_kafka_AdminOptions_destroy(options);

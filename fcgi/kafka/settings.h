@@ -14,8 +14,9 @@ struct settings {
 /* What Kafka takes where nothing is set. */
 struct settings settings_default(void);
 
-/* Asks for them; `answers` gets one event, within five seconds. */
-void settings_ask(rd_kafka_t *rk, const char *topic, rd_kafka_queue_t *answers);
+/* Asks that broker for them, or, if it is -1, one of librdkafka's choice; `answers` gets one event,
+ * within five seconds. */
+void settings_ask(rd_kafka_t *rk, const char *topic, int32_t broker, rd_kafka_queue_t *answers);
 
 /* Reads such an event: 0, and what it says is in `out`; else why there is no answer, and `out` is
  * untouched. */

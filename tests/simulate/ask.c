@@ -178,6 +178,7 @@ rd_kafka_offsets_for_times(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *list
 
 struct rd_kafka_AdminOptions_s {
     int timeout_ms;
+    int broker; /* -1: any */
 };
 struct rd_kafka_ConfigResource_s {
     int unused;
@@ -188,8 +189,11 @@ struct rd_kafka_ConfigEntry_s {
 
 rd_kafka_AdminOptions_t *rd_kafka_AdminOptions_new(rd_kafka_t *rk, rd_kafka_admin_op_t op)
 {
+    rd_kafka_AdminOptions_t *options = mem_zero(sizeof *options);
+
     (void)rk, (void)op;
-    return mem_zero(sizeof(rd_kafka_AdminOptions_t));
+    options->broker = -1;
+    return options;
 }
 
 void rd_kafka_AdminOptions_destroy(rd_kafka_AdminOptions_t *options)
@@ -203,6 +207,14 @@ rd_kafka_resp_err_t rd_kafka_AdminOptions_set_request_timeout(rd_kafka_AdminOpti
 {
     (void)error, (void)size;
     options->timeout_ms = timeout_ms;
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+rd_kafka_resp_err_t rd_kafka_AdminOptions_set_broker(rd_kafka_AdminOptions_t *options,
+                                                     int32_t broker_id, char *error, size_t size)
+{
+    (void)error, (void)size;
+    options->broker = broker_id;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -249,7 +261,7 @@ void rd_kafka_DescribeConfigs(rd_kafka_t *rk, rd_kafka_ConfigResource_t **resour
                               const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue)
 {
     rd_kafka_event_t *event = mem_zero(sizeof *event);
-    int broker = any_broker(rk);
+    int broker = options->broker >= 0 ? options->broker : any_broker(rk);
     int64_t takes = port_latency_ms(rk, broker);
 
     (void)resources, (void)n;

@@ -20,21 +20,6 @@ static struct mock_kafka kafka;
 static struct loop *loop;
 static struct consumer *consumer;
 
-/* The mock names a controller that it does not have, and librdkafka would look for it for ever.
- * Asked of the broker, the question is refused at once: the mock does not know it. */
-void rd_kafka_DescribeConfigs(rd_kafka_t *rk, rd_kafka_ConfigResource_t **configs, size_t n,
-                              const rd_kafka_AdminOptions_t *options, rd_kafka_queue_t *queue)
-{
-    void (*describe)(rd_kafka_t *, rd_kafka_ConfigResource_t **, size_t,
-                     const rd_kafka_AdminOptions_t *, rd_kafka_queue_t *);
-    rd_kafka_ConfigResource_t *broker = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_BROKER, "1");
-
-    (void)configs;
-    *(void **)&describe = dlsym(RTLD_NEXT, "rd_kafka_DescribeConfigs");
-    describe(rk, &broker, n, options, queue);
-    rd_kafka_ConfigResource_destroy(broker);
-}
-
 /* What the cluster says instead, once there is something here. */
 static rd_kafka_resp_err_t settings_error;
 static struct settings settings;

@@ -2,7 +2,13 @@
 
 #include "support.h"
 
-enum { NOW = 1000000, ANSWERED_MS = 15000, UNANSWERED_MS = 60000, PATIENCE_MS = 5000 };
+enum {
+    NOW = 1000000,
+    ANSWERED_MS = 15000,
+    UNANSWERED_MS = 60000,
+    PATIENCE_MS = 5000,
+    NOBODY_MS = 2000
+};
 
 static const struct settings log_settings = {.delete_retention_ms = 86400000},
                              table = {.compacted = true, .delete_retention_ms = 86400000},
@@ -24,13 +30,13 @@ static void begin(enum compact compact)
 
 static void refuse(rd_kafka_resp_err_t err, enum policy_change expected)
 {
-    assert_true(policy_ask(&policy, now));
+    assert_true(policy_ask(&policy, true, now));
     assert_int_equal(policy_answered(&policy, err, NULL, now), expected);
 }
 
 static void answer(const struct settings *settings, enum policy_change expected)
 {
-    assert_true(policy_ask(&policy, now));
+    assert_true(policy_ask(&policy, true, now));
     assert_int_equal(policy_answered(&policy, RD_KAFKA_RESP_ERR_NO_ERROR, settings, now), expected);
 }
 
@@ -55,11 +61,11 @@ static void one_question_is_under_way_at_a_time(void **state)
 {
     (void)state;
     begin(COMPACT_AUTO);
-    assert_true(policy_ask(&policy, now));
-    assert_false(policy_ask(&policy, now + 10 * UNANSWERED_MS));
+    assert_true(policy_ask(&policy, true, now));
+    assert_false(policy_ask(&policy, true, now + 10 * UNANSWERED_MS));
     policy_answered(&policy, RD_KAFKA_RESP_ERR_NO_ERROR, &table, now);
-    assert_false(policy_ask(&policy, now + ANSWERED_MS - 1));
-    assert_true(policy_ask(&policy, now + ANSWERED_MS));
+    assert_false(policy_ask(&policy, true, now + ANSWERED_MS - 1));
+    assert_true(policy_ask(&policy, true, now + ANSWERED_MS));
 }
 
 static void what_was_told_to_be_off_is_never_asked_for(void **state)
@@ -67,8 +73,8 @@ static void what_was_told_to_be_off_is_never_asked_for(void **state)
     (void)state;
     begin(COMPACT_OFF);
     check(false, 86400000);
-    assert_false(policy_ask(&policy, now));
-    assert_false(policy_ask(&policy, now + 10 * UNANSWERED_MS));
+    assert_false(policy_ask(&policy, true, now));
+    assert_false(policy_ask(&policy, true, now + 10 * UNANSWERED_MS));
     policy_forget(&policy);
     check(false, 86400000);
 }
@@ -84,7 +90,7 @@ static void what_was_told_to_be_on_waits_for_nobody(void **state)
         refuse(errors[i], POLICY_AS_BEFORE);
         check(true, 86400000);
         assert_false(policy_is_assumed(&policy));
-        assert_false(policy_ask(&policy, now + ANSWERED_MS - 1));
+        assert_false(policy_ask(&policy, true, now + ANSWERED_MS - 1));
     }
 }
 
@@ -122,11 +128,11 @@ static void a_broken_connection_is_tried_again_before_it_decides(void **state)
     for (; now < NOW + PATIENCE_MS; now += 1000) {
         refuse(CLOSED, POLICY_AS_BEFORE);
         assert_false(policy.decided);
-        assert_false(policy_ask(&policy, now + 999));
+        assert_false(policy_ask(&policy, true, now + 999));
     }
     refuse(CLOSED, POLICY_DECIDED);
     check(false, 86400000);
-    assert_false(policy_ask(&policy, now + UNANSWERED_MS - 1));
+    assert_false(policy_ask(&policy, true, now + UNANSWERED_MS - 1));
     now += UNANSWERED_MS;
     refuse(LATE, POLICY_AS_BEFORE);
     now += UNANSWERED_MS;
@@ -137,8 +143,24 @@ static void silence_decides_when_it_has_lasted(void **state)
 {
     (void)state;
     begin(COMPACT_AUTO);
-    assert_true(policy_ask(&policy, now));
+    assert_true(policy_ask(&policy, true, now));
     assert_int_equal(policy_answered(&policy, LATE, NULL, now + PATIENCE_MS), POLICY_DECIDED);
+}
+
+/* One that does not answer would decide by its silence. */
+static void who_answers_is_asked(void **state)
+{
+    (void)state;
+    begin(COMPACT_AUTO);
+    assert_false(policy_ask(&policy, false, now));
+    assert_false(policy_ask(&policy, false, now + NOBODY_MS - 1));
+    assert_true(policy_ask(&policy, true, now + NOBODY_MS - 1));
+    begin(COMPACT_AUTO);
+    assert_false(policy_ask(&policy, false, now));
+    assert_true(policy_ask(&policy, false, now + NOBODY_MS));
+    policy_answered(&policy, RD_KAFKA_RESP_ERR_NO_ERROR, &table, now);
+    assert_false(policy_ask(&policy, false, now + 10 * UNANSWERED_MS));
+    assert_true(policy_ask(&policy, true, now + 10 * UNANSWERED_MS));
 }
 
 static void a_change_is_noticed_once(void **state)
@@ -196,6 +218,7 @@ int main(void)
         cmocka_unit_test(a_refusal_decides_at_once_and_is_asked_again),
         cmocka_unit_test(a_broken_connection_is_tried_again_before_it_decides),
         cmocka_unit_test(silence_decides_when_it_has_lasted),
+        cmocka_unit_test(who_answers_is_asked),
         cmocka_unit_test(a_change_is_noticed_once),
         cmocka_unit_test(what_was_read_stays_when_it_cannot_be_read_any_more),
         cmocka_unit_test(a_topic_made_again_is_asked_for_at_once),
