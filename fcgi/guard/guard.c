@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "guard/keystore.h"
+#include "guard/signature.h"
 
 enum {
     REMEMBERED_MAX = 16384, /* tokens */
@@ -135,7 +136,7 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
         error = TOKEN_KEY;
     if (error || !with_signature)
         return error;
-    error = token_verify(t, keystore_keys(g->store), &key);
+    error = signature_verify(t, keystore_keys(g->store), &key);
     if (!error)
         error = token_check_scope(t, policy);
     if (error)

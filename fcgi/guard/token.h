@@ -1,14 +1,15 @@
 /* token - is this JWT one that opens a stream?
  *
- * A strict frame of ours around a signature check: libjwt 1.10.2 lets too much through to see a
- * token first (facts: an HS256 token signed with the public key, an empty segment, megabytes).  All
- * here is pure but for the signature: time and keys are arguments. */
+ * A strict frame of ours, and the claims, before a signature is checked (guard/signature.h): libjwt
+ * 1.10.2 lets too much through to see a token first (an HS256 token signed with the public key, an
+ * empty segment, megabytes).  All here is pure: time is an argument. */
 #ifndef SKF_GUARD_TOKEN_H
 #define SKF_GUARD_TOKEN_H
 
 #include <jansson.h>
 
-#include "guard/keyset.h"
+#include "base/slice.h"
+#include "guard/jwk.h"
 
 enum { TOKEN_MAX = 8192 };
 
@@ -65,10 +66,6 @@ enum token_error token_check_claims(const struct token *token, const struct toke
 /* The leeway is for exp; for nbf it is 10 s at least. */
 enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leeway_ms,
                                    int64_t now_ms);
-/* TOKEN_OK and the key that verifies it, borrowed from the set.  Of the keys that `kid` names, or
- * of all if there is none, those that fit its algorithm are tried in turn, four at most. */
-enum token_error token_verify(const struct token *token, const struct keyset *keys,
-                              const struct key **key);
 enum token_error token_check_scope(const struct token *token, const struct token_policy *policy);
 
 /* iss and sub of a token that need not be valid any more: is it of that issuer and subject? */

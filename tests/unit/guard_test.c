@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "fake_loop.h"
+#include "guard/signature.h"
 #include "key_dir.h"
 #include "mint.h"
 #include "support.h"
@@ -35,15 +36,15 @@ int64_t __wrap_loop_now_ms(void)
 
 static int signatures;
 
-enum token_error __real_token_verify(const struct token *t, const struct keyset *keys,
-                                     const struct key **key);
-enum token_error __wrap_token_verify(const struct token *t, const struct keyset *keys,
-                                     const struct key **key);
-enum token_error __wrap_token_verify(const struct token *t, const struct keyset *keys,
-                                     const struct key **key)
+enum token_error __real_signature_verify(const struct token *t, const struct keyset *keys,
+                                         const struct key **key);
+enum token_error __wrap_signature_verify(const struct token *t, const struct keyset *keys,
+                                         const struct key **key);
+enum token_error __wrap_signature_verify(const struct token *t, const struct keyset *keys,
+                                         const struct key **key)
 {
     signatures++;
-    return __real_token_verify(t, keys, key);
+    return __real_signature_verify(t, keys, key);
 }
 
 /* -- what is logged -- */

@@ -8,6 +8,7 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "guard/signature.h"
 #include "mint.h"
 #include "support.h"
 
@@ -123,7 +124,7 @@ static enum token_error judge_with(struct slice text, const struct keyset *set,
     if (!error)
         error = token_check_claims(&t, &policy, NOW_MS);
     if (!error)
-        error = token_verify(&t, set, by);
+        error = signature_verify(&t, set, by);
     if (!error)
         error = token_check_scope(&t, &policy);
     token_fini(&t);
