@@ -11,8 +11,8 @@ enum { GUARDED_STREAM_AGE_S = 43200 }; /* a stolen token must not be renewed for
 /* A guard that is half there would be none. */
 static enum config_result check_guard(struct reading *r)
 {
-    static const char *const guard[] = {"scope", "scope-claim", "challenge", "leeway",
-                                        "allow-demo-key"};
+    static const char *const guard[] = {"scope",     "scope-claim", "audience-claim", "identity",
+                                        "challenge", "leeway",      "allow-demo-key"};
     struct config *c = r->config;
 
     if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL) {

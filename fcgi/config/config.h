@@ -31,7 +31,7 @@ struct config {
     int64_t max_stream_age_s;
     /* The guard: jwks, issuer and audience are all there or none is. */
     struct config_list jwks, scopes;
-    char *issuer, *audience, *scope_claim, *peer_dir; /* owned */
+    char *issuer, *audience, *audience_claim, *scope_claim, *identity, *peer_dir; /* owned */
     int64_t challenge_s, leeway_s;
     bool allow_demo_key;
 };

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "front/credential.h"
 #include "front/query.h"
+#include "guard/subject.h"
 #include "stream/fanout.h"
 
 enum { SPELLINGS = 3 };
@@ -177,9 +178,15 @@ static enum refusal enter_by_subject(struct admission *a, struct slice token,
                                      const struct verdict *verdict, struct visitor **visitor)
 {
     struct token_hash hash = token_hash(token);
-    struct slice name = verdict->sub ? slice_str(verdict->sub) : slice_of(&hash, sizeof hash);
+    struct buf name = {0};
 
-    switch (limits_enter(a->subjects, name, loop_now_ms(), visitor)) {
+    if (verdict->subject != NULL)
+        subject_add(&name, verdict->issuer, verdict->subject);
+    else
+        buf_add(&name, &hash, sizeof hash);
+    enum limit limit = limits_enter(a->subjects, buf_slice(&name), loop_now_ms(), visitor);
+    buf_fini(&name);
+    switch (limit) {
     case LIMIT_STREAMS:
         return REFUSAL_SUBJECT_STREAMS;
     case LIMIT_OPENS:

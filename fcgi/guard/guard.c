@@ -23,7 +23,7 @@ struct remembered {
     struct token_hash text;
     int64_t exp_ms, nbf_ms;
     uint8_t key[KEY_THUMBPRINT];
-    char *sub; /* NULL: none */
+    char *subject; /* NULL: none */
 };
 
 struct waiting {
@@ -57,7 +57,7 @@ struct token_hash token_hash(struct slice text)
 static void forget(struct guard *g, struct remembered *r)
 {
     HASH_DEL(g->remembered, r);
-    free(r->sub);
+    free(r->subject);
     free(r);
 }
 
@@ -74,7 +74,7 @@ static struct remembered *find(struct guard *g, struct slice signed_part)
     return r;
 }
 
-static void remember(struct guard *g, const struct token *t, const struct key *key)
+static void remember(struct guard *g, const struct token *t, const struct verdict *v)
 {
     struct slice signed_part = slice_of(t->text.p, t->signed_size);
     struct remembered *r;
@@ -91,8 +91,8 @@ static void remember(struct guard *g, const struct token *t, const struct key *k
     r->text = token_hash(t->text);
     r->exp_ms = t->exp_ms;
     r->nbf_ms = t->nbf_ms;
-    memcpy(r->key, key->thumbprint, sizeof r->key);
-    r->sub = t->sub ? mem_strdup(t->sub) : NULL;
+    memcpy(r->key, v->key, sizeof r->key);
+    r->subject = v->subject ? mem_strdup(v->subject) : NULL;
     HASH_ADD(hh, g->remembered, signed_part, sizeof r->signed_part, r);
 }
 
@@ -115,7 +115,7 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     v->error = token_check_times(r->exp_ms, r->nbf_ms, g->config.policy.leeway_ms, loop_wall_ms());
     v->exp_ms = r->exp_ms;
     v->issuer = g->config.policy.issuer;
-    v->sub = r->sub;
+    v->subject = r->subject;
     memcpy(v->key, r->key, sizeof v->key);
     return true;
 }
@@ -143,9 +143,9 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
         return error;
     v->exp_ms = t->exp_ms;
     v->issuer = policy->issuer;
-    v->sub = t->sub;
+    v->subject = token_subject(t, policy);
     memcpy(v->key, key->thumbprint, sizeof v->key);
-    remember(g, t, key);
+    remember(g, t, v);
     return TOKEN_OK;
 }
 
@@ -210,6 +210,12 @@ bool guard_knows(struct guard *g, struct slice text)
     struct verdict v;
 
     return text.n <= TOKEN_MAX && recall(g, text, &v);
+}
+
+bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject)
+{
+    return strcmp(issuer, g->config.policy.issuer) == 0 &&
+           token_names(text, &g->config.policy, subject);
 }
 
 bool guard_has_room(const struct guard *g)

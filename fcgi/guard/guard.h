@@ -27,7 +27,7 @@ struct token_hash token_hash(struct slice text);
 struct verdict {
     enum token_error error;
     int64_t exp_ms;
-    const char *issuer, *sub; /* borrowed for the call; sub NULL: none */
+    const char *issuer, *subject; /* borrowed for the call; subject NULL: none */
     uint8_t key[KEY_THUMBPRINT];
 };
 
@@ -45,6 +45,9 @@ void guard_check(struct guard *g, struct slice text,
 
 /* Was the very token verified before, so that guard_check() costs nothing? */
 bool guard_knows(struct guard *g, struct slice text);
+
+/* Is that token, which need not be valid any more, of that issuer and subject? */
+bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject);
 
 /* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked. */
 bool guard_has_room(const struct guard *g);

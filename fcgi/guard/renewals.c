@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "guard/peer.h"
 #include "guard/rate.h"
+#include "guard/subject.h"
 
 struct renewals {
     struct guard *guard;
@@ -56,11 +57,9 @@ static struct token_hash whose(const struct waiting *w, const struct verdict *v)
     struct token_hash both[2] = {w->token, w->selector};
     struct buf text = {0};
 
-    if (v->sub == NULL)
+    if (v->subject == NULL)
         return token_hash(slice_of(both, sizeof both));
-    buf_add_str(&text, v->issuer ? v->issuer : "");
-    buf_add_byte(&text, 0); /* which no issuer holds */
-    buf_add_str(&text, v->sub);
+    subject_add(&text, v->issuer, v->subject);
     struct token_hash h = token_hash(buf_slice(&text));
     buf_fini(&text);
     return h;
@@ -93,7 +92,8 @@ static enum renewal_outcome renew(const struct waiting *w, const struct verdict 
 {
     if (verdict->error)
         return outcome_of(verdict->error);
-    if (w->has_selector && !token_names(w->selector_text, verdict->issuer, verdict->sub))
+    if (w->has_selector &&
+        !guard_names(w->renewals->guard, w->selector_text, verdict->issuer, verdict->subject))
         return RENEWAL_FORBIDDEN;
     if (!allow(w, verdict))
         return RENEWAL_LIMITED;

@@ -5,6 +5,7 @@
 
 #include "base/fcgi_record.h"
 #include "base/mem.h"
+#include "guard/subject.h"
 #include "stream/fanout.h"
 
 /* Zilla's, byte for byte: clients take their next request from it. */
@@ -66,10 +67,7 @@ static struct token_hash group_of(const struct token_hash *in_url, const struct 
     buf_add_byte(&text, in_url != NULL);
     if (in_url != NULL)
         buf_add(&text, in_url, sizeof *in_url);
-    buf_add_str(&text, v->issuer ? v->issuer : "");
-    buf_add_byte(&text, 0); /* which no issuer holds */
-    buf_add_byte(&text, v->sub != NULL);
-    buf_add_str(&text, v->sub ? v->sub : "");
+    subject_add(&text, v->issuer, v->subject);
     struct token_hash h = token_hash(buf_slice(&text));
     buf_fini(&text);
     return h;
@@ -268,7 +266,7 @@ struct session *session_open(struct sessions *ss, const struct verdict *v,
     if (v != NULL)
         memcpy(s->key, v->key, sizeof s->key);
     TAILQ_INSERT_TAIL(&ss->all, s, all);
-    if (v != NULL && (in_url != NULL || v->sub != NULL)) {
+    if (v != NULL && (in_url != NULL || v->subject != NULL)) {
         struct token_hash key = group_of(in_url, v);
         join_group(s, &key);
     }

@@ -1,6 +1,7 @@
 #include "guard/token.h"
 
 #include <math.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/base64.h"
@@ -133,7 +134,6 @@ enum token_error token_parse(struct slice text, struct token *out)
     out->kid = claim_text(t.header, "kid");
     if (out->kid == NULL && json_object_get(t.header, "kid") != NULL)
         return TOKEN_MALFORMED;
-    out->sub = claim_text(t.payload, "sub");
     if (!algorithm_parse(alg, &out->algorithm))
         return TOKEN_ALGORITHM;
     enum token_error error = read_type(out);
@@ -158,17 +158,23 @@ enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leewa
     return now_ms + early_ms < nbf_ms ? TOKEN_NOT_YET : TOKEN_OK;
 }
 
+/* Not there, or a string that is not empty. */
+static bool sub_is_sound(const json_t *payload)
+{
+    const char *sub = claim_text(payload, "sub");
+
+    return json_object_get(payload, "sub") == NULL || (sub != NULL && *sub != 0);
+}
+
 static enum token_error check_identity(const struct token *t, const struct token_policy *policy)
 {
     const char *iss = claim_text(t->payload, "iss");
 
     if (iss == NULL || strcmp(iss, policy->issuer) != 0)
         return TOKEN_ISSUER;
-    if (!claim_is_or_has(json_object_get(t->payload, "aud"), policy->audience))
+    if (!claim_is_or_has(claim_at(t->payload, policy->audience_claim), policy->audience))
         return TOKEN_AUDIENCE;
-    if (json_object_get(t->payload, "sub") != NULL && (t->sub == NULL || *t->sub == 0))
-        return TOKEN_SUBJECT;
-    return TOKEN_OK;
+    return sub_is_sound(t->payload) ? TOKEN_OK : TOKEN_SUBJECT;
 }
 
 enum token_error token_check_claims(const struct token *t, const struct token_policy *policy,
@@ -189,7 +195,26 @@ enum token_error token_check_scope(const struct token *t, const struct token_pol
     return TOKEN_OK;
 }
 
-bool token_names(struct slice text, const char *issuer, const char *sub)
+/* A string without NUL that is not empty. */
+static const char *subject_of(const json_t *payload, const struct token_policy *policy)
+{
+    const json_t *claim = claim_at(payload, policy->identity);
+    const char *text = json_string_value(claim);
+
+    return text != NULL && *text != 0 && strlen(text) == json_string_length(claim) ? text : NULL;
+}
+
+const char *token_subject(const struct token *t, const struct token_policy *policy)
+{
+    return subject_of(t->payload, policy);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a != NULL && b != NULL ? strcmp(a, b) == 0 : a == b;
+}
+
+bool token_names(struct slice text, const struct token_policy *policy, const char *subject)
 {
     struct slice part[3];
     json_t *payload = NULL;
@@ -197,9 +222,9 @@ bool token_names(struct slice text, const char *issuer, const char *sub)
 
     if (text.n <= TOKEN_MAX && split(text, part))
         payload = decode_object(part[1], &tamed);
-    const char *iss = claim_text(payload, "iss"), *of = claim_text(payload, "sub");
-    bool same = iss != NULL && strcmp(iss, issuer) == 0 &&
-                (sub && of ? strcmp(sub, of) == 0 : sub == of && !json_object_get(payload, "sub"));
+    const char *iss = claim_text(payload, "iss");
+    bool same = iss != NULL && strcmp(iss, policy->issuer) == 0 && sub_is_sound(payload) &&
+                same_text(subject_of(payload, policy), subject);
     json_decref(payload);
     return same;
 }

@@ -35,9 +35,11 @@ const char *token_error_text(enum token_error error);
 
 struct token_policy {
     const char *issuer, *audience;
+    /* Dotted paths (guard/claim.h) to the claims that hold the audience, the scopes, and who counts
+     * as the subject. */
+    const char *audience_claim, *scope_claim, *identity;
     const char *const *scopes; /* each must be held */
     size_t scope_count;
-    const char *scope_claim; /* a dotted path */
     int64_t leeway_ms;
 };
 
@@ -48,7 +50,6 @@ struct token {
     bool at_jwt;     /* typ says that it is an access token (RFC 9068), which libjwt refuses */
     bool tamed;      /* it holds what libjwt cannot parse, in claims that we do not read */
     const char *kid; /* NULL: none */
-    const char *sub; /* NULL: none */
     int64_t exp_ms, nbf_ms; /* since 1970; nbf 0: none */
     size_t signed_size;     /* header and payload, with the dot between */
     json_t *header, *payload;
@@ -68,7 +69,10 @@ enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leewa
                                    int64_t now_ms);
 enum token_error token_check_scope(const struct token *token, const struct token_policy *policy);
 
-/* iss and sub of a token that need not be valid any more: is it of that issuer and subject? */
-bool token_names(struct slice text, const char *issuer, const char *sub);
+/* Whose it is to limits and renewals, together with the issuer: the identity claim, if that is a
+ * string that is not empty; else NULL.  Valid until token_fini(). */
+const char *token_subject(const struct token *token, const struct token_policy *policy);
+/* A token that need not be valid any more: is it of that issuer and subject? */
+bool token_names(struct slice text, const struct token_policy *policy, const char *subject);
 
 #endif

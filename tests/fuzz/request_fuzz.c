@@ -97,7 +97,9 @@ static struct guard *make_guard(struct loop *loop)
     const struct guard_config config = {
         .policy = {.issuer = "https://issuer.example",
                    .audience = "events",
-                   .scope_claim = "scope"},
+                   .audience_claim = "aud",
+                   .scope_claim = "scope",
+                   .identity = "sub"},
         .files = files,
         .file_count = 1,
     };

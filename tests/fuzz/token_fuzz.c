@@ -20,7 +20,9 @@ static const struct token_policy policy = {
     .audience = "events",
     .scopes = scopes,
     .scope_count = 1,
+    .audience_claim = "aud",
     .scope_claim = "realm.scope",
+    .identity = "sub",
 };
 
 static EVP_PKEY *p256;
@@ -63,16 +65,17 @@ static bool holds(const json_t *json, const char *text)
 static void check_claims(const struct token *t)
 {
     const char *iss = json_string_value(json_object_get(t->payload, "iss"));
+    const char *subject = token_subject(t, &policy);
 
     assert(t->exp_ms >= 0 && t->nbf_ms >= 0 && t->header != NULL && t->payload != NULL);
     if (token_check_claims(t, &policy, now_ms) == TOKEN_OK) {
         assert(iss != NULL && strcmp(iss, policy.issuer) == 0);
         assert(holds(json_object_get(t->payload, "aud"), "\"events\""));
         assert(t->exp_ms > now_ms && t->nbf_ms <= now_ms);
-        assert(t->sub == NULL ? json_object_get(t->payload, "sub") == NULL : *t->sub != 0);
+        assert((subject == NULL) == (json_object_get(t->payload, "sub") == NULL));
         assert(token_check_claims(t, &policy, t->exp_ms) == TOKEN_EXPIRED);
-        assert(token_names(t->text, policy.issuer, t->sub));
-        assert(!token_names(t->text, policy.issuer, "somebody else"));
+        assert(token_names(t->text, &policy, subject));
+        assert(!token_names(t->text, &policy, "somebody else"));
     }
     if (token_check_scope(t, &policy) == TOKEN_OK)
         assert(holds(t->payload, "read:events"));

@@ -277,11 +277,16 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
 
 static struct guest guest;
 
-static enum refusal enter(const char *address, const char *sub)
+static enum refusal enter_from(const char *address, const char *issuer, const char *sub)
 {
-    const struct verdict verdict = {.sub = sub};
+    const struct verdict verdict = {.issuer = issuer, .subject = sub};
 
     return admission_enter(admission, address, slice_str("x"), &verdict, &guest);
+}
+
+static enum refusal enter(const char *address, const char *sub)
+{
+    return enter_from(address, "i", sub);
 }
 
 static void there_is_room_for_so_many_streams(void **state)
@@ -338,6 +343,20 @@ static void who_is_refused_by_subject_has_left_by_address(void **state)
     admission_leave(admission, &first);
 }
 
+static void the_same_subject_of_another_issuer_is_counted_by_itself(void **state)
+{
+    struct guest first;
+
+    (void)state;
+    make(1, 0, 0);
+    assert_int_equal(enter_from("192.0.2.1", "https://a.example", "7"), REFUSALS);
+    first = guest;
+    assert_int_equal(enter_from("192.0.2.2", "https://a.example", "7"), REFUSAL_SUBJECT_STREAMS);
+    assert_int_equal(enter_from("192.0.2.2", "https://b.example", "7"), REFUSALS);
+    admission_leave(admission, &guest);
+    admission_leave(admission, &first);
+}
+
 static void who_left_may_come_again(void **state)
 {
     (void)state;
@@ -377,6 +396,7 @@ int main(void)
         T(one_that_drains_says_so_whoever_asks),
         T(to_ask_counts_nothing),
         T(who_is_refused_by_subject_has_left_by_address),
+        T(the_same_subject_of_another_issuer_is_counted_by_itself),
         T(who_left_may_come_again),
         T(without_a_verdict_no_subject_is_counted),
     };

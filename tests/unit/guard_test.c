@@ -68,7 +68,9 @@ static struct guard_config config = {
                .audience = "events",
                .scopes = scopes,
                .scope_count = 1,
-               .scope_claim = "scope"},
+               .audience_claim = "aud",
+               .scope_claim = "scope",
+               .identity = "sub"},
     .files = files,
     .file_count = 1,
 };
@@ -145,7 +147,7 @@ static struct {
     int count;
     enum token_error error;
     int64_t exp_ms;
-    char sub[32];
+    char subject[32];
     uint8_t key[KEY_THUMBPRINT];
 } last;
 
@@ -154,7 +156,7 @@ static void done(void *arg, const struct verdict *v)
     last.count++;
     last.error = v->error;
     last.exp_ms = v->exp_ms;
-    strcpy(last.sub, v->sub ? v->sub : "");
+    strcpy(last.subject, v->subject ? v->subject : "");
     memcpy(last.key, v->key, sizeof last.key);
     if (arg != NULL)
         ++*(int *)arg;
@@ -249,7 +251,7 @@ static void a_verdict_says_the_same_of_a_known_token(void **state)
     for (int known = 0; known < 2; known++) {
         ask(&token);
         fake_loop_settle();
-        assert_string_equal(last.sub, "alice");
+        assert_string_equal(last.subject, "alice");
         assert_int_equal(last.exp_ms, loop_wall_ms() + LIFE_MS);
         assert_true(guard_has_key(guard, last.key));
         assert_true(!known || memcmp(key, last.key, sizeof key) == 0);

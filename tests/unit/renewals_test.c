@@ -46,11 +46,12 @@ struct token_hash token_hash(struct slice text)
 }
 
 /* The token is "issuer/subject". */
-bool token_names(struct slice text, const char *issuer, const char *sub)
+bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject)
 {
     char expected[64];
 
-    snprintf(expected, sizeof expected, "%s/%s", issuer, sub ? sub : "");
+    assert_ptr_equal(g, &a_guard);
+    snprintf(expected, sizeof expected, "%s/%s", issuer, subject ? subject : "");
     return slice_equal(text, slice_str(expected));
 }
 
@@ -76,7 +77,7 @@ void sessions_ask_before_end(struct sessions *ss, bool (*ask)(void *arg), void *
 void sessions_renew(struct sessions *ss, const struct token_hash *selector, const struct verdict *v)
 {
     assert_ptr_equal(ss, &all_sessions);
-    buf_printf(&told, "renew %s %s\n", v->sub ? v->sub : "nobody",
+    buf_printf(&told, "renew %s %s\n", v->subject ? v->subject : "nobody",
                selector ? (const char *)selector->bytes : "none");
 }
 
@@ -142,7 +143,7 @@ static void make(const char *directory)
 static int setup(void **state)
 {
     (void)state;
-    verdict = (struct verdict){.issuer = "i", .sub = "alice"};
+    verdict = (struct verdict){.issuer = "i", .subject = "alice"};
     verdict_waits = peer_away = false;
     has_room = drained = true;
     answers = 0;
@@ -238,7 +239,7 @@ static void the_selector_is_of_the_same_issuer_and_subject(void **state)
         check_taken("x", others[i], RENEWAL_FORBIDDEN, "");
         assert_int_equal(error, TOKEN_OK);
     }
-    verdict.sub = NULL;
+    verdict.subject = NULL;
     check_taken("x", "i/", RENEWAL_ACCEPTED, "tell x i/\nrenew nobody i/\n");
 }
 
@@ -271,7 +272,7 @@ static bool allows_of(const char *issuer, const char *sub, const char *token, co
     char of[64];
 
     snprintf(of, sizeof of, "%s/%s%s", issuer, sub ? sub : "", selector ? "" : "/");
-    verdict = (struct verdict){.issuer = issuer, .sub = sub};
+    verdict = (struct verdict){.issuer = issuer, .subject = sub};
     take(token, selector ? of : "");
     assert_true(outcome == RENEWAL_ACCEPTED || outcome == RENEWAL_LIMITED);
     return outcome == RENEWAL_ACCEPTED;

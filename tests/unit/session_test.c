@@ -145,6 +145,7 @@ static bool settled(void *arg)
 
 static struct loop *loop;
 static struct sessions *sessions;
+static const char *issuer; /* of the tokens */
 
 static void start_with(int64_t leeway_ms, int64_t max_age_ms)
 {
@@ -164,6 +165,7 @@ static void start(int64_t leeway_ms)
 static int setup(void **state)
 {
     (void)state;
+    issuer = "i";
     stepped_ms = 0;
     chance = 0;
     withdrawn = 0;
@@ -184,7 +186,8 @@ static int teardown(void **state)
 
 static struct verdict verdict_by(const char *sub, int64_t left_ms, uint8_t key)
 {
-    return (struct verdict){.exp_ms = loop_wall_ms() + left_ms, .sub = sub, .key = {key}};
+    return (struct verdict){
+        .exp_ms = loop_wall_ms() + left_ms, .issuer = issuer, .subject = sub, .key = {key}};
 }
 
 /* What a good token says: whose it is, and how long it is good from now on. */
@@ -731,6 +734,20 @@ static void a_selector_goes_on_to_select_after_a_renewal(void **state)
     check_end_in(&s, 30000);
 }
 
+static void the_same_subject_of_another_issuer_renews_nothing(void **state)
+{
+    struct stream in_header, in_url;
+
+    (void)state;
+    open_stream(&in_header, "7", 30000, NULL);
+    open_stream(&in_url, "7", 30000, "a");
+    issuer = "another";
+    renew("7", 100000, NULL);
+    renew("7", 100000, "a");
+    fake_loop_pass(30000);
+    assert_true(in_header.finished && in_url.finished);
+}
+
 static void a_token_without_subject_renews_only_by_selector(void **state)
 {
     struct stream in_header, in_url;
@@ -1168,6 +1185,7 @@ int main(void)
         T(without_a_selector_the_streams_without_a_token_in_their_url_are_renewed),
         T(a_selector_that_matches_nothing_renews_nothing),
         T(a_selector_goes_on_to_select_after_a_renewal),
+        T(the_same_subject_of_another_issuer_renews_nothing),
         T(a_token_without_subject_renews_only_by_selector),
         T(no_subject_is_not_an_empty_one),
         T(a_subject_cannot_be_made_to_look_like_a_selector),

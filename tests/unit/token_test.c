@@ -49,7 +49,9 @@ static int setup(void **state)
                                    .audience = "events",
                                    .scopes = scopes,
                                    .scope_count = 1,
-                                   .scope_claim = "scope"};
+                                   .audience_claim = "aud",
+                                   .scope_claim = "scope",
+                                   .identity = "sub"};
     return 0;
 }
 
@@ -288,7 +290,7 @@ static void what_a_token_says_can_be_read_from_it(void **state)
     assert_int_equal(t.algorithm, ALG_ES384);
     assert_true(t.at_jwt);
     assert_string_equal(t.kid, "p384");
-    assert_string_equal(t.sub, "alice");
+    assert_string_equal(token_subject(&t, &policy), "alice");
     assert_int_equal(t.exp_ms, INT64_C(1800001060000));
     assert_int_equal(t.nbf_ms, 1500);
     assert_ptr_equal(memrchr(text.p, '.', text.n), text.p + t.signed_size);
@@ -1344,6 +1346,81 @@ static void another_audience_is_refused(void **state)
     check_payload("{\"iss\":\"https://issuer.example\"," MAY "," UNTIL "}", TOKEN_AUDIENCE);
 }
 
+static void the_audience_may_be_in_another_claim(void **state)
+{
+    static const char *const bad[] = {"",
+                                      "\"client_id\":\"other\",",
+                                      "\"client_id\":[\"event\",\"s\"],",
+                                      "\"client_id\":{\"events\":1},",
+                                      "\"client\":{\"id\":\"events\"},",
+                                      "\"aud\":\"events\","};
+    char payload[256];
+
+    (void)state;
+    policy.audience_claim = "client_id"; /* as Cognito's access tokens have it */
+    check_payload("{\"iss\":\"https://issuer.example\",\"client_id\":\"events\"," MAY "," UNTIL "}",
+                  TOKEN_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        snprintf(payload, sizeof payload,
+                 "{\"iss\":\"https://issuer.example\",%s" MAY "," UNTIL "}", bad[i]);
+        check_payload(payload, TOKEN_AUDIENCE);
+    }
+    policy.audience_claim = "client.id";
+    check_payload("{\"iss\":\"https://issuer.example\",\"client\":{\"id\":\"events\"}," MAY
+                  "," UNTIL "}",
+                  TOKEN_OK);
+}
+
+static void check_subject(const char *claims, const char *expected)
+{
+    struct buf payload = {0}, text = {0};
+    struct token t;
+
+    buf_printf(&payload, "{%s," UNTIL "}%c", claims, 0);
+    mint_token(&text, HEADER, (const char *)payload.p, "ES256", key[P256]);
+    assert_int_equal(token_parse(buf_slice(&text), &t), TOKEN_OK);
+    const char *subject = token_subject(&t, &policy);
+    if ((subject != NULL) != (expected != NULL) ||
+        (subject != NULL && strcmp(subject, expected) != 0))
+        fail_msg("%s: %s", claims, subject ? subject : "none");
+    token_fini(&t);
+    buf_fini(&payload);
+    buf_fini(&text);
+}
+
+static void the_subject_is_the_identity_claim(void **state)
+{
+    (void)state;
+    check_subject(WHO ",\"uid\":\"u7\"", "alice");
+    policy.identity = "uid";
+    check_subject(WHO ",\"uid\":\"u7\"", "u7");
+    policy.identity = "https://shop.example/user.id";
+    check_subject("\"https://shop.example/user.id\":\"u8\"", "u8");
+    policy.identity = "user.id";
+    check_subject("\"user\":{\"id\":\"u9\"}", "u9");
+}
+
+static void an_identity_that_is_no_text_is_none(void **state)
+{
+    static const char *const others[] = {"\"\"",
+                                         "null",
+                                         "7",
+                                         "true",
+                                         "[\"alice\"]",
+                                         "{\"sub\":\"alice\"}",
+                                         "\"al\\u0000ice\"",
+                                         "\"al\\ud800ice\""};
+    char claims[128];
+
+    (void)state;
+    policy.identity = "uid";
+    check_subject(WHO, NULL);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        snprintf(claims, sizeof claims, "\"uid\":%s", others[i]);
+        check_subject(claims, NULL);
+    }
+}
+
 static void a_subject_is_a_string_that_is_not_empty_or_not_there(void **state)
 {
     static const char *const bad[] = {"\"\"", "null", "1", "true", "[\"alice\"]", "{}"};
@@ -1677,7 +1754,7 @@ static void check_names(const char *payload, const char *sub, bool expected)
     buf_add_byte(&text, '.');
     mint_segment(&text, slice_str(payload));
     buf_add_str(&text, ".AAAA");
-    if (token_names(buf_slice(&text), "https://issuer.example", sub) != expected)
+    if (token_names(buf_slice(&text), &policy, sub) != expected)
         fail_msg("%s with %s", payload, sub ? sub : "no subject");
     buf_fini(&text);
 }
@@ -1706,6 +1783,17 @@ static void a_selector_of_another_issuer_or_subject_is_told_apart(void **state)
     check_names("{" WHO ",\"sub\":\"bob\"}", "alice", false);
 }
 
+static void a_selector_is_of_its_identity_claim(void **state)
+{
+    (void)state;
+    policy.identity = "uid";
+    check_names("{" WHO ",\"uid\":\"u7\"}", "u7", true);
+    check_names("{" WHO ",\"uid\":\"u7\"}", "alice", false);
+    check_names("{" WHO "}", "alice", false);
+    check_names("{" WHO "}", NULL, true);
+    check_names("{" WHO ",\"uid\":7}", "7", false);
+}
+
 static void a_selector_that_is_no_token_names_nobody(void **state)
 {
     static const char *const texts[] = {
@@ -1713,8 +1801,8 @@ static void a_selector_that_is_no_token_names_nobody(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
-        assert_false(token_names(slice_str(texts[i]), "https://issuer.example", NULL));
-        assert_false(token_names(slice_str(texts[i]), "https://issuer.example", "alice"));
+        assert_false(token_names(slice_str(texts[i]), &policy, NULL));
+        assert_false(token_names(slice_str(texts[i]), &policy, "alice"));
     }
 }
 
@@ -1723,8 +1811,8 @@ static void a_selector_that_is_too_long_names_nobody(void **state)
     struct buf token = token_of_size(TOKEN_MAX), longer = token_of_size(TOKEN_MAX + 1);
 
     (void)state;
-    assert_true(token_names(buf_slice(&token), "https://issuer.example", "alice"));
-    assert_false(token_names(buf_slice(&longer), "https://issuer.example", "alice"));
+    assert_true(token_names(buf_slice(&token), &policy, "alice"));
+    assert_false(token_names(buf_slice(&longer), &policy, "alice"));
     buf_fini(&token);
     buf_fini(&longer);
 }
@@ -1796,6 +1884,9 @@ int main(void)
         T(the_issuer_is_compared_as_it_stands),
         T(the_audience_is_a_string_or_one_of_an_array),
         T(another_audience_is_refused),
+        T(the_audience_may_be_in_another_claim),
+        T(the_subject_is_the_identity_claim),
+        T(an_identity_that_is_no_text_is_none),
         T(a_subject_is_a_string_that_is_not_empty_or_not_there),
         T(a_scope_is_in_a_string_or_an_array),
         T(a_scope_that_lacks_is_told),
@@ -1814,6 +1905,7 @@ int main(void)
         T(each_verdict_has_its_text),
         T(a_selector_is_of_its_issuer_and_subject_whatever_else_it_is),
         T(a_selector_of_another_issuer_or_subject_is_told_apart),
+        T(a_selector_is_of_its_identity_claim),
         T(a_selector_that_is_no_token_names_nobody),
         T(a_selector_that_is_too_long_names_nobody),
     };
