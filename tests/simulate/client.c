@@ -8,8 +8,8 @@
 #include "lease.h"
 #include "model.h"
 #include "play.h"
-#include "reader.h"
 #include "renewal.h"
+#include "response.h"
 #include "sockets.h"
 #include "world.h"
 
@@ -82,7 +82,7 @@ struct client {
     unsigned responder;
     struct view view;
     struct line *line; /* NULL: it is away */
-    struct reader reader;
+    struct response response;
     struct lease lease;
     struct buf token; /* of the stream; empty: it needs none */
     struct renewal_try renewal;
@@ -176,7 +176,7 @@ static void leave(struct client *c)
     renewal_stop(&c->renewal);
     line_close(c->line);
     c->line = NULL;
-    reader_fini(&c->reader);
+    response_fini(&c->response);
     errand_stop(&c->read);
 }
 
@@ -189,7 +189,7 @@ static void come_back(struct client *c, int64_t after_ms)
 /* By the other side. */
 static void end(struct client *c)
 {
-    bool by_itself = c->reader.ended && c->reader.is_stream && !c->told_to_come_back;
+    bool by_itself = c->response.ended && c->response.is_stream && !c->told_to_come_back;
 
     if (c->token.n > 0 && by_itself)
         lease_end(&c->lease, undisturbed(c));
@@ -217,7 +217,7 @@ static bool may_be_refused(const struct client *c)
 
 static void check_status(const struct client *c)
 {
-    int status = c->reader.status;
+    int status = c->response.status;
 
     if (status != 0 && status != 200 &&
         !(status == 401 && (c->may_be_refused || may_be_refused(c))))
@@ -230,13 +230,13 @@ static void read_some(void *arg)
     struct buf bytes = {0};
     size_t n = c->pace == UINT32_MAX ? SIZE_MAX : c->pace;
 
-    if (c->reader.status == 0) {
+    if (c->response.status == 0) {
         c->undisturbed_since_ms = world_now_ms();
         lease_open(&c->lease);
     }
     line_read(c->line, &bytes, n);
     c->heard_ms = world_now_ms();
-    reader_take(&c->reader, buf_slice(&bytes));
+    response_take(&c->response, buf_slice(&bytes));
     buf_fini(&bytes);
     check_status(c);
     if (line_waiting(c->line) > 0)
@@ -277,7 +277,7 @@ static void send_request(struct client *c)
     add_param(&params, "REMOTE_ADDR", "127.0.0.1");
     if (c->view.id[0])
         add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
-    fcgi_request_add(&request, c->reader.request_id, buf_slice(&params));
+    fcgi_request_add(&request, c->response.request_id, buf_slice(&params));
     line_write(c->line, buf_slice(&request));
     buf_fini(&params);
     buf_fini(&request);
@@ -286,7 +286,7 @@ static void send_request(struct client *c)
 static void come(void *arg)
 {
     struct client *c = arg;
-    struct reader_handler handler = {c, on_event, on_retry};
+    struct response_handler handler = {c, on_event, on_retry};
     int fd = pool_pick(c->pool, dice(c), &c->responder);
 
     if (fd < 0) {
@@ -296,7 +296,7 @@ static void come(void *arg)
     c->line = line_connect(fd, (size_t)c->kind->room, on_bytes, c);
     c->retry_told = c->told_to_come_back = false;
     lease_begin(&c->lease, c->view.name, new_expiry(c), c->pool->story->responder.max_age_ms);
-    reader_init(&c->reader, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
+    response_init(&c->response, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
     c->kind->prepare(&c->view, dice(c));
     view_open(&c->view, c->responder);
     world_tell("%s comes to responder %u%s%s", c->view.name, c->responder,
@@ -336,7 +336,7 @@ void client_free(struct client *c)
 
 size_t client_heap_bytes(const struct client *c)
 {
-    return sizeof *c + c->token.cap + (c->line ? reader_heap_bytes(&c->reader) : 0);
+    return sizeof *c + c->token.cap + (c->line ? response_heap_bytes(&c->response) : 0);
 }
 
 void client_break(struct client *c, int64_t most_ms)
@@ -355,7 +355,7 @@ void client_set_pace(struct client *c, uint32_t bytes)
 
 int64_t client_owed_since_ms(const struct client *c)
 {
-    if (c->line == NULL || c->reader.status == 0 || c->pace != UINT32_MAX)
+    if (c->line == NULL || c->response.status == 0 || c->pace != UINT32_MAX)
         return INT64_MAX;
     int64_t runs = pool_runs_since_ms(c->pool, c->responder);
     return runs > c->undisturbed_since_ms ? runs : c->undisturbed_since_ms;
@@ -378,7 +378,7 @@ void client_calm_down(struct client *c)
 
 void client_look(const struct client *c)
 {
-    if (c->line == NULL || !c->reader.is_stream || !undisturbed(c))
+    if (c->line == NULL || !c->response.is_stream || !undisturbed(c))
         return;
     if (c->token.n > 0)
         lease_look(&c->lease, true);

@@ -5,7 +5,7 @@
 #ifndef SKF_SIMULATE_LEASE_H
 #define SKF_SIMULATE_LEASE_H
 
-#include "reader.h"
+#include "response.h"
 
 enum { CHALLENGE_MS = 10000 };
 

@@ -14,7 +14,7 @@
 #define SKF_SIMULATE_MODEL_H
 
 #include "cluster.h"
-#include "reader.h"
+#include "response.h"
 
 struct view {
     char name[16];

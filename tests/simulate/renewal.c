@@ -23,7 +23,7 @@ static void leave(struct renewal_try *r)
         return;
     line_close(r->line);
     r->line = NULL;
-    reader_fini(&r->reader);
+    response_fini(&r->response);
 }
 
 void renewal_stop(struct renewal_try *r)
@@ -51,10 +51,10 @@ static void read_answer(void *arg)
     struct buf bytes = {0};
 
     line_read(r->line, &bytes, SIZE_MAX);
-    reader_take(&r->reader, buf_slice(&bytes));
+    response_take(&r->response, buf_slice(&bytes));
     buf_fini(&bytes);
     if (line_ended(r->line))
-        on_answer(r, r->reader.status);
+        on_answer(r, r->response.status);
 }
 
 static void on_bytes(void *arg)
@@ -95,7 +95,7 @@ static void send_request(struct renewal_try *r)
 static void go(void *arg)
 {
     struct renewal_try *r = arg;
-    struct reader_handler handler = {r, ignore_event, ignore_retry};
+    struct response_handler handler = {r, ignore_event, ignore_retry};
     unsigned responder;
     int fd = pool_pick(r->pool, world_dice(r->who), &responder);
 
@@ -105,7 +105,7 @@ static void go(void *arg)
     }
     world_tell("%s renews its token at responder %u", r->name, responder);
     r->line = line_connect(fd, ROOM, on_bytes, r);
-    reader_init(&r->reader, 1, &handler);
+    response_init(&r->response, 1, &handler);
     send_request(r);
 }
 

@@ -3,7 +3,7 @@
 #ifndef SKF_SIMULATE_RENEWAL_H
 #define SKF_SIMULATE_RENEWAL_H
 
-#include "reader.h"
+#include "response.h"
 #include "world.h"
 
 struct line;
@@ -18,7 +18,7 @@ struct renewal_try {
     void *arg;
     struct errand go, read;
     struct line *line; /* NULL: none is under way */
-    struct reader reader;
+    struct response response;
     int tries;
 };
 

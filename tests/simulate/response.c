@@ -1,4 +1,4 @@
-#include "reader.h"
+#include "response.h"
 
 #include <stdlib.h>
 
@@ -6,12 +6,12 @@
 
 enum { STDOUT = 6, END_REQUEST = 3, HEADER = 8 };
 
-void reader_init(struct reader *r, uint16_t request_id, const struct reader_handler *handler)
+void response_init(struct response *r, uint16_t request_id, const struct response_handler *handler)
 {
-    *r = (struct reader){.handler = *handler, .request_id = request_id};
+    *r = (struct response){.handler = *handler, .request_id = request_id};
 }
 
-void reader_fini(struct reader *r)
+void response_fini(struct response *r)
 {
     buf_fini(&r->records);
     buf_fini(&r->text);
@@ -20,12 +20,12 @@ void reader_fini(struct reader *r)
     buf_fini(&r->data);
 }
 
-size_t reader_heap_bytes(const struct reader *r)
+size_t response_heap_bytes(const struct response *r)
 {
     return r->records.cap + r->text.cap + r->id.cap + r->type.cap + r->data.cap;
 }
 
-bool reader_is_amid(const struct reader *r)
+bool response_is_amid(const struct response *r)
 {
     return r->records.n > 0 || r->text.n > 0 || r->has_id || r->has_type || r->has_data;
 }
@@ -53,7 +53,7 @@ static struct slice field(const struct buf *b, bool has)
     return has ? slice_of(b->p ? b->p : (const uint8_t *)"", b->n) : slice_of(NULL, 0);
 }
 
-static void end_event(struct reader *r)
+static void end_event(struct response *r)
 {
     struct sse_event e = {field(&r->id, r->has_id), field(&r->type, r->has_type),
                           field(&r->data, r->has_data)};
@@ -76,7 +76,7 @@ static struct slice after(struct slice line, size_t n)
     return line;
 }
 
-static void take_data(struct reader *r, struct slice line)
+static void take_data(struct response *r, struct slice line)
 {
     if (r->has_data)
         buf_add_byte(&r->data, '\n');
@@ -87,7 +87,7 @@ static void take_data(struct reader *r, struct slice line)
 }
 
 /* In this order: id, event, data; a comment only between events. */
-static void take_line(struct reader *r, struct slice line)
+static void take_line(struct response *r, struct slice line)
 {
     bool amid = r->has_id || r->has_type || r->has_data;
 
@@ -114,7 +114,7 @@ static void take_line(struct reader *r, struct slice line)
 
 /* -- the head -- */
 
-static void take_head_line(struct reader *r, struct slice line)
+static void take_head_line(struct response *r, struct slice line)
 {
     if (begins(line, "Status: "))
         r->status = atoi((const char *)line.p + 8);
@@ -123,7 +123,7 @@ static void take_head_line(struct reader *r, struct slice line)
 }
 
 /* True when it is whole. */
-static bool take_head(struct reader *r, size_t *at)
+static bool take_head(struct response *r, size_t *at)
 {
     const uint8_t *end = memmem(r->text.p, r->text.n, "\r\n\r\n", 4);
 
@@ -142,7 +142,7 @@ static bool take_head(struct reader *r, size_t *at)
     return true;
 }
 
-static void take_text(struct reader *r)
+static void take_text(struct response *r)
 {
     size_t at = 0, from = r->searched;
     const uint8_t *end;
@@ -166,7 +166,7 @@ static void take_text(struct reader *r)
 /* -- the records -- */
 
 /* How many bytes the first record has; 0: it is not whole. */
-static size_t take_record(struct reader *r, struct slice bytes)
+static size_t take_record(struct response *r, struct slice bytes)
 {
     if (bytes.n < HEADER)
         return 0;
@@ -186,7 +186,7 @@ static size_t take_record(struct reader *r, struct slice bytes)
     return whole;
 }
 
-void reader_take(struct reader *r, struct slice bytes)
+void response_take(struct response *r, struct slice bytes)
 {
     size_t at = 0, n;
 
@@ -198,6 +198,6 @@ void reader_take(struct reader *r, struct slice bytes)
     r->records.n -= at;
     if (at > 0)
         memmove(r->records.p, r->records.p + at, r->records.n);
-    if (r->ended && r->is_stream && reader_is_amid(r))
+    if (r->ended && r->is_stream && response_is_amid(r))
         world_breach("format", "the response ends inside an event");
 }

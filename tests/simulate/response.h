@@ -1,7 +1,7 @@
-/* reader - a response as a strict client reads it: FastCGI records, the head, the event stream.
+/* response - one as a strict client reads it: FastCGI records, the head, the event stream.
  * Anything that is not as it must be, byte for byte, is a breach. */
-#ifndef SKF_SIMULATE_READER_H
-#define SKF_SIMULATE_READER_H
+#ifndef SKF_SIMULATE_RESPONSE_H
+#define SKF_SIMULATE_RESPONSE_H
 
 #include "base/buf.h"
 
@@ -10,14 +10,14 @@ struct sse_event {
     struct slice id, type, data; /* several lines of data are joined */
 };
 
-struct reader_handler {
+struct response_handler {
     void *arg;
     void (*on_event)(void *arg, const struct sse_event *event);
     void (*on_retry)(void *arg, int64_t ms);
 };
 
-struct reader {
-    struct reader_handler handler;
+struct response {
+    struct response_handler handler;
     uint16_t request_id;
     struct buf records, text; /* what is not whole yet */
     size_t searched;          /* so much of the text has no end of a line */
@@ -28,11 +28,11 @@ struct reader {
     bool has_id, has_type, has_data, has_retry, has_comment;
 };
 
-void reader_init(struct reader *r, uint16_t request_id, const struct reader_handler *handler);
-size_t reader_heap_bytes(const struct reader *r);
-void reader_fini(struct reader *r);
-void reader_take(struct reader *r, struct slice bytes);
+void response_init(struct response *r, uint16_t request_id, const struct response_handler *handler);
+size_t response_heap_bytes(const struct response *r);
+void response_fini(struct response *r);
+void response_take(struct response *r, struct slice bytes);
 /* An event, or a record, is half there. */
-bool reader_is_amid(const struct reader *r);
+bool response_is_amid(const struct response *r);
 
 #endif
