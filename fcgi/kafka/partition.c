@@ -1,6 +1,6 @@
 #include "kafka/partition.h"
 
-enum { LOOK_MS = 2000 }; /* beyond that between two looks it was us who did not run */
+#include "kafka/tick.h"
 
 struct partition partition_new(int64_t now_ms)
 {
@@ -37,23 +37,22 @@ static enum partition_state state_of(const struct partition *p, int64_t now_ms)
     return p->stood_ms >= PARTITION_STUCK_MS ? PARTITION_STUCK : PARTITION_GIVES;
 }
 
-bool partition_look(struct partition *p, bool held, int64_t now_ms, int64_t elapsed_ms)
+bool partition_look(struct partition *p, bool held, const struct tick *tick)
 {
     enum partition_state before = p->state;
     bool moves = held || p->next != p->looked_next;
 
-    if (elapsed_ms > LOOK_MS)
-        p->heard_ms += elapsed_ms - LOOK_MS;
-    if (moves || p->answered || p->heard_ms > now_ms) /* it is newer than the last look */
-        p->heard_ms = now_ms;
+    p->heard_ms += tick->lost_ms;
+    if (moves || p->answered || p->heard_ms > tick->now_ms) /* it is newer than the last look */
+        p->heard_ms = tick->now_ms;
     /* Without an answer nobody knows whether there is more. */
     if (moves || (p->answered && !waits(p)))
         p->stood_ms = 0;
     else if (p->answered)
-        p->stood_ms += elapsed_ms < LOOK_MS ? elapsed_ms : LOOK_MS;
+        p->stood_ms += tick->ran_ms;
     p->answered = false;
     p->looked_next = p->next;
-    p->state = state_of(p, now_ms);
+    p->state = state_of(p, tick->now_ms);
     if (p->state == PARTITION_AWAY) {
         p->end = -1;
         p->stood_ms = 0;

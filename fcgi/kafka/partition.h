@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tick;
+
 enum {
     PARTITION_AWAY_MS = 8500, /* looked at each second: less than ten seconds in all */
     PARTITION_STUCK_MS = 10000,
@@ -49,9 +51,8 @@ struct partition partition_new(int64_t now_ms);
 /* Its leader has answered. */
 void partition_answered(struct partition *p, int64_t end, uint64_t ticket);
 
-/* To be called once a second; elapsed_ms: since the last time.  held: nobody takes its records, so
- * it cannot move.  Of a longer time, in which we were stopped, two seconds count.  True if its
+/* To be called with each look.  held: nobody takes its records, so it cannot move.  True if its
  * state has changed. */
-bool partition_look(struct partition *p, bool held, int64_t now_ms, int64_t elapsed_ms);
+bool partition_look(struct partition *p, bool held, const struct tick *tick);
 
 #endif

@@ -1,5 +1,7 @@
 #include "kafka/policy.h"
 
+#include <librdkafka/rdkafka.h>
+
 #include "base/log.h"
 
 enum {
@@ -9,6 +11,11 @@ enum {
     PATIENCE_MS = 5000, /* for a first answer */
     NOBODY_MS = 2000,   /* the same, before a broker is asked of which nothing is known */
 };
+
+struct settings settings_default(void)
+{
+    return (struct settings){.compacted = false, .delete_retention_ms = 86400000};
+}
 
 struct policy policy_new(const char *topic, enum compact compact)
 {
@@ -42,13 +49,13 @@ bool policy_ask(struct policy *p, bool answers, int64_t now_ms)
 
 /* librdkafka's own errors mean that nobody has answered, but for the one by which it knows that the
  * broker would not. */
-static bool is_answer(rd_kafka_resp_err_t err)
+static bool is_answer(int err)
 {
     return err >= RD_KAFKA_RESP_ERR_NO_ERROR || err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE;
 }
 
 /* That nobody answers has several names. */
-static rd_kafka_resp_err_t class_of(rd_kafka_resp_err_t err)
+static int class_of(int err)
 {
     return is_answer(err) ? err : RD_KAFKA_RESP_ERR__TIMED_OUT;
 }
@@ -58,9 +65,9 @@ static const char *name_of(const struct policy *p)
     return p->settings.compacted ? "compacted" : "not compacted";
 }
 
-static void policy_tell(struct policy *p, rd_kafka_resp_err_t err)
+static void policy_tell(struct policy *p, int err)
 {
-    rd_kafka_resp_err_t before = p->unread;
+    int before = p->unread;
 
     if (err == before)
         return;
@@ -100,13 +107,13 @@ static enum policy_change policy_compare(struct policy *p, const struct settings
 }
 
 /* A connection that breaks under the question does not decide at once. */
-static bool may_wait(const struct policy *p, rd_kafka_resp_err_t err, int64_t now_ms)
+static bool may_wait(const struct policy *p, int err, int64_t now_ms)
 {
     return !is_answer(err) && !p->decided && now_ms - p->undecided_ms < PATIENCE_MS;
 }
 
-enum policy_change policy_answered(struct policy *p, rd_kafka_resp_err_t err,
-                                   const struct settings *settings, int64_t now_ms)
+enum policy_change policy_answered(struct policy *p, int err, const struct settings *settings,
+                                   int64_t now_ms)
 {
     bool decided = p->decided;
 

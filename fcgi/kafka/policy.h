@@ -1,10 +1,21 @@
 /* policy - what the topic's settings are taken to be, and when to ask the cluster for them (again).
  *
- * Pure: the caller asks, and hands in the answers and the time. */
+ * Pure: the caller asks, and hands in the answers and the time.  Errors are librdkafka's
+ * (rd_kafka_resp_err_t). */
 #ifndef SKF_KAFKA_POLICY_H
 #define SKF_KAFKA_POLICY_H
 
-#include "kafka/settings.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the cluster tells of a topic. */
+struct settings {
+    bool compacted;
+    int64_t delete_retention_ms;
+};
+
+/* What Kafka takes where nothing is set. */
+struct settings settings_default(void);
 
 /* Is the topic compacted?  AUTO asks the cluster. */
 enum compact { COMPACT_AUTO, COMPACT_ON, COMPACT_OFF };
@@ -12,11 +23,11 @@ enum compact { COMPACT_AUTO, COMPACT_ON, COMPACT_OFF };
 struct policy {
     const char *topic; /* borrowed */
     enum compact compact;
-    bool decided;               /* `settings` are to be gone by */
-    struct settings settings;   /* the cluster's, or what is taken for them */
-    bool read;                  /* they are the cluster's */
-    rd_kafka_resp_err_t unread; /* why they could not be read again; 0: they could, or nobody has
-                                   asked yet.  Logged once per change */
+    bool decided;             /* `settings` are to be gone by */
+    struct settings settings; /* the cluster's, or what is taken for them */
+    bool read;                /* they are the cluster's */
+    int unread; /* why they could not be read again; 0: they could, or nobody has asked yet.  Logged
+                   once per change */
     bool asking;
     int64_t due_ms;       /* when to ask next */
     int64_t undecided_ms; /* since when it is to be decided; 0: nobody has wanted to know */
@@ -37,8 +48,8 @@ enum policy_change {
 };
 
 /* err: why there are no settings; 0: there are. */
-enum policy_change policy_answered(struct policy *p, rd_kafka_resp_err_t err,
-                                   const struct settings *settings, int64_t now_ms);
+enum policy_change policy_answered(struct policy *p, int err, const struct settings *settings,
+                                   int64_t now_ms);
 
 /* The topic is gone: another one of its name may have other settings.  Whoever still asks for those
  * of the old one must not hand in the answer. */

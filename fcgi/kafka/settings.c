@@ -5,11 +5,6 @@
 
 enum { TIMEOUT_MS = 5000 };
 
-struct settings settings_default(void)
-{
-    return (struct settings){.compacted = false, .delete_retention_ms = 86400000};
-}
-
 void settings_ask(rd_kafka_t *rk, const char *topic, int32_t broker, rd_kafka_queue_t *answers)
 {
     rd_kafka_AdminOptions_t *options =

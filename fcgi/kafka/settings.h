@@ -3,16 +3,8 @@
 #define SKF_KAFKA_SETTINGS_H
 
 #include <librdkafka/rdkafka.h>
-#include <stdbool.h>
-#include <stdint.h>
 
-struct settings {
-    bool compacted;
-    int64_t delete_retention_ms;
-};
-
-/* What Kafka takes where nothing is set. */
-struct settings settings_default(void);
+#include "kafka/policy.h"
 
 /* Asks that broker for them, or, if it is -1, one of librdkafka's choice; `answers` gets one event,
  * within five seconds. */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "kafka/tick.h"
 
 enum {
-    LOOK_MS = 1000,   /* beyond that between two looks it was us who did not run */
     DOWN_MS = 2000,   /* no connection is left, and none came back */
     SILENT_MS = 8500, /* there may be connections, but nobody answers */
 };
@@ -124,11 +124,10 @@ void trouble_read(struct trouble *t, bool refused)
         log_info("kafka: topic %s may be read", t->topic);
 }
 
-void trouble_look(struct trouble *t, int64_t now_ms, int64_t elapsed_ms)
+void trouble_look(struct trouble *t, const struct tick *tick)
 {
-    if (elapsed_ms > LOOK_MS)
-        t->answered_ms += elapsed_ms - LOOK_MS;
-    int64_t silent_ms = now_ms - t->answered_ms;
+    t->answered_ms += tick->lost_ms;
+    int64_t silent_ms = tick->now_ms - t->answered_ms;
 
     if (t->refusal && silent_ms >= DOWN_MS)
         become(t, t->refusal);

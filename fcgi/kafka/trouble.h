@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct tick;
+
 enum trouble_kind {
     TROUBLE_NONE,
     TROUBLE_AWAY,    /* no broker answers */
@@ -53,9 +55,8 @@ void trouble_answered(struct trouble *t, int64_t now_ms);
 void trouble_read(struct trouble *t, bool refused);
 /* What librdkafka's error callback was told. */
 void trouble_hear(struct trouble *t, int error, const char *reason);
-/* To be called once a second: nobody may have answered.  elapsed_ms: since the last time; of a
- * longer one, in which this process was stopped, a second counts. */
-void trouble_look(struct trouble *t, int64_t now_ms, int64_t elapsed_ms);
+/* To be called with each look: nobody may have answered. */
+void trouble_look(struct trouble *t, const struct tick *tick);
 
 enum trouble_kind trouble_now(const struct trouble *t);
 

@@ -1,10 +1,10 @@
 #include "kafka/partition.h"
 
+#include "kafka/tick.h"
 #include "support.h"
 
-enum { LOOK_MS = 1000 };
-
 static struct partition p;
+static struct tick tick;
 static int64_t now_ms;
 
 static int setup(void **state)
@@ -12,6 +12,7 @@ static int setup(void **state)
     (void)state;
     now_ms = 5000;
     p = partition_new(now_ms);
+    tick = tick_new(now_ms);
     return 0;
 }
 
@@ -27,8 +28,9 @@ static enum partition_state look(void)
 {
     enum partition_state before = p.state;
 
-    now_ms += LOOK_MS;
-    bool changed = partition_look(&p, false, now_ms, LOOK_MS);
+    now_ms += TICK_MS;
+    tick_look(&tick, now_ms);
+    bool changed = partition_look(&p, false, &tick);
     assert_int_equal(changed, p.state != before);
     return p.state;
 }
@@ -135,8 +137,9 @@ static void one_whose_records_nobody_takes_is_neither_away_nor_stuck(void **stat
     (void)state;
     start(3, 5);
     for (int i = 0; i < 30; i++) {
-        now_ms += LOOK_MS;
-        partition_look(&p, true, now_ms, LOOK_MS);
+        now_ms += TICK_MS;
+        tick_look(&tick, now_ms);
+        partition_look(&p, true, &tick);
         assert_int_equal(p.state, PARTITION_GIVES);
     }
 }
@@ -160,7 +163,8 @@ static void a_long_time_between_two_looks_counts_for_little(void **state)
     look();
     partition_answered(&p, 5, 2);
     now_ms += 60000;
-    partition_look(&p, false, now_ms, 60000);
+    tick_look(&tick, now_ms);
+    partition_look(&p, false, &tick);
     assert_int_equal(p.state, PARTITION_GIVES);
 }
 
@@ -170,9 +174,11 @@ static void nor_is_one_away_because_we_did_not_run(void **state)
     start(5, 5);
     look();
     now_ms += 60000;
-    partition_look(&p, false, now_ms, 60000);
+    tick_look(&tick, now_ms);
+    partition_look(&p, false, &tick);
     assert_int_equal(p.state, PARTITION_GIVES);
-    assert_int_equal(look_in_silence(7), PARTITION_AWAY);
+    assert_int_equal(look_in_silence(7), PARTITION_GIVES);
+    assert_int_equal(look_in_silence(1), PARTITION_AWAY);
 }
 
 /* It was found in the turn in which we went on, before the look. */
@@ -181,7 +187,8 @@ static void one_that_is_new_when_we_go_on_is_away_like_any_other(void **state)
     (void)state;
     now_ms += 3600000;
     p = partition_new(now_ms);
-    partition_look(&p, false, now_ms, 3600000);
+    tick_look(&tick, now_ms);
+    partition_look(&p, false, &tick);
     assert_int_equal(look_in_silence(8), PARTITION_GIVES);
     assert_int_equal(look_in_silence(1), PARTITION_AWAY);
 }

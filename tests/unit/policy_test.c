@@ -1,5 +1,7 @@
 #include "kafka/policy.h"
 
+#include <librdkafka/rdkafka.h>
+
 #include "support.h"
 
 enum {

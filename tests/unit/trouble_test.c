@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "kafka/tick.h"
 #include "support.h"
 
 /* -- what is logged -- */
@@ -44,6 +45,7 @@ int __wrap_rd_kafka_version(void)
 }
 
 static struct trouble t;
+static struct tick tick;
 static int64_t now_ms;
 
 static int setup(void **state)
@@ -51,6 +53,7 @@ static int setup(void **state)
     (void)state;
     now_ms = 1000;
     trouble_init(&t, "events", now_ms);
+    tick = tick_new(now_ms);
     return 0;
 }
 
@@ -73,7 +76,8 @@ static void look_for(int seconds)
 {
     for (int i = 0; i < seconds; i++) {
         now_ms += 1000;
-        trouble_look(&t, now_ms, 1000);
+        tick_look(&tick, now_ms);
+        trouble_look(&t, &tick);
     }
 }
 
@@ -244,7 +248,8 @@ static void a_time_in_which_we_did_not_run_is_no_silence(void **state)
     (void)state;
     answer(0);
     now_ms += 60000;
-    trouble_look(&t, now_ms, 60000);
+    tick_look(&tick, now_ms);
+    trouble_look(&t, &tick);
     check(TROUBLE_NONE, "");
     look_for(7);
     check(TROUBLE_NONE, "");
