@@ -233,6 +233,7 @@ static const struct row_kind kind_flag = {
 
 /* -- the table -- */
 
+/* clang-format off: its releases differ about these two */
 /* The type of the member is checked. */
 #define MEMBER(member, type) /* NOLINTNEXTLINE: a type takes no parentheses */                     \
     (offsetof(struct config, member) + 0 * sizeof(_Generic(((struct config *)0)->member, type : 1)))
@@ -241,6 +242,7 @@ static const struct row_kind kind_flag = {
         .name = (name_), .argument = (argument_), .kind = &(kind_), .at = MEMBER(member, type),    \
         __VA_ARGS__                                                                                \
     }
+/* clang-format on */
 #define TEXT(name, argument, member, ...)                                                          \
     ROW(name, argument, member, char *, kind_text, __VA_ARGS__)
 #define LIST(name, argument, member, ...)                                                          \

@@ -10,8 +10,9 @@ static bool spells(struct slice name, const char *text)
     for (size_t i = 0; i < name.n; i++) {
         if (name.p[i] == '-' || name.p[i] == '_')
             continue;
-        if (*text == 0 || tolower(name.p[i]) != *text++)
+        if (*text == 0 || tolower(name.p[i]) != *text)
             return false;
+        text++;
     }
     return *text == 0;
 }

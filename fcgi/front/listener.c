@@ -34,12 +34,14 @@ static int say(char *error, size_t size, const char *where, const char *what, in
 }
 
 /* True if somebody answers there; a socket nobody answers at is removed. */
-static int somebody_listens(const struct sockaddr_un *at)
+static bool somebody_listens(const struct sockaddr_un *at)
 {
     struct stat st;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
     /* EAGAIN: its backlog is full. */
-    int alive = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN;
+    bool alive = connect(fd, (const struct sockaddr *)at, sizeof *at) == 0 || errno == EAGAIN;
 
     if (!alive && errno == ECONNREFUSED && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(at->sun_path);

@@ -14,14 +14,16 @@ struct broker {
     char address[BROKER_ADDRESS]; /* "host:port", cut if it is too long */
 };
 
+struct layout_partition {
+    int32_t leader; /* the broker's id; -1: none */
+    int32_t home;   /* the broker that leads it if it can; -1: not known */
+};
+
 /* What the cluster says about a topic. */
 struct layout {
     rd_kafka_resp_err_t error; /* what it has against the topic; 0: nothing */
     int32_t n;
-    struct layout_partition {
-        int32_t leader; /* the broker's id; -1: none */
-        int32_t home;   /* the broker that leads it if it can; -1: not known */
-    } * partitions;
+    struct layout_partition *partitions;
     int32_t brokers_n;
     struct broker *brokers;
     char cluster[CLUSTER_ID]; /* the cluster's id, cut if it is too long; empty: not known */

@@ -4,15 +4,18 @@
 
 #include <stdint.h>
 
+/* Of one partition; OFFSET_BEGINNING: nothing. */
+struct loss {
+    int64_t horizon; /* a reader below it may have missed a delete */
+    int64_t lost;    /* a reader below it is told of a gap */
+};
+
 /* `{0}` is none, of no partitions. */
 struct losses {
     uint64_t changes;   /* rises whenever something else here does */
     uint64_t forgotten; /* see cache_last_forgotten() */
     int32_t n;
-    struct loss {
-        int64_t horizon; /* a reader below it may have missed a delete */
-        int64_t lost;    /* a reader below it is told of a gap */
-    } * of;              /* by partition; OFFSET_BEGINNING: nothing is lost */
+    struct loss *of; /* by partition */
 };
 
 void losses_fini(struct losses *l);

@@ -9,17 +9,19 @@
 #include "story.h"
 #include "world.h"
 
+struct progress_report {
+    uint64_t seed; /* of the story under way */
+    uint64_t stories;
+    double stream_hours;
+    struct breach breach;
+};
+
 /* A process that plays one story after the other, and what is known of it. */
 struct trial {
     pid_t pid; /* 0: it is over */
     uint64_t step;
     time_t until;
-    struct progress_report {
-        uint64_t seed; /* of the story under way */
-        uint64_t stories;
-        double stream_hours;
-        struct breach breach;
-    } * report; /* shared with it */
+    struct progress_report *report; /* shared with it */
 };
 
 /* Plays the story. False, and *breach is filled in, if a rule was broken.  told_to NULL: silently.
