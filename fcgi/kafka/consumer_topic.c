@@ -260,8 +260,10 @@ void consumer_take_survey(struct consumer *c)
     c->answers = r.answers;
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);
-    if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+    if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         c->refused = 0;
+        c->handler.on_missing(c->handler.arg);
+    }
     if (r.n > 0)
         on_surveyed_topic(c, &r);
     free(c->brokers);

@@ -40,7 +40,7 @@ struct fanout {
     struct streams ended; /* to be freed at the end of the turn */
     struct task reap;
     size_t following; /* streams that do */
-    bool topic_known; /* by now; another one that comes is made again */
+    bool topic_known; /* or known not to be there: another one that comes is made again */
 
     struct mark mark; /* what the WAITING wait for */
     struct catchup catchup;
@@ -673,6 +673,12 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     backlog_reset(f->backlog, cache_end(f->cache), shown(f));
 }
 
+static void on_missing(void *arg)
+{
+    struct fanout *f = arg;
+    f->topic_known = true;
+}
+
 static void on_retention(void *arg, int64_t delete_retention_ms)
 {
     struct fanout *f = arg;
@@ -807,6 +813,7 @@ struct consumer_handler fanout_handler(struct fanout *f)
         .arg = f,
         .partitions_max = EVENT_ID_PARTITIONS,
         .on_topic = on_topic,
+        .on_missing = on_missing,
         .on_retention = on_retention,
         .on_partitions = on_partitions,
         .on_origin = on_origin,

@@ -99,7 +99,7 @@ static struct buf told; /* topics, partitions and records, a line each */
 static int64_t origins[8], positions[8], ends_ms[8];
 static bool given_up[8];
 static uint64_t answered;
-static int topics, records;
+static int topics, missing, records;
 static int64_t record_takes_ms; /* of the loop's time */
 
 static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
@@ -109,6 +109,12 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     buf_printf(&told, "topic %s\n", compacted ? "compacted" : "not compacted");
     topics++;
     records = 0;
+}
+
+static void on_missing(void *arg)
+{
+    (void)arg;
+    missing++;
 }
 
 static void on_retention(void *arg, int64_t delete_retention_ms)
@@ -182,6 +188,7 @@ static void on_settled(void *arg)
 
 static struct consumer_handler handler = {
     .on_topic = on_topic,
+    .on_missing = on_missing,
     .on_retention = on_retention,
     .on_partitions = on_partitions,
     .on_origin = on_origin,
@@ -257,7 +264,7 @@ static int setup(void **state)
     memset(ends_ms, 0, sizeof ends_ms);
     memset(given_up, 0, sizeof given_up);
     answered = 0;
-    topics = records = 0;
+    topics = missing = records = 0;
     record_takes_ms = 0;
     settings_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     settings = (struct settings){0};
@@ -534,6 +541,11 @@ static void settings_that_cannot_be_read_are_told_until_they_can(void **state)
     assert_false(consumer_stats(consumer).settings_assumed);
 }
 
+static bool is_missing(void)
+{
+    return missing > 0;
+}
+
 static void a_topic_that_is_missing_is_waited_for(void **state)
 {
     (void)state;
@@ -545,6 +557,7 @@ static void a_topic_that_is_missing_is_waited_for(void **state)
         fake_loop_wait();
         fake_loop_turn();
     }
+    wait_until(is_missing);
     assert_false(consumer_ready(consumer));
     assert_int_equal(topics, 0);
     rd_kafka_mock_topic_set_error(kafka.cluster, "late", RD_KAFKA_RESP_ERR_NO_ERROR);

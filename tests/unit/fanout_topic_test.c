@@ -141,6 +141,22 @@ static void who_waits_for_the_topic_that_is_first_known_is_not_reset(void **stat
     leave(&c);
 }
 
+/* What comes later is another one, whoever has read the first. */
+static void who_waits_for_a_topic_that_was_missing_is_reset(void **state)
+{
+    (void)state;
+    struct client waiting = open_client("AQIAAg=="), fresh = open_client(NULL);
+    topic.on_missing(topic.arg);
+    make_topic(true, 1);
+    produce_live(0, "a", "1");
+    produce_live(0, "b", "2");
+    check_data(&waiting,
+               "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 1 2");
+    check_data(&fresh, "1 2");
+    leave(&waiting);
+    leave(&fresh);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -152,6 +168,7 @@ int main(void)
         T(a_stream_that_still_waited_is_not_reset),
         T(those_that_wait_with_an_id_of_the_topic_that_was_are_reset),
         T(who_waits_for_the_topic_that_is_first_known_is_not_reset),
+        T(who_waits_for_a_topic_that_was_missing_is_reset),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);
