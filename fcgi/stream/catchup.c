@@ -55,6 +55,14 @@ void catchup_hide(struct catchup *c, int32_t partition, const struct cache *cach
     };
 }
 
+void catchup_begin(struct catchup *c, int32_t partition, int64_t start)
+{
+    if (!catchup_is_hidden(c, partition) || c->partitions[partition].what.start >= 0)
+        return;
+    c->partitions[partition].what.start = start;
+    c->shown.next[partition] = start;
+}
+
 bool catchup_is_hidden(const struct catchup *c, int32_t partition)
 {
     return partition < c->n && c->partitions[partition].hidden;

@@ -24,6 +24,9 @@ struct catchup {
 void catchup_fini(struct catchup *c);
 
 void catchup_hide(struct catchup *c, int32_t partition, const struct cache *cache);
+/* The partition begins there, which may not have been known when it was hidden: nobody has been
+ * given anything of it. */
+void catchup_begin(struct catchup *c, int32_t partition, int64_t start);
 bool catchup_is_hidden(const struct catchup *c, int32_t partition);
 
 /* How far streams may be: as far as the cache, but for the hidden partitions. */

@@ -228,7 +228,8 @@ static void put_reset(struct stream *s)
 static void start_over(struct stream *s, enum reset why)
 {
     set_replay(s, replay_fresh(s->fanout->cache));
-    s->reset = why;
+    if (s->reset == RESET_NONE) /* else it has not been told yet */
+        s->reset = why;
     stream_move(s, backlog_end(s->fanout->backlog));
 }
 
@@ -244,7 +245,7 @@ static bool pump_replay(struct stream *s, int64_t now_ms, bool *more)
 {
     struct fanout *f = s->fanout;
 
-    if (replay_lost_deletes(s->replay, f->cache))
+    if (replay_lost_deletes(s->replay, f->cache, shown(f)))
         start_over(s, RESET_DELETES_UNKNOWN);
     if (s->reset != RESET_NONE)
         put_reset(s);
@@ -567,7 +568,7 @@ static void show_partition(struct fanout *f, int32_t partition)
         TAILQ_FOREACH(s, &f->in[started[i]], link)
         {
             stream_move(s, backlog_end(f->backlog));
-            if (!replay_return(s->replay, f->cache, &hidden))
+            if (!replay_return(s->replay, f->cache, shown(f), &hidden))
                 start_over(s, RESET_DELETES_UNKNOWN);
         }
 }
@@ -646,7 +647,7 @@ static void reopen_started(struct fanout *f, enum reset why)
             stream_settle(s);
             set_replay(s, NULL);
             stream_move(s, (struct place){0});
-            forget_id(s, why);
+            forget_id(s, s->reset == RESET_NONE ? why : s->reset);
             set_state(s, STREAM_OPENED);
         }
     while (!TAILQ_EMPTY(&f->in[STREAM_AHEAD]))
@@ -735,11 +736,16 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
 {
     struct fanout *f = arg;
     int64_t next = progress_get(cache_progress(f->cache), partition);
+    bool loses = next >= 0 && offset > next;
 
-    if (next >= 0 && offset > next && !catchup_is_hidden(&f->catchup, partition))
+    if (loses && !catchup_is_hidden(&f->catchup, partition)) {
         lose_unread(f, partition, offset);
-    else
-        cache_set_origin(f->cache, partition, offset);
+        return;
+    }
+    catchup_begin(&f->catchup, partition, offset);
+    if (loses)
+        catchup_pass(&f->catchup, partition, offset); /* it is told when it is shown */
+    cache_set_origin(f->cache, partition, offset);
 }
 
 static void on_record(void *arg, const struct record *r)

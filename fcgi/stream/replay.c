@@ -82,12 +82,26 @@ uint64_t replay_no_deletes(const struct replay *r)
     return r->no_deletes;
 }
 
-bool replay_lost_deletes(const struct replay *r, const struct cache *c)
+/* It has something of a partition, and may lack a delete of it.  Those that are hidden are judged
+ * when they are shown. */
+static bool is_below_horizon(const struct replay *r, const struct cache *c,
+                             const struct progress *shown)
+{
+    for (int32_t i = 0; i < r->at.n; i++) {
+        int64_t next = r->at.next[i], horizon = cache_horizon(c, i);
+        if (next >= 0 && next < horizon && horizon <= progress_get(shown, i))
+            return true;
+    }
+    return false;
+}
+
+bool replay_lost_deletes(const struct replay *r, const struct cache *c,
+                         const struct progress *shown)
 {
     uint64_t forgotten = cache_last_forgotten(c);
 
     return cache_compacted(c) && forgotten > r->judged && forgotten >= r->pos &&
-           forgotten >= r->no_deletes;
+           forgotten >= r->no_deletes && is_below_horizon(r, c, shown);
 }
 
 bool replay_is_ahead(const struct replay *r, const struct progress *end)
@@ -109,15 +123,16 @@ static void begin_partition(struct replay *r, const struct cache *c, int32_t par
     r->spared.next[partition] = (int64_t)cache_end(c);
 }
 
-bool replay_return(struct replay *r, const struct cache *c, const struct replay_hidden *hidden)
+bool replay_return(struct replay *r, const struct cache *c, const struct progress *shown,
+                   const struct replay_hidden *hidden)
 {
     int64_t next = progress_get(&r->at, hidden->partition);
 
-    if (replay_lost_deletes(r, c))
-        return false;
     if (next < 0 || (cache_compacted(c) && next <= hidden->start))
         begin_partition(r, c, hidden->partition);
     else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
+        return false;
+    if (replay_lost_deletes(r, c, shown))
         return false;
     r->judged = cache_last_forgotten(c);
     if (hidden->number < r->pos)

@@ -38,8 +38,10 @@ const struct progress *replay_progress(const struct replay *r);
  * It holds for as long as the reader lives: a partition may be hidden when it begins. */
 uint64_t replay_no_deletes(const struct replay *r);
 
-/* True if deletes were forgotten that this reader has not passed: it must start anew. */
-bool replay_lost_deletes(const struct replay *r, const struct cache *c);
+/* True if deletes were forgotten that this reader has not passed, in partitions of which it is
+ * shown all: it must start anew. */
+bool replay_lost_deletes(const struct replay *r, const struct cache *c,
+                         const struct progress *shown);
 
 /* True if it has seen more than `end`, which happens where nobody could be asked: its own progress
  * then tells what is new to it. */
@@ -52,9 +54,10 @@ struct replay_hidden {
     int64_t start;
     uint64_t number;
 };
-/* Goes back for it; of the other partitions it has seen what stands there.  False if it cannot:
- * deletes of the partition are no longer known that it has not seen, and it must start anew. */
-bool replay_return(struct replay *r, const struct cache *c, const struct replay_hidden *hidden);
+/* Goes back for it, which is `shown` by now; of the other partitions it has seen what stands there.
+ * False if it cannot: deletes that it has not seen are no longer known, and it must start anew. */
+bool replay_return(struct replay *r, const struct cache *c, const struct progress *shown,
+                   const struct replay_hidden *hidden);
 
 /* True if replay_fill() will look for gaps: then it must know with replay_bound() the progress at
  * the stream's place in the backlog (copied), for what comes from there is not lost. */

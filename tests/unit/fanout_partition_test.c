@@ -123,6 +123,30 @@ static void who_never_had_it_is_not_told_of_its_delete(void **state)
     leave(&with_it);
 }
 
+/* It was never read, and a delete in it has been forgotten when it is. */
+static void who_never_had_any_of_it_is_not_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    topic.on_origin(topic.arg, 0, 0);
+    topic.on_origin(topic.arg, 1, 0);
+    give_up(1);
+    settle();
+    struct client c = open_client(NULL);
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    produce(1, "x", NULL);
+    settle();
+    fake_loop_pass(2 * RETENTION_MS);
+    check_data(&c, "* * * * * * *");
+    come_back(1, 2);
+    produce_live(1, "y", "2");
+    check_data(&c, "2");
+    leave(&c);
+}
+
 static void one_that_comes_back_without_a_record_takes_no_id_back(void **state)
 {
     (void)state;
@@ -227,6 +251,26 @@ static void a_partition_that_comes_back_with_a_gap_is_one(void **state)
     leave(&c);
 }
 
+static void so_is_one_that_comes_back_without_a_record(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    produce(1, "x", "1");
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    give_up(1);
+    settle();
+    come_back(1, 10);
+    topic.on_origin(topic.arg, 1, 10);
+    consumer.p[1].next = 10;
+    settle();
+    check_data(&c, "gap:{\"partition\":1,\"from\":1,\"to\":10}");
+    produce_live(0, "a", "2");
+    check_text(&c, "id:AQQAAgIU\ndata:2\n\n");
+    leave(&c);
+}
+
 static void a_gap_is_told_whole_while_another_partition_is_away(void **state)
 {
     (void)state;
@@ -312,6 +356,27 @@ static void who_waits_meanwhile_keeps_the_place(void **state)
     leave(&c);
 }
 
+/* It begins and the topic is read anew in one turn. */
+static void a_reset_that_was_not_told_yet_keeps_its_reason(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    struct client c = open_unsettled(1, "malformed");
+    fake_loop_turn(); /* it begins, but is sent nothing */
+    consumer.p[0].next = 2;
+    produce(0, "k", "2");
+    assert_true(consumer.read_anew);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    check_data(&c,
+               "reset:{\"reason\":\"id_malformed\",\"detail\":\"the event id is malformed\"} 2");
+    leave(&c);
+}
+
 static void who_was_at_the_end_a_moment_ago_has_missed_nothing(void **state)
 {
     (void)state;
@@ -338,15 +403,18 @@ int main(void)
         T(a_partition_that_comes_back_is_shown_as_a_replay_does),
         T(who_knew_it_before_is_told_of_its_deletes),
         T(who_never_had_it_is_not_told_of_its_delete),
+        T(who_never_had_any_of_it_is_not_reset),
         T(one_that_comes_back_without_a_record_takes_no_id_back),
         T(one_that_goes_again_before_its_end_stays_hidden),
         T(who_comes_while_it_is_read_waits_for_its_end),
         T(a_partition_that_comes_back_with_a_hole_is_a_reset),
         T(a_partition_that_comes_back_with_a_gap_is_one),
+        T(so_is_one_that_comes_back_without_a_record),
         T(a_gap_is_told_whole_while_another_partition_is_away),
         T(a_topic_whose_deletes_may_have_been_missed_is_read_anew),
         T(so_is_one_that_now_ends_with_a_hole),
         T(who_waits_meanwhile_keeps_the_place),
+        T(a_reset_that_was_not_told_yet_keeps_its_reason),
         T(who_was_at_the_end_a_moment_ago_has_missed_nothing),
     };
     log_set_level(LOG_ERROR);

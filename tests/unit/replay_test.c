@@ -429,6 +429,11 @@ static void a_gap_has_the_id_behind_it(void **state)
 
 /* -- deletes that are forgotten under a reader -- */
 
+static bool lost_deletes(const struct replay *r)
+{
+    return replay_lost_deletes(r, cache, cache_progress(cache));
+}
+
 static void who_has_not_passed_a_forgotten_delete_has_lost_it(void **state)
 {
     (void)state;
@@ -437,10 +442,10 @@ static void who_has_not_passed_a_forgotten_delete_has_lost_it(void **state)
     append(0, "b", "2");
     struct replay *r = resumed(1, 0);
     append(0, "a", NULL);
-    assert_false(replay_lost_deletes(r, cache));
+    assert_false(lost_deletes(r));
     while (cache_tidy(cache, RETENTION_MS))
         ;
-    assert_true(replay_lost_deletes(r, cache));
+    assert_true(lost_deletes(r));
     replay_free(r);
 }
 
@@ -456,9 +461,27 @@ static void who_has_passed_a_delete_does_not_lose_it(void **state)
     replay_fill(r, cache, NULL, EVENT_ID_PROGRESS, cache_end(cache), 1, &chunk);
     while (cache_tidy(cache, RETENTION_MS))
         ;
-    assert_false(replay_lost_deletes(r, cache));
+    assert_false(lost_deletes(r));
     replay_free(r);
     chunk_fini(&chunk);
+}
+
+/* To find its way it begins somewhat before its place. */
+static void who_resumed_behind_a_delete_does_not_lose_it(void **state)
+{
+    (void)state;
+    make(true, 2, MUCH);
+    append(0, "a", NULL);
+    append(1, "b", "2");
+    struct replay *r = resumed(1, 0);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
+    assert_false(lost_deletes(r));
+    append(1, "b", NULL);
+    while (cache_tidy(cache, RETENTION_MS))
+        ;
+    assert_true(lost_deletes(r));
+    replay_free(r);
 }
 
 static void a_fresh_stream_loses_only_deletes_that_came_after_it(void **state)
@@ -469,11 +492,11 @@ static void a_fresh_stream_loses_only_deletes_that_came_after_it(void **state)
     struct replay *before = replay_fresh(cache);
     while (cache_tidy(cache, RETENTION_MS))
         ;
-    assert_false(replay_lost_deletes(before, cache));
+    assert_false(lost_deletes(before));
     append(0, "b", NULL);
     while (cache_tidy(cache, RETENTION_MS))
         ;
-    assert_true(replay_lost_deletes(before, cache));
+    assert_true(lost_deletes(before));
     replay_free(before);
 }
 
@@ -487,7 +510,7 @@ static void what_was_forgotten_before_a_resume_was_judged_then(void **state)
     while (cache_tidy(cache, RETENTION_MS))
         ;
     struct replay *r = resumed(2, 0);
-    assert_false(replay_lost_deletes(r, cache));
+    assert_false(lost_deletes(r));
     replay_free(r);
 }
 
@@ -703,6 +726,7 @@ int main(void)
         T(a_gap_has_the_id_behind_it),
         T(who_has_not_passed_a_forgotten_delete_has_lost_it),
         T(who_has_passed_a_delete_does_not_lose_it),
+        T(who_resumed_behind_a_delete_does_not_lose_it),
         T(a_fresh_stream_loses_only_deletes_that_came_after_it),
         T(what_was_forgotten_before_a_resume_was_judged_then),
         T(a_chunk_can_be_cut_at_every_byte),
