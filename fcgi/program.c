@@ -1,6 +1,7 @@
 #include "program.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -21,13 +22,23 @@ static void on_keys(void *arg)
     sessions_check_keys(p->sessions, p->guard);
 }
 
-/* Peers must serve the same topic to the same tokens. */
+static int by_name(const void *a, const void *b)
+{
+    const struct config_issuer *const *left = a, *const *right = b;
+
+    return strcmp((*left)->issuer, (*right)->issuer);
+}
+
+/* Peers must know the same issuers, in whatever order; what each serves is its own affair. */
 static void add_agreement(struct buf *out, const struct config *c)
 {
-    buf_printf(out, "%s\n%s\n%s\n%s\n%s", c->issuer, c->audience, c->scope_claim, c->topic,
-               c->path);
-    for (size_t i = 0; i < c->scopes.n; i++)
-        buf_printf(out, "\n%s", c->scopes.at[i]);
+    const struct config_issuer *all[GUARD_ISSUERS_MAX];
+
+    for (size_t i = 0; i < c->issuer_count; i++)
+        all[i] = &c->issuers[i];
+    qsort(all, c->issuer_count, sizeof all[0], by_name);
+    for (size_t i = 0; i < c->issuer_count; i++)
+        buf_printf(out, "%s\n%s\n%s\n", all[i]->issuer, all[i]->audience_claim, all[i]->audience);
 }
 
 static bool make_renewals(struct program *p)
@@ -44,23 +55,30 @@ static bool make_renewals(struct program *p)
     return p->renewals != NULL;
 }
 
+static struct guard_issuer issuer_of(const struct config *c, const struct config_issuer *issuer)
+{
+    return (struct guard_issuer){
+        .policy = {.issuer = issuer->issuer,
+                   .audience = issuer->audience,
+                   .audience_claim = issuer->audience_claim,
+                   .scope_claim = issuer->scope_claim,
+                   .identity = issuer->identity,
+                   .scopes = (const char *const *)issuer->scopes.at,
+                   .scope_count = issuer->scopes.n,
+                   .leeway_ms = c->leeway_s * 1000},
+        .files = (const char *const *)issuer->jwks.at,
+        .file_count = issuer->jwks.n,
+    };
+}
+
 static bool make_guard(struct program *p)
 {
-    struct config *c = p->config;
-    struct guard_config guard = {
-        .policy = {.issuer = c->issuer,
-                   .audience = c->audience,
-                   .scopes = (const char *const *)c->scopes.at,
-                   .scope_count = c->scopes.n,
-                   .audience_claim = c->audience_claim,
-                   .scope_claim = c->scope_claim,
-                   .identity = c->identity,
-                   .leeway_ms = c->leeway_s * 1000},
-        .files = (const char *const *)c->jwks.at,
-        .file_count = c->jwks.n,
-        .allow_demo_key = c->allow_demo_key,
-    };
+    const struct config *c = p->config;
+    struct guard_issuer issuers[GUARD_ISSUERS_MAX];
+    struct guard_config guard = {issuers, c->issuer_count, c->allow_demo_key};
 
+    for (size_t i = 0; i < c->issuer_count; i++)
+        issuers[i] = issuer_of(c, &c->issuers[i]);
     p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
     return p->guard != NULL;
 }
@@ -75,9 +93,9 @@ static bool make_gate(struct program *p)
         .max_age_ms = c->max_stream_age_s * 1000,
     };
 
-    if (c->jwks.n > 0 || c->max_stream_age_s > 0)
+    if (c->issuer_count > 0 || c->max_stream_age_s > 0)
         p->sessions = sessions_new(p->loop, &session);
-    if (c->jwks.n > 0 && !(make_guard(p) && make_renewals(p)))
+    if (c->issuer_count > 0 && !(make_guard(p) && make_renewals(p)))
         return false;
     struct gate gate = {
         .guard = p->guard,

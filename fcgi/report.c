@@ -1,5 +1,7 @@
 #include "report.h"
 
+#include <stdio.h>
+
 enum { SLOW_FOR_MS = 60000 };
 
 static bool was_slow(const struct loop *loop)
@@ -21,11 +23,26 @@ static void collect_health(const struct report *r, const struct fanout_stats *fa
     health_set(h, REASON_TOO_MANY_PARTITIONS, consumer->refused);
     health_set(h, REASON_CATCHING_UP, consumer->trouble == TROUBLE_NONE && !read);
     health_set(h, REASON_CACHE_FULL, fanout->cache_overflowed);
-    health_set(h, REASON_KEYS_BROKEN, r->guard != NULL && guard_keys_broken(r->guard));
     health_set(h, REASON_LOOP_SLOW, was_slow(r->loop));
     health_set(h, REASON_CONSUMER_STUCK, consumer->stuck);
     health_set(h, REASON_SETTINGS_ASSUMED, consumer->settings_assumed);
     health_set(h, REASON_DRAINING, r->draining);
+}
+
+static void collect_issuers(const struct guard *guard, struct metrics *m)
+{
+    int32_t broken = 0;
+
+    m->issuer_count = (int32_t)guard_issuers(guard);
+    for (int32_t i = 0; i < m->issuer_count; i++) {
+        struct guard_keys keys = guard_keys(guard, (size_t)i);
+        struct metrics_issuer *to = &m->issuers[i];
+        snprintf(to->name, sizeof to->name, "%s", keys.issuer);
+        to->broken = keys.broken;
+        to->changed_ms = keys.changed_ms;
+        broken += keys.broken;
+    }
+    health_set(&m->health, REASON_KEYS_BROKEN, broken);
 }
 
 static void collect_lag(const struct consumer *consumer, int32_t partitions, struct metrics *m)
@@ -46,6 +63,8 @@ void report_collect(const struct report *r, struct metrics *m)
 
     collect_health(r, &fanout, &consumer, &m->health);
     m->guarded = r->guard != NULL;
+    if (r->guard != NULL)
+        collect_issuers(r->guard, m);
     v[METRIC_STREAMS] = (int64_t)fanout_count(r->fanout);
     v[METRIC_OPENED] = (int64_t)fanout.opened;
     for (int i = 0; i < STREAM_ENDS; i++)
@@ -55,7 +74,6 @@ void report_collect(const struct report *r, struct metrics *m)
     for (int i = 0; i < RENEWALS; i++)
         v[METRIC_RENEWAL_ACCEPTED + i] = (int64_t)renewals[i];
     v[METRIC_CHALLENGES] = r->sessions ? (int64_t)sessions_challenges(r->sessions) : 0;
-    v[METRIC_KEYS_CHANGED] = r->guard ? guard_keys_changed_ms(r->guard) : -1;
     v[METRIC_SENT_EVENTS] = (int64_t)fanout.sent_events;
     v[METRIC_SENT_BYTES] = (int64_t)fanout.sent_bytes;
     v[METRIC_RECORDS] = (int64_t)fanout.records;

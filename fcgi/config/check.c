@@ -4,32 +4,10 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/issuers.h"
 #include "front/cors.h"
 
 enum { GUARDED_STREAM_AGE_S = 43200 }; /* a stolen token must not be renewed for ever */
-
-/* A guard that is half there would be none. */
-static enum config_result check_guard(struct reading *r)
-{
-    static const char *const guard[] = {"scope",     "scope-claim", "audience-claim", "identity",
-                                        "challenge", "leeway",      "allow-demo-key"};
-    struct config *c = r->config;
-
-    if (c->jwks.n > 0 && c->issuer != NULL && c->audience != NULL) {
-        if (!reading_is_set(r, "max-stream-age"))
-            c->max_stream_age_s = GUARDED_STREAM_AGE_S;
-        return CONFIG_OK;
-    }
-    if (c->jwks.n > 0 || c->issuer != NULL || c->audience != NULL)
-        return config_fail("no %s given: jwks, issuer and audience come together",
-                           c->jwks.n == 0      ? "jwks"
-                           : c->issuer == NULL ? "issuer"
-                                               : "audience");
-    for (size_t i = 0; i < sizeof guard / sizeof guard[0]; i++)
-        if (reading_is_set(r, guard[i]))
-            return config_fail("%s: only with jwks, issuer and audience", guard[i]);
-    return CONFIG_OK;
-}
 
 /* What Kafka allows. */
 static bool is_topic(const char *name)
@@ -72,5 +50,9 @@ enum config_result check_config(struct reading *r)
     const char *runtime = getenv("RUNTIME_DIRECTORY");
     if (c->peer_dir == NULL && runtime != NULL && *runtime != 0)
         c->peer_dir = mem_strdup(runtime);
-    return check_guard(r);
+    if (issuers_check(r) != CONFIG_OK)
+        return CONFIG_ERROR;
+    if (c->issuer_count > 0 && !reading_is_set(r, "max-stream-age"))
+        c->max_stream_age_s = GUARDED_STREAM_AGE_S;
+    return CONFIG_OK;
 }

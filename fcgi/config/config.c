@@ -5,6 +5,7 @@
 #include "config/check.h"
 #include "config/command_line.h"
 #include "config/file.h"
+#include "config/issuers.h"
 #include "front/cgi.h"
 #include "kafka/conf.h"
 
@@ -37,5 +38,6 @@ void config_fini(struct config *config)
     for (size_t i = 0; i < rows_count; i++)
         if (rows[i].kind->fini != NULL)
             rows[i].kind->fini(row_value(&rows[i], config));
+    issuers_fini(config);
     kafka_conf_free(config->kafka);
 }

@@ -16,6 +16,12 @@ struct config_list {
     size_t n;
 };
 
+/* Who signs tokens, and what they must say; all owned. */
+struct config_issuer {
+    char *issuer, *audience, *audience_claim, *scope_claim, *identity;
+    struct config_list jwks, scopes;
+};
+
 struct config {
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     struct kafka_conf *kafka;                     /* owned */
@@ -29,7 +35,10 @@ struct config {
     int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;
     int64_t max_attempts_per_minute; /* likewise */
     int64_t max_stream_age_s;
-    /* The guard: jwks, issuer and audience are all there or none is. */
+    /* The guard: all issuers, each of them complete; 0: none. */
+    struct config_issuer *issuers; /* owned */
+    size_t issuer_count;
+    /* What the options say: the only issuer, or what those of the file leave open. */
     struct config_list jwks, scopes;
     char *issuer, *audience, *audience_claim, *scope_claim, *identity, *peer_dir; /* owned */
     int64_t challenge_s, leeway_s;

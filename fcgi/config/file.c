@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/issuers.h"
+
 static bool is_secret(const char *property)
 {
     static const char *const words[] = {"password", "secret", ".pem", "jaas", "oauthbearer.config"};
@@ -78,7 +80,9 @@ enum config_result file_read(struct reading *r)
     json_object_foreach (file, name, value) {
         if (result != CONFIG_OK)
             break;
-        if (strcmp(name, "kafka") != 0)
+        if (strcmp(name, "issuers") == 0)
+            result = issuers_read(r, value);
+        else if (strcmp(name, "kafka") != 0)
             result = read_member(r, name, value);
         else if (json_is_object(value))
             result = read_properties(r, value);

@@ -48,7 +48,7 @@ static void fini_text(void *value)
     free(*text);
 }
 
-static const struct row_kind kind_text = {
+const struct row_kind kind_text = {
     .read = read_text, .mismatch = mismatch_string, .take = take_text, .fini = fini_text};
 
 /* -- lists of texts -- */
@@ -98,7 +98,7 @@ static void fini_list(void *value)
     free(list->at);
 }
 
-static const struct row_kind kind_list = {
+const struct row_kind kind_list = {
     .read = read_list, .mismatch = mismatch_list, .take = take_list, .fini = fini_list};
 
 /* -- numbers -- */
@@ -233,14 +233,11 @@ static const struct row_kind kind_flag = {
 
 /* -- the table -- */
 
-/* clang-format off: its releases differ about these two */
-/* The type of the member is checked. */
-#define MEMBER(member, type) /* NOLINTNEXTLINE: a type takes no parentheses */                     \
-    (offsetof(struct config, member) + 0 * sizeof(_Generic(((struct config *)0)->member, type : 1)))
+/* clang-format off: its releases differ about it */
 #define ROW(name_, argument_, member, type, kind_, ...)                                            \
     {                                                                                              \
-        .name = (name_), .argument = (argument_), .kind = &(kind_), .at = MEMBER(member, type),    \
-        __VA_ARGS__                                                                                \
+        .name = (name_), .argument = (argument_), .kind = &(kind_),                                \
+        .at = ROW_MEMBER(struct config, member, type), __VA_ARGS__                                 \
     }
 /* clang-format on */
 #define TEXT(name, argument, member, ...)                                                          \

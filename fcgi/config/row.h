@@ -32,6 +32,14 @@ struct row {
     const char *help;
 };
 
+extern const struct row_kind kind_text, kind_list;
+
+/* clang-format off: its releases differ about it */
+/* The place of a member in a struct; its type is checked. */
+#define ROW_MEMBER(struct_, member, type) /* NOLINTNEXTLINE: a type takes no parentheses */        \
+    (offsetof(struct_, member) + 0 * sizeof(_Generic(((struct_ *)0)->member, type : 1)))
+/* clang-format on */
+
 enum { ROWS_MAX = 64 };
 extern const struct row rows[];
 extern const size_t rows_count; /* up to ROWS_MAX */

@@ -53,6 +53,46 @@ static void add_readiness(struct buf *out, const struct metrics *m, size_t n)
     }
 }
 
+/* A label's value (Prometheus, text format 0.0.4). */
+static void add_escaped(struct buf *out, const char *text)
+{
+    for (; *text != 0; text++) {
+        if (*text == '"' || *text == '\\')
+            buf_add_byte(out, '\\');
+        buf_add_byte(out, (uint8_t)*text);
+    }
+}
+
+/* `of` picks the value. */
+static void add_issuers(struct buf *out, const struct metrics *m, size_t n, const char *family,
+                        const char *help, int64_t (*of)(const struct metrics_issuer *issuer))
+{
+    struct buf label = {0};
+
+    add_family(out, family, help);
+    for (size_t k = 0; k < n; k++) {
+        for (int32_t i = 0; i < m[k].issuer_count; i++) {
+            label.n = 0;
+            buf_add_str(&label, "issuer=\"");
+            add_escaped(&label, m[k].issuers[i].name);
+            buf_add(&label, "\"", sizeof "\"");
+            add_value(out, family, METRIC_PROCESS, (const char *)label.p, &m[k],
+                      of(&m[k].issuers[i]));
+        }
+    }
+    buf_fini(&label);
+}
+
+static int64_t changed_of(const struct metrics_issuer *issuer)
+{
+    return issuer->changed_ms;
+}
+
+static int64_t broken_of(const struct metrics_issuer *issuer)
+{
+    return issuer->broken;
+}
+
 static void add_lag(struct buf *out, const struct metrics *m, size_t n)
 {
     char label[32];
@@ -80,5 +120,9 @@ void metrics_add_text(struct buf *out, const struct metrics *m, size_t n)
                 add_value(out, table[i].family, table[i].scope, table[i].label, &m[k],
                           m[k].values[i]);
     }
+    add_issuers(out, m, n, "jwks_changed_timestamp_seconds",
+                "When the oldest of the JWKS files was changed whose keys are in use.", changed_of);
+    add_issuers(out, m, n, "jwks_broken",
+                "1: a JWKS file is broken, and its keys of before are in use.", broken_of);
     add_lag(out, m, n);
 }

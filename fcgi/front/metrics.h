@@ -22,8 +22,8 @@ enum metric_scope { METRIC_TOPIC, METRIC_PROCESS };
 
 /* enumerator, family, scope, label, what it means.  Names as Prometheus wants them: a family that
  * ends with `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a
- * family stand together.  No label comes from a request, a token, a key or a subject: the topic is
- * that of the configuration. */
+ * family stand together.  No label comes from a request, a token, a key or a subject: topic and
+ * issuers are those of the configuration. */
 #define METRIC_TABLE(X)                                                                            \
     X(STREAMS, "streams", TOPIC, "", "Event streams that are open.")                               \
     X(OPENED, "streams_opened_total", TOPIC, "", "Event streams that were opened.")                \
@@ -35,8 +35,6 @@ enum metric_scope { METRIC_TOPIC, METRIC_PROCESS };
     REFUSED_TABLE(METRIC_REFUSED_ROW, X)                                                           \
     RENEWAL_TABLE(METRIC_RENEWAL_ROW, X)                                                           \
     X(CHALLENGES, "challenges_total", PROCESS, "", "Challenges sent.")                             \
-    X(KEYS_CHANGED, "jwks_changed_timestamp_seconds", PROCESS, "",                                 \
-      "When the oldest of the JWKS files was changed whose keys are in use.")                      \
     X(SENT_EVENTS, "sent_events_total", TOPIC, "", "Events sent, to all streams together.")        \
     X(SENT_BYTES, "sent_bytes_total", TOPIC, "",                                                   \
       "Bytes sent to the web server for streams, the framing included.")                           \
@@ -64,6 +62,13 @@ enum {
     TOPIC_MAX = 249,    /* bytes of a topic's name, as Kafka has it */
 };
 
+/* The keys of an issuer. */
+struct metrics_issuer {
+    char name[ISSUER_MAX + 1];
+    int32_t broken; /* bool */
+    int64_t changed_ms;
+};
+
 struct metrics {
     int32_t pid;
     char topic[TOPIC_MAX + 1];
@@ -71,6 +76,8 @@ struct metrics {
     int64_t beat_ms;         /* CLOCK_MONOTONIC, when it was taken */
     int64_t guarded;         /* bool */
     int64_t values[METRICS]; /* negative: there is none, and it is left out */
+    int32_t issuer_count;
+    struct metrics_issuer issuers[GUARD_ISSUERS_MAX];
     int32_t partitions;
     int64_t lag[METRICS_LAGS + 1]; /* records that were not read yet; the last: of all others */
 };

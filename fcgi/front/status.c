@@ -123,11 +123,27 @@ static size_t select_topic(struct metrics *all, size_t n, struct slice query)
     return selected;
 }
 
+/* What is broken is told by issuer. */
+static json_t *details_of(const struct metrics *m)
+{
+    const char *name = health_name(REASON_KEYS_BROKEN);
+    json_t *details = health_details(&m->health), *text = json_object_get(details, name);
+
+    for (int32_t i = 0, told = 0; text != NULL && i < m->issuer_count; i++) {
+        if (!m->issuers[i].broken)
+            continue;
+        text = json_sprintf("%s%s %s", json_string_value(text), told++ ? "," : ": issuer",
+                            m->issuers[i].name);
+        json_object_set_new(details, name, text);
+    }
+    return details;
+}
+
 static json_t *describe(const struct metrics *m)
 {
     return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "pid", (int)m->pid, "topic", m->topic,
                      "pool", m->guarded ? "guarded" : "open", "ready", health_ready(&m->health),
-                     "reasons", health_reasons(&m->health), "details", health_details(&m->health));
+                     "reasons", health_reasons(&m->health), "details", details_of(m));
 }
 
 static int add_readiness(struct status *s, struct slice query, struct buf *body)

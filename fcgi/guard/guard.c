@@ -21,6 +21,7 @@ struct remembered {
     UT_hash_handle hh; /* in the order of their last use */
     struct token_hash signed_part;
     struct token_hash text;
+    const struct issuer *issuer;
     int64_t exp_ms, nbf_ms;
     uint8_t key[KEY_THUMBPRINT];
     char *subject; /* NULL: none */
@@ -34,10 +35,15 @@ struct waiting {
     uint8_t text[];
 };
 
+struct issuer {
+    struct token_policy policy;
+    struct keystore *store;
+};
+
 struct guard {
     struct loop *loop;
-    struct guard_config config;
-    struct keystore *store;
+    struct issuer *issuers;
+    size_t issuer_count;
     struct remembered *remembered;
     TAILQ_HEAD(, waiting) waiting;
     size_t waiting_count;
@@ -74,7 +80,8 @@ static struct remembered *find(struct guard *g, struct slice signed_part)
     return r;
 }
 
-static void remember(struct guard *g, const struct token *t, const struct verdict *v)
+static void remember(struct guard *g, const struct token *t, const struct issuer *issuer,
+                     const struct verdict *v)
 {
     struct slice signed_part = slice_of(t->text.p, t->signed_size);
     struct remembered *r;
@@ -89,6 +96,7 @@ static void remember(struct guard *g, const struct token *t, const struct verdic
     r = mem_zero(sizeof *r);
     r->signed_part = token_hash(signed_part);
     r->text = token_hash(t->text);
+    r->issuer = issuer;
     r->exp_ms = t->exp_ms;
     r->nbf_ms = t->nbf_ms;
     memcpy(r->key, v->key, sizeof r->key);
@@ -108,13 +116,13 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     h = token_hash(text);
     if (memcmp(&h, &r->text, sizeof h) != 0)
         return false;
-    if (!guard_has_key(g, r->key)) {
+    if (!keyset_has(keystore_keys(r->issuer->store), r->key)) {
         forget(g, r);
         return false;
     }
-    v->error = token_check_times(r->exp_ms, r->nbf_ms, g->config.policy.leeway_ms, loop_wall_ms());
+    v->error = token_check_times(r->exp_ms, r->nbf_ms, r->issuer->policy.leeway_ms, loop_wall_ms());
     v->exp_ms = r->exp_ms;
-    v->issuer = g->config.policy.issuer;
+    v->issuer = r->issuer->policy.issuer;
     v->subject = r->subject;
     memcpy(v->key, r->key, sizeof v->key);
     return true;
@@ -122,30 +130,51 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
 
 /* -- checks -- */
 
+static const struct issuer *find_issuer(const struct guard *g, const char *name)
+{
+    for (size_t i = 0; i < g->issuer_count; i++)
+        if (name != NULL && strcmp(g->issuers[i].policy.issuer, name) == 0)
+            return &g->issuers[i];
+    return NULL;
+}
+
+/* TOKEN_OK: its signature is to be checked, with the keys of `issuer` alone. */
+static enum token_error judge_claims(const struct token *t, const struct issuer *issuer)
+{
+    enum token_error error;
+
+    if (issuer == NULL)
+        return TOKEN_ISSUER;
+    error = token_check_claims(t, &issuer->policy, loop_wall_ms());
+    if (!error && t->kid != NULL && !keyset_has_kid(keystore_keys(issuer->store), t->kid))
+        error = TOKEN_KEY;
+    return error;
+}
+
 /* Frame and claims; the signature, too, if `with_signature`. */
 static enum token_error judge(struct guard *g, struct token *t, struct slice text,
                               bool with_signature, struct verdict *v)
 {
-    const struct token_policy *policy = &g->config.policy;
+    const struct issuer *issuer = NULL;
     const struct key *key = NULL;
     enum token_error error = token_parse(text, t);
 
-    if (!error)
-        error = token_check_claims(t, policy, loop_wall_ms());
-    if (!error && t->kid != NULL && !keyset_has_kid(keystore_keys(g->store), t->kid))
-        error = TOKEN_KEY;
+    if (!error) {
+        issuer = find_issuer(g, token_issuer(t));
+        error = judge_claims(t, issuer);
+    }
     if (error || !with_signature)
         return error;
-    error = signature_verify(t, keystore_keys(g->store), &key);
+    error = signature_verify(t, keystore_keys(issuer->store), &key);
     if (!error)
-        error = token_check_scope(t, policy);
+        error = token_check_scope(t, &issuer->policy);
     if (error)
         return error;
     v->exp_ms = t->exp_ms;
-    v->issuer = policy->issuer;
-    v->subject = token_subject(t, policy);
+    v->issuer = issuer->policy.issuer;
+    v->subject = token_subject(t, &issuer->policy);
     memcpy(v->key, key->thumbprint, sizeof v->key);
-    remember(g, t, v);
+    remember(g, t, issuer, v);
     return TOKEN_OK;
 }
 
@@ -214,8 +243,9 @@ bool guard_knows(struct guard *g, struct slice text)
 
 bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject)
 {
-    return strcmp(issuer, g->config.policy.issuer) == 0 &&
-           token_names(text, &g->config.policy, subject);
+    const struct issuer *of = find_issuer(g, issuer);
+
+    return of != NULL && token_names(text, &of->policy, subject);
 }
 
 bool guard_has_room(const struct guard *g)
@@ -227,22 +257,29 @@ bool guard_has_room(const struct guard *g)
 
 void guard_reload(struct guard *g)
 {
-    keystore_reload(g->store);
+    for (size_t i = 0; i < g->issuer_count; i++)
+        keystore_reload(g->issuers[i].store);
 }
 
-bool guard_keys_broken(const struct guard *g)
+bool guard_has_key(const struct guard *g, const char *issuer,
+                   const uint8_t thumbprint[KEY_THUMBPRINT])
 {
-    return keystore_broken(g->store);
+    const struct issuer *of = find_issuer(g, issuer);
+
+    return of != NULL && keyset_has(keystore_keys(of->store), thumbprint);
 }
 
-int64_t guard_keys_changed_ms(const struct guard *g)
+size_t guard_issuers(const struct guard *g)
 {
-    return keystore_changed_ms(g->store);
+    return g->issuer_count;
 }
 
-bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT])
+struct guard_keys guard_keys(const struct guard *g, size_t i)
 {
-    return keyset_has(keystore_keys(g->store), thumbprint);
+    const struct issuer *of = &g->issuers[i];
+
+    return (struct guard_keys){of->policy.issuer, keystore_broken(of->store),
+                               keystore_changed_ms(of->store)};
 }
 
 /* -- life -- */
@@ -252,21 +289,25 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
 {
     struct guard *g = mem_zero(sizeof *g);
     struct keystore_config store = {
-        .files = config->files,
-        .file_count = config->file_count,
-        .allow_demo_key = config->allow_demo_key,
-        .on_change = on_keys,
-        .arg = arg,
-    };
+        .allow_demo_key = config->allow_demo_key, .on_change = on_keys, .arg = arg};
 
     g->loop = loop;
-    g->config = *config;
     TAILQ_INIT(&g->waiting);
     g->verify = (struct task){.run = verify_waiting, .arg = g};
-    g->store = keystore_new(loop, &store, error, size);
-    if (g->store == NULL) {
-        guard_free(g);
-        return NULL;
+    g->issuers = mem_zero(config->issuer_count * sizeof *g->issuers);
+    for (size_t i = 0; i < config->issuer_count; i++) {
+        const struct guard_issuer *from = &config->issuers[i];
+        struct issuer *to = &g->issuers[g->issuer_count];
+        store.issuer = from->policy.issuer;
+        store.files = from->files;
+        store.file_count = from->file_count;
+        to->policy = from->policy;
+        to->store = keystore_new(loop, &store, error, size);
+        if (to->store == NULL) {
+            guard_free(g);
+            return NULL;
+        }
+        g->issuer_count++;
     }
     return g;
 }
@@ -286,6 +327,8 @@ void guard_free(struct guard *g)
     while (g->remembered != NULL)
         forget(g, g->remembered);
     loop_cancel(g->loop, &g->verify);
-    keystore_free(g->store);
+    for (size_t i = 0; i < g->issuer_count; i++)
+        keystore_free(g->issuers[i].store);
+    free(g->issuers);
     free(g);
 }

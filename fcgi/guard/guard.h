@@ -1,5 +1,5 @@
-/* guard - which tokens are good: remembers those it verified, and spreads over the loop's turns the
- * signatures it has to check.
+/* guard - which tokens are good: finds the issuer of each, remembers those it verified, and spreads
+ * over the loop's turns the signatures it has to check.
  *
  * Tokens whose signature must be checked wait in one queue, first in, first out, and only so many:
  * a flood of bad ones delays no event and no token that is known, but new tokens wait behind it. */
@@ -11,10 +11,18 @@
 
 struct guard;
 
-struct guard_config {
-    struct token_policy policy; /* its strings are borrowed and must outlive the guard */
-    const char *const *files;   /* JWKS; borrowed likewise */
+/* Who signs tokens.  The strings are borrowed and must outlive the guard. */
+struct guard_issuer {
+    struct token_policy policy;
+    const char *const *files; /* JWKS: its keys, with which nobody else's tokens are verified */
     size_t file_count;
+};
+
+enum { GUARD_ISSUERS_MAX = 16 };
+
+struct guard_config {
+    const struct guard_issuer *issuers; /* copied; one at least, each of another name */
+    size_t issuer_count;
     bool allow_demo_key;
 };
 
@@ -27,12 +35,13 @@ struct token_hash token_hash(struct slice text);
 struct verdict {
     enum token_error error;
     int64_t exp_ms;
-    const char *issuer, *subject; /* borrowed for the call; subject NULL: none */
+    const char *issuer;  /* the guard's */
+    const char *subject; /* borrowed for the call; NULL: none */
     uint8_t key[KEY_THUMBPRINT];
 };
 
 /* NULL, and one line in `error`, if the keys cannot be loaded.  on_keys(arg) is called after each
- * later change of the set. */
+ * later change of a set. */
 struct guard *guard_new(struct loop *loop, const struct guard_config *config,
                         void (*on_keys)(void *arg), void *arg, char *error, size_t size);
 /* Calls what waits with TOKEN_BUSY. */
@@ -46,7 +55,7 @@ void guard_check(struct guard *g, struct slice text,
 /* Was the very token verified before, so that guard_check() costs nothing? */
 bool guard_knows(struct guard *g, struct slice text);
 
-/* Is that token, which need not be valid any more, of that issuer and subject? */
+/* Is that token, which need not be valid any more, of that issuer (of ours) and subject? */
 bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject);
 
 /* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked. */
@@ -54,11 +63,17 @@ bool guard_has_room(const struct guard *g);
 
 /* Reads the JWKS files again, in a thread; keeps the old keys if they are broken. */
 void guard_reload(struct guard *g);
-/* The files were broken when they were read last. */
-bool guard_keys_broken(const struct guard *g);
-/* When the oldest of the files was changed whose keys are in use; by the wall clock. */
-int64_t guard_keys_changed_ms(const struct guard *g);
-/* Is a key with that thumbprint in the set? */
-bool guard_has_key(const struct guard *g, const uint8_t thumbprint[KEY_THUMBPRINT]);
+/* Does that issuer have a key with that thumbprint? */
+bool guard_has_key(const struct guard *g, const char *issuer,
+                   const uint8_t thumbprint[KEY_THUMBPRINT]);
+
+/* How the keys of an issuer fare. */
+struct guard_keys {
+    const char *issuer;
+    bool broken;        /* its files were, when they were read last */
+    int64_t changed_ms; /* when the oldest of the files in use was changed; by the wall clock */
+};
+size_t guard_issuers(const struct guard *g);
+struct guard_keys guard_keys(const struct guard *g, size_t i);
 
 #endif

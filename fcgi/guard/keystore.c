@@ -159,7 +159,7 @@ static void use_keys(struct keystore *store, struct reading *r)
     r->keys = NULL;
     store->changed_ms = oldest_change_ms(store);
     if (changed || r->asked_for || *store->error)
-        log_info("guard: %zu key(s)", keyset_count(store->keys));
+        log_info("guard: %zu key(s) of %s", keyset_count(store->keys), store->config.issuer);
     *store->error = 0;
     if (changed)
         store->config.on_change(store->config.arg);
@@ -168,7 +168,8 @@ static void use_keys(struct keystore *store, struct reading *r)
 static void keep_keys(struct keystore *store, const struct reading *r)
 {
     if (r->asked_for || strcmp(r->error, store->error) != 0)
-        log_error("guard: %s; the keys read before stay in use", r->error);
+        log_error("guard: %s; the keys read before stay in use for %s", r->error,
+                  store->config.issuer);
     strcpy(store->error, r->error);
 }
 

@@ -1,4 +1,4 @@
-/* keystore - the keys in use: reads their files again when they change.
+/* keystore - the keys of an issuer that are in use: reads their files again when they change.
  *
  * To check the numbers of a key takes milliseconds, of a hundred large ones seconds: that is done
  * in a thread of its own, and the loop takes over the finished set.  Files that are broken leave
@@ -12,7 +12,8 @@
 struct keystore;
 
 struct keystore_config {
-    const char *const *files; /* JWKS; borrowed, and must outlive the store */
+    const char *issuer;       /* of whom they are, for the log; this and the files are borrowed */
+    const char *const *files; /* JWKS */
     size_t file_count;
     bool allow_demo_key;
     /* Called after each later change of the set. */

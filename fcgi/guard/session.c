@@ -34,8 +34,9 @@ struct session {
     struct group *group; /* NULL: nothing renews it */
     struct stream *stream;
     struct timer *timer;
-    int64_t exp_ms;  /* of the token, since 1970 */
-    int64_t last_ms; /* the age limit, likewise */
+    int64_t exp_ms;     /* of the token, since 1970 */
+    int64_t last_ms;    /* the age limit, likewise */
+    const char *issuer; /* of its token, the guard's; NULL: it needs none */
     uint8_t key[KEY_THUMBPRINT];
     int64_t challenged_exp_ms; /* the expiry that it was challenged for; 0: for none */
     bool due;
@@ -263,8 +264,10 @@ struct session *session_open(struct sessions *ss, const struct verdict *v,
     s->sessions = ss;
     s->exp_ms = v ? v->exp_ms : NEVER_MS;
     s->last_ms = ss->config.max_age_ms > 0 ? loop_wall_ms() + age_ms(ss) : NEVER_MS;
-    if (v != NULL)
+    if (v != NULL) {
+        s->issuer = v->issuer;
         memcpy(s->key, v->key, sizeof s->key);
+    }
     TAILQ_INSERT_TAIL(&ss->all, s, all);
     if (v != NULL && (in_url != NULL || v->subject != NULL)) {
         struct token_hash key = group_of(in_url, v);
@@ -321,7 +324,7 @@ void sessions_check_keys(struct sessions *ss, const struct guard *guard)
 
     TAILQ_FOREACH(s, &ss->all, all)
     {
-        if (guard_has_key(guard, s->key))
+        if (guard_has_key(guard, s->issuer, s->key))
             continue;
         int64_t window_end = loop_wall_ms() + ss->config.challenge_ms;
         if (s->exp_ms + ss->config.leeway_ms > window_end)

@@ -158,6 +158,11 @@ enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leewa
     return now_ms + early_ms < nbf_ms ? TOKEN_NOT_YET : TOKEN_OK;
 }
 
+const char *token_issuer(const struct token *t)
+{
+    return claim_text(t->payload, "iss");
+}
+
 /* Not there, or a string that is not empty. */
 static bool sub_is_sound(const json_t *payload)
 {
@@ -168,7 +173,7 @@ static bool sub_is_sound(const json_t *payload)
 
 static enum token_error check_identity(const struct token *t, const struct token_policy *policy)
 {
-    const char *iss = claim_text(t->payload, "iss");
+    const char *iss = token_issuer(t);
 
     if (iss == NULL || strcmp(iss, policy->issuer) != 0)
         return TOKEN_ISSUER;

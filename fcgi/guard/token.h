@@ -11,7 +11,10 @@
 #include "base/slice.h"
 #include "guard/jwk.h"
 
-enum { TOKEN_MAX = 8192 };
+enum {
+    TOKEN_MAX = 8192,
+    ISSUER_MAX = 255, /* bytes of a name, so that a metric can have it as a label */
+};
 
 enum token_error {
     TOKEN_OK,
@@ -61,6 +64,8 @@ struct token {
 enum token_error token_parse(struct slice text, struct token *out);
 void token_fini(struct token *token);
 
+/* Its `iss`, NULL if there is none.  Valid until token_fini(). */
+const char *token_issuer(const struct token *token);
 /* Everything but signature and scope: typ, iss, aud, sub, exp, nbf. */
 enum token_error token_check_claims(const struct token *token, const struct token_policy *policy,
                                     int64_t now_ms);

@@ -75,8 +75,14 @@ static void check_good(const struct config *c, bool from_file)
     assert(c->path[0] == '/' && strpbrk(c->path, "?# ") == NULL);
     assert(c->retry_ms >= 100 && c->keepalive_s >= 1 && c->cache_bytes >= 1 << 16);
     assert(c->event_id <= EVENT_ID_KEY && c->log_level <= LOG_DEBUG);
-    assert((c->jwks.n > 0) == (c->issuer != NULL) && (c->jwks.n > 0) == (c->audience != NULL));
-    assert(c->jwks.n > 0 || (c->scopes.n == 0 && !c->allow_demo_key));
+    for (size_t i = 0; i < c->issuer_count; i++) {
+        const struct config_issuer *one = &c->issuers[i];
+        assert(one->jwks.n > 0 && *one->issuer && *one->audience && *one->identity);
+        for (size_t k = 0; k < i; k++)
+            assert(strcmp(one->issuer, c->issuers[k].issuer) != 0);
+    }
+    assert(c->issuer_count > 0 || (c->scopes.n == 0 && !c->allow_demo_key));
+    assert(c->issuer_count > 0 || (c->jwks.n == 0 && c->issuer == NULL && c->audience == NULL));
     check_property(c->kafka, "isolation.level", "read_committed");
     check_property(c->kafka, "auto.offset.reset", "error");
     check_property(c->kafka, "enable.partition.eof", "true");

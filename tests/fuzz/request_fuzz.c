@@ -94,7 +94,7 @@ static struct guard *make_guard(struct loop *loop)
                "\"exp\":253402300799}",
                "ES256", key);
     EVP_PKEY_free(key);
-    const struct guard_config config = {
+    const struct guard_issuer issuer = {
         .policy = {.issuer = "https://issuer.example",
                    .audience = "events",
                    .audience_claim = "aud",
@@ -103,6 +103,7 @@ static struct guard *make_guard(struct loop *loop)
         .files = files,
         .file_count = 1,
     };
+    const struct guard_config config = {.issuers = &issuer, .issuer_count = 1};
     return guard_new(loop, &config, NULL, NULL, error, sizeof error);
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpers import free_port, wait_for, wait_until
 from kafka import numbered
-from tokens import Jwks, in_url, renew, rsa_key
+from tokens import ISSUER, Jwks, in_url, renew, rsa_key
 
 ADMIN = {"SKF_ADMIN": "1"}
 PATHS = ["/health/live", "/health/ready", "/metrics"]
@@ -61,7 +61,7 @@ def parsed(text: str) -> dict[str, float]:
             continue
         labels = (
             r'pid="\d+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
-            r'(,(?:reason|outcome|partition)="\w+")?'
+            r'(,(?:reason|outcome|partition)="\w+"|,issuer="[^"]+")?'
         )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and match[1] == announced, line
@@ -130,6 +130,8 @@ def test_broken_keys_are_told(topic, start, tmp_path):
     good = keys.path.read_text()
     keys.path.write_text("{")
     wait_until(lambda: reasons(responder) == ["keys_broken"])
+    [one] = readiness(responder)["responders"]
+    assert one["details"]["keys_broken"].endswith(f": issuer {ISSUER}")
     keys.path.write_text(good)
     wait_until(lambda: not reasons(responder))
 
@@ -243,7 +245,8 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
         'renewals_total,outcome="token"': 2,
         'renewals_total,outcome="forbidden"': 1,
         "challenges_total": 1,  # of the token that lived for a second
-        "jwks_changed_timestamp_seconds": 1700000000.25,
+        f'jwks_changed_timestamp_seconds,issuer="{ISSUER}"': 1700000000.25,
+        f'jwks_broken,issuer="{ISSUER}"': 0,
         "sent_events_total": 2 * 5 + 1 + 5 + 5,  # two streams, a reset with a replay, a replay
         "cache_keys": 5,
         "resets_total": 1,

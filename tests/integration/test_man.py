@@ -109,12 +109,13 @@ def test_the_man_page_is_good_troff():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_example_of_the_man_page_is_accepted(tmp_path):
+def test_the_examples_of_the_man_page_are_accepted(tmp_path):
     """All but the keys, which are not there: it gets that far."""
-    text = re.search(r"^\.EX\n(.*)^\.EE", section("CONFIGURATION FILE"), re.M | re.S)[1]
-    path = tmp_path / "config.json"
-    path.write_text(text)
-    path.chmod(0o600)
-    command = [PROGRAM, "--config", path, "--listen", tmp_path / "socket"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 2 and "jwks.json" in done.stderr, done
+    texts = re.findall(r"^\.EX\n(.*?)^\.EE", section("CONFIGURATION FILE"), re.M | re.S)
+    for text, missing in zip(texts, ("jwks.json", "shop.json"), strict=True):
+        path = tmp_path / "config.json"
+        path.write_text(text)
+        path.chmod(0o600)
+        command = [PROGRAM, "-b", "b:9092", "-t", "t", "--config", path, "--listen", tmp_path / "s"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and missing in done.stderr, done

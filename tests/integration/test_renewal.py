@@ -456,27 +456,30 @@ def test_a_holder_of_a_token_without_subject_uses_up_his_own_allowance_alone(poo
 # The pool
 
 
-def test_responders_of_other_kinds_keep_apart(start, keys, peers):
-    """Another topic, audience, issuer or scope in the same directory."""
+def test_responders_of_other_issuers_keep_apart(start, keys, peers):
+    """In the same directory; what topic they serve, and to whom, is each one's own affair."""
 
     def responder(*options: str, topic: str = "events", scope: str = "proxy:stream") -> Responder:
         own = keys.options("--peer-dir", str(peers), *options, scope=scope)
         return start(topic, *own, brokers=f"127.0.0.1:{free_port()}")
 
     one = responder()
-    others = [
+    friends = [
         responder(topic="other"),
+        responder(scope="x"),
+        responder("--scope", "x", "--path", "/other"),
+        responder("--scope-claim", "scp", "--identity", "uid"),
+    ]
+    others = [
         responder("--audience", "x"),
         responder("--issuer", "x"),
-        responder(scope="x"),
-        responder("--scope", "x"),
-        responder("--scope-claim", "scp"),
+        responder("--audience-claim", "client_id"),
     ]
-    wait_until(lambda: len(sockets(peers)) == 7)
+    wait_until(lambda: len(sockets(peers)) == 8)
     names = [path.name.split("-")[0] for path in sockets(peers)]
-    assert len(set(names)) == 7, names
+    assert sorted(names.count(name) for name in set(names)) == [1, 1, 1, 5], names
     assert renew(one, rsa_key().mint()) == 204
-    for other in others:
+    for other in friends + others:
         other.end(signal.SIGKILL)
     assert renew(one, rsa_key().mint()) == 204
 

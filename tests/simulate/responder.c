@@ -58,11 +58,12 @@ static void make_gate(struct responder *r)
 {
     struct session_config session = {.challenge_ms = CHALLENGE_MS,
                                      .max_age_ms = r->config.max_age_ms};
-    struct guard_config guard = {.policy = {.issuer = "issuer",
-                                            .audience = "audience",
-                                            .audience_claim = "aud",
-                                            .scope_claim = "scope",
-                                            .identity = "sub"}};
+    const struct guard_issuer issuer = {.policy = {.issuer = "issuer",
+                                                   .audience = "audience",
+                                                   .audience_claim = "aud",
+                                                   .scope_claim = "scope",
+                                                   .identity = "sub"}};
+    struct guard_config guard = {.issuers = &issuer, .issuer_count = 1};
     char error[256];
 
     r->sessions = sessions_new(r->loop, &session);

@@ -63,17 +63,8 @@ void __wrap_log_error(const char *format, ...)
 static char path[KEY_DIR_PATH], second[KEY_DIR_PATH];
 static const char *const files[] = {path, second};
 static const char *const scopes[] = {"read:events"};
-static struct guard_config config = {
-    .policy = {.issuer = "https://issuer.example",
-               .audience = "events",
-               .scopes = scopes,
-               .scope_count = 1,
-               .audience_claim = "aud",
-               .scope_claim = "scope",
-               .identity = "sub"},
-    .files = files,
-    .file_count = 1,
-};
+static struct guard_issuer issuers[1]; /* as setup() leaves it */
+static struct guard_config config = {.issuers = issuers, .issuer_count = 1};
 static struct loop *loop;
 static struct guard *guard;
 static int key_changes;
@@ -116,9 +107,16 @@ static int setup(void **state)
 {
     (void)state;
     ticks_ms = tick_ms = key_changes = errors = signatures = 0;
-    config.file_count = 1;
+    issuers[0] = (struct guard_issuer){.policy = {.issuer = "https://issuer.example",
+                                                  .audience = "events",
+                                                  .audience_claim = "aud",
+                                                  .scope_claim = "scope",
+                                                  .identity = "sub",
+                                                  .scopes = scopes,
+                                                  .scope_count = 1},
+                                       .files = files,
+                                       .file_count = 1};
     config.allow_demo_key = false;
-    config.policy.leeway_ms = 0;
     loop = loop_new();
     write_key(path, key_a, "a");
     return start() ? 0 : -1;
@@ -147,6 +145,7 @@ static struct {
     int count;
     enum token_error error;
     int64_t exp_ms;
+    const char *issuer;
     char subject[32];
     uint8_t key[KEY_THUMBPRINT];
 } last;
@@ -156,6 +155,7 @@ static void done(void *arg, const struct verdict *v)
     last.count++;
     last.error = v->error;
     last.exp_ms = v->exp_ms;
+    last.issuer = v->issuer;
     strcpy(last.subject, v->subject ? v->subject : "");
     memcpy(last.key, v->key, sizeof last.key);
     if (arg != NULL)
@@ -253,7 +253,7 @@ static void a_verdict_says_the_same_of_a_known_token(void **state)
         fake_loop_settle();
         assert_string_equal(last.subject, "alice");
         assert_int_equal(last.exp_ms, loop_wall_ms() + LIFE_MS);
-        assert_true(guard_has_key(guard, last.key));
+        assert_true(guard_has_key(guard, last.issuer, last.key));
         assert_true(!known || memcmp(key, last.key, sizeof key) == 0);
         memcpy(key, last.key, sizeof key);
     }
@@ -351,7 +351,7 @@ static void a_known_token_has_the_leeway(void **state)
 
     (void)state;
     guard_free(guard);
-    config.policy.leeway_ms = 1000;
+    issuers[0].policy.leeway_ms = 1000;
     assert_true(start());
     check_later(&token, TOKEN_OK);
     fake_loop_pass(5999);
@@ -544,7 +544,7 @@ static void a_known_token_of_a_withdrawn_key_is_refused(void **state)
     check_at_once(&token, TOKEN_OK);
     reload();
     assert_int_equal(key_changes, 1);
-    assert_false(guard_has_key(guard, key));
+    assert_false(guard_has_key(guard, "https://issuer.example", key));
     check_at_once(&token, TOKEN_KEY);
     check_later(&other, TOKEN_OK);
     buf_fini(&token);
@@ -655,12 +655,12 @@ static void a_broken_file_leaves_the_old_keys(void **state)
 
     (void)state;
     check_later(&token, TOKEN_OK);
-    int64_t changed = guard_keys_changed_ms(guard);
+    int64_t changed = guard_keys(guard, 0).changed_ms;
     for (int i = 0; i < 4; i++) {
         mint_write_file(path, slice_str(broken[i]));
         set_time(path);
         reload();
-        assert_int_equal(guard_keys_changed_ms(guard), changed);
+        assert_int_equal(guard_keys(guard, 0).changed_ms, changed);
         assert_int_equal(errors, i + 1);
         check_serves_a();
         check_at_once(&token, TOKEN_OK);
@@ -733,7 +733,7 @@ static void it_is_known_when_the_oldest_file_was_changed(void **state)
     write_key(path, key_a, "a");
     set_time(path);
     reload();
-    assert_int_equal(guard_keys_changed_ms(guard), 1000000);
+    assert_int_equal(guard_keys(guard, 0).changed_ms, 1000000);
 }
 
 static void a_file_whose_inode_alone_differs_is_read(void **state)
@@ -830,7 +830,7 @@ static void any_of_the_files_may_change(void **state)
 {
     (void)state;
     guard_free(guard);
-    config.file_count = 2;
+    issuers[0].file_count = 2;
     write_key(second, key_b, "b");
     assert_true(start());
     check_serves(key_a, HEADER_OF("a"), true);

@@ -47,8 +47,11 @@ static void on_change(void *arg)
 
 static bool start(void)
 {
-    const struct keystore_config config = {
-        .files = files, .file_count = 1, .on_change = on_change, .arg = &changes};
+    const struct keystore_config config = {.issuer = "https://issuer.example",
+                                           .files = files,
+                                           .file_count = 1,
+                                           .on_change = on_change,
+                                           .arg = &changes};
 
     store = keystore_new(loop, &config, error, sizeof error);
     return store != NULL;
@@ -234,7 +237,7 @@ static void when_asked_for_the_outcome_is_told_in_any_case(void **state)
     (void)state;
     keystore_reload(store);
     fake_loop_settle();
-    assert_int_equal(logged(" info: guard: 1 key(s)"), 1);
+    assert_int_equal(logged(" info: guard: 1 key(s) of https://issuer.example"), 1);
     write_text("{");
     for (int i = 0; i < 2; i++) {
         keystore_reload(store);
@@ -253,7 +256,8 @@ static void a_broken_file_is_told_once_and_when_it_is_good_again(void **state)
         assert_true(keystore_broken(store) && serves("a"));
     }
     assert_int_equal(logged(" error: guard: "), 1);
-    assert_int_equal(logged("not JSON; the keys read before stay in use"), 1);
+    assert_int_equal(
+        logged("not JSON; the keys read before stay in use for https://issuer.example"), 1);
     write_text("");
     fake_loop_pass(WATCH_MS);
     assert_int_equal(logged("is empty"), 1); /* another reason */

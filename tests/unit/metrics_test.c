@@ -21,6 +21,10 @@ static struct metrics sample(int pid)
 
     for (int i = 0; i < METRICS; i++)
         m.values[i] = pid * 1000 + i;
+    m.issuer_count = 2;
+    strcpy(m.issuers[0].name, "https://a.example");
+    strcpy(m.issuers[1].name, "b\"\\c");
+    m.issuers[1].broken = 1;
     m.partitions = 2;
     m.lag[0] = 30;
     m.lag[1] = 31;
@@ -89,7 +93,8 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    assert_int_equal(values, 2 * (METRICS + 1 + REASONS + 2)); /* ready, trouble, lag */
+    /* ready, trouble, issuers, lag */
+    assert_int_equal(values, 2 * (METRICS + 1 + REASONS + 2 * 2 + 2));
 }
 
 static void times_are_told_in_seconds(void **state)
@@ -99,14 +104,27 @@ static void times_are_told_in_seconds(void **state)
     (void)state;
     m.values[METRIC_BUSY] = 62005;
     m.values[METRIC_LONGEST_TURN] = 7;
-    m.values[METRIC_KEYS_CHANGED] = 1700000000123;
+    m.issuers[0].changed_ms = 1700000000123;
     metrics_add_text(&text, &m, 1);
     assert_true(
         says("\nsse_kafka_fanout_loop_busy_seconds_total{pid=\"7\",pool=\"open\"} 62.005\n"));
     assert_true(
         says("\nsse_kafka_fanout_loop_longest_turn_seconds{pid=\"7\",pool=\"open\"} 0.007\n"));
     assert_true(says("\nsse_kafka_fanout_jwks_changed_timestamp_seconds"
-                     "{pid=\"7\",pool=\"open\"} 1700000000.123\n"));
+                     "{pid=\"7\",pool=\"open\",issuer=\"https://a.example\"} 1700000000.123\n"));
+}
+
+static void the_keys_of_each_issuer_have_a_series(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("\nsse_kafka_fanout_jwks_broken"
+                     "{pid=\"7\",pool=\"open\",issuer=\"https://a.example\"} 0\n"
+                     "sse_kafka_fanout_jwks_broken"
+                     "{pid=\"7\",pool=\"open\",issuer=\"b\\\"\\\\c\"} 1\n"));
+    assert_true(says("\n# TYPE sse_kafka_fanout_jwks_changed_timestamp_seconds gauge\n"));
 }
 
 static void what_there_is_not_is_left_out(void **state)
@@ -114,7 +132,7 @@ static void what_there_is_not_is_left_out(void **state)
     struct metrics m[2] = {sample(7), sample(8)};
 
     (void)state;
-    m[0].values[METRIC_KEYS_CHANGED] = -1;
+    m[0].issuer_count = 0;
     m[0].partitions = 0;
     metrics_add_text(&text, m, 2);
     assert_false(says("jwks_changed_timestamp_seconds{pid=\"7\""));
@@ -152,6 +170,7 @@ int main(void)
         T(a_value_stands_with_its_owner_and_label),
         T(families_stand_together_and_no_series_comes_twice),
         T(times_are_told_in_seconds),
+        T(the_keys_of_each_issuer_have_a_series),
         T(what_there_is_not_is_left_out),
         T(partitions_beyond_a_number_have_one_series),
         T(without_responders_the_families_are_empty),

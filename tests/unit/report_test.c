@@ -71,22 +71,24 @@ uint64_t sessions_challenges(const struct sessions *ss)
     return 50;
 }
 
-int64_t guard_keys_changed_ms(const struct guard *g)
+size_t guard_issuers(const struct guard *g)
 {
     assert_ptr_equal(g, &a_guard);
-    return 51;
+    return 2;
+}
+
+struct guard_keys guard_keys(const struct guard *g, size_t i)
+{
+    static const char *const names[] = {"https://a.example", "https://b.example"};
+
+    assert_ptr_equal(g, &a_guard);
+    return (struct guard_keys){names[i], i == 1 && keys_broken, 51 + (int64_t)i};
 }
 
 const uint64_t *handler_refusals(const struct handler *h)
 {
     assert_ptr_equal(h, &a_handler);
     return refusals;
-}
-
-bool guard_keys_broken(const struct guard *g)
-{
-    assert_ptr_equal(g, &a_guard);
-    return keys_broken;
 }
 
 /* -- */
@@ -252,7 +254,6 @@ static void each_number_has_its_place(void **state)
         [METRIC_RENEWAL_PEER] = 30 + RENEWAL_PEER,
         [METRIC_RENEWAL_BUSY] = 30 + RENEWAL_BUSY,
         [METRIC_CHALLENGES] = 50,
-        [METRIC_KEYS_CHANGED] = 51,
         [METRIC_SENT_EVENTS] = 60,
         [METRIC_SENT_BYTES] = 61,
         [METRIC_RECORDS] = 3,
@@ -287,8 +288,21 @@ static void an_open_pool_has_no_keys_and_no_challenges(void **state)
 {
     (void)state;
     report_collect(&report, &metrics);
-    assert_int_equal(metrics.values[METRIC_KEYS_CHANGED], -1);
+    assert_int_equal(metrics.issuer_count, 0);
     assert_int_equal(metrics.values[METRIC_CHALLENGES], 0);
+}
+
+static void it_tells_how_the_keys_of_each_issuer_fare(void **state)
+{
+    (void)state;
+    report.guard = (struct guard *)&a_guard;
+    keys_broken = true;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.issuer_count, 2);
+    assert_string_equal(metrics.issuers[1].name, "https://b.example");
+    assert_true(!metrics.issuers[0].broken && metrics.issuers[1].broken);
+    assert_int_equal(metrics.issuers[0].changed_ms, 51);
+    assert_int_equal(metrics.health.count[REASON_KEYS_BROKEN], 1);
 }
 
 static void it_tells_whether_the_pool_is_guarded(void **state)
@@ -315,6 +329,7 @@ int main(void)
         T(each_number_has_its_place),
         T(each_partition_has_its_lag),
         T(an_open_pool_has_no_keys_and_no_challenges),
+        T(it_tells_how_the_keys_of_each_issuer_fare),
         T(it_tells_whether_the_pool_is_guarded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,27 @@ static bool is_ready(void)
 
 /* -- the answers -- */
 
+static void broken_keys_are_told_by_issuer(void **state)
+{
+    struct metrics m = {.pid = 10,
+                        .topic = "t",
+                        .health = health_of(BIT(KEYS_BROKEN)),
+                        .beat_ms = loop_now_ms(),
+                        .issuer_count = 3,
+                        .issuers = {{"https://a.example", 1, 0},
+                                    {"https://b.example", 0, 0},
+                                    {"https://c.example", 1, 0}}};
+
+    (void)state;
+    start(directory);
+    beat(0, 0);
+    ledger_write(others[0], &m);
+    ask("/health/ready");
+    assert_true(
+        says("\"keys_broken\":\"a JWKS file is broken; its keys of before are in use: issuer "
+             "https://a.example, https://c.example\""));
+}
+
 static void whoever_answers_lives(void **state)
 {
     (void)state;
@@ -390,6 +411,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(broken_keys_are_told_by_issuer),
         T(whoever_answers_lives),
         T(a_responder_alone_answers_for_itself_and_says_so),
         T(one_responder_answers_for_the_pool),
