@@ -6,7 +6,7 @@
 #include "base/fcgi_record.h"
 #include "base/mem.h"
 #include "guard/subject.h"
-#include "stream/fanout.h"
+#include "stream/stream.h"
 
 /* Zilla's, byte for byte: clients take their next request from it. */
 static const char challenge[] = "event:challenge\n"
@@ -144,7 +144,7 @@ static void send_challenge(struct stream *stream)
 
     buf_add_str(&event, challenge);
     fcgi_stdout_end(&event, mark, 1);
-    fanout_say(stream, buf_slice(&event));
+    stream_say(stream, buf_slice(&event));
     buf_fini(&event);
 }
 
@@ -179,11 +179,11 @@ static void finish(struct session *s, bool settled)
         s->over_at_ms = now;
     if (settled || now - s->over_at_ms >= SETTLE_MS) {
         bool old = s->last_ms < s->exp_ms + s->sessions->config.leeway_ms;
-        fanout_finish(s->stream, old ? STREAM_END_AGE : STREAM_END_TOKEN); /* may free s */
+        stream_finish(s->stream, old ? STREAM_END_AGE : STREAM_END_TOKEN); /* may free s */
         return;
     }
     timer_start(s->timer, SETTLE_LOOK_MS);
-    fanout_hold(s->stream, true); /* may free s */
+    stream_hold(s->stream, true); /* may free s */
 }
 
 static void go_on(struct session *s, bool challenge_is_due)
@@ -197,7 +197,7 @@ static void go_on(struct session *s, bool challenge_is_due)
         s->challenged_exp_ms = s->exp_ms;
     arm(s);
     if (was_over)
-        fanout_hold(stream, false); /* may free s */
+        stream_hold(stream, false); /* may free s */
     if (!challenge_is_due)
         return;
     ss->challenges++;

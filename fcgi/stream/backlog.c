@@ -6,7 +6,10 @@
 
 #include "base/mem.h"
 
-enum { BLOCK_BYTES = 64 * 1024 };
+enum {
+    BLOCK_BYTES = 64 * 1024,
+    REST_COPIED = 4096, /* less than that is not worth a block */
+};
 
 /* Where an event ends, and the record it came from.  An event has more bytes than its mark, so the
  * limit on those bounds both. */
@@ -27,6 +30,7 @@ struct pass {
 
 struct block {
     TAILQ_ENTRY(block) link;
+    unsigned refs;         /* the chain's, and those of rests */
     uint64_t number;       /* of the first record that is not before the block */
     uint64_t event;        /* how many were added before it */
     struct progress start; /* before it */
@@ -45,12 +49,19 @@ struct backlog {
     size_t bytes;                    /* of events and passes */
     uint64_t added;                  /* of events, in all */
     uint64_t events;                 /* likewise */
-    uint64_t end_number;
 };
+
+static struct block *block_new(void)
+{
+    struct block *block = mem_zero(sizeof *block);
+
+    block->refs = 1;
+    return block;
+}
 
 static struct block *add_block(struct backlog *b, uint64_t number, const struct progress *start)
 {
-    struct block *block = mem_zero(sizeof *block);
+    struct block *block = block_new();
 
     block->number = number;
     block->event = b->events;
@@ -59,8 +70,10 @@ static struct block *add_block(struct backlog *b, uint64_t number, const struct 
     return block;
 }
 
-static void block_free(struct block *block)
+static void block_unref(struct block *block)
 {
+    if (--block->refs > 0)
+        return;
     progress_fini(&block->start);
     buf_fini(&block->bytes);
     free(block->marks);
@@ -89,7 +102,7 @@ static void drop_oldest(struct backlog *b)
     b->on_drop(b->arg, block);
     TAILQ_REMOVE(&b->blocks, block, link);
     b->bytes -= block->bytes.n + block->pass_n * sizeof *block->passes;
-    block_free(block);
+    block_unref(block);
 }
 
 void backlog_free(struct backlog *b)
@@ -100,7 +113,7 @@ void backlog_free(struct backlog *b)
         return;
     while ((block = TAILQ_FIRST(&b->blocks)) != NULL) {
         TAILQ_REMOVE(&b->blocks, block, link);
-        block_free(block);
+        block_unref(block);
     }
     free(b);
 }
@@ -109,7 +122,6 @@ void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at
 {
     struct block *fresh = add_block(b, number, at);
 
-    b->end_number = number;
     while (TAILQ_FIRST(&b->blocks) != fresh)
         drop_oldest(b);
 }
@@ -146,7 +158,6 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
 {
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
-    b->end_number = number + 1;
     if (event_none(r)) {
         backlog_pass(b, r->partition, record_next(r));
         return;
@@ -173,18 +184,6 @@ struct place backlog_end(const struct backlog *b)
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
     return (struct place){block, block->bytes.n};
-}
-
-uint64_t backlog_end_number(const struct backlog *b)
-{
-    return b->end_number;
-}
-
-bool backlog_at_end(const struct backlog *b, const struct place *at)
-{
-    struct place end = backlog_end(b);
-
-    return at->block == end.block && at->sent == end.sent;
 }
 
 uint64_t backlog_added(const struct backlog *b)
@@ -280,4 +279,58 @@ void backlog_progress(const struct place *at, struct progress *out)
         raise_place(out, at->block->marks[i].partition, at->block->marks[i].next);
     for (size_t i = 0; i < at->block->pass_n && at->block->passes[i].end < at->sent; i++)
         raise_place(out, at->block->passes[i].partition, at->block->passes[i].next);
+}
+
+/* The event under way; then its block costs little more than the event would. */
+static bool is_most_of_block(const struct place *at)
+{
+    const struct block *block = at->block;
+    size_t n = marks_before(at), start = n > 1 ? block->marks[n - 2].end : 0;
+
+    return (block->marks[n - 1].end - start) * 2 >= block->bytes.n;
+}
+
+void backlog_keep_rest(const struct place *at, struct rest *rest)
+{
+    struct slice bytes = backlog_rest(at);
+
+    if (bytes.n == 0)
+        return;
+    assert(rest->block == NULL);
+    if (bytes.n < REST_COPIED || !is_most_of_block(at)) {
+        rest_copy(rest, bytes);
+        return;
+    }
+    at->block->refs++;
+    *rest = (struct rest){at->block, at->sent, at->sent + bytes.n};
+}
+
+void rest_copy(struct rest *rest, struct slice bytes)
+{
+    if (bytes.n == 0)
+        return;
+    assert(rest->block == NULL);
+    *rest = (struct rest){block_new(), 0, bytes.n};
+    buf_add_slice(&rest->block->bytes, bytes);
+}
+
+struct slice rest_slice(const struct rest *rest)
+{
+    return rest->block ? slice_of(rest->block->bytes.p + rest->at, rest->end - rest->at)
+                       : slice_of(NULL, 0);
+}
+
+void rest_advance(struct rest *rest, size_t n)
+{
+    assert(n <= rest->end - rest->at);
+    rest->at += n;
+    if (rest->at == rest->end)
+        rest_fini(rest);
+}
+
+void rest_fini(struct rest *rest)
+{
+    if (rest->block != NULL)
+        block_unref(rest->block);
+    *rest = (struct rest){0};
 }

@@ -8,7 +8,8 @@
  *           ^ a slow stream's place        ^ the place of all who have everything
  *
  * The chain is bounded.  When the oldest block must go, its owner is told first and moves the
- * streams that are still on it: they go on from the cache. */
+ * streams that are still on it: they go on from the cache, and keep the rest of the event that is
+ * under way.  Blocks are counted, so that many may keep the same rest. */
 #ifndef SKF_STREAM_BACKLOG_H
 #define SKF_STREAM_BACKLOG_H
 
@@ -19,9 +20,17 @@
 struct backlog;
 struct block;
 
+/* Not counted: a place is valid until its block is dropped. */
 struct place {
     struct block *block;
     size_t sent;
+};
+
+/* Bytes that are kept although their place has gone: those of a counted block, or a copy.  `{0}` is
+ * none. */
+struct rest {
+    struct block *block;
+    size_t at, end;
 };
 
 /* on_drop(arg, block) is called before a block goes; afterwards no place may be on it. */
@@ -32,18 +41,16 @@ void backlog_free(struct backlog *b);
 /* Forgets all events; what comes next has this number and follows this progress (copied). */
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at);
 
-/* Adds the event of a record; `at` is the progress with it.  A record that is no event only moves
- * the end's number. */
+/* Adds the event of a record; `at` is the progress with it.  A record that is no event only
+ * passes (backlog_pass()). */
 void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
                  const struct record *r);
 
 /* The partition's place moved without an event: ids of events that are added from now on say so. */
 void backlog_pass(struct backlog *b, int32_t partition, int64_t next);
 
-/* The place of a stream that has everything, and the number of the next record there. */
+/* The place of a stream that has everything. */
 struct place backlog_end(const struct backlog *b);
-uint64_t backlog_end_number(const struct backlog *b);
-bool backlog_at_end(const struct backlog *b, const struct place *at);
 /* All bytes ever added. */
 uint64_t backlog_added(const struct backlog *b);
 
@@ -54,10 +61,21 @@ void backlog_advance(struct place *at, size_t n);
 
 /* The bytes of the event under way that are not sent yet: none at an event's start. */
 struct slice backlog_rest(const struct place *at);
+/* Keeps them in an empty rest: by reference where the event is the larger part of its block and
+ * much of it is left, else as a copy. */
+void backlog_keep_rest(const struct place *at, struct rest *rest);
 /* How many events were ever added before the place, the one under way included. */
 uint64_t backlog_event(const struct place *at);
 /* The number of the record behind the event under way, and the progress with it. */
 uint64_t backlog_number(const struct place *at);
 void backlog_progress(const struct place *at, struct progress *out);
+
+/* Puts a copy of the bytes into an empty rest. */
+void rest_copy(struct rest *rest, struct slice bytes);
+/* What is left of it (borrowed). */
+struct slice rest_slice(const struct rest *rest);
+/* n of these bytes were sent; nothing is kept behind the last. */
+void rest_advance(struct rest *rest, size_t n);
+void rest_fini(struct rest *rest);
 
 #endif

@@ -7,7 +7,7 @@
 struct catchup_partition {
     bool hidden;
     bool any; /* a record of it was hidden */
-    struct replay_hidden what;
+    struct hidden what;
     int64_t end;     /* to be reached; -1: not known yet */
     uint64_t ticket; /* asked when it was known */
 };
@@ -111,7 +111,7 @@ int32_t catchup_due(struct catchup *c, struct consumer *consumer)
 }
 
 bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
-                  struct replay_hidden *hidden)
+                  struct hidden *hidden)
 {
     struct catchup_partition *p = &c->partitions[partition];
 

@@ -44,7 +44,7 @@ bool catchup_pass(struct catchup *c, int32_t partition, int64_t next);
 int32_t catchup_due(struct catchup *c, struct consumer *consumer);
 /* It is hidden no more.  True if streams must go back for what was. */
 bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
-                  struct replay_hidden *hidden);
+                  struct hidden *hidden);
 
 /* None is hidden but what was given up. */
 bool catchup_done(const struct catchup *c, const struct consumer *consumer);

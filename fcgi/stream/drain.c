@@ -24,8 +24,8 @@ static void end_stream(const struct drain *d, struct stream *s)
 
     sse_add_retry(&retry, d->config.retry_ms);
     fcgi_stdout_end(&retry, mark, 1);
-    fanout_say(s, buf_slice(&retry));
-    fanout_finish(s, STREAM_END_DRAIN);
+    stream_say(s, buf_slice(&retry));
+    stream_finish(s, STREAM_END_DRAIN);
     buf_fini(&retry);
 }
 

@@ -1,27 +1,18 @@
 /* fanout - every record of the topic to every stream.
  *
- * Records come in from the consumer, go into the cache and, once encoded, into the backlog; all
- * streams that keep up are flushed together.  Each stream starts with a replay from the cache once
- * that has reached the end of the topic as it was when the stream came. */
+ * Records come in from the consumer and go into the source (stream/source.h): the cache and,
+ * encoded once, the backlog.  Streams are started when the cache has reached the end of the topic
+ * as it was when they came (stream/starting.h), replay it, and are then flushed all together
+ * (stream/flush.h). */
 #ifndef SKF_STREAM_FANOUT_H
 #define SKF_STREAM_FANOUT_H
 
 #include "base/loop.h"
 #include "kafka/consumer.h"
+#include "stream/stream.h"
 #include "topic/event.h"
 
 struct fanout;
-struct stream;
-struct stream_owner; /* stream.h */
-
-/* Why a stream has ended. */
-enum stream_end {
-    STREAM_END_CLIENT, /* it left */
-    STREAM_END_TOKEN,  /* its token is over */
-    STREAM_END_AGE,    /* it has reached its greatest age */
-    STREAM_END_DRAIN,  /* the process stops */
-    STREAM_ENDS,
-};
 
 /* What it has done since the start, and holds now. */
 struct fanout_stats {
@@ -42,39 +33,29 @@ struct fanout_config {
     size_t cache_bytes;
 };
 
+/* The config is copied; the loop is borrowed. */
 struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config);
 /* Ends all streams. */
 void fanout_free(struct fanout *f);
 
-/* What to create the consumer with, and the consumer afterwards; it must outlive no callback:
- * consumer_free() before fanout_free(). */
+/* Pass this handler to consumer_new(), then attach the consumer (borrowed).  Free the consumer
+ * before the fan-out: its callbacks use it. */
 struct consumer_handler fanout_handler(struct fanout *f);
 void fanout_attach(struct fanout *f, struct consumer *consumer);
 
 /* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends
  * first, as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to
- * resume. Both are copied.  The stream is valid until the owner (NULL: nobody) is told of its end,
+ * resume.  Both are copied.  The stream is valid until the owner (NULL: nobody) is told of its end,
  * which may be before this returns: then it is NULL. */
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
                            struct slice last_event_id, const struct stream_owner *owner);
 
-/* Sends what stands outside of events (STDOUT records made with id 1; copied) after the event that
- * is under way. */
-void fanout_say(struct stream *s, struct slice records);
-
-/* Held, a stream begins nothing new: the rest of the event that is under way may follow.  Let go
- * again, it goes on without loss. */
-void fanout_hold(struct stream *s, bool hold);
-
-/* Begins nothing new: the rest of the event that is under way may follow for two seconds, then the
- * stream ends. */
-void fanout_finish(struct stream *s, enum stream_end why);
-
-/* The streams that there are; those of them that were not told to finish, and one of these (NULL:
- * none). */
+/* How many streams are open. */
 size_t fanout_count(const struct fanout *f);
+/* Those of them that were not told to finish, and one of these (NULL: none). */
 size_t fanout_staying(const struct fanout *f);
 struct stream *fanout_first(struct fanout *f);
+
 struct fanout_stats fanout_stats(const struct fanout *f);
 
 #endif

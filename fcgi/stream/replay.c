@@ -5,7 +5,11 @@
 
 #include "base/mem.h"
 
-enum { STEPS = 20000 }; /* records looked at for one chunk */
+enum {
+    STEPS = 20000,        /* records looked at for one chunk */
+    CHUNK_KEPT = 1 << 20, /* what a larger event took is given back */
+    NO_PARTITION = -1,    /* of a mark: no place moves */
+};
 
 struct chunk_mark {
     size_t end;   /* of the record's event, if it has one */
@@ -16,12 +20,10 @@ struct chunk_mark {
 };
 
 struct replay {
-    uint64_t pos;        /* the number to go on with */
-    uint64_t no_deletes; /* below it a stream that began fresh has nothing to delete */
-    uint64_t judged;     /* what was forgotten up to here is known not to matter */
-    uint64_t losses;     /* of the cache, when gaps were last looked for */
+    uint64_t pos;    /* the number to go on with */
+    uint64_t judged; /* what was forgotten up to here is known not to matter */
+    uint64_t losses; /* of the cache, when gaps were last looked for */
     struct progress at;
-    struct progress bound;  /* of gaps; empty: none */
     struct progress spared; /* by partition: no_deletes of one that came late; empty: none */
 };
 
@@ -41,7 +43,6 @@ struct replay *replay_fresh(const struct cache *c)
 
     cache_start(c, &start);
     struct replay *r = replay_new(0, &start);
-    r->no_deletes = cache_end(c);
     progress_fini(&start);
     return r;
 }
@@ -54,11 +55,13 @@ struct replay *replay_resumed(const struct cache *c, const struct progress *from
     return r;
 }
 
-struct replay *replay_behind(uint64_t number, const struct progress *at, uint64_t no_deletes)
+struct replay *replay_behind(const struct place *at)
 {
-    struct replay *r = replay_new(number, at);
+    struct progress progress = {0};
 
-    r->no_deletes = no_deletes;
+    backlog_progress(at, &progress);
+    struct replay *r = replay_new(backlog_number(at), &progress);
+    progress_fini(&progress);
     return r;
 }
 
@@ -67,7 +70,6 @@ void replay_free(struct replay *r)
     if (r == NULL)
         return;
     progress_fini(&r->at);
-    progress_fini(&r->bound);
     progress_fini(&r->spared);
     free(r);
 }
@@ -75,11 +77,6 @@ void replay_free(struct replay *r)
 const struct progress *replay_progress(const struct replay *r)
 {
     return &r->at;
-}
-
-uint64_t replay_no_deletes(const struct replay *r)
-{
-    return r->no_deletes;
 }
 
 /* It has something of a partition, and may lack a delete of it.  Those that are hidden are judged
@@ -96,12 +93,12 @@ static bool is_below_horizon(const struct replay *r, const struct cache *c,
 }
 
 bool replay_lost_deletes(const struct replay *r, const struct cache *c,
-                         const struct progress *shown)
+                         const struct progress *shown, uint64_t no_deletes)
 {
     uint64_t forgotten = cache_last_forgotten(c);
 
     return cache_compacted(c) && forgotten > r->judged && forgotten >= r->pos &&
-           forgotten >= r->no_deletes && is_below_horizon(r, c, shown);
+           forgotten >= no_deletes && is_below_horizon(r, c, shown);
 }
 
 bool replay_is_ahead(const struct replay *r, const struct progress *end)
@@ -124,7 +121,7 @@ static void begin_partition(struct replay *r, const struct cache *c, int32_t par
 }
 
 bool replay_return(struct replay *r, const struct cache *c, const struct progress *shown,
-                   const struct replay_hidden *hidden)
+                   uint64_t no_deletes, const struct hidden *hidden)
 {
     int64_t next = progress_get(&r->at, hidden->partition);
 
@@ -132,12 +129,22 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
         begin_partition(r, c, hidden->partition);
     else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
         return false;
-    if (replay_lost_deletes(r, c, shown))
+    if (replay_lost_deletes(r, c, shown, no_deletes))
         return false;
     r->judged = cache_last_forgotten(c);
     if (hidden->number < r->pos)
         r->pos = hidden->number;
     return true;
+}
+
+void chunk_clear(struct chunk *chunk)
+{
+    if (chunk->bytes.cap > CHUNK_KEPT)
+        buf_fini(&chunk->bytes);
+    chunk->bytes.n = 0;
+    chunk->n = 0;
+    chunk->gaps = 0;
+    chunk->events = 0;
 }
 
 void chunk_fini(struct chunk *chunk)
@@ -175,49 +182,62 @@ static void complete_progress(struct replay *r, const struct cache *c)
     progress_fini(&start);
 }
 
-bool replay_looks_for_gaps(const struct replay *r, const struct cache *c)
+void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
+                       const char *json, struct chunk *chunk)
 {
-    return r->losses != cache_losses(c);
+    event_encode_notice(&chunk->bytes, scope->form, &r->at, type, json);
+    chunk->events++;
+    add_mark(chunk, r->pos, NO_PARTITION, 0);
 }
 
-void replay_bound(struct replay *r, const struct progress *at)
+static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t partition,
+                    int64_t to, struct chunk *chunk)
 {
-    progress_copy(&r->bound, at);
+    char json[96];
+
+    snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)partition,
+             (long long)r->at.next[partition], (long long)to);
+    r->at.next[partition] = to;
+    event_encode_notice(&chunk->bytes, scope->form, &r->at, "gap", json);
+    chunk->events++;
+    chunk->gaps++;
+    add_mark(chunk, r->pos, partition, to);
 }
 
-static void add_gaps(struct replay *r, const struct cache *c, enum event_id form,
-                     struct chunk *chunk)
+/* What comes from the backlog is not lost: no gap is longer than up to the place there. */
+static void add_gaps(struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
 {
-    if (!replay_looks_for_gaps(r, c))
+    const struct cache *c = scope->cache;
+    struct progress bound = {0};
+
+    if (r->losses == cache_losses(c))
         return;
     r->losses = cache_losses(c);
     for (int32_t i = 0; i < r->at.n; i++) {
-        int64_t from = r->at.next[i], to = cache_lost(c, i);
-        char json[96];
-        if (i < r->bound.n && to > r->bound.next[i]) {
-            to = r->bound.next[i];
+        int64_t to = cache_lost(c, i);
+        if (r->at.next[i] >= to)
+            continue;
+        if (bound.n == 0)
+            backlog_progress(scope->until, &bound);
+        if (i < bound.n && to > bound.next[i]) {
+            to = bound.next[i];
             r->losses = UINT64_MAX; /* the rest is told when the stream's place is there */
         }
-        if (from >= to)
-            continue;
-        r->at.next[i] = to;
-        snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)i,
-                 (long long)from, (long long)to);
-        event_encode_notice(&chunk->bytes, form, &r->at, "gap", json);
-        chunk->events++;
-        chunk->gaps++;
-        add_mark(chunk, r->pos, i, to);
+        if (r->at.next[i] < to)
+            add_gap(r, scope, i, to, chunk);
     }
+    progress_fini(&bound);
 }
 
 /* A delete older than the stream: it has nothing to delete.  Where nothing is compacted a record
  * without a value is a record like others. */
-static bool is_spared(const struct replay *r, const struct cache *c, const struct record *record,
-                      uint64_t number)
+static bool is_spared(const struct replay *r, const struct replay_scope *scope,
+                      const struct record *record, uint64_t number)
 {
-    if (record->value.p != NULL || !cache_compacted(c))
+    if (record->value.p != NULL || !cache_compacted(scope->cache))
         return false;
-    return number < r->no_deletes || (int64_t)number < progress_get(&r->spared, record->partition);
+    return number < scope->no_deletes ||
+           (int64_t)number < progress_get(&r->spared, record->partition);
 }
 
 /* Before the resume, by its id: which says nothing of a key that has aged at another responder a
@@ -229,19 +249,17 @@ static bool is_seen(const struct replay *r, const struct cache *c, const struct 
            !(record->aged && number >= cache_recent_aged(c));
 }
 
-bool replay_fill(struct replay *r, const struct cache *c, const struct progress *shown,
-                 enum event_id form, uint64_t limit, size_t room, struct chunk *chunk)
+bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room,
+                 struct chunk *chunk)
 {
+    const struct cache *c = scope->cache;
+    const uint64_t limit = backlog_number(scope->until);
     struct record record;
     uint64_t number;
 
     complete_progress(r, c);
-    chunk->bytes.n = 0;
-    chunk->n = 0;
-    chunk->gaps = 0;
-    chunk->events = 0;
     progress_copy(&chunk->start, &r->at);
-    add_gaps(r, c, form, chunk);
+    add_gaps(r, scope, chunk);
     struct cache_walk walk = cache_walk(c, r->pos, limit);
     for (int steps = 0; chunk->bytes.n < room && steps < STEPS; steps++) {
         if (!cache_walk_next(&walk, &record, &number)) {
@@ -251,13 +269,14 @@ bool replay_fill(struct replay *r, const struct cache *c, const struct progress 
         r->pos = number + 1;
         if (is_seen(r, c, &record, number))
             continue;
-        if (shown != NULL && record_next(&record) > progress_get(shown, record.partition))
+        if (scope->shown != NULL &&
+            record_next(&record) > progress_get(scope->shown, record.partition))
             continue;
         int64_t *next = &r->at.next[record.partition];
         if (record_next(&record) > *next)
             *next = record_next(&record);
-        if (!event_none(&record) && !is_spared(r, c, &record, number)) {
-            event_encode(&chunk->bytes, form, &r->at, &record);
+        if (!event_none(&record) && !is_spared(r, scope, &record, number)) {
+            event_encode(&chunk->bytes, scope->form, &r->at, &record);
             chunk->events++;
         }
         add_mark(chunk, r->pos, record.partition, *next);
@@ -271,7 +290,8 @@ struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent)
     r->losses = UINT64_MAX; /* a gap may be among what was not sent */
     for (size_t i = 0; i < chunk->n; i++) {
         const struct chunk_mark *m = &chunk->marks[i];
-        r->at.next[m->partition] = m->next;
+        if (m->partition != NO_PARTITION)
+            r->at.next[m->partition] = m->next;
         r->pos = m->pos;
         chunk->events = m->events;
         if (m->end >= sent)

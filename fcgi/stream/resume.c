@@ -120,24 +120,20 @@ static bool below_horizon(const struct progress *from, const struct cache *cache
     return false;
 }
 
-struct replay *resume_replay(const struct resume *r, const struct cache *cache, enum reset *why)
+enum reset resume_judge(const struct resume *r, const struct cache *cache, struct progress *from)
 {
-    struct progress from = {0};
-    struct replay *replay = NULL;
+    struct progress place = {0};
 
-    *why = r ? r->reset : RESET_NONE;
-    if (r == NULL || r->reset != RESET_NONE)
-        return replay_fresh(cache);
-    progress_resize(&from, cache_progress(cache)->n);
+    if (r->reset != RESET_NONE)
+        return r->reset;
+    progress_resize(&place, cache_progress(cache)->n);
     for (int32_t i = 0; i < r->id.n; i++)
-        if (r->id.at[i].partition < from.n)
-            from.next[r->id.at[i].partition] = r->id.at[i].next;
-    if (below_horizon(&from, cache)) {
-        *why = RESET_DELETES_UNKNOWN;
-        replay = replay_fresh(cache);
-    } else {
-        replay = replay_resumed(cache, &from);
+        if (r->id.at[i].partition < place.n)
+            place.next[r->id.at[i].partition] = r->id.at[i].next;
+    if (below_horizon(&place, cache)) {
+        progress_fini(&place);
+        return RESET_DELETES_UNKNOWN;
     }
-    progress_fini(&from);
-    return replay;
+    *from = place;
+    return RESET_NONE;
 }

@@ -3,7 +3,7 @@
 #define SKF_STREAM_RESUME_H
 
 #include "kafka/consumer.h"
-#include "stream/replay.h"
+#include "topic/cache.h"
 
 struct resume;
 
@@ -37,10 +37,9 @@ void resume_await(struct resume *resume, uint64_t ticket);
 bool resume_decide(struct resume *resume, const struct cache *cache,
                    const struct consumer *consumer, uint64_t answered);
 
-/* The replay (the caller's) to start with; NULL is a fresh stream's resume.  *why gets why it has
- * to be a reset. */
-struct replay *resume_replay(const struct resume *resume, const struct cache *cache,
-                             enum reset *why);
+/* Where to go on (RESET_NONE, and an empty `from` gets the place), or why that leads to a reset. */
+enum reset resume_judge(const struct resume *resume, const struct cache *cache,
+                        struct progress *from);
 
 /* For a stream that began without an answer: by now there is one, and a partition ends below its
  * place, which leads to a reset. */

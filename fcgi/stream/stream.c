@@ -1,161 +1,198 @@
 #include "stream/stream.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "base/mem.h"
+#include "stream/streams.h"
 
-enum { SHARED_REQUEST_ID = 1, IOVECS = 16, COPY_BYTES = 64 * 1024 };
+enum { IOVECS = 16, LAST_CALL_MS = 2000 };
 
-void stream_put(struct stream *s, struct slice records)
+/* -- bytes -- */
+
+static void stream_block(struct stream *s)
 {
-    size_t at = s->pending.n;
-
-    buf_add_slice(&s->pending, records);
-    if (s->request_id != SHARED_REQUEST_ID)
-        fcgi_set_id(s->pending.p + at, records.n, s->request_id);
+    if (s->state == STREAM_REPLAYING || s->state == STREAM_READY)
+        streams_set_state(s, STREAM_BLOCKED);
+    watch_change(s->watch, LOOP_READ | LOOP_WRITE);
 }
 
-/* How many bytes went; -1: the front has gone. */
-static ssize_t send_some(const struct stream *s, struct iovec *iov, int n)
+/* Sends what the reader gave; false if the stream has blocked or ended. */
+static bool stream_write(struct stream *s, struct iovec *iov, int n, int64_t now_ms)
 {
-    struct msghdr m = {.msg_iov = iov, .msg_iovlen = (size_t)n};
-    ssize_t sent;
+    size_t want = 0;
 
-    do
-        sent = sendmsg(s->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-        return 0;
-    if (sent > 0)
-        s->traffic->bytes += (uint64_t)sent;
-    return sent;
-}
-
-/* Counts what it has had of the backlog, the event under way included. */
-static void count_events(struct stream *s)
-{
-    uint64_t event = backlog_event(&s->place);
-
-    s->traffic->events += event - s->event;
-    s->event = event;
-}
-
-void stream_move(struct stream *s, struct place to)
-{
-    if (s->place.block != NULL)
-        count_events(s);
-    s->place = to;
-    s->event = to.block ? backlog_event(&to) : 0;
-}
-
-enum stream_result stream_send_pending(struct stream *s)
-{
-    while (s->pending_sent < s->pending.n) {
-        struct iovec iov = {s->pending.p + s->pending_sent, s->pending.n - s->pending_sent};
-        ssize_t sent = send_some(s, &iov, 1);
-        if (sent < 0)
-            return STREAM_GONE;
-        if (sent == 0)
-            return STREAM_FULL;
-        s->pending_sent += (size_t)sent;
+    for (int i = 0; i < n; i++)
+        want += iov[i].iov_len;
+    ssize_t sent = sink_write(&s->sink, iov, n);
+    if (sent < 0) {
+        stream_end(s);
+        return false;
     }
-    buf_fini(&s->pending); /* thousands of idle streams keep no buffer */
-    s->pending_sent = 0;
-    return STREAM_DONE;
+    reader_sent(&s->reader, s->all->source, (size_t)sent);
+    streams_touch(s, now_ms);
+    if ((size_t)sent == want)
+        return true;
+    stream_block(s);
+    return false;
 }
 
-enum stream_result stream_send_chunk(struct stream *s, struct chunk *chunk)
+/* What may go out whatever the reader waits for: the rest of the event that is under way, then what
+ * is the stream's own.  False if it has blocked or ended. */
+static bool stream_send_owed(struct stream *s, int64_t now_ms)
 {
-    struct iovec iov = {chunk->bytes.p, chunk->bytes.n};
+    struct iovec rest = reader_rest(&s->reader);
 
-    if (iov.iov_len == 0)
-        return STREAM_DONE;
-    if (s->request_id != SHARED_REQUEST_ID)
-        fcgi_set_id(chunk->bytes.p, chunk->bytes.n, s->request_id);
-    ssize_t sent = send_some(s, &iov, 1);
-    if (sent < 0)
-        return STREAM_GONE;
-    bool whole = (size_t)sent == iov.iov_len;
-    if (!whole) {
-        struct slice rest = replay_cut(s->replay, chunk, (size_t)sent);
-        buf_add_slice(&s->pending, rest);
+    if (rest.iov_len > 0 && !stream_write(s, &rest, 1, now_ms))
+        return false;
+    if (!sink_has_own(&s->sink))
+        return true;
+    enum sink_result result = sink_flush(&s->sink);
+    if (result == SINK_GONE) {
+        stream_end(s);
+        return false;
     }
-    s->traffic->events += chunk->events;
-    return whole ? STREAM_DONE : STREAM_FULL;
+    streams_touch(s, now_ms);
+    if (result == SINK_FULL)
+        stream_block(s);
+    return result == SINK_DONE;
 }
 
-/* A front that numbers its request otherwise gets copies. */
-static enum stream_result send_copies(struct stream *s)
-{
-    struct iovec iov;
-
-    while (backlog_iov(&s->place, &iov, 1) > 0) {
-        stream_put(s, slice_of(iov.iov_base, iov.iov_len));
-        backlog_advance(&s->place, iov.iov_len);
-        enum stream_result r = stream_send_pending(s);
-        if (r != STREAM_DONE)
-            return r;
-    }
-    return STREAM_DONE;
-}
-
-static enum stream_result send_shared(struct stream *s)
+void stream_pump(struct stream *s, int64_t now_ms)
 {
     struct iovec iov[IOVECS];
-    int n;
 
-    while ((n = backlog_iov(&s->place, iov, IOVECS)) > 0) {
-        size_t want = 0;
-        for (int i = 0; i < n; i++)
-            want += iov[i].iov_len;
-        ssize_t sent = send_some(s, iov, n);
-        if (sent < 0)
-            return STREAM_GONE;
-        backlog_advance(&s->place, (size_t)sent);
-        if ((size_t)sent < want)
-            return STREAM_FULL;
-    }
-    return STREAM_DONE;
-}
-
-enum stream_result stream_send_backlog(struct stream *s)
-{
-    enum stream_result r = s->request_id == SHARED_REQUEST_ID ? send_shared(s) : send_copies(s);
-
-    count_events(s);
-    return r;
-}
-
-void stream_settle(struct stream *s)
-{
-    if (s->place.block == NULL || s->replay != NULL)
+    if ((sink_has_own(&s->sink) || reader_is_owed(&s->reader)) && !stream_send_owed(s, now_ms))
         return;
-    struct slice rest = backlog_rest(&s->place);
-    buf_add_slice(&s->pending, rest);
-    backlog_advance(&s->place, rest.n);
-}
-
-bool stream_input_ends(struct stream *s)
-{
-    uint8_t bytes[4096];
-
-    for (;;) {
-        ssize_t n = recv(s->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno != EAGAIN && errno != EWOULDBLOCK;
-        if (n == 0 || fcgi_input_ends(&s->input, bytes, (size_t)n))
-            return true;
+    if (s->reader.paused) {
+        if (s->state != STREAM_BLOCKED)
+            streams_set_state(s, STREAM_BLOCKED);
+        return;
     }
+    do {
+        int n = reader_next(&s->reader, s->all->source, iov, IOVECS);
+        if (n > 0 && !stream_write(s, iov, n, now_ms))
+            return;
+    } while (s->reader.more && s->reader.at == READER_LIVE);
+    enum stream_state state = s->reader.more ? STREAM_REPLAYING : STREAM_READY;
+    if (s->state != state)
+        streams_set_state(s, state);
+    if (state == STREAM_REPLAYING)
+        loop_defer(s->all->loop, s->all->replays);
 }
 
-void stream_close(struct stream *s)
+/* -- life -- */
+
+static void on_io(void *arg, int what)
 {
-    stream_settle(s);
-    fcgi_end_add(&s->pending, s->request_id, FCGI_STATUS_COMPLETE);
-    stream_send_pending(s);
-    buf_fini(&s->pending);
-    close(s->fd);
-    s->fd = -1;
+    struct stream *s = arg;
+
+    if ((what & LOOP_READ) && sink_input_ends(&s->sink)) {
+        stream_end(s);
+        return;
+    }
+    if (!(what & LOOP_WRITE))
+        return;
+    watch_change(s->watch, LOOP_READ);
+    if (s->state == STREAM_BLOCKED)
+        stream_pump(s, loop_now_ms());
+    else if (stream_send_owed(s, loop_now_ms()) && s->state == STREAM_FINISHING)
+        stream_end(s);
+}
+
+struct stream *stream_open(struct streams *all, int fd, uint16_t id, struct slice head,
+                           struct slice last_event_id, const struct stream_owner *owner)
+{
+    struct stream *s = mem_zero(sizeof *s);
+
+    all->opened++;
+    s->all = all;
+    if (owner != NULL)
+        s->owner = *owner;
+    sink_init(&s->sink, fd, id, &all->bytes);
+    reader_init(&s->reader, id, last_event_id);
+    s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
+    s->state = STREAM_OPENED;
+    TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);
+    all->count[STREAM_OPENED]++;
+    TAILQ_INSERT_TAIL(&all->quiet, s, quiet);
+    sink_put(&s->sink, head);
+    stream_send_owed(s, loop_now_ms());
+    return s->sink.fd < 0 ? NULL : s;
+}
+
+void stream_end(struct stream *s)
+{
+    struct source *source = s->all->source;
+
+    if (s->sink.fd < 0)
+        return;
+    watch_free(s->watch);
+    timer_free(s->last_call);
+    reader_stop(&s->reader, source);
+    struct iovec rest = reader_rest(&s->reader);
+    if (rest.iov_len > 0) {
+        ssize_t sent = sink_write(&s->sink, &rest, 1);
+        reader_sent(&s->reader, source, sent > 0 ? (size_t)sent : 0);
+    }
+    sink_close(&s->sink, reader_rest(&s->reader).iov_len > 0);
+    reader_fini(&s->reader, source);
+    streams_remove(s);
+    if (s->owner.on_end != NULL)
+        s->owner.on_end(s->owner.arg);
+}
+
+/* -- what its owners ask -- */
+
+void stream_set_input(struct stream *s, const struct fcgi_input *input)
+{
+    s->sink.input = *input;
+}
+
+void stream_say(struct stream *s, struct slice records)
+{
+    if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
+        return;
+    sink_put(&s->sink, records);
+    if (s->state != STREAM_BLOCKED)
+        stream_send_owed(s, loop_now_ms());
+}
+
+void stream_comment(struct stream *s, struct slice records, int64_t now_ms)
+{
+    bool slow = s->state >= STREAM_BLOCKED || s->state == STREAM_REPLAYING ||
+                sink_has_own(&s->sink) || reader_rest(&s->reader).iov_len > 0;
+
+    streams_touch(s, now_ms);
+    if (slow)
+        return;
+    sink_put(&s->sink, records);
+    stream_send_owed(s, now_ms);
+}
+
+void stream_hold(struct stream *s, bool hold)
+{
+    if (s->sink.fd < 0 || s->state == STREAM_FINISHING || s->reader.paused == hold)
+        return;
+    reader_pause(&s->reader, hold);
+    if (s->state == STREAM_BLOCKED ? !hold
+                                   : s->state == STREAM_READY || s->state == STREAM_REPLAYING)
+        stream_pump(s, loop_now_ms());
+}
+
+static void on_last_call(void *arg)
+{
+    stream_end(arg);
+}
+
+void stream_finish(struct stream *s, enum stream_end why)
+{
+    if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
+        return;
+    s->why = (uint8_t)why;
+    reader_stop(&s->reader, s->all->source);
+    if (stream_send_owed(s, loop_now_ms()))
+        stream_end(s);
+    if (s->sink.fd < 0)
+        return;
+    streams_set_state(s, STREAM_FINISHING);
+    s->last_call = timer_new(s->all->loop, on_last_call, s);
+    timer_start(s->last_call, LAST_CALL_MS);
 }

@@ -132,7 +132,7 @@ static void end_all(void)
     struct stream *s;
 
     while ((s = fanout_first(fanout)) != NULL)
-        fanout_finish(s, STREAM_END_AGE);
+        stream_finish(s, STREAM_END_AGE);
 }
 
 static void open_fresh(void)

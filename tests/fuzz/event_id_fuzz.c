@@ -4,8 +4,9 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "fake_consumer.h"
 #include "fuzz.h"
-#include "stream/resume.h"
+#include "stream/reader.h"
 #include "support.h"
 
 enum { COMPACTED = 1, KEY_FORM = 2, EXPIRED = 4, LIMITED = 8 };
@@ -64,28 +65,9 @@ static void check_parsed(struct slice text)
 
 /* -- resuming -- */
 
-struct consumer {
-    const struct cache *cache;
-};
-
-int64_t consumer_surveyed_end(const struct consumer *c, int32_t partition, uint64_t ticket)
-{
-    (void)ticket;
-    return cache_progress(c->cache)->next[partition];
-}
-
-bool consumer_given_up(const struct consumer *c, int32_t partition)
-{
-    (void)c;
-    (void)partition;
-    return false;
-}
-
 /* Records of some keys; the value says where one stands, every third is a delete. */
-static struct cache *make_cache(uint8_t flags)
+static void fill(struct cache *c, uint8_t flags)
 {
-    struct cache *c = cache_new(flags & LIMITED ? 600 : 1 << 20);
-
     cache_reset(c, flags & COMPACTED, RETENTION_MS);
     cache_set_partitions(c, PARTITIONS);
     for (int32_t i = 0; i < PARTITIONS; i++) /* the one in the middle is empty */
@@ -102,7 +84,6 @@ static struct cache *make_cache(uint8_t flags)
     if (flags & EXPIRED)
         while (cache_tidy(c, RETENTION_MS + RECORDS / 2))
             ;
-    return c;
 }
 
 /* The events that are due from that place on, in their order. */
@@ -121,14 +102,14 @@ static void expect(const struct cache *c, const struct progress *from, bool fres
     }
 }
 
-/* Takes the events of the chunk down; each must bring the stream on. */
-static void take_down(const struct chunk *chunk, struct progress *at, struct buf *out)
+/* Takes the events down; each must bring the stream on, but for a reset, which comes first. */
+static void take_down(struct slice bytes, struct progress *at, struct buf *out)
 {
     struct slice stream;
     struct sse_event e;
     struct output records = {0};
 
-    output_read(&records, buf_slice(&chunk->bytes));
+    output_read(&records, bytes);
     stream = buf_slice(&records.text);
     while (sse_read(&stream, &e)) {
         struct progress_id id;
@@ -138,12 +119,13 @@ static void take_down(const struct chunk *chunk, struct progress *at, struct buf
             at->next[i] = id.at[i].next;
         }
         bool deleted = slice_equal(buf_slice(&e.type), slice_str("delete"));
-        bool gap = slice_equal(buf_slice(&e.type), slice_str("gap"));
+        bool notice = slice_equal(buf_slice(&e.type), slice_str("gap")) ||
+                      slice_equal(buf_slice(&e.type), slice_str("reset"));
         if (deleted)
             assert(base64url_decode(out, buf_slice(&e.data)));
-        else if (!gap)
+        else if (!notice)
             buf_add_slice(out, buf_slice(&e.data));
-        if (!gap)
+        if (!notice)
             buf_add_byte(out, deleted ? '-' : '+');
         progress_id_fini(&id);
         sse_event_fini(&e);
@@ -152,46 +134,68 @@ static void take_down(const struct chunk *chunk, struct progress *at, struct buf
     output_fini(&records);
 }
 
-static void check_replay(struct replay *replay, const struct cache *c, enum event_id form,
-                         size_t room, bool fresh)
+static void no_drop(void *arg, struct block *block)
 {
-    struct chunk chunk = {0};
-    struct buf expected = {0}, got = {0};
-    struct progress at = {0};
-    bool more = true;
+    (void)arg;
+    (void)block;
+}
 
-    progress_copy(&at, replay_progress(replay));
-    progress_resize(&at, PARTITIONS);
-    expect(c, &at, fresh, &expected);
-    replay_bound(replay, cache_progress(c));
-    for (int turns = 0; more; turns++) {
-        assert(turns < 4 * RECORDS);
-        more = replay_fill(replay, c, NULL, form, cache_end(c), room, &chunk);
-        take_down(&chunk, &at, &got);
+/* All that the reader is given, `room` bytes at a time. */
+static void read_all_events(struct reader *r, struct source *source, size_t room, struct buf *bytes)
+{
+    struct iovec iov;
+    int n;
+
+    for (int turns = 0; (n = reader_next(r, source, &iov, 1)) > 0 || r->more; turns++) {
+        assert(turns < 1 << 16);
+        size_t some = n > 0 && iov.iov_len < room ? iov.iov_len : room;
+        if (n == 0)
+            continue;
+        buf_add(bytes, iov.iov_base, some);
+        reader_sent(r, source, some);
     }
+}
+
+static void check_events(struct reader *r, struct source *source, size_t room)
+{
+    struct buf bytes = {0}, expected = {0}, got = {0};
+    struct progress at = {0};
+
+    progress_copy(&at, reader_progress(r));
+    progress_resize(&at, PARTITIONS);
+    expect(source->cache, &at, r->reset != RESET_NONE, &expected);
+    read_all_events(r, source, room, &bytes);
+    take_down(buf_slice(&bytes), &at, &got);
     assert(slice_equal(buf_slice(&got), buf_slice(&expected)));
     progress_fini(&at);
+    buf_fini(&bytes);
     buf_fini(&expected);
     buf_fini(&got);
-    chunk_fini(&chunk);
 }
 
 static void check_resume(struct slice id, uint8_t flags, size_t room)
 {
-    struct cache *cache = make_cache(flags);
-    struct consumer consumer = {cache};
-    struct resume *resume = resume_new(id);
-    enum reset why;
+    struct source source;
+    struct reader r;
 
-    resume_await(resume, 1);
-    assert(resume_decide(resume, cache, &consumer, 1)); /* the survey knows all ends */
-    struct replay *replay = resume_replay(resume, cache, &why);
-    assert(why != RESET_NONE || !resume_is_ahead(resume, cache));
-    check_replay(replay, cache, flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS, room,
-                 why != RESET_NONE);
-    replay_free(replay);
-    resume_free(resume);
-    cache_free(cache);
+    source_init(&source, flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
+                flags & LIMITED ? 600 : 1 << 20, 1 << 20, no_drop, NULL);
+    fill(source.cache, flags);
+    source_restart_backlog(&source);
+    struct consumer consumer = {.answered = 1};
+    for (int32_t i = 0; i < PARTITIONS; i++) /* the survey knows all ends */
+        consumer.p[i].surveyed_end = cache_progress(source.cache)->next[i];
+    reader_init(&r, 1, id);
+    if (r.resume != NULL) {
+        resume_await(r.resume, 1);
+        assert(resume_decide(r.resume, source.cache, &consumer, 1));
+    }
+    reader_begin(&r, &source);
+    assert(r.at == READER_REPLAY);
+    check_events(&r, &source, room);
+    assert(r.at == READER_LIVE);
+    reader_fini(&r, &source);
+    source_fini(&source);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -39,19 +39,25 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
     return NULL;
 }
 
-void fanout_say(struct stream *s, struct slice records)
+void stream_set_input(struct stream *s, const struct fcgi_input *input)
+{
+    (void)s;
+    (void)input;
+}
+
+void stream_say(struct stream *s, struct slice records)
 {
     (void)s;
     (void)records;
 }
 
-void fanout_hold(struct stream *s, bool hold)
+void stream_hold(struct stream *s, bool hold)
 {
     (void)s;
     (void)hold;
 }
 
-void fanout_finish(struct stream *s, enum stream_end why)
+void stream_finish(struct stream *s, enum stream_end why)
 {
     (void)s;
     (void)why;

@@ -56,7 +56,7 @@ struct stream *fanout_first(struct fanout *f)
     return NULL;
 }
 
-void fanout_say(struct stream *s, struct slice records)
+void stream_say(struct stream *s, struct slice records)
 {
     struct output out = {0};
 
@@ -67,7 +67,7 @@ void fanout_say(struct stream *s, struct slice records)
     output_fini(&out);
 }
 
-void fanout_finish(struct stream *s, enum stream_end why)
+void stream_finish(struct stream *s, enum stream_end why)
 {
     assert_true(s->there && !s->finishing);
     assert_int_equal(why, STREAM_END_DRAIN);

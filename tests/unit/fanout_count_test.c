@@ -10,10 +10,10 @@ static void openings_and_ends_are_counted(void **state)
     make_topic(true, 1);
     for (int i = 0; i < 5; i++)
         c[i] = open_client(NULL);
-    fanout_finish(c[0].stream, STREAM_END_TOKEN);
-    fanout_finish(c[1].stream, STREAM_END_AGE);
-    fanout_finish(c[2].stream, STREAM_END_DRAIN);
-    fanout_finish(c[3].stream, STREAM_END_DRAIN);
+    stream_finish(c[0].stream, STREAM_END_TOKEN);
+    stream_finish(c[1].stream, STREAM_END_AGE);
+    stream_finish(c[2].stream, STREAM_END_DRAIN);
+    stream_finish(c[3].stream, STREAM_END_DRAIN);
     for (int i = 0; i < 5; i++)
         leave(&c[i]);
     struct fanout_stats stats = fanout_stats(fanout);
@@ -84,7 +84,7 @@ static void each_event_that_is_sent_is_counted_once(void **state)
     assert_int_equal(fanout_stats(fanout).conflations, 1);
     assert_int_equal(fanout_stats(fanout).sent_events, n);
     produce_kilobytes(200, 10); /* the slow one is blocked in the backlog, inside an event */
-    fanout_finish(slow.stream, STREAM_END_DRAIN);
+    stream_finish(slow.stream, STREAM_END_DRAIN);
     n += count_events(&slow) + count_events(&other);
     assert_int_equal(fanout_stats(fanout).sent_events, n);
     assert_in_range(fanout_stats(fanout).sent_bytes, n * 1024, n * 1200);

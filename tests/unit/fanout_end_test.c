@@ -87,7 +87,7 @@ static void one_that_is_finished_says_goodbye_and_ends(void **state)
     produce_live(0, "a", "1");
     check_data(&c, "1");
     say(&c, "retry:7\n\n");
-    fanout_finish(c.stream, STREAM_END_DRAIN);
+    stream_finish(c.stream, STREAM_END_DRAIN);
     fake_loop_settle();
     assert_int_equal(fanout_count(fanout), 0);
     struct output out = receive(&c);
@@ -104,8 +104,8 @@ static void one_that_is_finished_amid_an_event_gets_the_rest_of_it_and_no_more(v
     struct client c = open_client(NULL);
     produce_kilobytes(200, 1000);
     say(&c, "retry:7\n\n");
-    fanout_finish(c.stream, STREAM_END_DRAIN);
-    fanout_hold(c.stream, true); /* for nothing: it ends */
+    stream_finish(c.stream, STREAM_END_DRAIN);
+    stream_hold(c.stream, true); /* for nothing: it ends */
     produce_live(0, "x", "1");
     fake_loop_pass(1000);
     assert_int_equal(fanout_count(fanout), 1);
@@ -124,7 +124,7 @@ static void one_that_does_not_read_the_rest_is_cut_off_after_two_seconds(void **
     make_topic(true, 1);
     struct client c = open_client(NULL);
     produce_kilobytes(200, 1000);
-    fanout_finish(c.stream, STREAM_END_AGE);
+    stream_finish(c.stream, STREAM_END_AGE);
     fake_loop_pass(1999);
     assert_int_equal(fanout_count(fanout), 1);
     fake_loop_pass(1);
@@ -142,12 +142,12 @@ static void those_that_were_told_to_finish_do_not_stay(void **state)
     consumer.p[0].end = 1000;
     struct client waiting = open_client(NULL);
     assert_true(fanout_count(fanout) == 3 && fanout_staying(fanout) == 3);
-    fanout_finish(slow.stream, STREAM_END_DRAIN);
+    stream_finish(slow.stream, STREAM_END_DRAIN);
     assert_true(fanout_count(fanout) == 3 && fanout_staying(fanout) == 2);
     for (int i = 0; i < 2; i++) {
         struct stream *s = fanout_first(fanout);
         assert_true(s == blocked.stream || s == waiting.stream);
-        fanout_finish(s, STREAM_END_DRAIN);
+        stream_finish(s, STREAM_END_DRAIN);
     }
     assert_null(fanout_first(fanout));
     assert_int_equal(fanout_staying(fanout), 0);

@@ -324,7 +324,7 @@ static void one_that_is_held_may_leave_or_be_ended(void **state)
     hold(&ended);
     produce_live(0, "a", "1");
     leave(&leaves);
-    fanout_finish(ended.stream, STREAM_END_TOKEN);
+    stream_finish(ended.stream, STREAM_END_TOKEN);
     fake_loop_settle();
     struct output out = receive(&ended);
     assert_true(out.ended && out.text.n == 0);

@@ -124,7 +124,7 @@ void page_hold(struct page *p, bool held)
     if (held)
         page_read(p, SIZE_MAX); /* but for what is sent while it reads */
     p->held = held;
-    fanout_hold(p->client.stream, held);
+    stream_hold(p->client.stream, held);
     page_read(p, SIZE_MAX);
     p->events = 0;
 }

@@ -215,13 +215,13 @@ void produce_kilobytes(int n, int keys)
 
 void hold(struct client *c)
 {
-    fanout_hold(c->stream, true);
+    stream_hold(c->stream, true);
     fake_loop_settle();
 }
 
 void let_go(struct client *c)
 {
-    fanout_hold(c->stream, false);
+    stream_hold(c->stream, false);
     fake_loop_settle();
 }
 
@@ -232,6 +232,6 @@ void say(struct client *c, const char *text)
 
     buf_add_str(&records, text);
     fcgi_stdout_end(&records, mark, 1);
-    fanout_say(c->stream, buf_slice(&records));
+    stream_say(c->stream, buf_slice(&records));
     buf_fini(&records);
 }

@@ -1,5 +1,5 @@
 #include "fanout_setup.h"
-#include "stream/stream.h"
+#include "stream/streams.h"
 
 /* -- starting -- */
 

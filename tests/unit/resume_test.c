@@ -90,26 +90,25 @@ static void resume_from(int64_t next0, int64_t next1, int64_t next2)
     buf_fini(&id);
 }
 
-/* Where the replay starts partition 0, and why it has to be a reset. */
-static void check_replay(int64_t next0, enum reset expected)
+/* Where partition 0 goes on. */
+static void check_place(int64_t next0)
 {
-    enum reset why = RESETS;
-    struct replay *replay = resume_replay(resume, cache, &why);
+    struct progress from = {0};
 
-    assert_non_null(replay);
-    assert_int_equal(progress_get(replay_progress(replay), 0), next0);
-    assert_int_equal(why, expected);
-    replay_free(replay);
+    assert_int_equal(resume_judge(resume, cache, &from), RESET_NONE);
+    assert_int_equal(progress_get(&from, 0), next0);
+    progress_fini(&from);
+}
+
+static void check_reset(enum reset expected)
+{
+    struct progress from = {0};
+
+    assert_int_equal(resume_judge(resume, cache, &from), expected);
+    assert_null(from.next);
 }
 
 /* -- what is judged at once -- */
-
-static void no_id_is_a_fresh_stream(void **state)
-{
-    (void)state;
-    fill(0, 5);
-    check_replay(0, RESET_NONE);
-}
 
 static void an_id_goes_on_where_it_says(void **state)
 {
@@ -117,7 +116,7 @@ static void an_id_goes_on_where_it_says(void **state)
     fill(0, 5);
     resume_from(3, 0, 0);
     assert_false(resume_is_ahead(resume, cache));
-    check_replay(3, RESET_NONE);
+    check_place(3);
 }
 
 static void a_malformed_id_leads_to_a_reset(void **state)
@@ -129,24 +128,23 @@ static void a_malformed_id_leads_to_a_reset(void **state)
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
         resume_at(ids[i]);
         assert_false(resume_is_ahead(resume, cache)); /* nothing to wait for */
-        check_replay(0, RESET_ID_MALFORMED);
+        check_reset(RESET_ID_MALFORMED);
     }
 }
 
 static void partitions_that_an_id_omits_start_at_their_beginning(void **state)
 {
-    enum reset why;
+    struct progress from = {0};
 
     (void)state;
     fill(0, 5);
     fill(1, 5);
     resume_at("AQIAAg=="); /* partition 0, next 1 */
     assert_false(resume_is_ahead(resume, cache));
-    struct replay *replay = resume_replay(resume, cache, &why);
-    assert_int_equal(why, RESET_NONE);
-    assert_int_equal(progress_get(replay_progress(replay), 0), 1);
-    assert_int_equal(progress_get(replay_progress(replay), 1), OFFSET_BEGINNING);
-    replay_free(replay);
+    assert_int_equal(resume_judge(resume, cache, &from), RESET_NONE);
+    assert_int_equal(progress_get(&from, 0), 1);
+    assert_int_equal(progress_get(&from, 1), OFFSET_BEGINNING);
+    progress_fini(&from);
 }
 
 static void a_topic_made_again_leads_to_a_reset(void **state)
@@ -155,7 +153,7 @@ static void a_topic_made_again_leads_to_a_reset(void **state)
     fill(0, 5);
     resume = resume_none(RESET_TOPIC_NEW);
     assert_false(resume_is_ahead(resume, cache));
-    check_replay(0, RESET_TOPIC_NEW);
+    check_reset(RESET_TOPIC_NEW);
 }
 
 /* -- the horizon of deletes -- */
@@ -181,7 +179,7 @@ static void an_id_below_the_horizon_leads_to_a_reset(void **state)
     drop_a_delete();
     for (int64_t next = 0; next < 2; next++) {
         resume_from(next, 0, 0);
-        check_replay(0, RESET_DELETES_UNKNOWN);
+        check_reset(RESET_DELETES_UNKNOWN);
     }
 }
 
@@ -190,7 +188,7 @@ static void an_id_at_the_horizon_goes_on(void **state)
     (void)state;
     drop_a_delete();
     resume_from(2, 0, 0);
-    check_replay(2, RESET_NONE);
+    check_place(2);
 }
 
 static void one_that_never_saw_a_partition_has_no_delete_to_miss(void **state)
@@ -198,7 +196,7 @@ static void one_that_never_saw_a_partition_has_no_delete_to_miss(void **state)
     (void)state;
     drop_a_delete();
     resume_from(OFFSET_BEGINNING, 0, 0);
-    check_replay(OFFSET_BEGINNING, RESET_NONE);
+    check_place(OFFSET_BEGINNING);
 }
 
 static void a_topic_that_is_not_compacted_has_no_deletes(void **state)
@@ -208,7 +206,7 @@ static void a_topic_that_is_not_compacted_has_no_deletes(void **state)
     fill(0, 5);
     cache_set_origin(cache, 0, 3);
     resume_from(1, 0, 0);
-    check_replay(1, RESET_NONE);
+    check_place(1);
 }
 
 /* -- an id that is ahead -- */
@@ -256,7 +254,7 @@ static void an_id_beyond_the_end_leads_to_a_reset(void **state)
     resume_await(resume, 7);
     consumer.surveyed_end[0] = 7;
     assert_true(decides(7));
-    check_replay(0, RESET_ID_BEYOND_END);
+    check_reset(RESET_ID_BEYOND_END);
 }
 
 static void an_id_that_is_merely_ahead_of_the_cache_waits_for_it(void **state)
@@ -270,7 +268,7 @@ static void an_id_that_is_merely_ahead_of_the_cache_waits_for_it(void **state)
     assert_false(decides(9));
     fill(0, 8);
     assert_true(decides(9));
-    check_replay(8, RESET_NONE);
+    check_place(8);
 }
 
 static void the_cache_may_catch_up_before_the_survey(void **state)
@@ -281,7 +279,7 @@ static void the_cache_may_catch_up_before_the_survey(void **state)
     resume_await(resume, 7);
     fill(0, 8);
     assert_true(decides(0));
-    check_replay(8, RESET_NONE);
+    check_place(8);
 }
 
 static void a_partition_that_the_topic_lacks_leads_to_a_reset(void **state)
@@ -292,7 +290,7 @@ static void a_partition_that_the_topic_lacks_leads_to_a_reset(void **state)
     resume_await(resume, 7);
     assert_false(decides(6));
     assert_true(decides(7));
-    check_replay(0, RESET_PARTITION_UNKNOWN);
+    check_reset(RESET_PARTITION_UNKNOWN);
 }
 
 static void a_partition_that_the_topic_gets_meanwhile_is_none_that_lacks(void **state)
@@ -323,7 +321,7 @@ static void a_partition_that_is_given_up_is_not_waited_for(void **state)
     assert_false(decides(7));
     consumer.given_up[0] = true;
     assert_true(decides(6)); /* nor is an answer */
-    check_replay(8, RESET_NONE);
+    check_place(8);
 }
 
 static void each_partition_that_it_is_ahead_in_is_waited_for(void **state)
@@ -351,7 +349,7 @@ static void a_later_survey_may_find_the_end(void **state)
     assert_false(decides(7));
     consumer.surveyed_end[0] = 6;
     assert_true(decides(8));
-    check_replay(0, RESET_ID_BEYOND_END);
+    check_reset(RESET_ID_BEYOND_END);
 }
 
 static bool is_refuted(int64_t next)
@@ -391,7 +389,6 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(each_reason_has_a_code_and_words_that_json_can_hold),
-        T(no_id_is_a_fresh_stream),
         T(an_id_goes_on_where_it_says),
         T(a_malformed_id_leads_to_a_reset),
         T(partitions_that_an_id_omits_start_at_their_beginning),

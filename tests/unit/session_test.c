@@ -78,7 +78,7 @@ static void end(struct stream *s)
     s->session = NULL;
 }
 
-void fanout_say(struct stream *s, struct slice records)
+void stream_say(struct stream *s, struct slice records)
 {
     struct output out = {0};
 
@@ -94,14 +94,14 @@ void fanout_say(struct stream *s, struct slice records)
         end(s);
 }
 
-void fanout_hold(struct stream *s, bool hold)
+void stream_hold(struct stream *s, bool hold)
 {
     s->held = hold;
     if (s->dies_when_spoken)
         end(s);
 }
 
-void fanout_finish(struct stream *s, enum stream_end why)
+void stream_finish(struct stream *s, enum stream_end why)
 {
     assert_non_null(s->session);
     s->finished++;

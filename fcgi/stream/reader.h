@@ -1,0 +1,83 @@
+/* reader - what one stream is to get next, and how far it is.
+ *
+ * A reader is pulled: whoever has room asks for the next bytes and says how many of them went.  It
+ * gives, in this order: the rest of the event that is under way; a `reset` if it had to start over;
+ * a `gap` if records are lost to it; what it has not seen of the cache; then the backlog.
+ *
+ *     WAITING --begin--> REPLAY ------> LIVE
+ *                          |  ^          |        the backlog has moved on past it, or what was
+ *                          |  +----------+        hidden of a partition is shown
+ *                          +--> AHEAD ---^        it has seen more than others are shown: only the
+ *                                                 cache can skip that, until they are there, too
+ *     any --void--> WAITING    any --stop--> STOPPED
+ *
+ * One that keeps up costs a place in the backlog; all that it keeps besides while it is slow is the
+ * rest of one event.  Pure: no descriptor, no loop, no clock. */
+#ifndef SKF_STREAM_READER_H
+#define SKF_STREAM_READER_H
+
+#include "stream/resume.h"
+#include "stream/source.h"
+
+enum reader_at {
+    READER_WAITING, /* `resume` says where it wants to go on */
+    READER_REPLAY,  /* in the cache, up to `place` */
+    READER_AHEAD,   /* in the cache alone, as far as it goes */
+    READER_LIVE,    /* in the backlog, at `place` */
+    READER_STOPPED, /* gets no more than the rest */
+};
+
+struct reader {
+    uint8_t at; /* enum reader_at */
+    bool paused;
+    bool more;           /* of the cache, as it was last pulled */
+    uint8_t reset;       /* enum reset: to be told first */
+    uint16_t request_id; /* events are framed for request 1; another gets copies of them */
+    struct rest rest;
+    struct place place;    /* no block: to be chosen at the next pull */
+    struct replay *replay; /* REPLAY and AHEAD: where in the cache */
+    struct resume *resume; /* WAITING; NULL: from the beginning */
+    uint64_t counted;      /* LIVE: events of the backlog up to here are */
+    uint64_t no_deletes;   /* it began fresh: a delete with a lower number deletes nothing it has */
+};
+
+/* One that waits, to go on at that event id (p NULL: from the beginning). */
+void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id);
+void reader_fini(struct reader *r, struct source *src);
+
+/* It waits no longer. */
+void reader_begin(struct reader *r, struct source *src);
+/* All that it was given is void: it waits again, but for the rest, and will be reset. */
+void reader_void(struct reader *r, struct source *src, enum reset why);
+/* It is reset, and gets what a fresh one would. */
+void reader_start_over(struct reader *r, struct source *src, enum reset why);
+/* Gets the rest, and never anything again. */
+void reader_stop(struct reader *r, struct source *src);
+/* While it is paused it gets no more than the rest. */
+void reader_pause(struct reader *r, bool pause);
+
+/* Leaves the backlog for the cache.  Before the backlog begins anew, or changes what is shown. */
+void reader_leave(struct reader *r, struct source *src);
+/* That block of the backlog is about to go.  True if the reader was on it. */
+bool reader_drop(struct reader *r, struct source *src, const struct block *block);
+/* What was hidden is shown: it goes back for that. */
+void reader_return(struct reader *r, struct source *src, const struct hidden *hidden);
+
+/* What it is to get next: fills at most `max` of iov (borrowed until the source changes or another
+ * reader is pulled), returns how many; 0: nothing for now.  `more` is then set if it may have more
+ * at once: of the backlog, or, behind its share of the cache, when others have had theirs. */
+int reader_next(struct reader *r, struct source *src, struct iovec *iov, int max);
+/* So many bytes of what reader_next() or reader_rest() gave last were sent. */
+void reader_sent(struct reader *r, struct source *src, size_t n);
+
+/* It is paused, or keeps a rest: that is to be sent first. */
+static inline bool reader_is_owed(const struct reader *r)
+{
+    return r->paused || r->rest.block != NULL;
+}
+/* The rest of the event that is under way (borrowed): none between events. */
+struct iovec reader_rest(const struct reader *r);
+/* How far it is, while it is in REPLAY or AHEAD. */
+const struct progress *reader_progress(const struct reader *r);
+
+#endif

@@ -1,0 +1,49 @@
+/* sink - where a stream's bytes go: the descriptor of a FastCGI request.  It never blocks.
+ *
+ * What a reader gives goes straight to the socket and stays the reader's until it was sent.  What a
+ * stream has to say besides (the head, comments, the end) is the sink's own: it is kept here until
+ * it is sent.  Whoever owns both takes care that own bytes never go out amid an event. */
+#ifndef SKF_STREAM_SINK_H
+#define SKF_STREAM_SINK_H
+
+#include <sys/uio.h>
+
+#include "base/fcgi_record.h"
+
+struct sink {
+    int fd; /* -1: closed */
+    uint16_t request_id;
+    struct buf own; /* of this request's id */
+    size_t own_sent;
+    uint64_t *bytes; /* all that was sent is added to it */
+    struct fcgi_input input;
+};
+
+enum sink_result {
+    SINK_DONE, /* all was sent */
+    SINK_FULL, /* the socket takes no more now */
+    SINK_GONE, /* the front has closed */
+};
+
+/* fd is taken over. */
+void sink_init(struct sink *s, int fd, uint16_t request_id, uint64_t *bytes);
+
+/* How many bytes went, 0 if the socket takes none now; -1: the front has gone. */
+ssize_t sink_write(struct sink *s, struct iovec *iov, int n);
+
+/* Adds whole records made with id 1 to the sink's own bytes (copied). */
+void sink_put(struct sink *s, struct slice records);
+/* There are some that were not sent. */
+static inline bool sink_has_own(const struct sink *s)
+{
+    return s->own.n > 0;
+}
+enum sink_result sink_flush(struct sink *s);
+
+/* What has arrived from the front; true if it ends the request or has gone. */
+bool sink_input_ends(struct sink *s);
+
+/* Best effort: what is its own, END_REQUEST, unless `amid` an event; then closes the descriptor. */
+void sink_close(struct sink *s, bool amid);
+
+#endif

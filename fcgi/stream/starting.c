@@ -1,0 +1,110 @@
+#include "stream/starting.h"
+
+static void starting_begin(struct starting *st, struct stream *s)
+{
+    struct source *source = st->streams->source;
+
+    if (!streams_any_started(st->streams)) /* nobody was there to encode for */
+        source_restart_backlog(source);
+    reader_begin(&s->reader, source);
+    streams_set_state(s, STREAM_REPLAYING);
+    streams_replay(s); /* thousands may begin at once */
+}
+
+static void starting_begin_or_ask(struct starting *st, struct stream *s)
+{
+    struct resume *resume = s->reader.resume;
+
+    if (resume == NULL || !resume_is_ahead(resume, st->streams->source->cache)) {
+        starting_begin(st, s);
+        return;
+    }
+    resume_await(resume, consumer_ask(st->consumer));
+    streams_set_state(s, STREAM_AHEAD);
+}
+
+void starting_run(struct starting *st)
+{
+    struct streams *all = st->streams;
+    int32_t n = cache_progress(all->source->cache)->n;
+
+    for (;;) {
+        if (!st->mark.set && all->count[STREAM_OPENED] > 0) {
+            mark_set(&st->mark, st->consumer, n);
+            streams_move(all, STREAM_OPENED, STREAM_WAITING);
+        }
+        if (!st->mark.set || !mark_reached(&st->mark, st->consumer))
+            return;
+        st->mark.set = false;
+        while (!TAILQ_EMPTY(&all->in[STREAM_WAITING]))
+            starting_begin_or_ask(st, TAILQ_FIRST(&all->in[STREAM_WAITING]));
+    }
+}
+
+/* -- again -- */
+
+struct void_visit {
+    struct source *source;
+    enum reset why;
+};
+
+static void starting_void(struct stream *s, void *arg)
+{
+    const struct void_visit *visit = arg;
+
+    reader_void(&s->reader, visit->source, visit->why);
+    streams_set_state(s, STREAM_OPENED);
+}
+
+void starting_over(struct starting *st, enum reset why)
+{
+    struct void_visit visit = {st->streams->source, why};
+
+    streams_each_started(st->streams, starting_void, &visit);
+    streams_move(st->streams, STREAM_AHEAD, STREAM_OPENED);
+    streams_move(st->streams, STREAM_WAITING, STREAM_OPENED);
+    st->mark.set = false;
+}
+
+/* -- ahead of the cache -- */
+
+void starting_judge_ahead(struct starting *st)
+{
+    struct stream *s, *next;
+
+    for (s = TAILQ_FIRST(&st->streams->in[STREAM_AHEAD]); s != NULL; s = next) {
+        next = TAILQ_NEXT(s, link);
+        if (resume_decide(s->reader.resume, st->streams->source->cache, st->consumer, st->answered))
+            starting_begin(st, s);
+    }
+}
+
+static void starting_refute(struct stream *s, void *arg)
+{
+    struct starting *st = arg;
+    struct source *source = st->streams->source;
+
+    if (s->reader.at != READER_AHEAD ||
+        !resume_is_refuted(reader_progress(&s->reader), source->cache, st->consumer))
+        return;
+    reader_start_over(&s->reader, source, RESET_ID_BEYOND_END);
+    streams_replay(s);
+}
+
+void starting_surveyed(struct starting *st, uint64_t ticket)
+{
+    st->answered = ticket;
+    if (st->streams->source->ahead > 0)
+        streams_each_started(st->streams, starting_refute, st);
+    starting_judge_ahead(st);
+}
+
+void starting_init(struct starting *st, struct streams *streams, struct consumer *consumer)
+{
+    *st = (struct starting){.streams = streams, .consumer = consumer};
+}
+
+void starting_fini(struct starting *st)
+{
+    mark_fini(&st->mark);
+}

@@ -1,0 +1,96 @@
+/* streams - the open streams: what each of them is, and lists of them by state and by silence.
+ *
+ * For the files of this room that move streams; others see stream/stream.h. */
+#ifndef SKF_STREAM_STREAMS_H
+#define SKF_STREAM_STREAMS_H
+
+#include <sys/queue.h>
+
+#include "base/loop.h"
+#include "stream/reader.h"
+#include "stream/sink.h"
+#include "stream/stream.h"
+
+enum stream_state {
+    STREAM_OPENED,    /* waits for the next mark of the topic's end */
+    STREAM_WAITING,   /* waits for the cache to reach the mark */
+    STREAM_AHEAD,     /* its id is beyond the cache: waits for one of the two to give way */
+    STREAM_REPLAYING, /* gets the cache */
+    STREAM_READY,     /* has all that there was when it was last pumped */
+    STREAM_BLOCKED,   /* one of these two, but its socket is full or it is held */
+    STREAM_FINISHING, /* gets no more than the rest of the event that was under way */
+    STREAM_STATES,
+};
+
+struct stream {
+    TAILQ_ENTRY(stream) link;  /* among those of its state */
+    TAILQ_ENTRY(stream) quiet; /* by the time of the last write */
+    struct streams *all;
+    struct watch *watch;
+    struct sink sink;
+    struct reader reader;
+    int64_t wrote_at_ms;
+    uint8_t state;           /* enum stream_state */
+    uint8_t why;             /* enum stream_end */
+    struct timer *last_call; /* while FINISHING */
+    struct stream_owner owner;
+};
+
+TAILQ_HEAD(stream_list, stream);
+
+struct streams {
+    struct loop *loop;
+    struct source *source;
+    struct stream_list in[STREAM_STATES];
+    size_t count[STREAM_STATES];
+    struct stream_list quiet; /* all, the longest silent first */
+    struct stream_list ended; /* to be freed at the end of the turn */
+    struct task reap;
+    struct task *replays; /* a round of those that are REPLAYING */
+    uint64_t opened, ended_by[STREAM_ENDS];
+    uint64_t bytes; /* sent, the framing included */
+};
+
+/* `replays` (borrowed) is deferred whenever a stream is REPLAYING. */
+void streams_init(struct streams *all, struct loop *loop, struct source *source,
+                  struct task *replays);
+/* No stream may be open. */
+void streams_fini(struct streams *all);
+
+/* All; those that were not told to finish, and one of these (NULL: none). */
+size_t streams_count(const struct streams *all);
+size_t streams_staying(const struct streams *all);
+struct stream *streams_first(const struct streams *all);
+/* One was started: there is somebody to encode for. */
+static inline bool streams_any_started(const struct streams *all)
+{
+    return all->count[STREAM_REPLAYING] + all->count[STREAM_READY] + all->count[STREAM_BLOCKED] > 0;
+}
+/* Visits each that was started; `visit` may change its state, but not end it. */
+void streams_each_started(struct streams *all, void (*visit)(struct stream *s, void *arg),
+                          void *arg);
+
+/* Puts it at the end of the list of its new state; the same state: at the end of its list. */
+void streams_set_state(struct stream *s, enum stream_state state);
+/* Moves all of one state to another. */
+void streams_move(struct streams *all, enum stream_state from, enum stream_state to);
+/* Its reader has gone back to the cache. */
+void streams_replay(struct stream *s);
+/* It has just written. */
+void streams_touch(struct stream *s, int64_t now_ms);
+/* Takes it off the lists; it is freed at the end of the turn. */
+void streams_remove(struct stream *s);
+
+/* -- stream.c: the life of one -- */
+
+/* See fanout_open(). */
+struct stream *stream_open(struct streams *all, int fd, uint16_t id, struct slice head,
+                           struct slice last_event_id, const struct stream_owner *owner);
+/* Sends what there is for a started stream, of the cache a turn's share. */
+void stream_pump(struct stream *s, int64_t now_ms);
+/* A comment, unless the stream is silent only because it is slow (STDOUT records; copied). */
+void stream_comment(struct stream *s, struct slice records, int64_t now_ms);
+/* Ends it at once.  The struct stays until the end of the turn. */
+void stream_end(struct stream *s);
+
+#endif
