@@ -138,7 +138,8 @@ struct client *client_start(struct clients *all, uint64_t ticket, char *error, s
     c->records = woken_by(all, rd_kafka_queue_new(reader));
     c->answers = woken_by(all, rd_kafka_queue_new(c->asker));
     c->topic = rd_kafka_topic_new(reader, all->topic, NULL);
-    c->survey = survey_start(c->topic, c->reader, c->asker, all->wake_fd, ticket);
+    c->survey = survey_start(c->reader, c->asker, all->wake_fd, ticket);
+    c->surveyed = survey_add(c->survey, c->topic);
     return c;
 }
 

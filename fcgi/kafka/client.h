@@ -30,6 +30,7 @@ struct client {
     rd_kafka_t *asker;
     rd_kafka_queue_t *records, *answers;
     struct survey *survey;
+    struct survey_topic *surveyed;
     /* Its own. */
     struct clients *clients;
     rd_kafka_topic_t *topic;

@@ -251,7 +251,7 @@ void consumer_take_survey(struct consumer *c)
 {
     struct survey_result r;
 
-    if (!survey_take(c->client->survey, &r))
+    if (!survey_take(c->client->surveyed, &r))
         return;
     if (r.told)
         trouble_told(&c->trouble, r.error);

@@ -1,6 +1,5 @@
 #include "kafka/survey.h"
 
-#include <assert.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,12 +9,12 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "kafka/round.h"
 
 enum {
     PERIOD_MS = 1000,
     PAUSE_MS = 2000, /* an answer may take six seconds, and is no silence: PARTITION_AWAY_MS */
     ANSWER_MS = 30000,
-    ID_MS = 1000, /* it was asked for before the offsets, which are there */
     /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
      * Then another question may find another one. */
     TOPIC_ASKERS = 4,
@@ -34,8 +33,14 @@ struct asker {
     LIST_ENTRY(asker) link;
 };
 
+struct survey_topic {
+    struct survey *survey;
+    const char *name;
+    struct findings findings;
+    TAILQ_ENTRY(survey_topic) link;
+};
+
 struct survey {
-    rd_kafka_topic_t *rkt;
     rd_kafka_t *reader, *asker;
 
     pthread_mutex_t lock; /* guards what follows */
@@ -47,15 +52,15 @@ struct survey {
     int wake_fd;
     uint64_t asked;
     LIST_HEAD(, asker) askers;
+    TAILQ_HEAD(, survey_topic) topics;
+    int32_t topics_n;
     struct {
         int64_t due_ms;  /* when to ask next */
         uint64_t asked;  /* the ticket of the newest question */
         uint64_t begun;  /* questions so far */
         uint64_t merged; /* the newest that was answered */
-    } topic;             /* questions about it */
-    uint64_t generation; /* of the topic, as far as a survey can tell */
-    bool has_result;
-    struct survey_result result;
+    } topic;             /* questions about topics */
+    uint64_t answers;
 };
 
 static int64_t now_ms(void)
@@ -82,13 +87,6 @@ static void wait_until(struct survey *s, int64_t due_ms)
     pthread_cond_timedwait(&s->changed, &s->lock, &until);
 }
 
-void survey_result_fini(struct survey_result *result)
-{
-    free(result->partitions);
-    free(result->brokers);
-    *result = (struct survey_result){0};
-}
-
 /* Called with the lock, which it gives back. */
 static void leave(struct survey *s)
 {
@@ -99,9 +97,14 @@ static void leave(struct survey *s)
         return;
     void (*gone)(void *arg) = s->gone;
     void *arg = s->arg;
+    struct survey_topic *t;
+    while ((t = TAILQ_FIRST(&s->topics)) != NULL) {
+        TAILQ_REMOVE(&s->topics, t, link);
+        survey_result_fini(&t->findings.result);
+        free(t);
+    }
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);
-    survey_result_fini(&s->result);
     free(s);
     gone(arg);
 }
@@ -110,16 +113,13 @@ static void wake(struct survey *s)
 {
     uint64_t one = 1;
 
-    if (s->stopping)
-        return;
-    s->has_result = true;
     ssize_t ignored = write(s->wake_fd, &one, sizeof one); /* full: it wakes all the same */
     (void)ignored;
 }
 
 /* -- threads -- */
 
-static void *run_topic(void *arg);
+static void *run_topics(void *arg);
 static void *run_leader(void *arg);
 
 /* Without memory or threads it is tried again with the next answer about the topic. */
@@ -137,7 +137,7 @@ static void start_asker(struct survey *s, int32_t leader)
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool started =
-        pthread_create(&thread, &attributes, leader == TOPIC ? run_topic : run_leader, a) == 0;
+        pthread_create(&thread, &attributes, leader == TOPIC ? run_topics : run_leader, a) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (!started) {
@@ -157,7 +157,7 @@ static void end_asker(struct asker *a)
     leave(s);
 }
 
-/* -- the topic -- */
+/* -- topics -- */
 
 /* Someone must be there to ask when this question is not answered in time. */
 static void keep_a_topic_asker_idle(struct survey *s)
@@ -177,74 +177,71 @@ static void keep_a_topic_asker_idle(struct survey *s)
         start_asker(s, TOPIC);
 }
 
-static void start_leaders(struct survey *s)
+static void start_leader(struct survey *s, int32_t leader)
 {
-    for (int32_t i = 0; i < s->result.n; i++) {
-        int32_t leader = s->result.partitions[i].leader;
-        struct asker *a;
-        LIST_FOREACH(a, &s->askers, link)
-        if (a->leader == leader)
-            break;
-        /* As many as there are brokers: librdkafka has a thread for each, too. */
-        if (a == NULL && leader >= 0)
-            start_asker(s, leader);
+    struct asker *a;
+
+    if (leader < 0)
+        return;
+    LIST_FOREACH(a, &s->askers, link)
+    if (a->leader == leader)
+        return;
+    /* As many as there are brokers: librdkafka has a thread for each, too. */
+    start_asker(s, leader);
+}
+
+static void merge_layout(struct survey *s, const struct layout *layout, uint64_t ticket)
+{
+    struct survey_topic *t = TAILQ_FIRST(&s->topics);
+
+    /* Those that have come since are behind those that were asked for. */
+    for (int32_t i = 0; i < layout->topics_n; i++, t = TAILQ_NEXT(t, link)) {
+        findings_add_layout(&t->findings, layout, i, ticket);
+        for (int32_t k = 0; k < t->findings.result.n; k++)
+            start_leader(s, t->findings.result.partitions[k].leader);
     }
 }
 
-/* Takes over the layout's brokers. */
-static void merge_layout(struct survey *s, struct layout *layout)
+static const char **names_of(const struct survey *s)
 {
-    struct survey_result *r = &s->result;
+    const char **names = mem_resize_array(NULL, (size_t)s->topics_n, sizeof *names);
+    const struct survey_topic *t;
+    int32_t n = 0;
 
-    r->error = layout->error;
-    if (layout->error || layout->n < r->n) { /* none, or another one */
-        s->generation++;
-        r->n = 0;
-    }
-    r->partitions = mem_resize_array(r->partitions, (size_t)layout->n, sizeof *r->partitions);
-    for (int32_t i = r->n; i < layout->n; i++)
-        r->partitions[i] = (struct survey_partition){.first = -1, .end = -1};
-    r->n = layout->n;
-    for (int32_t i = 0; i < r->n; i++) {
-        r->partitions[i].leader = layout->partitions[i].leader;
-        r->partitions[i].home = layout->partitions[i].home;
-    }
-    free(r->brokers);
-    r->brokers = layout->brokers;
-    r->brokers_n = layout->brokers_n;
-    layout->brokers = NULL;
-    memcpy(r->cluster, layout->cluster, sizeof r->cluster);
+    TAILQ_FOREACH(t, &s->topics, link)
+    names[n++] = t->name;
+    return names;
 }
 
-/* A question about the topic; the lock is given back meanwhile. */
-static void ask_topic(struct survey *s)
+/* A question about all topics; the lock is given back meanwhile. */
+static void ask_topics(struct survey *s)
 {
     struct layout layout;
     int64_t began = now_ms();
     uint64_t ticket = s->topic.asked = s->asked, round = ++s->topic.begun;
+    int32_t n = s->topics_n;
+    const char **names = names_of(s);
 
     s->topic.due_ms = began + ANOTHER_MS;
     pthread_mutex_unlock(&s->lock);
-    bool answered = question_layout(s->reader, s->rkt, ANSWER_MS, &layout) == 0;
+    bool answered = question_layout(s->reader, names, n, ANSWER_MS, &layout) == 0;
     pthread_mutex_lock(&s->lock);
+    free(names);
     if (round == s->topic.begun)
         s->topic.due_ms = survey_due_ms(began, now_ms());
     if (!answered)
         return;
     if (round > s->topic.merged && !s->stopping) {
         s->topic.merged = round;
-        s->result.ticket = ticket;
-        s->result.told = true;
-        s->result.answers++;
-        merge_layout(s, &layout);
-        start_leaders(s);
+        s->answers++;
+        merge_layout(s, &layout, ticket);
         pthread_cond_broadcast(&s->changed);
         wake(s);
     }
     layout_fini(&layout);
 }
 
-static void *run_topic(void *arg)
+static void *run_topics(void *arg)
 {
     struct asker *a = arg;
     struct survey *s = a->survey;
@@ -258,7 +255,7 @@ static void *run_topic(void *arg)
         }
         a->asking = true;
         keep_a_topic_asker_idle(s);
-        ask_topic(s);
+        ask_topics(s);
         a->asking = false;
     }
     end_asker(a);
@@ -267,41 +264,15 @@ static void *run_topic(void *arg)
 
 /* -- leaders -- */
 
-/* Its partitions; the list is the caller's. */
-static struct extent *extents_of(const struct survey *s, int32_t leader, int32_t *n)
+static bool leads(const struct survey *s, int32_t broker)
 {
-    struct extent *extents = NULL;
+    const struct survey_topic *t;
 
-    *n = 0;
-    for (int32_t i = 0; i < s->result.n; i++)
-        *n += s->result.partitions[i].leader == leader;
-    if (*n == 0)
-        return NULL;
-    extents = mem_zero((size_t)*n * sizeof *extents);
-    for (int32_t i = 0, k = 0; i < s->result.n; i++)
-        if (s->result.partitions[i].leader == leader)
-            extents[k++].partition = i;
-    return extents;
-}
-
-static void merge_extents(struct survey *s, int32_t leader, const struct extent *extents, int32_t n,
-                          uint64_t ticket, int64_t began_ms)
-{
-    bool answered = false;
-
-    for (int32_t i = 0; i < n; i++) {
-        struct survey_partition *p = &s->result.partitions[extents[i].partition];
-        if (p->leader == leader)
-            p->error = extents[i].error;
-        if (!extents[i].answered || ticket < p->ticket)
-            continue;
-        p->fresh = answered = true;
-        p->ticket = ticket;
-        p->asked_ms = began_ms;
-        p->first = extents[i].first;
-        p->end = extents[i].end;
-    }
-    s->result.answers += answered;
+    TAILQ_FOREACH(t, &s->topics, link)
+    for (int32_t i = 0; i < t->findings.result.n; i++)
+        if (t->findings.result.partitions[i].leader == broker)
+            return true;
+    return false;
 }
 
 static bool is_due(const struct asker *a)
@@ -309,36 +280,39 @@ static bool is_due(const struct asker *a)
     return a->asked != a->survey->asked || now_ms() >= a->due_ms;
 }
 
-/* Until nobody is led by that broker any more. */
+/* A question to a leader; the lock is given back meanwhile. */
+static void ask_leader(struct survey *s, struct asker *a)
+{
+    struct round round = {.leader = a->leader, .ticket = s->asked, .began_ms = now_ms()};
+    struct survey_topic *t;
+    bool answered;
+
+    a->asked = s->asked;
+    TAILQ_FOREACH(t, &s->topics, link)
+    round_add(&round, t->name, &t->findings);
+    pthread_mutex_unlock(&s->lock);
+    round_ask(&round, s->asker);
+    pthread_mutex_lock(&s->lock);
+    a->due_ms = survey_due_ms(round.began_ms, now_ms());
+    if (!s->stopping && round_merge(&round, &answered)) {
+        s->answers += answered;
+        wake(s);
+    }
+    round_fini(&round);
+}
+
+/* Until that broker leads nothing any more. */
 static void *run_leader(void *arg)
 {
     struct asker *a = arg;
     struct survey *s = a->survey;
-    struct extent *extents = NULL;
-    int32_t n;
 
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && (extents = extents_of(s, a->leader, &n)) != NULL) {
-        if (is_due(a)) {
-            uint64_t ticket = a->asked = s->asked, generation = s->generation;
-            int64_t began = now_ms();
-            pthread_mutex_unlock(&s->lock);
-            const char *topic = rd_kafka_topic_name(s->rkt);
-            rd_kafka_queue_t *answer = topicid_ask(s->asker, topic, a->leader, ANSWER_MS);
-            question_extents(s->asker, topic, ANSWER_MS, extents, n);
-            struct topic_id id = topicid_take(answer, ID_MS);
-            pthread_mutex_lock(&s->lock);
-            a->due_ms = survey_due_ms(began, now_ms());
-            if (generation == s->generation && !s->stopping) {
-                merge_extents(s, a->leader, extents, n, ticket, began);
-                if (topicid_known(id))
-                    s->result.id = id;
-                wake(s);
-            }
-        } else {
+    while (!s->stopping && leads(s, a->leader)) {
+        if (is_due(a))
+            ask_leader(s, a);
+        else
             wait_until(s, a->due_ms);
-        }
-        free(extents);
     }
     end_asker(a);
     return NULL;
@@ -346,30 +320,43 @@ static void *run_leader(void *arg)
 
 /* -- for the loop -- */
 
-struct survey *survey_start(rd_kafka_topic_t *topic, rd_kafka_t *reader, rd_kafka_t *asker,
-                            int wake_fd, uint64_t ticket)
+struct survey *survey_start(rd_kafka_t *reader, rd_kafka_t *asker, int wake_fd, uint64_t ticket)
 {
     struct survey *s = mem_zero(sizeof *s);
     pthread_condattr_t attributes;
 
-    s->rkt = topic;
     s->reader = reader;
     s->asker = asker;
     s->wake_fd = wake_fd;
     s->asked = ticket;
     s->users = 1;
     LIST_INIT(&s->askers);
+    TAILQ_INIT(&s->topics);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&s->changed, &attributes);
     pthread_condattr_destroy(&attributes);
+    return s;
+}
+
+struct survey_topic *survey_add(struct survey *s, rd_kafka_topic_t *topic)
+{
+    struct survey_topic *t = mem_zero(sizeof *t);
+
+    t->survey = s;
+    t->name = rd_kafka_topic_name(topic);
     pthread_mutex_lock(&s->lock);
-    start_asker(s, TOPIC);
+    TAILQ_INSERT_TAIL(&s->topics, t, link);
+    s->topics_n++;
+    s->topic.due_ms = 0;
+    pthread_cond_broadcast(&s->changed);
+    if (s->users == 1)
+        start_asker(s, TOPIC);
     if (s->users == 1)
         abort(); /* out of memory or threads */
     pthread_mutex_unlock(&s->lock);
-    return s;
+    return t;
 }
 
 void survey_stop(struct survey *s, void (*gone)(void *arg), void *arg)
@@ -379,7 +366,6 @@ void survey_stop(struct survey *s, void (*gone)(void *arg), void *arg)
     s->gone = gone;
     s->arg = arg;
     pthread_cond_broadcast(&s->changed);
-    assert(s->users > 1); /* so it is one of the threads that calls gone() */
     leave(s);
 }
 
@@ -392,25 +378,13 @@ uint64_t survey_ask(struct survey *s)
     return ticket;
 }
 
-static void *copied(const void *array, int32_t n, size_t size)
+bool survey_take(struct survey_topic *t, struct survey_result *out)
 {
-    void *copy = mem_resize_array(NULL, (size_t)n, size);
+    struct survey *s = t->survey;
 
-    return n > 0 ? memcpy(copy, array, (size_t)n * size) : copy;
-}
-
-bool survey_take(struct survey *s, struct survey_result *out)
-{
     pthread_mutex_lock(&s->lock);
-    bool has = s->has_result;
-    if (has) {
-        *out = s->result;
-        out->partitions = copied(out->partitions, out->n, sizeof *out->partitions);
-        out->brokers = copied(out->brokers, out->brokers_n, sizeof *out->brokers);
-        for (int32_t i = 0; i < s->result.n; i++)
-            s->result.partitions[i].fresh = false;
-        s->result.told = s->has_result = false;
-    }
+    t->findings.result.answers = s->answers;
+    bool has = findings_take(&t->findings, out);
     pthread_mutex_unlock(&s->lock);
     return has;
 }

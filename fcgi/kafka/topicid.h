@@ -21,9 +21,11 @@ static inline bool topicid_differ(struct topic_id a, struct topic_id b)
     return topicid_known(a) && topicid_known(b) && (a.high != b.high || a.low != b.low);
 }
 
-/* Asks that broker, without waiting.  NULL if it cannot be asked. */
-rd_kafka_queue_t *topicid_ask(rd_kafka_t *rk, const char *topic, int32_t broker, int timeout_ms);
-/* Takes over `answer`, for which it waits so long at most. */
-struct topic_id topicid_take(rd_kafka_queue_t *answer, int timeout_ms);
+/* Asks that broker for the ids of n topics, without waiting.  NULL if it cannot be asked. */
+rd_kafka_queue_t *topicid_ask(rd_kafka_t *rk, const char **topics, int32_t n, int32_t broker,
+                              int timeout_ms);
+/* Takes over `answer`, for which it waits so long at most, and fills in the ids of these topics. */
+void topicid_take(rd_kafka_queue_t *answer, int timeout_ms, const char *const *topics, int32_t n,
+                  struct topic_id *ids);
 
 #endif

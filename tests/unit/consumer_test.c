@@ -56,14 +56,11 @@ static int wrong_answers;     /* so many answers say so; -1: all */
 static const char *a_cluster; /* NULL: the truth */
 static struct topic_id an_id; /* not known: the truth */
 
-void __real_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
-                             struct extent *extents, int32_t n);
-void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
-                             struct extent *extents, int32_t n);
-void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
-                             struct extent *extents, int32_t n)
+void __real_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
+void __wrap_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
+void __wrap_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n)
 {
-    __real_question_extents(rk, topic, timeout_ms, extents, n);
+    __real_question_extents(rk, timeout_ms, extents, n);
     if (all_ends < 0 || wrong_answers == 0)
         return;
     wrong_answers -= wrong_answers > 0;
@@ -71,23 +68,26 @@ void __wrap_question_extents(rd_kafka_t *rk, const char *topic, int timeout_ms,
         extents[i].end = all_ends;
 }
 
-struct topic_id __real_topicid_take(rd_kafka_queue_t *answer, int timeout_ms);
-struct topic_id __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms);
-struct topic_id __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms)
+void __real_topicid_take(rd_kafka_queue_t *answer, int timeout_ms, const char *const *names,
+                         int32_t n, struct topic_id *ids);
+void __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms, const char *const *names,
+                         int32_t n, struct topic_id *ids);
+void __wrap_topicid_take(rd_kafka_queue_t *answer, int timeout_ms, const char *const *names,
+                         int32_t n, struct topic_id *ids)
 {
-    struct topic_id id = __real_topicid_take(answer, timeout_ms);
-
-    return topicid_known(an_id) ? an_id : id;
+    __real_topicid_take(answer, timeout_ms, names, n, ids);
+    for (int32_t i = 0; i < n && topicid_known(an_id); i++)
+        ids[i] = an_id;
 }
 
-rd_kafka_resp_err_t __real_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
-                                           struct layout *out);
-rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
-                                           struct layout *out);
-rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, rd_kafka_topic_t *topic, int timeout_ms,
-                                           struct layout *out)
+rd_kafka_resp_err_t __real_question_layout(rd_kafka_t *rk, const char *const *names, int32_t n,
+                                           int timeout_ms, struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *names, int32_t n,
+                                           int timeout_ms, struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *names, int32_t n,
+                                           int timeout_ms, struct layout *out)
 {
-    rd_kafka_resp_err_t err = __real_question_layout(rk, topic, timeout_ms, out);
+    rd_kafka_resp_err_t err = __real_question_layout(rk, names, n, timeout_ms, out);
 
     if (!err && a_cluster != NULL)
         snprintf(out->cluster, sizeof out->cluster, "%s", a_cluster);

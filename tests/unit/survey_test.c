@@ -14,8 +14,11 @@
 static struct mock_kafka kafka;
 static int wake_fd;
 static struct survey *survey;
+static struct survey_topic *surveyed;
 static rd_kafka_t *handle;
-static rd_kafka_topic_t *asked;
+
+enum { TOPICS = 3 };
+static rd_kafka_topic_t *asked[TOPICS]; /* NULL behind the last one */
 static sem_t ended;
 
 enum { BROKERS = 3 };
@@ -35,6 +38,17 @@ static int group_teardown(void **state)
     return 0;
 }
 
+/* Returns it as the survey's. */
+static struct survey_topic *add(const char *topic)
+{
+    int n = 0;
+
+    while (asked[n] != NULL)
+        n++;
+    asked[n] = rd_kafka_topic_new(handle, topic, NULL);
+    return survey_add(survey, asked[n]);
+}
+
 static void start(const char *topic)
 {
     char error[256];
@@ -46,21 +60,22 @@ static void start(const char *topic)
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
     assert_non_null(rk);
     wake_fd = eventfd(0, EFD_NONBLOCK);
-    asked = rd_kafka_topic_new(rk, topic, NULL);
     handle = rk;
-    survey = survey_start(asked, rk, rk, wake_fd, 0);
+    survey = survey_start(rk, rk, wake_fd, 0);
+    surveyed = add(topic);
 }
 
 struct borrowed {
     rd_kafka_t *rk;
-    rd_kafka_topic_t *topic;
+    rd_kafka_topic_t *topics[TOPICS];
 };
 
 static void give_back(void *arg)
 {
     struct borrowed *b = arg;
 
-    rd_kafka_topic_destroy(b->topic);
+    for (int i = 0; i < TOPICS && b->topics[i] != NULL; i++)
+        rd_kafka_topic_destroy(b->topics[i]);
     rd_kafka_destroy(b->rk);
     free(b);
     sem_post(&ended);
@@ -70,7 +85,9 @@ static void stop(void)
 {
     struct borrowed *b = malloc(sizeof *b);
 
-    *b = (struct borrowed){handle, asked};
+    *b = (struct borrowed){.rk = handle};
+    memcpy(b->topics, asked, sizeof asked);
+    memset(asked, 0, sizeof asked);
     survey_stop(survey, give_back, b);
 }
 
@@ -89,8 +106,8 @@ static int teardown(void **state)
     return 0;
 }
 
-/* The next result, when it has woken us. */
-static struct survey_result take(void)
+/* The next result about the topic, when it has woken us. */
+static struct survey_result take_of(struct survey_topic *topic)
 {
     struct pollfd p = {.fd = wake_fd, .events = POLLIN};
     struct survey_result r;
@@ -99,9 +116,14 @@ static struct survey_result take(void)
     for (;;) {
         assert_int_equal(poll(&p, 1, 60000), 1);
         assert_int_equal(read(wake_fd, &n, sizeof n), sizeof n);
-        if (survey_take(survey, &r))
+        if (survey_take(topic, &r))
             return r;
     }
+}
+
+static struct survey_result take(void)
+{
+    return take_of(surveyed);
 }
 
 static bool has_answers(const struct survey_result *r, uint64_t ticket, int32_t silent)
@@ -116,16 +138,21 @@ static bool has_answers(const struct survey_result *r, uint64_t ticket, int32_t 
 
 /* What is known when all have answered a question that is asked now, but for the leader of one
  * partition (-1: none). */
-static struct survey_result ask_but(int32_t silent)
+static struct survey_result ask_of(struct survey_topic *topic, int32_t silent)
 {
     uint64_t ticket = survey_ask(survey);
 
     for (;;) {
-        struct survey_result r = take();
+        struct survey_result r = take_of(topic);
         if (has_answers(&r, ticket, silent))
             return r;
         survey_result_fini(&r);
     }
+}
+
+static struct survey_result ask_but(int32_t silent)
+{
+    return ask_of(surveyed, silent);
 }
 
 static struct survey_result ask(void)
@@ -199,7 +226,7 @@ static void a_result_is_taken_once(void **state)
     start("once");
     r = take();
     survey_result_fini(&r);
-    assert_false(survey_take(survey, &r));
+    assert_false(survey_take(surveyed, &r));
 }
 
 static void what_the_broker_dropped_is_below_the_first_offset(void **state)
@@ -359,6 +386,68 @@ static void a_broker_that_is_away_answers_when_it_is_back(void **state)
     survey_result_fini(&r);
 }
 
+/* -- several topics -- */
+
+static void each_topic_has_its_own_partitions_and_offsets(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "three", 3);
+    mock_kafka_create(&kafka, "five", 5);
+    mock_kafka_produce_numbers(&kafka, "three", 2, 7);
+    mock_kafka_produce_numbers(&kafka, "five", 4, 9);
+    start("three");
+    struct survey_topic *other = add("five");
+    struct survey_result r = ask();
+    assert_int_equal(r.n, 3);
+    assert_int_equal(r.partitions[2].end, 7);
+    survey_result_fini(&r);
+    r = ask_of(other, -1);
+    assert_int_equal(r.n, 5);
+    assert_int_equal(r.partitions[2].end, 0);
+    assert_int_equal(r.partitions[4].end, 9);
+    survey_result_fini(&r);
+}
+
+static void a_topic_that_is_added_later_is_asked_for_at_once(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "old", 1);
+    mock_kafka_create(&kafka, "new", 2);
+    start("old");
+    struct survey_result r = ask();
+    survey_result_fini(&r);
+    struct survey_topic *added = add("new");
+    r = take_of(added);
+    assert_int_equal(r.n, 2);
+    survey_result_fini(&r);
+}
+
+static void a_topic_that_is_missing_or_refused_hides_no_other(void **state)
+{
+    (void)state;
+    mock_kafka_create(&kafka, "there", 2);
+    mock_kafka_create(&kafka, "gone", 2);
+    mock_kafka_create(&kafka, "forbidden", 2);
+    start("gone");
+    struct survey_topic *there = add("there"), *forbidden = add("forbidden");
+    struct survey_result r = ask();
+    survey_result_fini(&r);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "gone", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "forbidden",
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    mock_kafka_produce_numbers(&kafka, "there", 1, 3);
+    r = ask_of(there, -1);
+    assert_int_equal(r.error, 0);
+    assert_int_equal(r.partitions[1].end, 3);
+    survey_result_fini(&r);
+    r = ask();
+    assert_int_equal(r.error, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    survey_result_fini(&r);
+    r = ask_of(forbidden, -1);
+    assert_int_equal(r.error, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    survey_result_fini(&r);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
@@ -378,6 +467,9 @@ int main(void)
         T(each_broker_has_its_address),
         T(a_partition_that_its_leader_refuses_hides_no_other),
         T(a_broker_that_is_away_answers_when_it_is_back),
+        T(each_topic_has_its_own_partitions_and_offsets),
+        T(a_topic_that_is_added_later_is_asked_for_at_once),
+        T(a_topic_that_is_missing_or_refused_hides_no_other),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
