@@ -12,6 +12,7 @@
 #include "front/handler.h"
 #include "front/listener.h"
 #include "guard/guard.h"
+#include "route/routes.h"
 #include "stop.h"
 
 enum { EXIT_CONFIG = 2 };
@@ -75,6 +76,20 @@ static bool start(struct program *p)
     return program_make(p);
 }
 
+static void tell_start(const struct config *c)
+{
+    size_t routes = routes_count(c->routes);
+
+    if (c->standby) {
+        log_info("standing by");
+        return;
+    }
+    for (size_t i = 0; i < routes; i++)
+        log_info("topic %s of %s at %s, %s", c->topic, c->brokers,
+                 pattern_text(routes_at(c->routes, i)->path),
+                 c->issuer_count > 0 ? "with tokens" : "open to all");
+}
+
 static int serve(struct config *config, int listen_fd)
 {
     struct program p = {.config = config, .listen_fd = listen_fd};
@@ -83,11 +98,7 @@ static int serve(struct config *config, int listen_fd)
     if (start(&p)) {
         struct inlet_handler handler = handler_inlet(p.handler);
         p.inlet = inlet_new(p.loop, listen_fd, &handler);
-        if (config->standby)
-            log_info("standing by");
-        else
-            log_info("topic %s of %s at %s, %s", config->topic, config->brokers, config->path,
-                     p.guard ? "with tokens" : "open to all");
+        tell_start(config);
         loop_run(p.loop);
         status = EXIT_SUCCESS;
     } else {

@@ -13,6 +13,7 @@
 #include "guard/guard.h"
 #include "guard/renewals.h"
 #include "report.h"
+#include "route/routes.h"
 #include "stream/drain.h"
 #include "stream/fanout.h"
 
@@ -75,7 +76,11 @@ static bool make_guard(struct program *p)
 {
     const struct config *c = p->config;
     struct guard_issuer issuers[GUARD_ISSUERS_MAX];
-    struct guard_config guard = {issuers, c->issuer_count, c->allow_demo_key};
+    struct guard_config guard = {.issuers = issuers,
+                                 .issuer_count = c->issuer_count,
+                                 .allow_demo_key = c->allow_demo_key,
+                                 .scopes = routes_scope(c->routes),
+                                 .scope_count = routes_scopes(c->routes)};
 
     for (size_t i = 0; i < c->issuer_count; i++)
         issuers[i] = issuer_of(c, &c->issuers[i]);
@@ -170,7 +175,7 @@ bool program_make(struct program *p)
     };
     struct descriptors descriptors = share_descriptors(c);
     struct handler_config handler = {
-        .path = c->path,
+        .routes = c->routes,
         .cors = c->cors,
         .retry_ms = c->retry_ms,
         .max_streams = descriptors.streams,

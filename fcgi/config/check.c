@@ -5,17 +5,10 @@
 
 #include "base/mem.h"
 #include "config/issuers.h"
+#include "config/routes.h"
 #include "front/cors.h"
 
 enum { GUARDED_STREAM_AGE_S = 43200 }; /* a stolen token must not be renewed for ever */
-
-/* What Kafka allows. */
-static bool is_topic(const char *name)
-{
-    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
-
-    return name[n] == 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
-}
 
 static enum config_result check_kafka(const struct config *c)
 {
@@ -23,7 +16,7 @@ static enum config_result check_kafka(const struct config *c)
         return config_fail("no brokers given: -b HOST:PORT");
     if (c->topic == NULL)
         return config_fail("no topic given: -t TOPIC");
-    if (!is_topic(c->topic))
+    if (!topic_is_name(c->topic))
         return config_fail(
             "topic: must be up to 249 letters, digits, dots, underscores and hyphens");
     return CONFIG_OK;
@@ -39,8 +32,6 @@ enum config_result check_config(struct reading *r)
         if (reading_set_property(r, name, json_string_value(value), false) != CONFIG_OK)
             return CONFIG_ERROR;
     }
-    if (!c->standby && check_kafka(c) != CONFIG_OK)
-        return CONFIG_ERROR;
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))
         return config_fail("path: must begin with / and hold no ?, # or blank");
     struct cors *cors = cors_new(c->cors);
@@ -50,7 +41,9 @@ enum config_result check_config(struct reading *r)
     const char *runtime = getenv("RUNTIME_DIRECTORY");
     if (c->peer_dir == NULL && runtime != NULL && *runtime != 0)
         c->peer_dir = mem_strdup(runtime);
-    if (issuers_check(r) != CONFIG_OK)
+    if (issuers_check(r) != CONFIG_OK || routes_check(r) != CONFIG_OK)
+        return CONFIG_ERROR;
+    if (!c->standby && check_kafka(c) != CONFIG_OK)
         return CONFIG_ERROR;
     if (c->issuer_count > 0 && !reading_is_set(r, "max-stream-age"))
         c->max_stream_age_s = GUARDED_STREAM_AGE_S;

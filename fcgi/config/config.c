@@ -6,6 +6,7 @@
 #include "config/command_line.h"
 #include "config/file.h"
 #include "config/issuers.h"
+#include "config/routes.h"
 #include "front/cgi.h"
 #include "kafka/conf.h"
 
@@ -39,5 +40,6 @@ void config_fini(struct config *config)
         if (rows[i].kind->fini != NULL)
             rows[i].kind->fini(row_value(&rows[i], config));
     issuers_fini(config);
+    routes_fini(config);
     kafka_conf_free(config->kafka);
 }

@@ -10,6 +10,8 @@
 #include "kafka/consumer.h"
 #include "topic/event.h"
 
+struct routes;
+
 /* Texts, in the order given; each is owned. */
 struct config_list {
     char **at;
@@ -20,6 +22,18 @@ struct config_list {
 struct config_issuer {
     char *issuer, *audience, *audience_claim, *scope_claim, *identity;
     struct config_list jwks, scopes;
+};
+
+/* A topic that may be served, and a route, as the file has them; all owned. */
+enum { COMPACT_AS_ALL = 3 }; /* the topic does not say: as the option does */
+struct config_topic {
+    char *name;
+    unsigned compact;    /* enum compact, or COMPACT_AS_ALL */
+    int64_t cache_bytes; /* 0: it does not say */
+};
+struct config_route {
+    char *path, *topic;
+    struct config_list scopes;
 };
 
 struct config {
@@ -35,6 +49,11 @@ struct config {
     int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;
     int64_t max_attempts_per_minute; /* likewise */
     int64_t max_stream_age_s;
+    /* What is served where; without routes in the file the one of `topic` and `path`. */
+    struct routes *routes; /* owned */
+    struct config_topic *topics;
+    struct config_route *route_texts;
+    size_t topic_count, route_count;
     /* The guard: all issuers, each of them complete; 0: none. */
     struct config_issuer *issuers; /* owned */
     size_t issuer_count;

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "config/issuers.h"
+#include "config/routes.h"
 
 static bool is_secret(const char *property)
 {
@@ -82,6 +83,10 @@ enum config_result file_read(struct reading *r)
             break;
         if (strcmp(name, "issuers") == 0)
             result = issuers_read(r, value);
+        else if (strcmp(name, "topics") == 0)
+            result = topics_read(r, value);
+        else if (strcmp(name, "routes") == 0)
+            result = routes_read(r, value);
         else if (strcmp(name, "kafka") != 0)
             result = read_member(r, name, value);
         else if (json_is_object(value))

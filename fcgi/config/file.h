@@ -1,5 +1,5 @@
 /* file - the configuration file: a JSON object of the rows' names, "issuers" (config/issuers.h),
- * and "kafka", librdkafka's properties. */
+ * "topics" and "routes" (config/routes.h), and "kafka", librdkafka's properties. */
 #ifndef SKF_CONFIG_FILE_H
 #define SKF_CONFIG_FILE_H
 

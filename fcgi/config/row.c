@@ -142,7 +142,7 @@ static enum config_result take_number(const struct row *row, void *to, const jso
     return set_number(row, to, json_integer_value(value));
 }
 
-static const struct row_kind kind_number = {
+const struct row_kind kind_number = {
     .read = read_number, .mismatch = mismatch_number, .take = take_number};
 
 /* -- numbers that may be "auto", kept as -1 -- */
@@ -200,7 +200,7 @@ static enum config_result take_choice(const struct row *row, void *to, const jso
     return read_choice(row, to, json_string_value(value));
 }
 
-static const struct row_kind kind_choice = {
+const struct row_kind kind_choice = {
     .read = read_choice, .mismatch = mismatch_string, .take = take_choice};
 
 /* -- flags -- */

@@ -32,7 +32,7 @@ struct row {
     const char *help;
 };
 
-extern const struct row_kind kind_text, kind_list;
+extern const struct row_kind kind_text, kind_list, kind_number, kind_choice;
 
 /* clang-format off: its releases differ about it */
 /* The place of a member in a struct; its type is checked. */

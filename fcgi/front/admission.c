@@ -3,16 +3,14 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/percent.h"
 #include "front/credential.h"
 #include "front/query.h"
 #include "guard/subject.h"
 #include "stream/fanout.h"
 
-enum { SPELLINGS = 3 };
-
 struct admission {
     struct admission_config config;
-    struct buf spellings[SPELLINGS]; /* of the path, what a front may make of it; none: empty */
     struct limits *addresses, *subjects;
     struct limits *attempts; /* by address: its openings are refused tokens */
     bool draining;
@@ -31,20 +29,10 @@ static bool decode_path(struct buf *out, struct slice path, bool slashes)
         bool slash = n == 3 && piece.p[1] == '2' && (piece.p[2] | 0x20) == 'f';
         if (slash && !slashes)
             buf_add_slice(out, piece);
-        else if (!query_decode(out, piece))
+        else if (!percent_decode(out, piece))
             return false;
     }
     return true;
-}
-
-static void spell_path(struct admission *a)
-{
-    struct slice path = slice_str(a->config.path);
-
-    buf_add_slice(&a->spellings[0], path);
-    for (int i = 1; i < SPELLINGS; i++)
-        if (!decode_path(&a->spellings[i], path, i == 1))
-            buf_fini(&a->spellings[i]);
 }
 
 static bool is_split(struct slice path, struct slice script, struct slice info)
@@ -53,24 +41,40 @@ static bool is_split(struct slice path, struct slice script, struct slice info)
            slice_equal(info, slice_of(path.p + script.n, path.n - script.n));
 }
 
-/* REQUEST_URI up to its first `?`, undecoded; what the front made of it must not differ. */
-static bool path_is_ours(const struct admission *a, const struct request *r)
+static bool is_split_once_decoded(struct slice path, struct slice script, struct slice info,
+                                  bool slashes)
 {
-    struct slice path = slice_str(a->config.path), uri = slice_str(request_get(r, PARAM_URI));
+    struct buf decoded = {0};
+    bool same = decode_path(&decoded, path, slashes) && is_split(buf_slice(&decoded), script, info);
+
+    buf_fini(&decoded);
+    return same;
+}
+
+/* What a front tells of the path must be the path, as it is or decoded once. */
+static bool front_agrees(const struct request *r, struct slice path)
+{
     struct slice script = slice_str(request_get(r, PARAM_SCRIPT_NAME));
     struct slice info = slice_str(request_get(r, PARAM_PATH_INFO));
 
-    if (uri.p == NULL)
-        return false;
-    uri.n = strcspn((const char *)uri.p, "?");
-    if (!slice_equal(uri, path))
-        return false;
-    if (script.n + info.n == 0)
-        return true;
-    for (int i = 0; i < SPELLINGS; i++)
-        if (is_split(buf_slice(&a->spellings[i]), script, info))
-            return true;
-    return false;
+    return script.n + info.n == 0 || is_split(path, script, info) ||
+           is_split_once_decoded(path, script, info, false) ||
+           is_split_once_decoded(path, script, info, true);
+}
+
+/* REQUEST_URI up to its first `?`, undecoded. */
+static enum refusal find_destination(const struct admission *a, const struct request *r,
+                                     struct destination *destination)
+{
+    struct slice path = slice_str(request_get(r, PARAM_URI));
+
+    if (path.p == NULL)
+        return REFUSAL_ROUTE_UNKNOWN;
+    path.n = strcspn((const char *)path.p, "?");
+    enum route_found found = routes_find(a->config.routes, path, destination);
+    if (found == ROUTE_UNKNOWN || !front_agrees(r, path))
+        return REFUSAL_ROUTE_UNKNOWN;
+    return found == ROUTE_FOUND ? REFUSALS : REFUSAL_PATH_INVALID;
 }
 
 static bool guard_is_missing(const struct admission *a, const struct request *r)
@@ -98,14 +102,17 @@ static enum refusal judge_method(const struct admission *a, const struct request
 }
 
 enum refusal admission_judge(const struct admission *a, const struct request *r,
-                             const struct cors_request *origin)
+                             const struct cors_request *origin, struct destination *destination)
 {
+    enum refusal why;
+
     if (r->repeated)
         return REFUSAL_PARAM_TWICE;
     if (guard_is_missing(a, r))
         return REFUSAL_UNGUARDED;
-    if (!path_is_ours(a, r))
-        return REFUSAL_ROUTE_UNKNOWN;
+    why = find_destination(a, r, destination);
+    if (why != REFUSALS)
+        return why;
     if (!cors_allowed(a->config.cors, origin))
         return REFUSAL_ORIGIN;
     return judge_method(a, r);
@@ -128,6 +135,14 @@ enum refusal admission_credentials(const struct request *r, struct buf *in_heade
         return REFUSAL_TOKEN_PLACE;
     buf_add_slice(in_header, token);
     return REFUSALS;
+}
+
+enum refusal admission_destination(const struct destination *destination,
+                                   const struct verdict *verdict)
+{
+    if (verdict != NULL && (destination->route->scopes & ~verdict->scopes) != 0)
+        return REFUSAL_SCOPE_MISSING;
+    return destination->topic < 0 ? REFUSAL_TOPIC_UNKNOWN : REFUSALS;
 }
 
 /* -- limits -- */
@@ -229,7 +244,6 @@ struct admission *admission_new(const struct admission_config *config)
     struct admission *a = mem_zero(sizeof *a);
 
     a->config = *config;
-    spell_path(a);
     a->addresses = limits_new(&config->address);
     a->subjects = limits_new(&config->subject);
     a->attempts = limits_new(&(struct limits_config){.opens = config->max_attempts});
@@ -240,8 +254,6 @@ void admission_free(struct admission *a)
 {
     if (a == NULL)
         return;
-    for (int i = 0; i < SPELLINGS; i++)
-        buf_fini(&a->spellings[i]);
     limits_free(a->addresses);
     limits_free(a->subjects);
     limits_free(a->attempts);

@@ -14,6 +14,7 @@
 #include "guard/guard.h"
 #include "guard/renewals.h"
 #include "guard/session.h"
+#include "route/routes.h"
 
 struct admission;
 struct fanout;
@@ -27,7 +28,7 @@ struct gate {
 
 /* Whatever is pointed to is borrowed and must outlive it. */
 struct admission_config {
-    const char *path; /* of the events, as it stands in the request's URI */
+    const struct routes *routes;
     const struct cors *cors;
     const struct fanout *fanout;
     const struct gate *gate;
@@ -43,9 +44,12 @@ void admission_free(struct admission *a);
 /* From now on nobody gets a stream. */
 void admission_drain(struct admission *a);
 
-/* By what the request says of itself. */
+/* By what the request says of itself; if it may, *destination is where its path leads. */
 enum refusal admission_judge(const struct admission *a, const struct request *r,
-                             const struct cors_request *origin);
+                             const struct cors_request *origin, struct destination *destination);
+/* With a token that is good for a stream of ours, or NULL: none is needed, may it go there? */
+enum refusal admission_destination(const struct destination *destination,
+                                   const struct verdict *verdict);
 /* A header line: which methods there are. */
 const char *admission_allowed(const struct admission *a);
 

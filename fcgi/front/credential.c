@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "base/percent.h"
 #include "front/query.h"
 
 static enum credential judge(struct slice token)
@@ -40,7 +41,7 @@ enum credential credential_from_query(struct slice query, struct buf *token)
 
     if (count == 0)
         return CREDENTIAL_NONE;
-    if (count > 1 || !query_decode(token, encoded))
+    if (count > 1 || !percent_decode(token, encoded))
         return CREDENTIAL_BAD;
     return judge(buf_slice(token));
 }

@@ -13,6 +13,7 @@
 #include "front/limits.h"
 #include "front/request.h"
 #include "guard/token.h"
+#include "route/routes.h"
 
 struct exchanges;
 struct handler;
@@ -39,8 +40,9 @@ struct exchange {
     struct cors_request origin;
     struct buf origin_text, host_text, last_event_id;
     bool resumes;
-    struct buf token;    /* what is verified */
-    struct buf selector; /* the token in the URL; empty: none */
+    struct destination destination; /* where its path leads */
+    struct buf token;               /* what is verified */
+    struct buf selector;            /* the token in the URL; empty: none */
 };
 
 /* Takes over the descriptor. */

@@ -103,14 +103,23 @@ static struct session *open_session(const struct exchange *x, const struct verdi
     if (sessions == NULL)
         return NULL;
     struct token_hash in_url = token_hash(buf_slice(&x->selector));
-    return session_open(sessions, verdict, x->selector.n > 0 ? &in_url : NULL);
+    return session_open(sessions, verdict, x->destination.route->scopes,
+                        x->selector.n > 0 ? &in_url : NULL);
 }
 
 static void serve_stream(struct exchange *x, const struct verdict *verdict)
 {
+    enum refusal why = admission_destination(&x->destination, verdict);
     struct guest guest;
-    enum refusal why;
 
+    if (why == REFUSAL_SCOPE_MISSING) {
+        exchange_refuse_token(x, TOKEN_SCOPE);
+        return;
+    }
+    if (why != REFUSALS) {
+        exchange_refuse(x, why, NULL);
+        return;
+    }
     if (x->head) {
         answer_head(x);
         return;
@@ -198,6 +207,21 @@ static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error
         exchange_finish(x, &answer);
 }
 
+/* The verdict on a token at a path whose topic is not served. */
+static void on_renewal_astray(void *arg, const struct verdict *verdict)
+{
+    struct exchange *x = arg;
+    bool may =
+        !verdict->error && admission_destination(&x->destination, verdict) != REFUSAL_SCOPE_MISSING;
+
+    x->handler->renewals[may ? RENEWAL_FORBIDDEN : RENEWAL_TOKEN]++;
+    admission_token_tried(x->handler->admission, x->address, verdict->error);
+    if (may)
+        exchange_refuse(x, REFUSAL_TOPIC_UNKNOWN, NULL);
+    else
+        exchange_refuse_token(x, verdict->error ? verdict->error : TOKEN_SCOPE);
+}
+
 static void renew(struct exchange *x, const struct request *r)
 {
     struct handler *h = x->handler;
@@ -219,7 +243,13 @@ static void renew(struct exchange *x, const struct request *r)
         exchange_turn_away(x, why);
         return;
     }
-    renewals_take(h->gate.renewals, buf_slice(&x->token), buf_slice(&x->selector), on_renewal, x);
+    if (x->destination.topic < 0) { /* which is told to those who may be there alone */
+        guard_check(h->gate.guard, buf_slice(&x->token), on_renewal_astray, x);
+        return;
+    }
+    struct renewal_request request = {buf_slice(&x->token), buf_slice(&x->selector),
+                                      x->destination.route->scopes};
+    renewals_take(h->gate.renewals, &request, on_renewal, x);
 }
 
 /* -- other requests -- */
@@ -271,7 +301,7 @@ static void tell_status(struct exchange *x, const struct request *r, const char 
 
 static void serve(struct exchange *x, const struct request *r, const char *method)
 {
-    enum refusal why = admission_judge(x->handler->admission, r, &x->origin);
+    enum refusal why = admission_judge(x->handler->admission, r, &x->origin, &x->destination);
 
     if (why == REFUSAL_METHOD || why == REFUSAL_RENEWALS_NONE)
         exchange_refuse(x, why, admission_allowed(x->handler->admission));
@@ -361,7 +391,7 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
     h->cors = cors_new(config->cors);
     h->decoder = decoder_new();
     h->exchanges = exchanges_new(loop, h->cors);
-    h->admission = admission_new(&(struct admission_config){.path = config->path,
+    h->admission = admission_new(&(struct admission_config){.routes = config->routes,
                                                             .cors = h->cors,
                                                             .fanout = fanout,
                                                             .gate = &h->gate,

@@ -10,7 +10,7 @@ struct handler;
 struct status;
 
 struct handler_config {
-    const char *path; /* of the events, as it stands in the request's URI */
+    const struct routes *routes;
     const char *cors; /* see cors_new(); it was checked before */
     int64_t retry_ms; /* what clients are told to wait before they come back, more or less */
     int64_t max_streams;
@@ -19,8 +19,8 @@ struct handler_config {
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
 };
 
-/* The strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as a standby
- * (front/standby.h).  NULL if libfcgi cannot be used. */
+/* The routes and strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as
+ * a standby (front/standby.h).  NULL if libfcgi cannot be used. */
 struct handler *handler_new(struct loop *loop, const struct handler_config *config,
                             struct fanout *fanout);
 /* Before the first request. */

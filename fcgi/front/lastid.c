@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 
+#include "base/percent.h"
 #include "front/query.h"
 
 /* Without case, `-` and `_`, is it that text? */
@@ -33,7 +34,7 @@ bool lastid_find(const char *header, struct slice query, struct buf *id)
     while (query_next(&query, &name, &value))
         if (is_last_event_id(name))
             last = value;
-    if (last.n > 0 && !query_decode(id, last))
+    if (last.n > 0 && !percent_decode(id, last))
         buf_add_slice(id, last);
     return last.n > 0;
 }

@@ -13,8 +13,4 @@ bool query_next(struct slice *query, struct slice *name, struct slice *value);
  * *count gets how many there are.  p is NULL if there is none. */
 struct slice query_find(struct slice query, const char *wanted, size_t *count);
 
-/* Appends the percent-decoded bytes, decoded once; false, and out as it was, if a `%` is not
- * followed by two hexadecimal digits. */
-bool query_decode(struct buf *out, struct slice encoded);
-
 #endif

@@ -52,6 +52,8 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "the token in the URL is of another issuer or subject")                                      \
     X(ORIGIN, 403, "origin", FORBIDDEN, "the origin is not allowed")                               \
     X(ROUTE_UNKNOWN, 404, "route_unknown", OTHER, "there is nothing at this path")                 \
+    X(TOPIC_UNKNOWN, 404, "topic_unknown", OTHER, "the topic in the path is not served")           \
+    X(PATH_INVALID, 400, "path_invalid", OTHER, "the path is badly encoded")                       \
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \

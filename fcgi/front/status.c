@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/percent.h"
 #include "front/answer.h"
 #include "front/ledger.h"
 #include "front/query.h"
@@ -115,7 +116,7 @@ static size_t select_topic(struct metrics *all, size_t n, struct slice query)
 
     if (count == 0)
         return n;
-    if (query_decode(&topic, encoded))
+    if (percent_decode(&topic, encoded))
         for (size_t i = 0; i < n; i++)
             if (slice_equal(slice_str(all[i].topic), buf_slice(&topic)))
                 all[selected++] = all[i];

@@ -23,6 +23,7 @@ struct remembered {
     struct token_hash text;
     const struct issuer *issuer;
     int64_t exp_ms, nbf_ms;
+    uint64_t scopes;
     uint8_t key[KEY_THUMBPRINT];
     char *subject; /* NULL: none */
 };
@@ -44,6 +45,8 @@ struct guard {
     struct loop *loop;
     struct issuer *issuers;
     size_t issuer_count;
+    const char *const *scopes;
+    size_t scope_count;
     struct remembered *remembered;
     TAILQ_HEAD(, waiting) waiting;
     size_t waiting_count;
@@ -99,6 +102,7 @@ static void remember(struct guard *g, const struct token *t, const struct issuer
     r->issuer = issuer;
     r->exp_ms = t->exp_ms;
     r->nbf_ms = t->nbf_ms;
+    r->scopes = v->scopes;
     memcpy(r->key, v->key, sizeof r->key);
     r->subject = v->subject ? mem_strdup(v->subject) : NULL;
     HASH_ADD(hh, g->remembered, signed_part, sizeof r->signed_part, r);
@@ -124,6 +128,7 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     v->exp_ms = r->exp_ms;
     v->issuer = r->issuer->policy.issuer;
     v->subject = r->subject;
+    v->scopes = r->scopes;
     memcpy(v->key, r->key, sizeof v->key);
     return true;
 }
@@ -173,6 +178,7 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
     v->exp_ms = t->exp_ms;
     v->issuer = issuer->policy.issuer;
     v->subject = token_subject(t, &issuer->policy);
+    v->scopes = token_scopes(t, &issuer->policy, g->scopes, g->scope_count);
     memcpy(v->key, key->thumbprint, sizeof v->key);
     remember(g, t, issuer, v);
     return TOKEN_OK;
@@ -292,6 +298,8 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
         .allow_demo_key = config->allow_demo_key, .on_change = on_keys, .arg = arg};
 
     g->loop = loop;
+    g->scopes = config->scopes;
+    g->scope_count = config->scope_count;
     TAILQ_INIT(&g->waiting);
     g->verify = (struct task){.run = verify_waiting, .arg = g};
     g->issuers = mem_zero(config->issuer_count * sizeof *g->issuers);

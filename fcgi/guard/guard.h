@@ -24,6 +24,9 @@ struct guard_config {
     const struct guard_issuer *issuers; /* copied; one at least, each of another name */
     size_t issuer_count;
     bool allow_demo_key;
+    /* What some streams demand besides: borrowed, 64 at most. */
+    const char *const *scopes;
+    size_t scope_count;
 };
 
 /* SHA-256 of a token's text: under it the token is known, here and to the sessions. */
@@ -37,6 +40,7 @@ struct verdict {
     int64_t exp_ms;
     const char *issuer;  /* the guard's */
     const char *subject; /* borrowed for the call; NULL: none */
+    uint64_t scopes;     /* bit 1 << i: it holds scopes[i] of the configuration */
     uint8_t key[KEY_THUMBPRINT];
 };
 

@@ -24,7 +24,7 @@ struct waiting {
     struct token_hash token, selector;
     bool has_selector;
     /* Not of one that a peer has passed on. */
-    struct slice token_text, selector_text;
+    struct renewal_request request;
     void (*done)(void *arg, enum renewal_outcome outcome, enum token_error error);
     void *arg;
 };
@@ -83,17 +83,27 @@ static enum renewal_outcome outcome_of(enum token_error error)
 
 static int tell_peers(const struct waiting *w)
 {
-    struct renewal renewal = {.token = w->token_text, .selector = selector_of(w)};
+    struct renewal renewal = {.token = w->request.token, .selector = selector_of(w)};
 
     return w->renewals->peers ? peers_tell(w->renewals->peers, &renewal) : 0;
 }
 
+/* A token that lacks what the route demands is as one that lacks a scope of its issuer. */
+static enum token_error error_of(const struct waiting *w, const struct verdict *verdict)
+{
+    bool lacks = (w->request.scopes & ~verdict->scopes) != 0;
+
+    return verdict->error ? verdict->error : lacks ? TOKEN_SCOPE : TOKEN_OK;
+}
+
 static enum renewal_outcome renew(const struct waiting *w, const struct verdict *verdict)
 {
-    if (verdict->error)
-        return outcome_of(verdict->error);
+    enum token_error error = error_of(w, verdict);
+
+    if (error)
+        return outcome_of(error);
     if (w->has_selector &&
-        !guard_names(w->renewals->guard, w->selector_text, verdict->issuer, verdict->subject))
+        !guard_names(w->renewals->guard, w->request.selector, verdict->issuer, verdict->subject))
         return RENEWAL_FORBIDDEN;
     if (!allow(w, verdict))
         return RENEWAL_LIMITED;
@@ -107,24 +117,23 @@ static void on_verdict(void *arg, const struct verdict *verdict)
 {
     struct waiting *w = arg;
 
-    w->done(w->arg, renew(w, verdict), verdict->error);
+    w->done(w->arg, renew(w, verdict), error_of(w, verdict));
     waiting_free(w);
 }
 
-void renewals_take(struct renewals *r, struct slice token, struct slice selector,
+void renewals_take(struct renewals *r, const struct renewal_request *request,
                    void (*done)(void *arg, enum renewal_outcome outcome, enum token_error error),
                    void *arg)
 {
-    struct waiting *w = waiting_new(r, token);
+    struct waiting *w = waiting_new(r, request->token);
 
-    w->token_text = token;
-    w->selector_text = selector;
-    w->has_selector = selector.n > 0;
+    w->request = *request;
+    w->has_selector = request->selector.n > 0;
     if (w->has_selector)
-        w->selector = token_hash(selector);
+        w->selector = token_hash(request->selector);
     w->done = done;
     w->arg = arg;
-    guard_check(r->guard, token, on_verdict, w);
+    guard_check(r->guard, request->token, on_verdict, w);
 }
 
 /* -- passed on by a peer -- */

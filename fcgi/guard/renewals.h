@@ -37,10 +37,15 @@ struct renewals *renewals_new(struct loop *loop, const struct renewals_config *c
 /* After the guard, whose last verdicts it takes, and before the sessions. */
 void renewals_free(struct renewals *r);
 
-/* Renews the streams of `token`'s subject that have `selector` in their URL; an empty one: those
- * that have no token there.  Calls done(arg, outcome, error) once, maybe in a later turn; until
- * then both are borrowed.  `error`: what is wrong with the token; TOKEN_OK: nothing. */
-void renewals_take(struct renewals *r, struct slice token, struct slice selector,
+/* What a client has brought; the texts are borrowed until it is done with. */
+struct renewal_request {
+    struct slice token, selector; /* selector: the token in the URL; empty: none */
+    uint64_t scopes;              /* demanded by the route of its path, as in a verdict */
+};
+/* Renews the streams of the token's subject that have the selector in their URL; without one those
+ * that have no token there.  Calls done(arg, outcome, error) once, maybe in a later turn.  `error`:
+ * what is wrong with the token; TOKEN_OK: nothing. */
+void renewals_take(struct renewals *r, const struct renewal_request *request,
                    void (*done)(void *arg, enum renewal_outcome outcome, enum token_error error),
                    void *arg);
 

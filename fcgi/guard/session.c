@@ -36,6 +36,7 @@ struct session {
     struct timer *timer;
     int64_t exp_ms;     /* of the token, since 1970 */
     int64_t last_ms;    /* the age limit, likewise */
+    uint64_t scopes;    /* demanded */
     const char *issuer; /* of its token, the guard's; NULL: it needs none */
     uint8_t key[KEY_THUMBPRINT];
     int64_t challenged_exp_ms; /* the expiry that it was challenged for; 0: for none */
@@ -256,12 +257,13 @@ static int64_t age_ms(const struct sessions *ss)
     return max - arc4random_uniform((uint32_t)(max / 10) + 1);
 }
 
-struct session *session_open(struct sessions *ss, const struct verdict *v,
+struct session *session_open(struct sessions *ss, const struct verdict *v, uint64_t scopes,
                              const struct token_hash *in_url)
 {
     struct session *s = mem_zero(sizeof *s);
 
     s->sessions = ss;
+    s->scopes = scopes;
     s->exp_ms = v ? v->exp_ms : NEVER_MS;
     s->last_ms = ss->config.max_age_ms > 0 ? loop_wall_ms() + age_ms(ss) : NEVER_MS;
     if (v != NULL) {
@@ -305,7 +307,7 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
         return;
     LIST_FOREACH(s, &group->sessions, link)
     {
-        if (v->exp_ms <= s->exp_ms)
+        if (v->exp_ms <= s->exp_ms || (s->scopes & ~v->scopes) != 0)
             continue;
         s->exp_ms = v->exp_ms;
         memcpy(s->key, v->key, sizeof s->key);

@@ -27,16 +27,17 @@ void sessions_free(struct sessions *ss);
 void sessions_ask_before_end(struct sessions *ss, bool (*settled)(void *arg), void *arg);
 
 /* A session for a stream that a good token has opened; or, with verdict NULL, for one that needs
- * none and has no end but its age.  in_url: the token in the stream's URL, which selects it for
+ * none and has no end but its age.  scopes: those that its route demands, also of a token that
+ * renews it (bits as in a verdict).  in_url: the token in the stream's URL, which selects it for
  * renewals, together with the subject; NULL: there is none, and the subject does. */
-struct session *session_open(struct sessions *ss, const struct verdict *verdict,
+struct session *session_open(struct sessions *ss, const struct verdict *verdict, uint64_t scopes,
                              const struct token_hash *in_url);
 /* Its stream, once there is one; to be closed when that ends. */
 void session_attach(struct session *s, struct stream *stream);
 void session_close(struct session *s);
 
-/* A good token renews the streams of its subject that have `selector` in their URL, or (NULL) no
- * token there. */
+/* A good token renews the streams of its subject that it could open and that have `selector` in
+ * their URL, or (NULL) no token there. */
 void sessions_renew(struct sessions *ss, const struct token_hash *selector,
                     const struct verdict *verdict);
 

@@ -190,6 +190,18 @@ enum token_error token_check_claims(const struct token *t, const struct token_po
     return error ? error : token_check_times(t->exp_ms, t->nbf_ms, policy->leeway_ms, now_ms);
 }
 
+uint64_t token_scopes(const struct token *t, const struct token_policy *policy,
+                      const char *const *scopes, size_t n)
+{
+    const json_t *claim = claim_at(t->payload, policy->scope_claim);
+    uint64_t held = 0;
+
+    for (size_t i = 0; i < n; i++)
+        if (claim_has_word(claim, scopes[i]))
+            held |= UINT64_C(1) << i;
+    return held;
+}
+
 enum token_error token_check_scope(const struct token *t, const struct token_policy *policy)
 {
     const json_t *claim = claim_at(t->payload, policy->scope_claim);

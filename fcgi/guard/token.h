@@ -74,6 +74,9 @@ enum token_error token_check_times(int64_t exp_ms, int64_t nbf_ms, int64_t leewa
                                    int64_t now_ms);
 enum token_error token_check_scope(const struct token *token, const struct token_policy *policy);
 
+/* Which of these (64 at most) it holds: bit 1 << i for scopes[i]. */
+uint64_t token_scopes(const struct token *token, const struct token_policy *policy,
+                      const char *const *scopes, size_t n);
 /* Whose it is to limits and renewals, together with the issuer: the identity claim, if that is a
  * string that is not empty; else NULL.  Valid until token_fini(). */
 const char *token_subject(const struct token *token, const struct token_policy *policy);

@@ -11,6 +11,7 @@
 
 #include "fuzz.h"
 #include "kafka/conf.h"
+#include "route/routes.h"
 
 enum { ARGUMENTS_MAX = 40 };
 
@@ -75,6 +76,9 @@ static void check_good(const struct config *c, bool from_file)
     assert(c->path[0] == '/' && strpbrk(c->path, "?# ") == NULL);
     assert(c->retry_ms >= 100 && c->keepalive_s >= 1 && c->cache_bytes >= 1 << 16);
     assert(c->event_id <= EVENT_ID_KEY && c->log_level <= LOG_DEBUG);
+    assert(routes_count(c->routes) > 0 && routes_topics(c->routes) <= 1);
+    for (size_t i = 0; i < routes_count(c->routes); i++)
+        assert(c->issuer_count > 0 || routes_at(c->routes, i)->scopes == 0);
     for (size_t i = 0; i < c->issuer_count; i++) {
         const struct config_issuer *one = &c->issuers[i];
         assert(one->jwks.n > 0 && *one->issuer && *one->audience && *one->identity);

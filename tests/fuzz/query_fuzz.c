@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
+#include "base/percent.h"
 #include "fuzz.h"
 
 static void check_find(struct slice query, const char *name)
@@ -35,12 +36,12 @@ static void check_decode(struct slice encoded)
     struct buf decoded = {0}, again = {0}, back = {0};
 
     buf_add_byte(&decoded, '!');
-    bool ok = query_decode(&decoded, encoded);
+    bool ok = percent_decode(&decoded, encoded);
     assert(ok == well_encoded(encoded));
     assert(ok || decoded.n == 1);
     for (size_t i = 1; i < decoded.n; i++)
         buf_printf(&again, i % 2 ? "%%%02x" : "%%%02X", decoded.p[i]);
-    assert(query_decode(&back, buf_slice(&again)));
+    assert(percent_decode(&back, buf_slice(&again)));
     assert(slice_equal(buf_slice(&back), slice_of(decoded.p + 1, decoded.n - 1)));
     buf_fini(&decoded);
     buf_fini(&again);

@@ -120,9 +120,25 @@ static void collect(void *arg, struct metrics *m)
     health_set(&m->health, REASON_DRAINING, 1);
 }
 
+static struct routes *routes;
+
+static void make_routes(void)
+{
+    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0},
+                                              {"/of/{a}/{b}/all", "t", NULL, 0},
+                                              {"/rest/{name*}", "t", NULL, 0}};
+    char wrong[256];
+
+    routes = routes_new();
+    routes_add_topic(routes, "t");
+    routes_add_literal(routes, "/events");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        assert(routes_add(routes, &texts[i], wrong, sizeof wrong));
+}
+
 static struct handler *make_handler(const char *cors, struct fanout *f, struct status *status)
 {
-    const struct handler_config config = {.path = "/events",
+    const struct handler_config config = {.routes = routes,
                                           .cors = cors,
                                           .retry_ms = 2000,
                                           .max_streams = 1,
@@ -143,6 +159,7 @@ static void make_responders(void)
     struct gate gate = {.sessions = sessions_new(loop, &session)};
 
     log_set_level(LOG_ERROR);
+    make_routes();
     open_to_all = make_handler("cross-origin", &fanout, status);
     draining = make_handler(list, &fanout, status);
     handler_drain(draining);

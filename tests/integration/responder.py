@@ -22,10 +22,12 @@ def assert_no_sanitizer_report(text: str) -> None:
 class Responder(Process):
     numbers = 0
 
-    def __init__(self, brokers: str, topic: str, directory: Path, *options: str):
+    def __init__(self, brokers: str, topic: str | None, directory: Path, *options: str):
+        """topic None: the options name a file that has routes."""
         Responder.numbers += 1
         super().__init__(f"responder-{Responder.numbers}", directory)
-        self.options = ["-b", brokers, "-t", topic, "--drain", "0", *options]
+        of_topic = ["-t", topic] if topic else []
+        self.options = ["-b", brokers, *of_topic, "--drain", "0", *options]
         self.address = str(directory / f"{self.name}.sock")
 
     def start(self) -> "Responder":

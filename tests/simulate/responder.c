@@ -23,6 +23,7 @@ struct responder {
     struct loop *loop;
     struct fanout *fanout;
     struct consumer *consumer;
+    struct routes *routes;
     struct handler *handler;
     struct guard *guard; /* NULL: all may come in */
     struct sessions *sessions;
@@ -86,18 +87,21 @@ struct responder *responder_start(unsigned number, const struct responder_config
                                    .keepalive_ms = config->keepalive_ms,
                                    .flush_ms = config->flush_ms,
                                    .cache_bytes = config->cache_bytes};
-    struct handler_config handler = {.path = "/events",
-                                     .cors = "cross-origin",
-                                     .retry_ms = config->retry_ms,
-                                     .max_streams = 10000,
-                                     .max_waiting = 10000};
 
     r->number = number;
+    r->routes = routes_new();
+    routes_add_topic(r->routes, "t");
+    routes_add_literal(r->routes, "/events");
     r->config = *config;
     r->runs_since_ms = world_now_ms();
     world_set_responder(number);
     r->loop = loop_new();
     r->fanout = fanout_new(r->loop, &fanout);
+    struct handler_config handler = {.routes = r->routes,
+                                     .cors = "cross-origin",
+                                     .retry_ms = config->retry_ms,
+                                     .max_streams = 10000,
+                                     .max_waiting = 10000};
     r->handler = handler_new(r->loop, &handler, r->fanout);
     if (config->guarded || config->max_age_ms > 0)
         make_gate(r);
@@ -147,6 +151,7 @@ void responder_free(struct responder *r)
     renewals_free(r->renewals);
     sessions_free(r->sessions);
     handler_free(r->handler);
+    routes_free(r->routes);
     loop_free(r->loop);
     free(r);
 }

@@ -40,10 +40,16 @@ static struct gate gate;
 static struct cors *cors;
 static struct admission *admission;
 static const char *path;
+static struct routes *routes;
+static struct destination destination;
 
 static void make(int64_t streams, int64_t opens, int64_t attempts)
 {
-    const struct admission_config config = {.path = path,
+    routes_free(routes);
+    routes = routes_new();
+    routes_add_topic(routes, "t");
+    routes_add_literal(routes, path);
+    const struct admission_config config = {.routes = routes,
                                             .cors = cors,
                                             .fanout = (struct fanout *)&fanout,
                                             .gate = &gate,
@@ -73,6 +79,8 @@ static int teardown(void **state)
     (void)state;
     admission_free(admission);
     admission = NULL;
+    routes_free(routes);
+    routes = NULL;
     cors_free(cors);
     return 0;
 }
@@ -96,7 +104,7 @@ static enum refusal judge(const struct request *r)
 {
     struct cors_request origin = request_origin(r);
 
-    return admission_judge(admission, r, &origin);
+    return admission_judge(admission, r, &origin, &destination);
 }
 
 static enum refusal judge_path(const char *uri, const char *script, const char *info)
@@ -273,6 +281,70 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
     assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
 }
 
+/* -- routes -- */
+
+static void add_routes(void)
+{
+    static const char *const scopes[] = {"raw:read"};
+    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1};
+    char wrong[256];
+
+    if (!routes_add(routes, &raw, wrong, sizeof wrong))
+        fail_msg("%s", wrong);
+}
+
+static void a_path_with_a_bad_escape_is_invalid(void **state)
+{
+    (void)state;
+    add_routes();
+    assert_int_equal(judge_path("/raw/a%2", NULL, NULL), REFUSAL_PATH_INVALID);
+    assert_int_equal(judge_path("/raw/a%2", "/raw/a%2", ""), REFUSAL_PATH_INVALID);
+    assert_int_equal(judge_path("/raw/a%2", "/raw/a", NULL), REFUSAL_ROUTE_UNKNOWN);
+}
+
+static void what_the_front_made_of_a_parameter_may_be_decoded_once(void **state)
+{
+    static const struct {
+        const char *uri, *script, *info;
+        enum refusal why;
+    } rows[] = {
+        {"/raw/t%2fx", "/raw/t%2fx", "", REFUSALS},
+        {"/raw/t%2fx", "/raw/t/x", NULL, REFUSALS},
+        {"/raw/t%2fx%20", "/raw", "/t%2fx ", REFUSALS},
+        {"/raw/t%252fx", "/raw/t%2fx", NULL, REFUSALS},
+        {"/raw/t%252fx", "/raw/t/x", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw/t;x", "/raw/t", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw/a+b", "/raw/a b", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw/..", "/", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw/%2e%2e", "/raw", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw//t", "/raw/t", NULL, REFUSAL_ROUTE_UNKNOWN},
+        {"/raw/t/", "/raw/t", NULL, REFUSAL_ROUTE_UNKNOWN},
+    };
+
+    (void)state;
+    add_routes();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(judge_path(rows[i].uri, rows[i].script, rows[i].info), rows[i].why);
+}
+
+/* Who may not be there at all does not learn which topics there are. */
+static void scopes_come_before_the_topic(void **state)
+{
+    struct verdict may = {.scopes = 1}, may_not = {.scopes = 0};
+
+    (void)state;
+    add_routes();
+    assert_int_equal(judge_path("/raw/other", NULL, NULL), REFUSALS);
+    assert_int_equal(admission_destination(&destination, &may_not), REFUSAL_SCOPE_MISSING);
+    assert_int_equal(admission_destination(&destination, &may), REFUSAL_TOPIC_UNKNOWN);
+    assert_int_equal(judge_path("/raw/%74", NULL, NULL), REFUSALS);
+    assert_int_equal(admission_destination(&destination, &may_not), REFUSAL_SCOPE_MISSING);
+    assert_int_equal(admission_destination(&destination, &may), REFUSALS);
+    assert_int_equal(judge_path("/events", NULL, NULL), REFUSALS);
+    assert_int_equal(admission_destination(&destination, &may_not), REFUSALS);
+    assert_int_equal(admission_destination(&destination, NULL), REFUSALS);
+}
+
 /* -- room -- */
 
 static struct guest guest;
@@ -392,6 +464,9 @@ int main(void)
         T(a_post_is_a_renewal_where_there_are_renewals),
         T(tokens_are_found_in_both_places),
         T(a_token_counts_as_refused_until_it_was_good),
+        T(a_path_with_a_bad_escape_is_invalid),
+        T(what_the_front_made_of_a_parameter_may_be_decoded_once),
+        T(scopes_come_before_the_topic),
         T(there_is_room_for_so_many_streams),
         T(one_that_drains_says_so_whoever_asks),
         T(to_ask_counts_nothing),

@@ -167,10 +167,32 @@ static void make_with(const struct handler_config *config)
     assert_non_null(handler);
 }
 
+static struct routes *routes; /* as long as the group runs */
+
+static int group_setup(void **state)
+{
+    static const char *const scopes[] = {"raw:read"};
+    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1};
+    char wrong[256];
+
+    (void)state;
+    routes = routes_new();
+    routes_add_topic(routes, "t");
+    routes_add_literal(routes, "/events");
+    return routes_add(routes, &raw, wrong, sizeof wrong) ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    routes_free(routes);
+    return 0;
+}
+
 static void make(const char *cors, int64_t retry_ms)
 {
     const struct handler_config config = {
-        .path = "/events", .cors = cors, .retry_ms = retry_ms, .max_streams = 100};
+        .routes = routes, .cors = cors, .retry_ms = retry_ms, .max_streams = 100};
 
     make_with(&config);
 }
@@ -680,7 +702,7 @@ static void who_wants_no_stream_is_answered_as_ever(void **state)
 
 static void make_limited(int64_t address_streams, int64_t subject_streams, int64_t opens)
 {
-    make_with(&(struct handler_config){.path = "/events",
+    make_with(&(struct handler_config){.routes = routes,
                                        .cors = "cross-origin",
                                        .retry_ms = 2000,
                                        .max_streams = 100,
@@ -842,7 +864,7 @@ static void a_token_without_a_subject_is_counted_by_itself(void **state)
 static void a_subject_has_so_many_openings_a_minute(void **state)
 {
     (void)state;
-    make_with(&(struct handler_config){.path = "/events",
+    make_with(&(struct handler_config){.routes = routes,
                                        .cors = "cross-origin",
                                        .retry_ms = 2000,
                                        .max_streams = 100,
@@ -889,7 +911,7 @@ static void an_address_does_not_pay_for_what_was_refused(void **state)
 
 static void make_attempts_limited(int64_t attempts, int64_t openings)
 {
-    make_with(&(struct handler_config){.path = "/events",
+    make_with(&(struct handler_config){.routes = routes,
                                        .cors = "cross-origin",
                                        .retry_ms = 2000,
                                        .max_streams = 100,
@@ -1108,6 +1130,41 @@ static void check_renewals(enum renewal_outcome outcome, uint64_t n)
     assert_int_equal(handler_renewals(handler)[outcome], n);
 }
 
+#define AT(uri) "REQUEST_URI", uri, "HTTP_AUTHORIZATION", "Bearer x"
+
+/* In the order in which a request is judged: who may not be there does not learn what there is. */
+static void a_route_demands_its_scopes_before_it_tells_of_topics(void **state)
+{
+    static const char *const methods[] = {"GET", "HEAD", "POST"};
+
+    (void)state;
+    make_gate(true, 0);
+    for (size_t i = 0; i < 3; i++) {
+        verdict.scopes = 0;
+        ask("REQUEST_METHOD", methods[i], RENEWAL, AT("/raw/t"));
+        check_status(403);
+        assert_true(answered("Bearer error=\"insufficient_scope\""));
+        ask("REQUEST_METHOD", methods[i], RENEWAL, AT("/raw/other"));
+        check_status(403);
+        verdict.error = TOKEN_EXPIRED;
+        ask("REQUEST_METHOD", methods[i], RENEWAL, AT("/raw/other"));
+        check_status(401);
+        verdict.error = TOKEN_OK;
+        verdict.scopes = 1;
+        ask("REQUEST_METHOD", methods[i], RENEWAL, AT("/raw/other"));
+        check_status(404);
+        assert_int_equal(answered("\"reason\":\"topic_unknown\""), i != 1);
+        ask("REQUEST_METHOD", methods[i], RENEWAL, AT("/raw/%zz"));
+        check_status(400);
+        assert_int_equal(answered("\"reason\":\"path_invalid\""), i != 1);
+        assert_int_equal(opened.count, 0);
+    }
+    ask("REQUEST_METHOD", "POST", RENEWAL, AT("/raw/t"));
+    check_status(204);
+    ask("REQUEST_METHOD", "GET", STREAM, AT("/raw/%74"));
+    assert_int_equal(opened.count, 1);
+}
+
 static void renewals_are_counted_by_outcome(void **state)
 {
     (void)state;
@@ -1265,7 +1322,7 @@ static void one_that_drains_or_lacks_its_guard_says_how_it_is(void **state)
 
 static void without_a_fan_out_it_stands_by(void **state)
 {
-    const struct handler_config config = {.path = "/events", .cors = "cross-origin"};
+    const struct handler_config config = {.routes = routes, .cors = "cross-origin"};
 
     (void)state;
     handler_free(handler);
@@ -1334,6 +1391,7 @@ int main(void)
         G(the_reasons_of_refusals_are_counted),
         G(what_counts_is_how_it_is_when_the_verdict_comes),
         G(a_renewal_is_accepted_to_the_last),
+        G(a_route_demands_its_scopes_before_it_tells_of_topics),
         G(renewals_are_counted_by_outcome),
         G(a_renewal_that_can_reach_no_stream_is_not_accepted),
         G(an_open_stream_has_a_session_if_it_has_an_age),
@@ -1346,5 +1404,5 @@ int main(void)
         T(without_a_fan_out_it_stands_by),
     };
     log_set_level(LOG_ERROR); /* refusals are expected here */
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -1,5 +1,6 @@
 #include "front/query.h"
 
+#include "base/percent.h"
 #include "support.h"
 
 /* The value of `id` and how many there are; NULL for none. */
@@ -86,7 +87,7 @@ static void check_decode(const char *encoded, struct slice expected)
 {
     struct buf out = {0};
 
-    assert_true(query_decode(&out, slice_str(encoded)));
+    assert_true(percent_decode(&out, slice_str(encoded)));
     assert_bytes(buf_slice(&out), expected);
     buf_fini(&out);
 }
@@ -121,7 +122,7 @@ static void a_percent_without_two_digits_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct buf out = {0};
         buf_add_str(&out, "before");
-        assert_false(query_decode(&out, slice_str(bad[i])));
+        assert_false(percent_decode(&out, slice_str(bad[i])));
         assert_text(buf_slice(&out), "before");
         buf_fini(&out);
     }
@@ -132,7 +133,7 @@ static void nothing_behind_the_end_is_looked_at(void **state)
     (void)state;
     for (size_t n = 0; n <= 3; n++) {
         struct buf out = {0};
-        assert_int_equal(query_decode(&out, slice_of("%41", n)), n == 0 || n == 3);
+        assert_int_equal(percent_decode(&out, slice_of("%41", n)), n == 0 || n == 3);
         buf_fini(&out);
     }
 }

@@ -62,6 +62,8 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_SUBJECT_DIFFERS, 403, "subject_differs"},
         {REFUSAL_ORIGIN, 403, "origin"},
         {REFUSAL_ROUTE_UNKNOWN, 404, "route_unknown"},
+        {REFUSAL_TOPIC_UNKNOWN, 404, "topic_unknown"},
+        {REFUSAL_PATH_INVALID, 400, "path_invalid"},
         {REFUSAL_METHOD, 405, "method"},
         {REFUSAL_RENEWALS_NONE, 405, "method"},
         {REFUSAL_TYPE, 415, "type"},

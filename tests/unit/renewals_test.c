@@ -13,6 +13,7 @@
 
 static char a_guard; /* never looked into */
 static struct verdict verdict;
+static uint64_t demanded;  /* scopes, by the route */
 static bool verdict_waits; /* until a later turn */
 static bool has_room;
 static void (*waiting)(void *arg, const struct verdict *verdict);
@@ -145,6 +146,7 @@ static int setup(void **state)
     (void)state;
     verdict = (struct verdict){.issuer = "i", .subject = "alice"};
     verdict_waits = peer_away = false;
+    demanded = 0;
     has_room = drained = true;
     answers = 0;
     loop = loop_new();
@@ -173,7 +175,9 @@ static void on_done(void *arg, enum renewal_outcome what, enum token_error why)
 
 static void take(const char *token, const char *selector)
 {
-    renewals_take(renewals, slice_str(token), slice_str(selector), on_done, &answers);
+    const struct renewal_request request = {slice_str(token), slice_str(selector), demanded};
+
+    renewals_take(renewals, &request, on_done, &answers);
 }
 
 /* What came of it, and what was told to peers and sessions meanwhile. */
@@ -241,6 +245,18 @@ static void the_selector_is_of_the_same_issuer_and_subject(void **state)
     }
     verdict.subject = NULL;
     check_taken("x", "i/", RENEWAL_ACCEPTED, "tell x i/\nrenew nobody i/\n");
+}
+
+static void the_token_must_be_good_for_the_route(void **state)
+{
+    (void)state;
+    demanded = 3;
+    verdict.scopes = 1;
+    check_taken("x", "i/alice", RENEWAL_FORBIDDEN, "");
+    assert_int_equal(error, TOKEN_SCOPE);
+    verdict.scopes = 7;
+    check_taken("x", "", RENEWAL_ACCEPTED, "tell x none\nrenew alice none\n");
+    assert_int_equal(error, TOKEN_OK);
 }
 
 /* It is refused as a whole: whoever brings it will come again. */
@@ -390,6 +406,7 @@ int main(void)
         T(a_pool_of_one_has_nobody_to_tell),
         T(a_bad_token_renews_nothing),
         T(the_selector_is_of_the_same_issuer_and_subject),
+        T(the_token_must_be_good_for_the_route),
         T(a_peer_that_cannot_be_told_is_told_first),
         T(a_pool_that_cannot_be_joined_is_an_error),
         T(a_subject_has_ten_renewals_a_second),

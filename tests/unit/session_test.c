@@ -146,7 +146,8 @@ static bool settled(void *arg)
 
 static struct loop *loop;
 static struct sessions *sessions;
-static const char *issuer; /* of the tokens */
+static const char *issuer;      /* of the tokens */
+static uint64_t demanded, held; /* scopes, by the streams and of the tokens */
 
 static void start_with(int64_t leeway_ms, int64_t max_age_ms)
 {
@@ -167,6 +168,7 @@ static int setup(void **state)
 {
     (void)state;
     issuer = "i";
+    demanded = held = 0;
     stepped_ms = 0;
     chance = 0;
     withdrawn = 0;
@@ -187,8 +189,11 @@ static int teardown(void **state)
 
 static struct verdict verdict_by(const char *sub, int64_t left_ms, uint8_t key)
 {
-    return (struct verdict){
-        .exp_ms = loop_wall_ms() + left_ms, .issuer = issuer, .subject = sub, .key = {key}};
+    return (struct verdict){.exp_ms = loop_wall_ms() + left_ms,
+                            .issuer = issuer,
+                            .subject = sub,
+                            .scopes = held,
+                            .key = {key}};
 }
 
 /* What a good token says: whose it is, and how long it is good from now on. */
@@ -204,7 +209,7 @@ static void open_by(struct stream *s, const char *sub, int64_t left_ms, const ch
     struct verdict v = verdict_by(sub, left_ms, key);
     struct token_hash hash = token_hash(slice_str(in_url));
 
-    *s = (struct stream){.session = session_open(sessions, &v, in_url ? &hash : NULL)};
+    *s = (struct stream){.session = session_open(sessions, &v, demanded, in_url ? &hash : NULL)};
     all[count++] = s->session;
     session_attach(s->session, s);
     fake_loop_settle();
@@ -218,7 +223,7 @@ static void open_stream(struct stream *s, const char *sub, int64_t left_ms, cons
 /* One that needs no token. */
 static void open_without_token(struct stream *s)
 {
-    *s = (struct stream){.session = session_open(sessions, NULL, NULL)};
+    *s = (struct stream){.session = session_open(sessions, NULL, 0, NULL)};
     all[count++] = s->session;
     session_attach(s->session, s);
     fake_loop_settle();
@@ -359,7 +364,7 @@ static void a_session_may_be_closed_at_any_time(void **state)
 static void a_session_without_a_stream_yet_waits_for_it(void **state)
 {
     struct verdict v = verdict("alice", 5000);
-    struct stream s = {.session = session_open(sessions, &v, NULL)};
+    struct stream s = {.session = session_open(sessions, &v, 0, NULL)};
 
     (void)state;
     session_attach(s.session, &s);
@@ -373,7 +378,7 @@ static void a_session_whose_stream_never_came_is_closed(void **state)
     struct verdict v = verdict("alice", 5000);
 
     (void)state;
-    session_close(session_open(sessions, &v, NULL));
+    session_close(session_open(sessions, &v, 0, NULL));
     fake_loop_pass(10000);
 }
 
@@ -749,6 +754,24 @@ static void the_same_subject_of_another_issuer_renews_nothing(void **state)
     assert_true(in_header.finished && in_url.finished);
 }
 
+static void a_token_renews_what_it_could_open_alone(void **state)
+{
+    struct stream open_to_all, one, both;
+
+    (void)state;
+    held = 3;
+    open_stream(&open_to_all, "alice", 30000, NULL);
+    demanded = 1;
+    open_stream(&one, "alice", 30000, NULL);
+    demanded = 3;
+    open_stream(&both, "alice", 30000, NULL);
+    held = 5;
+    renew("alice", 100000, NULL);
+    fake_loop_pass(30000);
+    assert_true(!open_to_all.finished && !one.finished && both.finished);
+    fake_loop_pass(70000);
+}
+
 static void a_token_without_subject_renews_only_by_selector(void **state)
 {
     struct stream in_header, in_url;
@@ -784,7 +807,7 @@ static void a_subject_cannot_be_made_to_look_like_a_selector(void **state)
     (void)state;
     memset(&hash, 'x', sizeof hash);
     hash.bytes[0] = 1; /* as the mark of a subject */
-    struct stream s = {.session = session_open(sessions, &v, &hash)};
+    struct stream s = {.session = session_open(sessions, &v, 0, &hash)};
     all[count++] = s.session;
     session_attach(s.session, &s);
     snprintf(sub, sizeof sub, "%.31s\001alice", (const char *)hash.bytes + 1);
@@ -1187,6 +1210,7 @@ int main(void)
         T(a_selector_that_matches_nothing_renews_nothing),
         T(a_selector_goes_on_to_select_after_a_renewal),
         T(the_same_subject_of_another_issuer_renews_nothing),
+        T(a_token_renews_what_it_could_open_alone),
         T(a_token_without_subject_renews_only_by_selector),
         T(no_subject_is_not_an_empty_one),
         T(a_subject_cannot_be_made_to_look_like_a_selector),

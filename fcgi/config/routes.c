@@ -1,0 +1,202 @@
+#include "config/routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "config/object.h"
+#include "route/routes.h"
+
+/* -- what a topic and a route may say -- */
+
+static const char *mismatch_later(const json_t *value)
+{
+    (void)value;
+    return "left out: this version does not know it yet";
+}
+
+static const char *mismatch_from(const json_t *value)
+{
+    const char *text = json_string_value(value);
+
+    return text != NULL && strcmp(text, "earliest") == 0
+               ? NULL
+               : "earliest: this version knows no other start yet";
+}
+
+static enum config_result take_nothing(const struct row *row, void *to, const json_t *value)
+{
+    (void)row, (void)to, (void)value;
+    return CONFIG_OK;
+}
+
+static const struct row_kind kind_later = {.mismatch = mismatch_later, .take = take_nothing};
+static const struct row_kind kind_from = {.mismatch = mismatch_from, .take = take_nothing};
+
+static const struct row topic_rows[] = {
+    {.name = "compact",
+     .kind = &kind_choice,
+     .at = ROW_MEMBER(struct config_topic, compact, unsigned),
+     .choices = "auto|on|off"},
+    {.name = "cache-bytes",
+     .kind = &kind_number,
+     .at = ROW_MEMBER(struct config_topic, cache_bytes, int64_t),
+     .min = 1 << 16,
+     .max = INT64_MAX},
+    {.name = "filters", .kind = &kind_later},
+    {.name = "headers", .kind = &kind_later},
+};
+
+static const struct row route_rows[] = {
+    {.name = "path", .kind = &kind_text, .at = ROW_MEMBER(struct config_route, path, char *)},
+    {.name = "topic", .kind = &kind_text, .at = ROW_MEMBER(struct config_route, topic, char *)},
+    {.name = "scopes",
+     .kind = &kind_list,
+     .at = ROW_MEMBER(struct config_route, scopes, struct config_list)},
+    {.name = "from", .kind = &kind_from},
+    {.name = "select", .kind = &kind_later},
+    {.name = "topics", .kind = &kind_later},
+    {.name = "data", .kind = &kind_later},
+    {.name = "event", .kind = &kind_later},
+};
+
+enum {
+    TOPIC_ROWS = sizeof topic_rows / sizeof topic_rows[0],
+    ROUTE_ROWS = sizeof route_rows / sizeof route_rows[0],
+    WHERE_SIZE = 512,
+};
+
+/* -- the file -- */
+
+enum config_result topics_read(struct reading *r, const json_t *value)
+{
+    struct config *c = r->config;
+    const char *name;
+    json_t *one;
+    char where[WHERE_SIZE];
+
+    if (!json_is_object(value) || json_object_size(value) == 0)
+        return config_fail("%s: topics: must be an object, of one topic at least", r->file);
+    if (json_object_size(value) > 1)
+        return config_fail("%s: topics: this version knows no more than one yet", r->file);
+    json_object_foreach ((json_t *)value, name, one) {
+        snprintf(where, sizeof where, "%s: topics: %s", r->file, name);
+        if (!topic_is_name(name))
+            return config_fail(
+                "%s: must be up to 249 letters, digits, dots, underscores and hyphens", where);
+        c->topics = mem_resize_array(c->topics, c->topic_count + 1, sizeof *c->topics);
+        struct config_topic *topic = &c->topics[c->topic_count++];
+        *topic = (struct config_topic){.name = mem_strdup(name), .compact = COMPACT_AS_ALL};
+        if (object_read(where, one, topic_rows, TOPIC_ROWS, topic) != CONFIG_OK)
+            return CONFIG_ERROR;
+    }
+    return CONFIG_OK;
+}
+
+enum config_result routes_read(struct reading *r, const json_t *value)
+{
+    struct config *c = r->config;
+    size_t i;
+    json_t *one;
+    char where[WHERE_SIZE];
+
+    if (!json_is_array(value) || json_array_size(value) == 0)
+        return config_fail("%s: routes: must be an array of objects, one at least", r->file);
+    json_array_foreach (value, i, one) {
+        snprintf(where, sizeof where, "%s: routes[%zu]", r->file, i);
+        c->route_texts =
+            mem_resize_array(c->route_texts, c->route_count + 1, sizeof *c->route_texts);
+        struct config_route *route = &c->route_texts[c->route_count++];
+        *route = (struct config_route){0};
+        if (object_read(where, one, route_rows, ROUTE_ROWS, route) != CONFIG_OK)
+            return CONFIG_ERROR;
+    }
+    return CONFIG_OK;
+}
+
+/* -- what goes together -- */
+
+bool topic_is_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    return name[n] == 0 && n > 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+/* Now that all topics together have one. */
+static enum config_result check_topic(struct config *c, const struct config_topic *topic)
+{
+    if (topic->cache_bytes > c->cache_bytes)
+        return config_fail("topics: %s: cache-bytes: is more than the %lld of all topics",
+                           topic->name, (long long)c->cache_bytes);
+    if (topic->cache_bytes > 0)
+        c->cache_bytes = topic->cache_bytes;
+    if (topic->compact != COMPACT_AS_ALL)
+        c->compact = (enum compact)topic->compact;
+    free(c->topic);
+    c->topic = mem_strdup(topic->name);
+    routes_add_topic(c->routes, topic->name);
+    return CONFIG_OK;
+}
+
+static enum config_result add_route(struct config *c, size_t i)
+{
+    const struct config_route *from = &c->route_texts[i];
+    struct route_text text = {from->path, from->topic, (const char *const *)from->scopes.at,
+                              from->scopes.n};
+    char wrong[WHERE_SIZE];
+
+    if (from->path == NULL || from->topic == NULL)
+        return config_fail("routes[%zu]: no %s given", i, from->path == NULL ? "path" : "topic");
+    if (from->scopes.n > 0 && c->issuer_count == 0)
+        return config_fail("routes[%zu]: scopes: only with jwks, issuer and audience", i);
+    if (!routes_add(c->routes, &text, wrong, sizeof wrong))
+        return config_fail("routes[%zu]: %s", i, wrong);
+    return CONFIG_OK;
+}
+
+static enum config_result check_file(struct reading *r)
+{
+    static const char *const only[] = {"topic", "path"};
+    struct config *c = r->config;
+
+    for (size_t i = 0; i < sizeof only / sizeof only[0]; i++)
+        if (reading_is_set(r, only[i]))
+            return config_fail("%s: not together with routes", only[i]);
+    if (c->topic_count == 0)
+        return config_fail("routes: need topics, an object of those that may be served");
+    for (size_t i = 0; i < c->topic_count; i++)
+        if (check_topic(c, &c->topics[i]) != CONFIG_OK)
+            return CONFIG_ERROR;
+    for (size_t i = 0; i < c->route_count; i++)
+        if (add_route(c, i) != CONFIG_OK)
+            return CONFIG_ERROR;
+    return CONFIG_OK;
+}
+
+enum config_result routes_check(struct reading *r)
+{
+    struct config *c = r->config;
+
+    c->routes = routes_new();
+    if (c->route_count > 0)
+        return check_file(r);
+    if (c->topic_count > 0)
+        return config_fail("topics: only with routes");
+    if (c->topic != NULL)
+        routes_add_topic(c->routes, c->topic);
+    routes_add_literal(c->routes, c->path);
+    return CONFIG_OK;
+}
+
+void routes_fini(struct config *c)
+{
+    for (size_t i = 0; i < c->topic_count; i++)
+        free(c->topics[i].name);
+    free(c->topics);
+    for (size_t i = 0; i < c->route_count; i++)
+        object_fini(route_rows, ROUTE_ROWS, &c->route_texts[i]);
+    free(c->route_texts);
+    routes_free(c->routes);
+}

@@ -1,0 +1,208 @@
+#include "route/routes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/percent.h"
+
+struct routes {
+    struct route *all;
+    char **topics, **scopes;
+    size_t n, topic_count, scope_count;
+};
+
+struct routes *routes_new(void)
+{
+    return mem_zero(sizeof(struct routes));
+}
+
+static void free_texts(char **texts, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+void routes_free(struct routes *r)
+{
+    if (r == NULL)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        pattern_free(r->all[i].path);
+    free(r->all);
+    free_texts(r->topics, r->topic_count);
+    free_texts(r->scopes, r->scope_count);
+    free(r);
+}
+
+/* -- what there is -- */
+
+static void add_text(char ***texts, size_t *n, const char *text)
+{
+    *texts = mem_resize_array(*texts, *n + 1, sizeof **texts);
+    (*texts)[(*n)++] = mem_strdup(text);
+}
+
+void routes_add_topic(struct routes *r, const char *name)
+{
+    add_text(&r->topics, &r->topic_count, name);
+}
+
+static int find_topic(const struct routes *r, struct slice name)
+{
+    for (size_t i = 0; i < r->topic_count; i++)
+        if (slice_equal(slice_str(r->topics[i]), name))
+            return (int)i;
+    return -1;
+}
+
+/* False: there are too many. */
+static bool add_scope(struct routes *r, const char *scope, uint64_t *bits)
+{
+    size_t i = 0;
+
+    while (i < r->scope_count && strcmp(r->scopes[i], scope) != 0)
+        i++;
+    if (i == ROUTE_SCOPES_MAX)
+        return false;
+    if (i == r->scope_count)
+        add_text(&r->scopes, &r->scope_count, scope);
+    *bits |= UINT64_C(1) << i;
+    return true;
+}
+
+static bool fail(char *wrong, size_t size, const char *what, const char *of)
+{
+    snprintf(wrong, size, "%s%s", what, of);
+    return false;
+}
+
+/* A topic's name holds no brace. */
+static bool read_topic(const struct routes *r, const char *topic, struct route *route, char *wrong,
+                       size_t size)
+{
+    struct slice name = slice_str(topic);
+
+    route->topic_param = -1;
+    route->topic = find_topic(r, name);
+    if (route->topic >= 0)
+        return true;
+    if (name.n < 2 || name.p[0] != '{' || name.p[name.n - 1] != '}')
+        return fail(wrong, size, "topic: is not in topics: ", topic);
+    route->topic_param = pattern_param(route->path, slice_of(name.p + 1, name.n - 2));
+    return route->topic_param >= 0 || fail(wrong, size, "topic: the path lacks ", topic);
+}
+
+static bool is_new(const struct routes *r, const struct pattern *path, char *wrong, size_t size)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (pattern_same(r->all[i].path, path))
+            return fail(wrong, size, "path: another route has it: ", pattern_text(r->all[i].path));
+    return r->n < ROUTES_MAX || fail(wrong, size, "there are more than 256 routes", "");
+}
+
+static bool read(struct routes *r, const struct route_text *text, struct route *route, char *wrong,
+                 size_t size)
+{
+    const char *why = NULL;
+
+    route->path = pattern_new(text->path, &why);
+    if (route->path == NULL)
+        return fail(wrong, size, "path: ", why);
+    if (!is_new(r, route->path, wrong, size) || !read_topic(r, text->topic, route, wrong, size))
+        return false;
+    for (size_t i = 0; i < text->scope_count; i++)
+        if (!add_scope(r, text->scopes[i], &route->scopes))
+            return fail(wrong, size, "scopes: more than 64 different ones", "");
+    return true;
+}
+
+static void push(struct routes *r, const struct route *route)
+{
+    r->all = mem_resize_array(r->all, r->n + 1, sizeof *r->all);
+    r->all[r->n++] = *route;
+}
+
+bool routes_add(struct routes *r, const struct route_text *text, char *wrong, size_t size)
+{
+    struct route route = {.path = NULL};
+
+    if (!read(r, text, &route, wrong, size)) {
+        pattern_free(route.path);
+        return false;
+    }
+    push(r, &route);
+    return true;
+}
+
+void routes_add_literal(struct routes *r, const char *path)
+{
+    push(r, &(struct route){.path = pattern_literal(path), .topic_param = -1});
+}
+
+size_t routes_count(const struct routes *r)
+{
+    return r->n;
+}
+
+const struct route *routes_at(const struct routes *r, size_t i)
+{
+    return &r->all[i];
+}
+
+size_t routes_topics(const struct routes *r)
+{
+    return r->topic_count;
+}
+
+const char *routes_topic(const struct routes *r, size_t i)
+{
+    return r->topics[i];
+}
+
+size_t routes_scopes(const struct routes *r)
+{
+    return r->scope_count;
+}
+
+const char *const *routes_scope(const struct routes *r)
+{
+    return (const char *const *)r->scopes;
+}
+
+/* -- where a path leads -- */
+
+/* All parameters must be well encoded, also those that nothing uses. */
+static enum route_found follow(const struct routes *r, const struct route *route,
+                               const struct slice values[PATTERN_PARAMS], size_t n,
+                               struct destination *destination)
+{
+    struct buf value = {0};
+    enum route_found found = ROUTE_FOUND;
+    int topic = route->topic;
+
+    for (size_t i = 0; i < n && found == ROUTE_FOUND; i++) {
+        value.n = 0;
+        if (!percent_decode(&value, values[i]))
+            found = ROUTE_BAD_ESCAPE;
+        else if ((int)i == route->topic_param)
+            topic = find_topic(r, buf_slice(&value));
+    }
+    buf_fini(&value);
+    if (found == ROUTE_FOUND)
+        *destination = (struct destination){route, topic};
+    return found;
+}
+
+enum route_found routes_find(const struct routes *r, struct slice path,
+                             struct destination *destination)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct slice values[PATTERN_PARAMS] = {{0}};
+        if (pattern_fits(r->all[i].path, path, values))
+            return follow(r, &r->all[i], values, PATTERN_PARAMS, destination);
+    }
+    return ROUTE_UNKNOWN;
+}

@@ -1,0 +1,186 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "logged.h"
+#include "route/routes.h"
+#include "support.h"
+
+static struct config config;
+static bool read_before;
+static char file[64];
+
+static int setup(void **state)
+{
+    (void)state;
+    unsetenv("GATEWAY_INTERFACE");
+    unsetenv("RUNTIME_DIRECTORY");
+    strcpy(file, "/tmp/config_routes_test.XXXXXX");
+    int fd = mkstemp(file);
+    close(fd);
+    log_capture();
+    return fd < 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    log_release();
+    if (read_before)
+        config_fini(&config);
+    read_before = false;
+    return unlink(file);
+}
+
+/* Besides what else the file says, and these options. */
+static bool reads(const char *members, const char *option, const char *value)
+{
+    char *argv[] = {"sse-kafka-fanout", "-b", "b:9092", "-F", file, NULL, NULL};
+    FILE *f = fopen(file, "we");
+
+    fprintf(f, "{%s}", members);
+    fclose(f);
+    argv[5] = (char *)(uintptr_t)option;
+    argv[6] = (char *)(uintptr_t)value;
+    if (read_before)
+        config_fini(&config);
+    read_before = true;
+    return config_read(&config, option ? 7 : 5, argv) == CONFIG_OK;
+}
+
+#define TOPICS "\"topics\":{\"orders\":{\"compact\":\"on\",\"cache-bytes\":100000}}"
+#define GUARD ",\"issuer\":\"i\",\"audience\":\"a\",\"jwks\":\"/k\""
+#define ROUTE(members) TOPICS ",\"routes\":[{" members "}]"
+#define GOOD "\"path\":\"/a\",\"topic\":\"orders\""
+
+/* With one line that says `why`. */
+static void refuses(const char *members, const char *why)
+{
+    log_release();
+    log_capture();
+    if (reads(members, NULL, NULL) || logged(why) != 1 || logged("") != 1)
+        fail_msg("%s: not: %s", members, why);
+}
+
+static void routes_are_read(void **state)
+{
+    (void)state;
+    assert_true(reads(TOPICS GUARD ",\"routes\":[{\"path\":\"/a/{x}\",\"topic\":\"orders\","
+                                   "\"from\":\"earliest\",\"scopes\":[\"r\",\"w\"]},"
+                                   "{\"path\":\"/raw/{topic}\",\"topic\":\"{topic}\"}]",
+                      NULL, NULL));
+    assert_string_equal(config.topic, "orders");
+    assert_int_equal(config.compact, COMPACT_ON);
+    assert_int_equal(config.cache_bytes, 100000);
+    assert_int_equal(routes_count(config.routes), 2);
+    assert_int_equal(routes_at(config.routes, 0)->scopes, 3);
+    assert_string_equal(pattern_text(routes_at(config.routes, 1)->path), "/raw/{topic}");
+}
+
+static void what_a_topic_leaves_open_is_what_the_options_say(void **state)
+{
+    (void)state;
+    assert_true(reads("\"topics\":{\"t\":{}},\"compact\":\"off\",\"cache-bytes\":70000,"
+                      "\"routes\":[{\"path\":\"/a\",\"topic\":\"t\"}]",
+                      NULL, NULL));
+    assert_int_equal(config.compact, COMPACT_OFF);
+    assert_int_equal(config.cache_bytes, 70000);
+}
+
+static void without_routes_there_is_the_one_of_the_options(void **state)
+{
+    struct destination to;
+
+    (void)state;
+    assert_true(reads("\"path\":\"/p/{x}\"", "-t", "t"));
+    assert_int_equal(routes_count(config.routes), 1);
+    assert_int_equal(routes_find(config.routes, slice_str("/p/{x}"), &to), ROUTE_FOUND);
+    assert_string_equal(routes_topic(config.routes, (size_t)to.topic), "t");
+}
+
+static void routes_stand_alone(void **state)
+{
+    static const char *const options[][2] = {{"-t", "t"}, {"--path", "/events"}};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(reads(ROUTE(GOOD), options[i][0], options[i][1]));
+        assert_int_equal(
+            logged(i ? "path: not together with routes" : "topic: not together with routes"), 1);
+    }
+    refuses(ROUTE(GOOD) ",\"topic\":\"t\"", "topic: not together with routes");
+    refuses("\"routes\":[{" GOOD "}]", "routes: need topics");
+    refuses(TOPICS, "topics: only with routes");
+}
+
+static void what_is_wrong_is_named_with_its_place(void **state)
+{
+    (void)state;
+    refuses(TOPICS ",\"routes\":[]", ": routes: must be an array of objects, one at least");
+    refuses(TOPICS ",\"routes\":{}", ": routes: must be an array of objects, one at least");
+    refuses(TOPICS ",\"routes\":[7]", ": routes[0]: must be an object");
+    refuses("\"topics\":{},\"routes\":[{" GOOD "}]", ": topics: must be an object, of one");
+    refuses("\"topics\":[],\"routes\":[{" GOOD "}]", ": topics: must be an object, of one");
+    refuses("\"topics\":{\"a/b\":{}}", ": topics: a/b: must be up to 249 letters");
+    refuses("\"topics\":{\"\":{}}", ": topics: : must be up to 249 letters");
+    refuses("\"topics\":{\"..\":{}}", ": topics: ..: must be up to 249 letters");
+    refuses("\"topics\":{\"a\":7}", ": topics: a: must be an object");
+    refuses("\"topics\":{\"a\":{\"x\":7}}", ": topics: a: unknown member x");
+    refuses("\"topics\":{\"a\":{\"compact\":\"x\"}}", ": topics: a: compact: must be one of auto");
+    refuses("\"topics\":{\"a\":{\"cache-bytes\":7}}", ": topics: a: cache-bytes: 7 is not between");
+    refuses(ROUTE("\"path\":\"/a\""), "routes[0]: no topic given");
+    refuses(ROUTE("\"topic\":\"orders\""), "routes[0]: no path given");
+    refuses(ROUTE("\"path\":\"/a\",\"topic\":\"x\""), "routes[0]: topic: is not in topics: x");
+    refuses(ROUTE("\"path\":\"/a\",\"topic\":\"{x}\""), "routes[0]: topic: the path lacks {x}");
+    refuses(ROUTE("\"path\":\"/{a*}/b\",\"topic\":\"orders\""),
+            "routes[0]: path: a {name*} must be at the end");
+    refuses(ROUTE(GOOD "},{" GOOD), "routes[1]: path: another route has it: /a");
+    refuses(ROUTE(GOOD ",\"scopes\":[\"\"]"), ": routes[0]: scopes: must not be empty");
+    refuses(ROUTE(GOOD ",\"claims\":7"), ": routes[0]: unknown member claims");
+    refuses(ROUTE(GOOD) ",\"cache-bytes\":70000",
+            "topics: orders: cache-bytes: is more than the 70000 of all topics");
+}
+
+static void scopes_need_the_guard(void **state)
+{
+    (void)state;
+    refuses(ROUTE(GOOD ",\"scopes\":\"r\""),
+            "routes[0]: scopes: only with jwks, issuer and audience");
+    assert_true(reads(ROUTE(GOOD ",\"scopes\":\"r\"") GUARD, NULL, NULL));
+}
+
+static void what_is_for_later_is_refused(void **state)
+{
+    static const char *const members[] = {"select", "topics", "data", "event"};
+    char text[512], why[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        snprintf(text, sizeof text, ROUTE(GOOD ",\"%s\":[]"), members[i]);
+        snprintf(why, sizeof why,
+                 ": routes[0]: %s: must be left out: this version does not know it", members[i]);
+        refuses(text, why);
+    }
+    refuses(ROUTE(GOOD ",\"from\":\"latest\""), ": routes[0]: from: must be earliest");
+    refuses("\"topics\":{\"a\":{\"filters\":[]}}", ": topics: a: filters: must be left out");
+    refuses("\"topics\":{\"a\":{\"headers\":[]}}", ": topics: a: headers: must be left out");
+    refuses("\"topics\":{\"a\":{},\"b\":{}}", ": topics: this version knows no more than one yet");
+}
+
+int main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(routes_are_read),
+        T(what_a_topic_leaves_open_is_what_the_options_say),
+        T(without_routes_there_is_the_one_of_the_options),
+        T(routes_stand_alone),
+        T(what_is_wrong_is_named_with_its_place),
+        T(scopes_need_the_guard),
+        T(what_is_for_later_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
