@@ -143,7 +143,7 @@ static rd_kafka_resp_err_t answer_offset(const rd_kafka_t *rk, rd_kafka_topic_pa
     bool first = e->offset == RD_KAFKA_OFFSET_BEGINNING;
     e->offset = first ? log->start : log->visible;
     if (!first)
-        port_note_told(rk, e->partition);
+        port_note_end(rk, e->partition);
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 

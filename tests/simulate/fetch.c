@@ -6,8 +6,9 @@
 enum {
     POLL_MS = 100, /* fetch.wait.max.ms */
     RETRY_MS = 1000,
-    FETCH_MAX = 2000,   /* records of one answer */
-    QUEUED_MAX = 20000, /* records that wait: librdkafka fetches no more for a second */
+    FETCH_MAX = 20000,         /* records of one answer, */
+    FETCH_BYTES = 1024 * 1024, /* and the bytes of their values */
+    QUEUED_MAX = 100000,       /* records that wait: librdkafka fetches no more for a second */
 };
 
 static void fetch(void *arg);
@@ -77,12 +78,14 @@ static void take_records(struct fetcher *f, const struct topic *t)
 {
     const struct partition_log *log = &t->partitions[f->partition];
     uint32_t some = dice_chance(dice(f), 70) ? FETCH_MAX : 1 + dice_below(dice(f), 20);
+    int64_t bytes = 0;
 
-    for (; f->next < log->visible && some > 0; f->next++) {
+    for (; f->next < log->visible && some > 0 && bytes < FETCH_BYTES; f->next++) {
         const struct entry *e = &log->at[f->next];
         if (e->fate != COMMITTED || e->gone)
             continue;
         put_record(f, t, f->next);
+        bytes += e->size > 0 ? e->size : 0;
         some--;
     }
     f->low = log->start;
@@ -119,6 +122,8 @@ static void fetch(void *arg)
     if (!cluster_served(f->partition)) {
         f->waits = true;
     } else if (f->next < log->start || f->next > log->end) {
+        if (f->next > log->end)
+            port_note_exceeded(f->rk, f->partition);
         put(f, RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, f->next, NULL);
     } else {
         take_records(f, t);

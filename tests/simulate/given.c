@@ -114,12 +114,20 @@ void model_take_value(struct view *v, struct slice data, const char *id,
 static bool is_aged(const struct view *v, int32_t p, int key)
 {
     uint64_t lives = v->spliced ? UINT64_MAX : model_possible_lives(v);
+    int first = lives ? __builtin_ctzll(lives) : 1;
+    int64_t start = 0;
 
-    /* In a later one, too, which its responder does not know as another yet. */
-    for (int life = lives ? __builtin_ctzll(lives) : 1; life <= cluster_lives(); life++) {
+    /* What its responder had of a former life, too. */
+    first = v->first_life < first ? v->first_life : first;
+    /* By the start of a later one, too, which its responder does not know as another yet. */
+    for (int life = cluster_lives(); life >= first; life--) {
         const struct topic *t = cluster_life(life);
-        for (int64_t o = 0; t != NULL && o < t->partitions[p].start; o++)
-            if (t->partitions[p].at[o].key == key)
+        if (t == NULL)
+            continue;
+        const struct partition_log *log = &t->partitions[p];
+        start = log->start > start ? log->start : start;
+        for (int64_t o = 0; o < start && o < log->end; o++)
+            if (log->at[o].key == key)
                 return true;
     }
     return false;

@@ -7,6 +7,9 @@ enum {
     RESPONDERS = 8,
     TOLD = 8,
     TAKE_MS = 300, /* until the records of which an answer spoke were fetched and taken */
+    /* One answer with a lower end may be that of a leader which is none any more, another one may
+     * be to a question that was asked before the first was taken. */
+    SURE = 3,
 };
 
 /* What a responder has been told. */
@@ -20,6 +23,15 @@ static struct told {
     enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
     int first_life, first_life_before;
     int64_t first_life_ms;
+    int heard_life, heard_life_before;
+    int64_t heard_life_ms;
+    struct told_top {
+        int life;
+        int64_t end;      /* the highest that two answers have told: one may be forgotten */
+        int64_t last;     /* by the last answer that was not lower */
+        bool exceeded;    /* what was to be read next is beyond the end, said its leader */
+        unsigned answers; /* with a lower end, since then or one after the other */
+    } tops[PARTITIONS_MAX];
 } told[RESPONDERS];
 
 static void former_lives_are_over(struct told *t, int first)
@@ -51,6 +63,11 @@ void port_note_partitions(const rd_kafka_t *rk, int32_t n)
 {
     struct told *t = &told[rk->responder];
 
+    if (t->heard_life != cluster_lives()) {
+        t->heard_life_before = t->heard_life;
+        t->heard_life_ms = world_ran_ms(rk->responder);
+        t->heard_life = cluster_lives();
+    }
     if (n == 0)
         former_lives_are_over(t, cluster_lives() + 1);
     else if (n < t->partitions)
@@ -77,10 +94,44 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition)
 
     if (t[0].life == now->life && t[0].visible == visible)
         return;
-    if (visible < t[0].visible && t[0].life >= all->first_life)
-        former_lives_are_over(all, now->life);
     memmove(t + 1, t, (TOLD - 1) * sizeof *t);
     t[0] = (struct told_end){now->life, world_ran_ms(rk->responder), visible};
+}
+
+static void note_top(struct told_top *top, int life, int64_t end)
+{
+    int64_t before = top->life == life ? top->last : 0;
+
+    *top = (struct told_top){.life = life, .end = end < before ? end : before, .last = end};
+}
+
+void port_note_end(const rd_kafka_t *rk, int32_t partition)
+{
+    struct told *all = &told[rk->responder];
+    struct told_top *top = &all->tops[partition];
+    const struct topic *now = cluster_topic();
+    int64_t end = now->partitions[partition].visible;
+
+    port_note_told(rk, partition);
+    if (top->life < all->first_life || (!top->exceeded && end >= top->end)) {
+        note_top(top, now->life, end);
+    } else if (++top->answers == SURE) {
+        former_lives_are_over(all, now->life);
+        note_top(top, now->life, end);
+    }
+}
+
+void port_note_exceeded(const rd_kafka_t *rk, int32_t partition)
+{
+    told[rk->responder].tops[partition].exceeded = true;
+}
+
+int port_heard_life(unsigned responder)
+{
+    const struct told *t = &told[responder];
+
+    return world_ran_ms(responder) - t->heard_life_ms >= TAKE_MS ? t->heard_life
+                                                                 : t->heard_life_before;
 }
 
 int64_t port_told(unsigned responder, int32_t partition)

@@ -22,7 +22,7 @@ void view_forget(struct view *v)
     v->lives = 0;
     v->spliced = 0;
     v->spliced_waiting = false;
-    v->foreign = false;
+    v->foreign = v->unsure = false;
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         v->at[p] = -1;
         v->gap[p] = 0;
@@ -50,8 +50,10 @@ void view_open(struct view *v, unsigned responder)
     v->responder = responder;
     v->events = 0;
     v->first_life = port_first_life(responder, world_now_ms() - NOTICE_MS);
+    v->heard_life = port_heard_life(responder);
     v->fresh = v->id[0] == 0;
-    v->foreign = v->foreign || v->spliced || (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
+    v->foreign = v->foreign || v->spliced || v->unsure ||
+                 (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
     v->known_life = cluster_topic() ? cluster_topic()->life : 0;
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         v->known_end[p] = cluster_served(p) ? port_told(responder, p) : -1;
@@ -91,7 +93,7 @@ void model_narrow(struct view *v, uint64_t to)
         world_breach("topic", "%s is given what the topic had in a former life", v->name);
     v->lives = later;
     v->spliced_waiting = v->events == 1;
-    v->spliced = v->spliced ? v->spliced : __builtin_ctzll(before);
+    v->spliced = v->spliced ? v->spliced : before;
     world_tell("%s is given another life's records and was not told", v->name);
 }
 
@@ -189,4 +191,5 @@ void view_event(struct view *v, const struct sse_event *event)
         world_breach("format", "%s: an event of type %.*s", v->name, (int)event->type.n,
                      (const char *)event->type.p);
     memcpy(v->id, id, sizeof id);
+    v->unsure = v->unsure || v->first_life < cluster_lives();
 }

@@ -25,10 +25,12 @@ struct view {
         ID_FUTURE, /* behind the end, or of a partition that the topic lacks */
     } id_is;
     unsigned responder;
-    int first_life; /* none before that can be its own */
-    uint64_t lives; /* of the topic that it may be in, as bits; bit 1 is the first */
-    int spliced;    /* the life from which it came into another without being told; 0: it did not */
+    int first_life;   /* none before that can be its own */
+    int heard_life;   /* the last one of which its responder had heard when it came; 0: none */
+    uint64_t lives;   /* of the topic that it may be in, as bits; bit 1 is the first */
+    uint64_t spliced; /* those from which it came into another without being told; 0: it did not */
     bool spliced_waiting; /* likewise, and before its first event */
+    bool unsure;  /* it was given something by one that may not have known the topic's last life */
     bool foreign; /* it came back with an id of a former life, which may be good by chance */
     bool fresh;   /* it began with nothing */
     int64_t at[PARTITIONS_MAX];         /* the offset behind what it has; -1: not known yet */

@@ -2,6 +2,12 @@
 #include "port.h"
 #include "world.h"
 
+/* Its responder has had it, and has it still: a small cache may have dropped it before. */
+static bool is_told_of_age(const struct view *v, const struct entry *e, int64_t since_ms)
+{
+    return e->aged_ms <= since_ms && port_has_read(v->responder, e) && !model_config.small_cache;
+}
+
 static void check_partition(const struct view *v, const struct topic *t, int32_t p,
                             int64_t since_ms)
 {
@@ -11,7 +17,7 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
         int64_t newest = log->newest[k];
         const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
         if (e == NULL || e->seen_ms > since_ms || newest < v->gap[p] ||
-            (e->aged && (e->aged_ms > since_ms || !port_has_read(v->responder, e))))
+            (e->aged && !is_told_of_age(v, e, since_ms)))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
         if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))
@@ -39,7 +45,7 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
         any = any || owed(arg, p);
     if (any && !v->foreign &&
         ((v->lives != 0 && (v->lives & known) == 0) ||
-         (v->spliced != 0 && (UINT64_C(1) << v->spliced & known) == 0)))
+         (v->spliced != 0 && (v->spliced & known) == 0)))
         world_breach(v->spliced_waiting ? "not told, waiting" : "not told",
                      "%s does not know that the topic is another", v->name);
     if (v->id_is != ID_OWN && owed(arg, 0))

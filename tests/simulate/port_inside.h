@@ -85,6 +85,10 @@ void fetcher_stop(struct fetcher *f);
 
 /* A leader has answered with what consumers see of the partition now. */
 void port_note_told(const rd_kafka_t *rk, int32_t partition);
+/* Likewise, with its end, which it was asked for. */
+void port_note_end(const rd_kafka_t *rk, int32_t partition);
+/* It has answered that the place from which to read on is beyond its end. */
+void port_note_exceeded(const rd_kafka_t *rk, int32_t partition);
 /* A broker has answered how many partitions there are; 0: there is no such topic. */
 void port_note_partitions(const rd_kafka_t *rk, int32_t n);
 

@@ -24,10 +24,12 @@ static bool may_miss_deletes(const struct view *v)
     return false;
 }
 
-/* The topic is not, or was not to its responder when it came, what it holds. */
+/* The topic is not, or was not to its responder when it came, what it holds.  An id that another
+ * responder has given it may be of a life of which its own had not heard. */
 static bool is_another_topic(const struct view *v)
 {
     return cluster_topic() == NULL || v->lives == 0 || v->first_life < cluster_lives() ||
+           (v->heard_life != 0 && v->heard_life < cluster_lives()) ||
            (v->lives & (UINT64_C(1) << cluster_topic()->life)) == 0;
 }
 
@@ -70,7 +72,7 @@ static bool reason_holds(const struct view *v, struct slice data)
     if (says(data, "lacks") || says(data, "partition_unknown") || says(data, "beyond"))
         return v->id_is == ID_FUTURE || is_another_topic(v) || is_behind_end(v);
     if (says(data, "deletes"))
-        return v->id_is != ID_MALFORMED && may_miss_deletes(v);
+        return v->id_is != ID_MALFORMED && (may_miss_deletes(v) || is_behind_end(v));
     return false;
 }
 
