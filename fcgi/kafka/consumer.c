@@ -18,7 +18,7 @@ static void look_at_partitions(struct consumer *c)
         struct partition *p = &c->partitions[i];
         bool changed = partition_look(p, c->held, &c->tick);
         if (p->stood_ms == 0)
-            trouble_forget(&c->trouble, WORDS_PARTITION, i);
+            words_forget(&c->trouble.words, WORDS_PARTITION, i);
         if (!changed)
             continue;
         if (p->state == PARTITION_STUCK && !p->refused)
@@ -38,7 +38,8 @@ static void look(void *arg)
     tick_look(&c->tick, now);
     client_poll(c->client); /* what was there before we were to be woken for it */
     consumer_look_if_refused(c);
-    trouble_look(&c->trouble, &c->tick);
+    contact_look(&c->contact, &c->tick);
+    trouble_look(&c->trouble);
     look_at_partitions(c);
     if (trouble_now(&c->trouble) != TROUBLE_NONE)
         c->troubled_ms = now;
@@ -79,7 +80,7 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *arg)
     struct consumer *c = arg;
 
     (void)rk;
-    trouble_hear(&c->trouble, err, reason);
+    contact_hear(&c->contact, err, reason);
 }
 
 static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -116,7 +117,8 @@ struct consumer *consumer_new(struct loop *loop, const struct kafka_conf *conf, 
     c->handler = *handler;
     c->topic = mem_strdup(topic);
     c->policy = policy_new(c->topic, compact);
-    trouble_init(&c->trouble, c->topic, loop_now_ms());
+    contact_init(&c->contact, loop_now_ms());
+    trouble_init(&c->trouble, c->topic, &c->contact);
     c->again = (struct task){.run = take_all, .arg = c};
     c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     c->watch = watch_new(loop, c->wake_fd, LOOP_READ, on_wake, c);

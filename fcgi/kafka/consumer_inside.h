@@ -37,6 +37,7 @@ struct consumer {
     int64_t troubled_ms; /* when all partitions had a trouble last */
     uint64_t answers;    /* of the survey, so far */
     uint64_t stuck_ever;
+    struct contact contact;
     struct trouble trouble;
     struct broker *brokers;
     int32_t brokers_n;

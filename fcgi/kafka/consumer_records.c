@@ -73,14 +73,14 @@ static void on_record(struct consumer *c, const rd_kafka_message_t *m)
 /* librdkafka unpacks a batch whole, into at most so much memory. */
 static void note_fetch_error(struct consumer *c, const rd_kafka_message_t *m)
 {
-    char text[TROUBLE_TEXT];
+    char text[WORDS_TEXT];
     const char *hint = m->err == RD_KAFKA_RESP_ERR__BAD_COMPRESSION
                            ? "; a batch that unpacks to more than receive.message.max.bytes needs "
                              "a larger one (-X)"
                            : "";
 
     snprintf(text, sizeof text, "%.120s%s", rd_kafka_message_errstr(m), hint);
-    trouble_note(&c->trouble, WORDS_PARTITION, m->partition, text);
+    words_note(&c->trouble.words, WORDS_PARTITION, m->partition, text);
 }
 
 static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)

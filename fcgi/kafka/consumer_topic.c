@@ -131,7 +131,7 @@ static bool on_surveyed_partition(struct consumer *c, int32_t i, const struct su
     if (s->end < 0 || s->ticket < c->valid)
         return false;
     if (s->fresh) {
-        trouble_forget(&c->trouble, WORDS_BROKER, s->leader);
+        words_forget(&c->contact.words, WORDS_BROKER, s->leader);
         partition_answered(p, s->end, s->ticket);
         /* What librdkafka has fetched before it was deleted is still to come. */
         int64_t origin = p->started && s->first > p->next ? p->next : s->first;
@@ -256,7 +256,7 @@ void consumer_take_survey(struct consumer *c)
     if (r.told)
         trouble_told(&c->trouble, r.error);
     if (r.answers != c->answers)
-        trouble_answered(&c->trouble, loop_now_ms());
+        contact_answered(&c->contact, loop_now_ms());
     c->answers = r.answers;
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);

@@ -21,7 +21,7 @@ static bool is_meant(const struct partition *p, enum partition_state state,
 /* Words of its own: what is said of it is true of no other one. */
 static bool is_alone(const struct trouble *t, enum partition_state state, int32_t partition)
 {
-    return state == PARTITION_STUCK && trouble_words(t, WORDS_PARTITION, partition) != NULL;
+    return state == PARTITION_STUCK && words_find(&t->words, WORDS_PARTITION, partition) != NULL;
 }
 
 /* All that are as the one of that number is; marks them as told. */
@@ -54,7 +54,7 @@ static const char *address_of(const struct broker *brokers, int32_t n, int32_t i
 
 static const char *why_away(const struct trouble *t, const struct partition *p)
 {
-    const char *words = trouble_words(t, WORDS_BROKER, broker_of(p));
+    const char *words = words_find(&t->contact->words, WORDS_BROKER, broker_of(p));
 
     if (p->leader < 0)
         return words ? words : "the cluster has no leader for it";
@@ -74,10 +74,10 @@ static void tell_away(const struct trouble *t, const struct broker *brokers, int
 static void tell_stuck(const struct trouble *t, const struct names *names,
                        const struct partition *p)
 {
-    const char *words = trouble_words(t, WORDS_PARTITION, names->first);
+    const char *words = words_find(&t->words, WORDS_PARTITION, names->first);
 
     if (words == NULL)
-        words = trouble_words(t, WORDS_ANSWER, p->leader);
+        words = words_find(&t->contact->words, WORDS_ANSWER, p->leader);
     log_error("kafka: %s is stuck at %lld though its broker answers%s%s", names->text,
               (long long)p->next, words ? ": " : "", words ? words : "");
 }

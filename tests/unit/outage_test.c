@@ -43,13 +43,15 @@ void __wrap_log_info(const char *format, ...)
 
 enum { PARTITIONS = 6, BROKERS = 2 };
 static struct partition partitions[PARTITIONS];
+static struct contact contact;
 static struct trouble trouble;
 static const struct broker brokers[BROKERS] = {{1, "one:9092"}, {2, "two:9092"}};
 
 static int setup(void **state)
 {
     (void)state;
-    trouble_init(&trouble, "events", 0);
+    contact_init(&contact, 0);
+    trouble_init(&trouble, "events", &contact);
     for (int i = 0; i < PARTITIONS; i++) {
         partitions[i] = partition_new(0);
         partitions[i].leader = 1 + i / 3;
@@ -98,7 +100,7 @@ static void the_partitions_of_a_broker_are_one_line_and_once(void **state)
 static void the_reason_is_librdkafkas_or_the_brokers(void **state)
 {
     (void)state;
-    trouble_hear(&trouble, RD_KAFKA_RESP_ERR__TRANSPORT, "one:9092/1: Connection refused");
+    contact_hear(&contact, RD_KAFKA_RESP_ERR__TRANSPORT, "one:9092/1: Connection refused");
     partitions[0].state = PARTITION_AWAY;
     check_told("kafka: broker 1 at one:9092 gives nothing of events[0], the other partitions go "
                "on: Connection refused\n");
@@ -126,9 +128,9 @@ static void each_broker_has_its_line_and_the_leaderless_have_one(void **state)
 static void one_that_is_stuck_says_what_was_fetched_in_vain(void **state)
 {
     (void)state;
-    trouble_note(&trouble, WORDS_PARTITION, 1, "the batch is broken");
-    trouble_hear(&trouble, RD_KAFKA_RESP_ERR__BAD_MSG, "two:9092/2: it is too large");
-    trouble_note(&trouble, WORDS_PARTITION, 2, "this one, too");
+    words_note(&trouble.words, WORDS_PARTITION, 1, "the batch is broken");
+    contact_hear(&contact, RD_KAFKA_RESP_ERR__BAD_MSG, "two:9092/2: it is too large");
+    words_note(&trouble.words, WORDS_PARTITION, 2, "this one, too");
     for (int i = 0; i < 6; i++)
         partitions[i].state = PARTITION_STUCK;
     partitions[1].next = 17;
