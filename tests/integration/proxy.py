@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class Fate(NamedTuple):
     close: bool = False  # the connection ends
     swallow: bool = False  # nobody ever answers
     answer: bytes | None = None  # by the proxy, without correlation id
-    delay: float = 0  # seconds, of the broker's answer and of those behind it
+    delay: float = 0  # seconds from the request to its answer, at least; none overtakes it
 
 
 PASS = Fate()
@@ -116,10 +117,10 @@ class Proxy:
             to_client.close()
             return
         self.connections += 1
-        delays: dict[int, float] = {}
+        due: dict[int, float] = {}  # the time of an answer, by its correlation id
         ways = [
-            asyncio.create_task(self._requests(client, to_broker, to_client, delays)),
-            asyncio.create_task(self._answers(broker, to_client, delays)),
+            asyncio.create_task(self._requests(client, to_broker, to_client, due)),
+            asyncio.create_task(self._answers(broker, to_client, due)),
         ]
         self._tasks.update(ways)
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +135,7 @@ class Proxy:
         client: asyncio.StreamReader,
         to_broker: asyncio.StreamWriter,
         to_client: asyncio.StreamWriter,
-        delays: dict[int, float],
+        due: dict[int, float],
     ) -> None:
         while frame := await read_frame(client):
             request = parse(frame)
@@ -147,7 +148,7 @@ class Proxy:
             if fate.answer is not None:
                 to_client.write(framed(struct.pack(">i", request.correlation) + fate.answer))
             elif not fate.swallow:
-                delays[request.correlation] = fate.delay
+                due[request.correlation] = time.monotonic() + fate.delay
                 to_broker.write(framed(frame))
                 await to_broker.drain()
 
@@ -155,12 +156,11 @@ class Proxy:
         self,
         broker: asyncio.StreamReader,
         to_client: asyncio.StreamWriter,
-        delays: dict[int, float],
+        due: dict[int, float],
     ) -> None:
         while frame := await read_frame(broker):
             (correlation,) = struct.unpack_from(">i", frame)
-            if delay := delays.pop(correlation, 0):
-                await asyncio.sleep(delay)
+            await asyncio.sleep(due.pop(correlation, 0) - time.monotonic())
             to_client.write(framed(frame))
             await to_client.drain()
 
