@@ -365,9 +365,10 @@ def test_a_flood_of_forged_tokens_delays_neither_events_nor_good_tokens(
     responder.open(target=in_url(known)).close()
     kafka.put(topic, "k", "before")
     pump(streams, lambda: all(stream.events for stream in streams))
-    sent = multiprocessing.Value("i", 0)
+    others = multiprocessing.get_context("spawn")
+    sent = others.Value("i", 0)
     arguments = (responder.address, forged(2000), sent)
-    attacker = multiprocessing.get_context("fork").Process(target=flood, args=arguments)
+    attacker = others.Process(target=flood, args=arguments)
     attacker.start()
     delays, openings, knowns = [], [], []
     try:
