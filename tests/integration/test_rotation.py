@@ -54,23 +54,31 @@ class Logs:
             return []
         return [line for line in file.read_text().splitlines() if "/events" in line]
 
-    def says_something_new(self) -> bool:
+    def wait_for_a_line(self, what: str) -> None:
+        """Another one than those that are there."""
         before = len(self.lines())
+
+        def said() -> bool:
+            self._ask()
+            return len(self.lines()) > before
+
+        wait_until(said, what=what)
+
+    def _ask(self) -> None:
         request = CurlReader(f"{self.front.url}/events?access_token={SECRET}")
         request.wait(lambda: request.ended or request.closed)  # by a lighttpd that reopens its logs
         request.close()
-        return len(self.lines()) > before
 
 
 def test_error_log_masking_survives_logrotate(place):
     front = Lighttpd(place).start()
     logs = Logs(front)
     for rotation in (1, 2):
-        wait_until(logs.says_something_new, what="a line in error.log")
+        logs.wait_for_a_line("a line in error.log")
         logs.rotate()
         assert logs.lines() == []
         rotated = (logs.directory / "error.log.1").read_bytes()
-        wait_until(logs.says_something_new, what=f"a line after rotation {rotation}")
+        logs.wait_for_a_line(f"a line after rotation {rotation}")
         assert (logs.directory / "error.log.1").read_bytes() == rotated
     assert (logs.directory / "error.log.2.gz").exists()
     front.end()
