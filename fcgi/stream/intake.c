@@ -1,0 +1,284 @@
+#include "stream/intake.h"
+
+#include <malloc.h>
+
+#include "stream/regroup.h"
+
+enum { TIDY_MS = 1000 };
+
+/* -- to the streams -- */
+
+static bool is_behind(const struct intake *in)
+{
+    return pace_is_behind(&in->flush->pace, INTAKE_BACKLOG_BYTES);
+}
+
+/* A record that is in the cache by now. */
+static void publish(struct intake *in, uint64_t number, const struct record *r)
+{
+    pace_add(&in->flush->pace,
+             source_publish(in->source, number, r, streams_any_started(in->streams)));
+}
+
+/* What the cache has put off, a piece in each turn. */
+static void tidy(void *arg)
+{
+    struct intake *in = arg;
+    struct cache *cache = in->source->cache;
+    uint64_t number = cache_end(cache);
+    struct record r;
+
+    if (is_behind(in))
+        return; /* intake_flushed() comes back to it */
+    bool more = cache_tidy(cache, loop_now_ms());
+    struct cache_walk aged = cache_walk(cache, number, cache_end(cache));
+    while (cache_walk_next(&aged, &r, &number))
+        publish(in, number, &r);
+    flush_schedule(in->flush);
+    if (more)
+        loop_defer(in->streams->loop, &in->tidy);
+}
+
+static void on_tidy_timer(void *arg)
+{
+    struct intake *in = arg;
+
+    loop_defer(in->streams->loop, &in->tidy);
+    timer_start(in->tidy_timer, TIDY_MS);
+}
+
+/* -- partitions that are caught up with -- */
+
+static void catch_up(struct intake *in)
+{
+    struct catchup *catchup = &in->source->catchup;
+    bool had = in->caught_up;
+    int32_t partition;
+
+    while ((partition = catchup_due(catchup, in->consumer)) >= 0)
+        regroup_show(in->streams, partition);
+    in->caught_up = catchup_done(catchup, in->consumer);
+    if (in->caught_up && !had)
+        malloc_trim(0); /* what librdkafka has freed of a large topic would stay ours for ever */
+}
+
+static bool is_caught_up(const struct intake *in)
+{
+    return in->caught_up && in->source->catchup.hidden == 0;
+}
+
+static void start_streams(void *arg)
+{
+    struct intake *in = arg;
+
+    if (!consumer_ready(in->consumer) || cache_progress(in->source->cache)->n == 0)
+        return;
+    if (!is_caught_up(in))
+        catch_up(in);
+    if (in->caught_up)
+        starting_run(&in->starting);
+}
+
+/* -- from the consumer -- */
+
+static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
+{
+    struct intake *in = arg;
+    struct stream *s;
+
+    starting_over(&in->starting, RESET_TOPIC_NEW);
+    in->caught_up = false;
+    TAILQ_FOREACH(s, &in->streams->in[STREAM_OPENED], link)
+    {
+        if (in->topic_known && s->reader.resume != NULL)
+            reader_void(&s->reader, in->source, RESET_TOPIC_NEW);
+    }
+    in->topic_known = true;
+    catchup_fini(&in->source->catchup);
+    cache_reset(in->source->cache, compacted, delete_retention_ms);
+    source_restart_backlog(in->source);
+}
+
+static void on_missing(void *arg)
+{
+    struct intake *in = arg;
+
+    in->topic_known = true;
+}
+
+static void on_retention(void *arg, int64_t delete_retention_ms)
+{
+    struct intake *in = arg;
+
+    cache_set_retention(in->source->cache, delete_retention_ms);
+}
+
+static void on_partitions(void *arg, int32_t n)
+{
+    struct intake *in = arg;
+    struct source *source = in->source;
+    int32_t had = cache_progress(source->cache)->n;
+
+    cache_set_partitions(source->cache, n);
+    for (int32_t i = had; i < n; i++)
+        catchup_hide(&source->catchup, i, source->cache);
+}
+
+static void on_given_up(void *arg, int32_t partition)
+{
+    struct intake *in = arg;
+
+    catchup_hide(&in->source->catchup, partition, in->source->cache);
+}
+
+/* What the cache holds may have been deleted long ago.  Only the log can say; ids that were not
+ * judged yet will be, for it is the same topic. */
+static void read_anew(struct intake *in)
+{
+    starting_over(&in->starting, RESET_DELETES_UNKNOWN);
+    in->caught_up = in->topic_known = false;
+    consumer_read_anew(in->consumer, "a partition was away for longer than delete.retention.ms, "
+                                     "its deletes may have been missed");
+}
+
+static void on_origin(void *arg, int32_t partition, int64_t offset)
+{
+    struct intake *in = arg;
+    struct source *source = in->source;
+    int64_t next = progress_get(cache_progress(source->cache), partition);
+    bool loses = next >= 0 && offset > next;
+
+    if (loses && !catchup_is_hidden(&source->catchup, partition)) {
+        regroup_lose(in->streams, partition, offset);
+        return;
+    }
+    catchup_begin(&source->catchup, partition, offset);
+    if (loses)
+        catchup_pass(&source->catchup, partition, offset); /* it is told when it is shown */
+    cache_set_origin(source->cache, partition, offset);
+}
+
+static void on_record(void *arg, const struct record *r)
+{
+    struct intake *in = arg;
+    struct cache *cache = in->source->cache;
+
+    in->records++;
+    uint64_t number = cache_append(cache, r, loop_now_ms(), loop_wall_ms());
+    if (cache_outdated(cache)) {
+        read_anew(in);
+        return;
+    }
+    publish(in, number, r);
+    if (pace_is_much(&in->flush->pace)) {
+        flush_schedule(in->flush);
+        consumer_hold(in->consumer, is_behind(in));
+    }
+}
+
+static void on_position(void *arg, int32_t partition, int64_t next)
+{
+    struct intake *in = arg;
+    struct cache *cache = in->source->cache;
+    bool moves = next > progress_get(cache_progress(cache), partition);
+
+    cache_advance(cache, partition, next, loop_now_ms(), loop_wall_ms());
+    if (cache_outdated(cache)) {
+        read_anew(in);
+        return;
+    }
+    if (moves)
+        source_pass(in->source, partition, next, streams_any_started(in->streams));
+}
+
+static void on_end(void *arg, int32_t partition, int64_t at_ms)
+{
+    struct intake *in = arg;
+
+    cache_ended(in->source->cache, partition, at_ms);
+}
+
+static void on_survey(void *arg, uint64_t ticket)
+{
+    struct intake *in = arg;
+
+    if (consumer_ready(in->consumer))
+        starting_surveyed(&in->starting, ticket);
+}
+
+static void on_settled(void *arg)
+{
+    struct intake *in = arg;
+
+    if (in->streams->count[STREAM_AHEAD] > 0 && consumer_ready(in->consumer))
+        starting_judge_ahead(&in->starting);
+    if (!is_caught_up(in) || starting_any(&in->starting))
+        start_streams(in);
+    flush_schedule(in->flush);
+    if (cache_untidy(in->source->cache))
+        loop_defer(in->streams->loop, &in->tidy);
+}
+
+struct consumer_handler intake_handler(struct intake *in)
+{
+    return (struct consumer_handler){
+        .arg = in,
+        .partitions_max = EVENT_ID_PARTITIONS,
+        .on_topic = on_topic,
+        .on_missing = on_missing,
+        .on_retention = on_retention,
+        .on_partitions = on_partitions,
+        .on_origin = on_origin,
+        .on_record = on_record,
+        .on_position = on_position,
+        .on_end = on_end,
+        .on_given_up = on_given_up,
+        .on_survey = on_survey,
+        .on_settled = on_settled,
+    };
+}
+
+void intake_attach(struct intake *in, struct consumer *consumer)
+{
+    in->consumer = in->starting.consumer = consumer;
+}
+
+/* -- from the streams -- */
+
+void intake_start(struct intake *in)
+{
+    loop_defer(in->streams->loop, &in->start);
+}
+
+void intake_flushed(void *arg)
+{
+    struct intake *in = arg;
+
+    consumer_hold(in->consumer, is_behind(in));
+    if (cache_untidy(in->source->cache))
+        loop_defer(in->streams->loop, &in->tidy);
+}
+
+/* -- life -- */
+
+void intake_init(struct intake *in, struct streams *streams, struct flush *flush)
+{
+    *in = (struct intake){
+        .streams = streams,
+        .source = streams->source,
+        .flush = flush,
+        .start = {.run = start_streams, .arg = in},
+        .tidy = {.run = tidy, .arg = in},
+        .tidy_timer = timer_new(streams->loop, on_tidy_timer, in),
+    };
+    starting_init(&in->starting, streams, NULL);
+    timer_start(in->tidy_timer, TIDY_MS);
+}
+
+void intake_fini(struct intake *in)
+{
+    loop_cancel(in->streams->loop, &in->start);
+    loop_cancel(in->streams->loop, &in->tidy);
+    timer_free(in->tidy_timer);
+    starting_fini(&in->starting);
+}
