@@ -277,7 +277,7 @@ void backlog_progress(const struct place *at, struct progress *out)
     size_t n = marks_before(at);
     for (size_t i = 0; i < n; i++)
         raise_place(out, at->block->marks[i].partition, at->block->marks[i].next);
-    for (size_t i = 0; i < at->block->pass_n && at->block->passes[i].end < at->sent; i++)
+    for (size_t i = 0; i < at->block->pass_n && at->block->passes[i].end <= at->sent; i++)
         raise_place(out, at->block->passes[i].partition, at->block->passes[i].next);
 }
 

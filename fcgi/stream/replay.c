@@ -125,7 +125,10 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
 {
     int64_t next = progress_get(&r->at, hidden->partition);
 
-    if (next < 0 || (cache_compacted(c) && next <= hidden->start))
+    /* One that has begun fresh since then and is not beyond the start has been given nothing. */
+    bool has_nothing = no_deletes >= hidden->number && next <= hidden->start;
+
+    if (next < 0 || (cache_compacted(c) && has_nothing))
         begin_partition(r, c, hidden->partition);
     else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
         return false;

@@ -45,8 +45,7 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c,
  * then tells what is new to it. */
 bool replay_is_ahead(const struct replay *r, const struct progress *end);
 
-/* What was hidden of a partition, in the cache from that number on; a reader that is not beyond
- * offset `start` has been given nothing of it. */
+/* What was hidden of a partition, in the cache from that number on; `start` is where it began. */
 struct hidden {
     int32_t partition;
     int64_t start;

@@ -147,6 +147,49 @@ static void who_never_had_any_of_it_is_not_reset(void **state)
     leave(&c);
 }
 
+/* It has an id of another responder, from before the log's start moved. */
+static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    topic.on_origin(topic.arg, 0, 0);
+    give_up(1);
+    settle();
+    struct client c = open_client("AQQAAAIC"); /* 0@0 1@1 */
+    survey();
+    come_back(1, 3);
+    topic.on_origin(topic.arg, 1, 1);
+    consumer.p[1].next = 1;
+    produce(1, "x", NULL);
+    produce_live(1, "y", "2");
+    check_data(&c, "delete:eA== 2");
+    leave(&c);
+}
+
+static void what_was_passed_before_a_stream_came_is_no_gap_to_it(void **state)
+{
+    (void)state;
+    make_topic(false, 3);
+    produce(2, "a", "1");
+    give_up(1);
+    settle();
+    struct client first = open_client(NULL);
+    check_data(&first, "1");
+    topic.on_position(topic.arg, 0, 1); /* a transaction was aborted */
+    topic.on_origin(topic.arg, 0, 1);
+    settle();
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    come_back(1, 1);
+    produce_live(1, "x", "2");
+    check_data(&c, "2");
+    check_data(&first, "2");
+    leave(&c);
+    leave(&first);
+}
+
 static void one_that_comes_back_without_a_record_takes_no_id_back(void **state)
 {
     (void)state;
@@ -404,6 +447,8 @@ int main(void)
         T(who_knew_it_before_is_told_of_its_deletes),
         T(who_never_had_it_is_not_told_of_its_delete),
         T(who_never_had_any_of_it_is_not_reset),
+        T(who_had_some_of_it_elsewhere_is_told_of_its_deletes),
+        T(what_was_passed_before_a_stream_came_is_no_gap_to_it),
         T(one_that_comes_back_without_a_record_takes_no_id_back),
         T(one_that_goes_again_before_its_end_stays_hidden),
         T(who_comes_while_it_is_read_waits_for_its_end),
