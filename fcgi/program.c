@@ -12,6 +12,7 @@
 #include "front/status.h"
 #include "guard/guard.h"
 #include "guard/renewals.h"
+#include "kafka/cluster.h"
 #include "report.h"
 #include "route/routes.h"
 #include "stream/drain.h"
@@ -116,11 +117,12 @@ static bool make_consumer(struct program *p)
     struct config *c = p->config;
     struct consumer_handler handler = fanout_handler(p->fanout);
 
-    p->consumer = consumer_new(p->loop, c->kafka, c->brokers, c->topic, c->compact, &handler,
-                               p->error, sizeof p->error);
-    if (p->consumer != NULL)
-        fanout_attach(p->fanout, p->consumer);
-    return p->consumer != NULL;
+    p->cluster = cluster_new(p->loop, c->kafka, c->brokers, p->error, sizeof p->error);
+    if (p->cluster == NULL)
+        return false;
+    p->consumer = consumer_new(p->cluster, c->topic, c->compact, &handler);
+    fanout_attach(p->fanout, p->consumer);
+    return true;
 }
 
 static struct descriptors share_descriptors(const struct config *c)
@@ -206,6 +208,7 @@ void program_unmake(struct program *p)
     status_free(p->status);
     guard_free(p->guard); /* answers those who wait */
     consumer_free(p->consumer);
+    cluster_free(p->cluster);
     fanout_free(p->fanout);
     renewals_free(p->renewals);
     sessions_free(p->sessions);

@@ -10,6 +10,7 @@ struct program {
     struct config *config;
     struct loop *loop;
     struct fanout *fanout;
+    struct cluster *cluster;
     struct consumer *consumer;
     struct handler *handler;
     struct inlet *inlet;

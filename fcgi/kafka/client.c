@@ -14,7 +14,6 @@ enum {
 
 struct clients {
     rd_kafka_conf_t *conf;
-    const char *topic;
     int wake_fd;
 
     pthread_mutex_t lock; /* guards what follows */
@@ -23,13 +22,12 @@ struct clients {
     bool freed; /* the last one that was retired frees this */
 };
 
-struct clients *clients_new(rd_kafka_conf_t *conf, const char *topic, int wake_fd)
+struct clients *clients_new(rd_kafka_conf_t *conf, int wake_fd)
 {
     struct clients *all = mem_zero(sizeof *all);
     pthread_condattr_t attributes;
 
     all->conf = conf;
-    all->topic = topic;
     all->wake_fd = wake_fd;
     pthread_mutex_init(&all->lock, NULL);
     pthread_condattr_init(&attributes);
@@ -135,12 +133,19 @@ struct client *client_start(struct clients *all, uint64_t ticket, char *error, s
     c->asker = asker;
     c->main[0] = woken_by(all, rd_kafka_queue_get_main(reader));
     c->main[1] = woken_by(all, rd_kafka_queue_get_main(asker));
-    c->records = woken_by(all, rd_kafka_queue_new(reader));
-    c->answers = woken_by(all, rd_kafka_queue_new(c->asker));
-    c->topic = rd_kafka_topic_new(reader, all->topic, NULL);
     c->survey = survey_start(c->reader, c->asker, all->wake_fd, ticket);
-    c->surveyed = survey_add(c->survey, c->topic);
     return c;
+}
+
+static void feed_destroy(struct feed *f)
+{
+    for (int32_t i = 0; i < f->fetched_n; i++)
+        feed_fetch_stop(f, i);
+    rd_kafka_queue_destroy(f->records);
+    rd_kafka_queue_destroy(f->answers);
+    rd_kafka_topic_destroy(f->topic);
+    free(f->fetched);
+    free(f);
 }
 
 /* Each of these calls may wait for a thread of librdkafka's. */
@@ -148,21 +153,25 @@ static void client_destroy(void *arg)
 {
     struct client *c = arg;
     struct clients *all = c->clients;
+    struct feed *f;
 
-    for (int32_t i = 0; i < c->fetched_n; i++)
-        client_fetch_stop(c, i);
+    while ((f = c->feeds) != NULL) {
+        c->feeds = f->next;
+        feed_destroy(f);
+    }
     rd_kafka_queue_destroy(c->main[0]);
     rd_kafka_queue_destroy(c->main[1]);
-    rd_kafka_queue_destroy(c->records);
-    rd_kafka_queue_destroy(c->answers);
-    rd_kafka_topic_destroy(c->topic);
     rd_kafka_destroy(c->reader);
     rd_kafka_destroy(c->asker);
-    free(c->fetched);
     free(c);
     pthread_mutex_lock(&all->lock);
     all->retiring--;
     clients_leave(all);
+}
+
+static void leave_alone(rd_kafka_queue_t *queue)
+{
+    rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
 }
 
 void client_retire(struct client *c)
@@ -170,10 +179,12 @@ void client_retire(struct client *c)
     pthread_mutex_lock(&c->clients->lock);
     c->clients->retiring++;
     pthread_mutex_unlock(&c->clients->lock);
-    rd_kafka_queue_io_event_enable(c->main[0], -1, NULL, 0);
-    rd_kafka_queue_io_event_enable(c->main[1], -1, NULL, 0);
-    rd_kafka_queue_io_event_enable(c->records, -1, NULL, 0);
-    rd_kafka_queue_io_event_enable(c->answers, -1, NULL, 0);
+    leave_alone(c->main[0]);
+    leave_alone(c->main[1]);
+    for (struct feed *f = c->feeds; f != NULL; f = f->next) {
+        leave_alone(f->records);
+        leave_alone(f->answers);
+    }
     survey_stop(c->survey, client_destroy, c);
 }
 
@@ -183,25 +194,50 @@ void client_poll(struct client *c)
     rd_kafka_poll(c->asker, 0);
 }
 
-/* -- records -- */
+/* -- one topic -- */
 
-rd_kafka_resp_err_t client_fetch(struct client *c, int32_t partition, int64_t offset)
+struct feed *feed_start(struct client *c, const char *topic)
 {
-    if (rd_kafka_consume_start_queue(c->topic, partition, offset, c->records) != 0)
+    struct feed *f = mem_zero(sizeof *f);
+
+    f->client = c;
+    f->records = woken_by(c->clients, rd_kafka_queue_new(c->reader));
+    f->answers = woken_by(c->clients, rd_kafka_queue_new(c->asker));
+    f->topic = rd_kafka_topic_new(c->reader, topic, NULL);
+    f->surveyed = survey_add(c->survey, f->topic);
+    f->next = c->feeds;
+    c->feeds = f;
+    c->users++;
+    return f;
+}
+
+void feed_stop(struct feed *f)
+{
+    for (int32_t i = 0; i < f->fetched_n; i++)
+        feed_fetch_stop(f, i);
+    leave_alone(f->records);
+    leave_alone(f->answers);
+    survey_drop(f->surveyed);
+    f->client->users--;
+}
+
+rd_kafka_resp_err_t feed_fetch(struct feed *f, int32_t partition, int64_t offset)
+{
+    if (rd_kafka_consume_start_queue(f->topic, partition, offset, f->records) != 0)
         return rd_kafka_last_error();
-    if (partition >= c->fetched_n) {
-        c->fetched = mem_resize_array(c->fetched, (size_t)partition + 1, sizeof *c->fetched);
-        for (; c->fetched_n <= partition; c->fetched_n++)
-            c->fetched[c->fetched_n] = false;
+    if (partition >= f->fetched_n) {
+        f->fetched = mem_resize_array(f->fetched, (size_t)partition + 1, sizeof *f->fetched);
+        for (; f->fetched_n <= partition; f->fetched_n++)
+            f->fetched[f->fetched_n] = false;
     }
-    c->fetched[partition] = true;
+    f->fetched[partition] = true;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
-void client_fetch_stop(struct client *c, int32_t partition)
+void feed_fetch_stop(struct feed *f, int32_t partition)
 {
-    if (partition >= c->fetched_n || !c->fetched[partition])
+    if (partition >= f->fetched_n || !f->fetched[partition])
         return;
-    rd_kafka_consume_stop(c->topic, partition);
-    c->fetched[partition] = false;
+    rd_kafka_consume_stop(f->topic, partition);
+    f->fetched[partition] = false;
 }

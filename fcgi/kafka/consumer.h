@@ -12,7 +12,7 @@
 #include "kafka/trouble.h"
 
 struct consumer;
-struct kafka_conf;
+struct cluster;
 
 struct consumer_handler {
     void *arg;
@@ -43,10 +43,9 @@ struct consumer_handler {
     void (*on_settled)(void *arg);
 };
 
-/* NULL, and `error` filled in, if librdkafka refuses the configuration as a whole. */
-struct consumer *consumer_new(struct loop *loop, const struct kafka_conf *conf, const char *brokers,
-                              const char *topic, enum compact compact,
-                              const struct consumer_handler *handler, char *error, size_t size);
+/* The cluster is borrowed; all its consumers are made before the loop runs. */
+struct consumer *consumer_new(struct cluster *cluster, const char *topic, enum compact compact,
+                              const struct consumer_handler *handler);
 void consumer_free(struct consumer *c);
 
 /* While held, no records are taken from librdkafka. */

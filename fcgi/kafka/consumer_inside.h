@@ -1,24 +1,39 @@
-/* The consumer's struct, shared by consumer.c (its life, and how all fares), consumer_topic.c (what
- * the cluster says about the topic) and consumer_records.c (what is read of it). */
+/* The structs behind kafka/cluster.h and kafka/consumer.h, shared by cluster.c (what the consumers
+ * have in common), consumer.c (a consumer's life, and how all fares), consumer_topic.c (what the
+ * cluster says about the topic) and consumer_records.c (what is read of it). */
 #ifndef SKF_KAFKA_CONSUMER_INSIDE_H
 #define SKF_KAFKA_CONSUMER_INSIDE_H
 
+#include <sys/queue.h>
+
+#include "base/loop.h"
 #include "kafka/client.h"
+#include "kafka/cluster.h"
 #include "kafka/consumer.h"
 #include "kafka/partition.h"
 #include "kafka/tick.h"
 
 enum { CONSUMER_BATCH = 1000 };
 
-struct consumer {
+struct cluster {
     struct loop *loop;
-    struct consumer_handler handler;
-    char *topic;
     int wake_fd;
     struct watch *watch;
     struct task again;
+    struct timer *look;
+    struct tick tick;
+    struct contact contact;
     struct clients *clients;
-    struct client *client; /* of the topic as it is now */
+    struct client *client; /* of the topics that were not made again; NULL: there is none */
+    TAILQ_HEAD(, consumer) consumers;
+};
+
+struct consumer {
+    struct cluster *cluster;
+    TAILQ_ENTRY(consumer) link;
+    struct consumer_handler handler;
+    char *topic;
+    struct feed *feed; /* of the topic as it is now */
     bool held;
 
     bool running; /* the topic is there, and what it is is decided */
@@ -28,16 +43,13 @@ struct consumer {
     int32_t refused; /* partitions of a topic that has more than may be; 0: it has not */
     uint64_t valid;  /* answers to earlier questions are about another topic of that name */
     int start_error; /* the last one of partition_start() that was logged */
-    char cluster[CLUSTER_ID]; /* whose topic it is; empty: not known */
+    char cluster_id[CLUSTER_ID]; /* whose topic it is; empty: not known */
     struct topic_id id;
 
-    struct timer *look;
-    struct tick tick;
     uint64_t went_on;    /* answers to earlier questions are of before we were stopped */
     int64_t troubled_ms; /* when all partitions had a trouble last */
     uint64_t answers;    /* of the survey, so far */
     uint64_t stuck_ever;
-    struct contact contact;
     struct trouble trouble;
     struct broker *brokers;
     int32_t brokers_n;
@@ -46,6 +58,18 @@ struct consumer {
         *batch[CONSUMER_BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
 };
+
+/* -- cluster.c -- */
+
+/* Nothing more is read through the feed; its client goes with the last one. */
+void cluster_leave(struct cluster *cluster, struct feed *feed);
+
+/* -- consumer.c -- */
+
+/* The process was stopped: what was answered before is old. */
+void consumer_goes_on(struct consumer *c);
+/* Once a second. */
+void consumer_look(struct consumer *c);
 
 /* -- consumer_topic.c -- */
 
@@ -61,8 +85,8 @@ void consumer_take_survey(struct consumer *c);
 
 /* -- consumer_records.c -- */
 
-/* Takes records and hands them on, for a few milliseconds; what is left is for another turn. */
-void consumer_take_records(struct consumer *c);
+/* Takes records and hands them on until that time; true if there may be more by then. */
+bool consumer_take_records(struct consumer *c, int64_t until_ms);
 /* Those that were taken and not handed on are void. */
 void consumer_drop_records(struct consumer *c);
 /* What the last Fetch has got, no question asked: -1 if its answer was an error, -1001 if there

@@ -3,8 +3,6 @@
 #include "base/log.h"
 #include "kafka/consumer_inside.h"
 
-enum { TURN_MS = 5 }; /* records of one loop turn */
-
 void consumer_drop_records(struct consumer *c)
 {
     for (; c->batch_at < c->batch_n; c->batch_at++)
@@ -17,7 +15,7 @@ int64_t consumer_fetched_end(const struct consumer *c, int32_t partition)
 {
     int64_t low = -1, high = -1;
 
-    rd_kafka_get_watermark_offsets(c->client->reader, c->topic, partition, &low, &high);
+    rd_kafka_get_watermark_offsets(c->feed->client->reader, c->topic, partition, &low, &high);
     return high;
 }
 
@@ -95,7 +93,7 @@ static void on_partition_error(struct consumer *c, const rd_kafka_message_t *m)
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
         consumer_stop_partition(c, m->partition);
-        p->out_of_range = survey_ask(c->client->survey);
+        p->out_of_range = consumer_ask(c);
         break;
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: /* told once, until it changes */
         p->refused = true;
@@ -128,19 +126,15 @@ static void hand_on(struct consumer *c)
     }
 }
 
-/* librdkafka wakes us for the first record of a burst only: whoever stops early comes again. */
-void consumer_take_records(struct consumer *c)
+bool consumer_take_records(struct consumer *c, int64_t until_ms)
 {
-    int64_t until = loop_now_ms() + TURN_MS;
-
     for (hand_on(c); !c->held; hand_on(c)) {
-        if (loop_now_ms() >= until) {
-            loop_defer(c->loop, &c->again);
-            return;
-        }
+        if (loop_now_ms() >= until_ms)
+            return true;
         c->batch_at = 0;
-        c->batch_n = rd_kafka_consume_batch_queue(c->client->records, 0, c->batch, CONSUMER_BATCH);
+        c->batch_n = rd_kafka_consume_batch_queue(c->feed->records, 0, c->batch, CONSUMER_BATCH);
         if (c->batch_n <= 0)
-            return;
+            return false;
     }
+    return false;
 }

@@ -12,13 +12,13 @@
 void consumer_stop_partition(struct consumer *c, int32_t p)
 {
     if (c->partitions[p].started)
-        client_fetch_stop(c->client, p);
+        feed_fetch_stop(c->feed, p);
     c->partitions[p].started = false;
 }
 
 static void partition_start(struct consumer *c, int32_t p, int64_t offset)
 {
-    rd_kafka_resp_err_t err = client_fetch(c->client, p, offset);
+    rd_kafka_resp_err_t err = feed_fetch(c->feed, p, offset);
     if (err) {
         if (err != c->start_error) /* it is tried again each second */
             log_error("kafka: %s[%d] cannot be started: %s", c->topic, p, rd_kafka_err2str(err));
@@ -51,7 +51,7 @@ void consumer_stop_topic(struct consumer *c)
     for (int32_t p = 0; p < c->n; p++)
         consumer_stop_partition(c, p);
     consumer_void(c);
-    c->valid = survey_ask(c->client->survey);
+    c->valid = consumer_ask(c);
 }
 
 /* Another topic of the same name is read with another client; if there cannot be one, with this,
@@ -59,11 +59,11 @@ void consumer_stop_topic(struct consumer *c)
 static void forget_topic(struct consumer *c)
 {
     char error[256];
-    uint64_t ticket = survey_ask(c->client->survey);
-    struct client *next = client_start(c->clients, ticket, error, sizeof error);
+    uint64_t ticket = consumer_ask(c);
+    struct client *next = client_start(c->cluster->clients, ticket, error, sizeof error);
 
     policy_forget(&c->policy);
-    c->cluster[0] = '\0';
+    c->cluster_id[0] = '\0';
     c->id = (struct topic_id){0};
     if (next == NULL) {
         log_error("kafka: topic %s goes on with the connection of before: %s", c->topic, error);
@@ -71,8 +71,8 @@ static void forget_topic(struct consumer *c)
         return;
     }
     consumer_void(c);
-    client_retire(c->client);
-    c->client = next;
+    cluster_leave(c->cluster, c->feed);
+    c->feed = feed_start(next, c->topic);
     c->valid = ticket;
     c->answers = 0;
 }
@@ -88,7 +88,7 @@ static void on_settings(struct consumer *c, rd_kafka_event_t *event)
     rd_kafka_resp_err_t err = settings_read(event, &settings);
     switch (policy_answered(&c->policy, err, &settings, loop_now_ms())) {
     case POLICY_DECIDED:
-        survey_ask(c->client->survey);
+        consumer_ask(c);
         break;
     case POLICY_RETENTION:
         if (c->running)
@@ -106,7 +106,7 @@ void consumer_take_settings(struct consumer *c)
 {
     rd_kafka_event_t *event;
 
-    while ((event = rd_kafka_queue_poll(c->client->answers, 0)) != NULL) {
+    while ((event = rd_kafka_queue_poll(c->feed->answers, 0)) != NULL) {
         on_settings(c, event);
         rd_kafka_event_destroy(event);
     }
@@ -131,7 +131,7 @@ static bool on_surveyed_partition(struct consumer *c, int32_t i, const struct su
     if (s->end < 0 || s->ticket < c->valid)
         return false;
     if (s->fresh) {
-        words_forget(&c->contact.words, WORDS_BROKER, s->leader);
+        words_forget(&c->cluster->contact.words, WORDS_BROKER, s->leader);
         partition_answered(p, s->end, s->ticket);
         /* What librdkafka has fetched before it was deleted is still to come. */
         int64_t origin = p->started && s->first > p->next ? p->next : s->first;
@@ -174,14 +174,14 @@ static bool is_cut(struct consumer *c, int32_t i, const struct survey_partition 
     if (s->end >= p->top)
         p->cut = 0;
     else if (p->cut == 0)
-        p->cut = survey_ask(c->client->survey);
+        p->cut = consumer_ask(c);
     return p->cut != 0 && s->ticket >= p->cut;
 }
 
 /* Why all that was read is void; NULL: it is not. */
 static const char *made_again(struct consumer *c, const struct survey_result *r)
 {
-    if (c->cluster[0] != '\0' && r->cluster[0] != '\0' && strcmp(c->cluster, r->cluster) != 0)
+    if (c->cluster_id[0] != '\0' && r->cluster[0] != '\0' && strcmp(c->cluster_id, r->cluster) != 0)
         return "is another cluster's now";
     if (r->n < c->n || topicid_differ(c->id, r->id))
         return "was made again";
@@ -230,13 +230,13 @@ static void on_surveyed_topic(struct consumer *c, const struct survey_result *r)
         return;
     int32_t broker = answering_broker(r);
     if (policy_ask(&c->policy, broker >= 0, loop_now_ms()))
-        settings_ask(c->client->asker, c->topic, broker, c->client->answers);
+        settings_ask(c->feed->client->asker, c->topic, broker, c->feed->answers);
     if (!c->running && c->policy.decided) {
         const struct settings *s = &c->policy.settings;
         log_info("kafka: topic %s: %d partition(s), %s", c->topic, r->n,
                  s->compacted ? "compacted" : "not compacted");
         c->running = true;
-        memcpy(c->cluster, r->cluster, sizeof c->cluster);
+        memcpy(c->cluster_id, r->cluster, sizeof c->cluster_id);
         c->handler.on_topic(c->handler.arg, s->compacted, s->delete_retention_ms);
     }
     if (!c->running)
@@ -251,12 +251,12 @@ void consumer_take_survey(struct consumer *c)
 {
     struct survey_result r;
 
-    if (!survey_take(c->client->surveyed, &r))
+    if (!survey_take(c->feed->surveyed, &r))
         return;
     if (r.told)
         trouble_told(&c->trouble, r.error);
     if (r.answers != c->answers)
-        contact_answered(&c->contact, loop_now_ms());
+        contact_answered(&c->cluster->contact, loop_now_ms());
     c->answers = r.answers;
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);

@@ -36,6 +36,7 @@ struct asker {
 struct survey_topic {
     struct survey *survey;
     const char *name;
+    bool dropped;
     struct findings findings;
     TAILQ_ENTRY(survey_topic) link;
 };
@@ -196,6 +197,8 @@ static void merge_layout(struct survey *s, const struct layout *layout, uint64_t
 
     /* Those that have come since are behind those that were asked for. */
     for (int32_t i = 0; i < layout->topics_n; i++, t = TAILQ_NEXT(t, link)) {
+        if (t->dropped)
+            continue;
         findings_add_layout(&t->findings, layout, i, ticket);
         for (int32_t k = 0; k < t->findings.result.n; k++)
             start_leader(s, t->findings.result.partitions[k].leader);
@@ -289,7 +292,8 @@ static void ask_leader(struct survey *s, struct asker *a)
 
     a->asked = s->asked;
     TAILQ_FOREACH(t, &s->topics, link)
-    round_add(&round, t->name, &t->findings);
+    if (!t->dropped)
+        round_add(&round, t->name, &t->findings);
     pthread_mutex_unlock(&s->lock);
     round_ask(&round, s->asker);
     pthread_mutex_lock(&s->lock);
@@ -357,6 +361,15 @@ struct survey_topic *survey_add(struct survey *s, rd_kafka_topic_t *topic)
         abort(); /* out of memory or threads */
     pthread_mutex_unlock(&s->lock);
     return t;
+}
+
+void survey_drop(struct survey_topic *t)
+{
+    pthread_mutex_lock(&t->survey->lock);
+    t->dropped = true;
+    t->findings.generation++; /* what is still to be answered is void */
+    t->findings.result.n = 0;
+    pthread_mutex_unlock(&t->survey->lock);
 }
 
 void survey_stop(struct survey *s, void (*gone)(void *arg), void *arg)

@@ -11,7 +11,7 @@
 #include "kafka/findings.h"
 
 struct survey;
-/* One of its topics, as long as the survey is there. */
+/* One of its topics; it is there as long as the survey. */
 struct survey_topic;
 
 /* The reader is asked about topics, the asker about offsets; both are borrowed.  The first
@@ -19,6 +19,8 @@ struct survey_topic;
 struct survey *survey_start(rd_kafka_t *reader, rd_kafka_t *asker, int wake_fd, uint64_t ticket);
 /* From now on it is asked about that topic, too; `topic` is a handle of the reader's, borrowed. */
 struct survey_topic *survey_add(struct survey *survey, rd_kafka_topic_t *topic);
+/* Leaders are not asked about it any more. */
+void survey_drop(struct survey_topic *topic);
 /* Nothing is asked any more and wake_fd is left alone.  When the last question under way has ended,
  * gone(arg) is called, by a thread of the survey's if there was a topic; it may give back what was
  * borrowed; the survey is no more by then. */

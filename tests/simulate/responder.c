@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "front/handler.h"
 #include "front/inlet.h"
+#include "kafka/cluster.h"
 #include "kafka/conf.h"
 #include "kafka/consumer.h"
 #include "lease.h"
@@ -22,6 +23,7 @@ struct responder {
     struct responder_config config;
     struct loop *loop;
     struct fanout *fanout;
+    struct cluster *cluster;
     struct consumer *consumer;
     struct routes *routes;
     struct handler *handler;
@@ -43,8 +45,8 @@ static void make_consumer(struct responder *r)
     char error[256];
 
     port_forget(r->number);
-    r->consumer =
-        consumer_new(r->loop, kafka, "brokers", "t", COMPACT_AUTO, &handler, error, sizeof error);
+    r->cluster = cluster_new(r->loop, kafka, "brokers", error, sizeof error);
+    r->consumer = consumer_new(r->cluster, "t", COMPACT_AUTO, &handler);
     kafka_conf_free(kafka);
     fanout_attach(r->fanout, r->consumer);
 }
@@ -147,6 +149,7 @@ void responder_free(struct responder *r)
     drain_free(r->drain);
     guard_free(r->guard);
     consumer_free(r->consumer);
+    cluster_free(r->cluster);
     fanout_free(r->fanout);
     renewals_free(r->renewals);
     sessions_free(r->sessions);

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "fake_loop.h"
+#include "kafka/cluster.h"
 #include "kafka/conf.h"
 #include "kafka/question.h"
 #include "kafka/topicid.h"
@@ -18,6 +19,7 @@ enum { PATIENCE_S = 60, FETCH = 1, LIST_OFFSETS = 2 /* API keys */ };
 
 static struct mock_kafka kafka;
 static struct loop *loop;
+static struct cluster *cluster;
 static struct consumer *consumer;
 
 /* What the cluster says instead, once there is something here. */
@@ -207,9 +209,10 @@ static void start_with(const char *brokers, const char *topic, enum compact comp
     struct kafka_conf *conf = kafka_conf_new();
 
     assert_int_equal(kafka_conf_set(conf, "fetch.wait.max.ms", "10", false), 0);
-    consumer = consumer_new(loop, conf, brokers, topic, compact, with, error, sizeof error);
+    cluster = cluster_new(loop, conf, brokers, error, sizeof error);
     kafka_conf_free(conf);
-    assert_non_null(consumer);
+    assert_non_null(cluster);
+    consumer = consumer_new(cluster, topic, compact, with);
 }
 
 static void start(const char *topic, enum compact compact)
@@ -283,7 +286,9 @@ static int teardown(void **state)
     silent = -1;
     batch_of = 0;
     consumer_free(consumer);
+    cluster_free(cluster);
     consumer = NULL;
+    cluster = NULL;
     loop_free(loop);
     buf_fini(&told);
     return 0;
@@ -1104,6 +1109,7 @@ static void a_topic_with_more_partitions_than_ids_can_name_is_refused(void **sta
     assert_false(consumer_ready(consumer));
     assert_int_equal(told.n, 0);
     consumer_free(consumer);
+    cluster_free(cluster);
     start("fits", COMPACT_ON);
     wait_until(is_ready);
     assert_false(is_refused());
@@ -1119,10 +1125,8 @@ static void a_configuration_that_cannot_work_as_a_whole_is_refused(void **state)
     (void)state;
     assert_int_equal(kafka_conf_set(conf, "security.protocol", "ssl", false), 0);
     assert_int_equal(kafka_conf_set(conf, "ssl.ca.location", "/no/such/file", false), 0);
-    consumer =
-        consumer_new(loop, conf, kafka.brokers, "t", COMPACT_ON, &handler, error, sizeof error);
+    assert_null(cluster_new(loop, conf, kafka.brokers, error, sizeof error));
     kafka_conf_free(conf);
-    assert_null(consumer);
     assert_true(strlen(error) > 0);
 }
 

@@ -448,6 +448,27 @@ static void a_topic_that_is_missing_or_refused_hides_no_other(void **state)
     survey_result_fini(&r);
 }
 
+static void of_a_topic_that_was_dropped_nothing_is_told(void **state)
+{
+    struct survey_result r;
+
+    (void)state;
+    mock_kafka_create(&kafka, "dropped-one", 2);
+    mock_kafka_create(&kafka, "kept", 2);
+    start("dropped-one");
+    struct survey_topic *kept = add("kept");
+    r = ask();
+    survey_result_fini(&r);
+    survey_drop(surveyed);
+    if (survey_take(surveyed, &r)) /* from before */
+        survey_result_fini(&r);
+    r = ask_of(kept, -1);
+    survey_result_fini(&r);
+    r = ask_of(kept, -1);
+    survey_result_fini(&r);
+    assert_false(survey_take(surveyed, &r));
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
@@ -470,6 +491,7 @@ int main(void)
         T(each_topic_has_its_own_partitions_and_offsets),
         T(a_topic_that_is_added_later_is_asked_for_at_once),
         T(a_topic_that_is_missing_or_refused_hides_no_other),
+        T(of_a_topic_that_was_dropped_nothing_is_told),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
