@@ -30,22 +30,24 @@ enum reader_at {
 struct reader {
     uint8_t at; /* enum reader_at */
     bool paused;
-    bool more;           /* of the cache, as it was last pulled */
+    bool more;           /* see reader_next() */
     uint8_t reset;       /* enum reset: to be told first */
     uint16_t request_id; /* events are framed for request 1; another gets copies of them */
     struct rest rest;
     struct place place;    /* no block: to be chosen at the next pull */
     struct replay *replay; /* REPLAY and AHEAD: where in the cache */
     struct resume *resume; /* WAITING; NULL: from the beginning */
-    uint64_t counted;      /* LIVE: events of the backlog up to here are */
-    uint64_t no_deletes;   /* it began fresh: a delete with a lower number deletes nothing it has */
+    uint64_t counted;      /* LIVE: this event of the backlog was the last to be counted */
+    uint64_t no_deletes;   /* a delete with a lower number deletes nothing that it has */
 };
 
 /* One that waits, to go on at that event id (p NULL: from the beginning). */
 void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id);
+/* From wherever it is; the source must be there still. */
 void reader_fini(struct reader *r, struct source *src);
 
-/* It waits no longer. */
+/* It waits no longer.  The caller has seen to it that its id is not ahead of the cache, or that
+ * nobody can say whether it is (stream/resume.h). */
 void reader_begin(struct reader *r, struct source *src);
 /* All that it was given is void: it waits again, but for the rest, and will be reset. */
 void reader_void(struct reader *r, struct source *src, enum reset why);
@@ -56,7 +58,7 @@ void reader_stop(struct reader *r, struct source *src);
 /* While it is paused it gets no more than the rest. */
 void reader_pause(struct reader *r, bool pause);
 
-/* Leaves the backlog for the cache.  Before the backlog begins anew, or changes what is shown. */
+/* It leaves the backlog for the cache: before the backlog begins anew. */
 void reader_leave(struct reader *r, struct source *src);
 /* That block of the backlog is about to go.  True if the reader was on it. */
 bool reader_drop(struct reader *r, struct source *src, const struct block *block);
@@ -64,8 +66,8 @@ bool reader_drop(struct reader *r, struct source *src, const struct block *block
 void reader_return(struct reader *r, struct source *src, const struct hidden *hidden);
 
 /* What it is to get next: fills at most `max` of iov (borrowed until the source changes or another
- * reader is pulled), returns how many; 0: nothing for now.  `more` is then set if it may have more
- * at once: of the backlog, or, behind its share of the cache, when others have had theirs. */
+ * reader is pulled), returns how many; 0: nothing for now.  Sets `more` if there may be more at
+ * once: of the backlog; or of the cache, when the other readers have had their share. */
 int reader_next(struct reader *r, struct source *src, struct iovec *iov, int max);
 /* So many bytes of what reader_next() or reader_rest() gave last were sent. */
 void reader_sent(struct reader *r, struct source *src, size_t n);

@@ -21,6 +21,8 @@ static unsigned count_ids(struct slice bytes)
 {
     unsigned n = 0;
 
+    if (bytes.n == 0)
+        return 0;
     for (const uint8_t *at = bytes.p; (at = memmem(at, bytes.n - (size_t)(at - bytes.p), "id:", 3));
          at++)
         n++;
