@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "explain.h"
 #include "front/cgi.h"
 #include "front/handler.h"
 #include "front/listener.h"
@@ -159,6 +160,19 @@ int pipe(int fds[2]) /* NOLINT: the header has another name for fds */
     return pipe2(fds, O_CLOEXEC);
 }
 
+/* To say something instead of serving. */
+static bool is_asked(const struct config *c)
+{
+    return c->question.check || c->question.explain != NULL;
+}
+
+static bool answer(const struct config *c)
+{
+    if (c->question.explain != NULL)
+        return explain_request(c, c->question.explain, c->question.token_file);
+    return explain_configuration(c);
+}
+
 int main(int argc, char **argv)
 {
     struct config config;
@@ -183,6 +197,11 @@ int main(int argc, char **argv)
     }
     log_set_level(config.log_level);
     log_set_format(config.log_format);
+    if (is_asked(&config)) {
+        int answered = answer(&config) ? EXIT_SUCCESS : EXIT_CONFIG;
+        config_fini(&config);
+        return answered;
+    }
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
     int status =

@@ -73,9 +73,9 @@ static struct guard_issuer issuer_of(const struct config *c, const struct config
     };
 }
 
-static bool make_guard(struct program *p)
+struct guard *program_guard(struct loop *loop, const struct config *c, void (*on_change)(void *arg),
+                            void *arg, char *error, size_t size)
 {
-    const struct config *c = p->config;
     struct guard_issuer issuers[GUARD_ISSUERS_MAX];
     struct guard_config guard = {.issuers = issuers,
                                  .issuer_count = c->issuer_count,
@@ -85,7 +85,12 @@ static bool make_guard(struct program *p)
 
     for (size_t i = 0; i < c->issuer_count; i++)
         issuers[i] = issuer_of(c, &c->issuers[i]);
-    p->guard = guard_new(p->loop, &guard, on_keys, p, p->error, sizeof p->error);
+    return guard_new(loop, &guard, on_change, arg, error, size);
+}
+
+static bool make_guard(struct program *p)
+{
+    p->guard = program_guard(p->loop, p->config, on_keys, p, p->error, sizeof p->error);
     return p->guard != NULL;
 }
 

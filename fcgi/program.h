@@ -31,4 +31,8 @@ struct program {
 bool program_make(struct program *p);
 void program_unmake(struct program *p);
 
+/* The guard of a configuration that has issuers, also for who serves nothing: guard_new(). */
+struct guard *program_guard(struct loop *loop, const struct config *config,
+                            void (*on_change)(void *arg), void *arg, char *error, size_t size);
+
 #endif

@@ -32,6 +32,8 @@ enum config_result check_config(struct reading *r)
         if (reading_set_property(r, name, json_string_value(value), false) != CONFIG_OK)
             return CONFIG_ERROR;
     }
+    if (c->question.token_file != NULL && c->question.explain == NULL)
+        return config_fail("token-file: only with --explain URL");
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))
         return config_fail("path: must begin with / and hold no ?, # or blank");
     struct cors *cors = cors_new(c->cors);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "kafka/conf.h"
 
 #ifndef SKF_VERSION
@@ -32,11 +33,14 @@ static void print_help(void)
     printf("  %-40s %s\n", "-X NAME=VALUE", "property of librdkafka; repeatable");
     printf("  %-40s %s\n", "-F --config FILE",
            "JSON: the names above, and \"kafka\": {properties}");
+    printf("  %-40s %s\n", "   --check", "print what the configuration means, and end");
+    printf("  %-40s %s\n", "   --explain URL", "print what a request would get and why, and end");
+    printf("  %-40s %s\n", "   --token-file FILE", "its token, with --explain");
     printf("  %-40s %s\n", "   --version", "print the version");
     printf("  %-40s %s\n", "   --help", "print this");
 }
 
-enum { HELP = 1000, VERSION, FIRST_OPTION };
+enum { HELP = 1000, VERSION, CHECK, EXPLAIN, TOKEN_FILE, FIRST_OPTION };
 
 static void make_getopt(struct option *longs, char *shorts)
 {
@@ -50,6 +54,9 @@ static void make_getopt(struct option *longs, char *shorts)
             sprintf(shorts + strlen(shorts), "%c:", rows[i].letter);
     }
     *to++ = (struct option){"config", required_argument, NULL, 'F'};
+    *to++ = (struct option){"check", no_argument, NULL, CHECK};
+    *to++ = (struct option){"explain", required_argument, NULL, EXPLAIN};
+    *to++ = (struct option){"token-file", required_argument, NULL, TOKEN_FILE};
     *to++ = (struct option){"help", no_argument, NULL, HELP};
     *to++ = (struct option){"version", no_argument, NULL, VERSION};
     *to = (struct option){0};
@@ -67,6 +74,13 @@ static enum config_result keep_property(struct reading *r, const char *pair)
     return err == 0 ? CONFIG_OK : config_fail("-X: the value must be UTF-8");
 }
 
+static enum config_result keep_text(char **to, const char *text)
+{
+    free(*to);
+    *to = mem_strdup(text);
+    return CONFIG_OK;
+}
+
 static enum config_result take_option(struct reading *r, int c, char **argv)
 {
     size_t i;
@@ -78,6 +92,13 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
     case VERSION:
         printf("sse-kafka-fanout %s (librdkafka %s)\n", SKF_VERSION, kafka_version());
         return CONFIG_DONE;
+    case CHECK:
+        r->config->question.check = true;
+        return CONFIG_OK;
+    case EXPLAIN:
+        return keep_text(&r->config->question.explain, optarg);
+    case TOKEN_FILE:
+        return keep_text(&r->config->question.token_file, optarg);
     case 'X':
         return keep_property(r, optarg);
     case 'F':
@@ -100,7 +121,7 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
 
 enum config_result command_line_read(struct reading *r, int argc, char **argv)
 {
-    struct option longs[ROWS_MAX + 4];
+    struct option longs[ROWS_MAX + 7];
     char shorts[8 + 2 * ROWS_MAX];
     enum config_result result = CONFIG_OK;
     int c;

@@ -41,5 +41,7 @@ void config_fini(struct config *config)
             rows[i].kind->fini(row_value(&rows[i], config));
     issuers_fini(config);
     routes_fini(config);
+    free(config->question.explain);
+    free(config->question.token_file);
     kafka_conf_free(config->kafka);
 }

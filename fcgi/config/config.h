@@ -36,7 +36,14 @@ struct config_route {
     struct config_list scopes;
 };
 
+/* What else the command line asks for, in place of serving. */
+struct config_question {
+    bool check;
+    char *explain, *token_file; /* owned; NULL: not asked */
+};
+
 struct config {
+    struct config_question question;
     char *brokers, *topic, *listen, *cors, *path; /* owned */
     struct kafka_conf *kafka;                     /* owned */
     bool standby;                                 /* answers in place of a pool */

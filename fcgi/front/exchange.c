@@ -99,9 +99,7 @@ void exchange_turn_away(struct exchange *x, enum refusal why)
 
 void exchange_refuse_token(struct exchange *x, enum token_error error)
 {
-    enum refusal why = error == TOKEN_SCOPE      ? REFUSAL_SCOPE_MISSING
-                       : error == TOKEN_TOO_LONG ? REFUSAL_TOKEN_TOO_LONG
-                                                 : REFUSAL_TOKEN_INVALID;
+    enum refusal why = refusal_of_token(error);
     struct answer answer = answer_refusing(why);
 
     if (error == TOKEN_BUSY) {

@@ -13,6 +13,13 @@ const struct refusal_row *refusal_row(enum refusal why)
     return &rows[why];
 }
 
+enum refusal refusal_of_token(enum token_error error)
+{
+    return error == TOKEN_SCOPE      ? REFUSAL_SCOPE_MISSING
+           : error == TOKEN_TOO_LONG ? REFUSAL_TOKEN_TOO_LONG
+                                     : REFUSAL_TOKEN_INVALID;
+}
+
 void refusals_init(struct refusals *r, struct loop *loop)
 {
     *r = (struct refusals){.lines = log_limit_new(loop, "front", "requests were refused")};

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "guard/token.h"
+
 struct loop;
 
 /* By what they are counted: M(X, enumerator, label of the metric), for each. */
@@ -79,6 +81,9 @@ struct refusal_row {
     enum refused counted;
 };
 const struct refusal_row *refusal_row(enum refusal why);
+
+/* What a request is refused for whose token is not good. */
+enum refusal refusal_of_token(enum token_error error);
 
 struct refusals {
     uint64_t count[REFUSED_COUNTS];

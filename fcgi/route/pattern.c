@@ -172,6 +172,14 @@ int pattern_param(const struct pattern *p, struct slice name)
     return -1;
 }
 
+struct slice pattern_param_name(const struct pattern *p, int number)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (p->segments[i].kind != LITERAL && number-- == 0)
+            return p->segments[i].text;
+    return slice_of(NULL, 0);
+}
+
 /* -- does it fit? -- */
 
 /* One to 4096 bytes, each escape one of them. */

@@ -30,6 +30,9 @@ bool pattern_same(const struct pattern *a, const struct pattern *b);
 /* The number of the parameter of that name, -1: there is none. */
 int pattern_param(const struct pattern *p, struct slice name);
 
+/* The name of a parameter; p is NULL if there are not so many. */
+struct slice pattern_param_name(const struct pattern *p, int number);
+
 /* Does it fit?  `values` gets what its parameters stand for, borrowed and still encoded. */
 bool pattern_fits(const struct pattern *p, struct slice path, struct slice values[PATTERN_PARAMS]);
 

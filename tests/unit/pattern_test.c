@@ -176,6 +176,10 @@ static void a_parameter_has_its_number(void **state)
     assert_int_equal(pattern_param(p, slice_str("b")), -1);
     assert_int_equal(pattern_param(p, slice_str("x")), -1);
     assert_int_equal(pattern_param(p, slice_str("")), -1);
+    assert_text(pattern_param_name(p, 0), "a");
+    assert_text(pattern_param_name(p, 1), "bc");
+    assert_null(pattern_param_name(p, 2).p);
+    assert_null(pattern_param_name(p, -1).p);
     pattern_free(p);
 }
 

@@ -1,0 +1,291 @@
+#include "explain.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/percent.h"
+#include "front/admission.h"
+#include "front/credential.h"
+#include "program.h"
+#include "route/routes.h"
+
+/* -- --check -- */
+
+static void print_list(const char *before, const struct config_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        printf("%s%s", i ? " " : before, list->at[i]);
+}
+
+static void print_issuer(const struct config_issuer *issuer)
+{
+    printf("issuer %s: audience %s in %s", issuer->issuer, issuer->audience,
+           issuer->audience_claim);
+    print_list(", scopes ", &issuer->scopes);
+    printf(issuer->scopes.n > 0 ? " in %s" : "", issuer->scope_claim);
+    printf(", subject in %s", issuer->identity);
+    print_list(", keys ", &issuer->jwks);
+    putchar('\n');
+}
+
+static void print_scopes(const struct routes *all, const struct route *route)
+{
+    const char *before = ", scopes ";
+
+    for (size_t i = 0; i < routes_scopes(all); i++) {
+        if ((route->scopes & UINT64_C(1) << i) == 0)
+            continue;
+        printf("%s%s", before, routes_scope(all)[i]);
+        before = " ";
+    }
+}
+
+static void print_route(const struct config *c, const struct route *route)
+{
+    struct slice name = pattern_param_name(route->path, route->topic_param);
+
+    printf("route %s: ", pattern_text(route->path));
+    if (route->topic >= 0)
+        printf("topic %s", routes_topic(c->routes, (size_t)route->topic));
+    else
+        printf("the topic that is {%.*s}", (int)name.n, (const char *)name.p);
+    printf(c->issuer_count > 0 ? ", with a token" : ", open to all");
+    print_scopes(c->routes, route);
+    putchar('\n');
+}
+
+static void print_topic(const struct routes *all, int topic)
+{
+    const char *before = ": routes ";
+
+    printf("topic %s", routes_topic(all, (size_t)topic));
+    for (size_t i = 0; i < routes_count(all); i++) {
+        const struct route *route = routes_at(all, i);
+        if (route->topic != topic && route->topic >= 0)
+            continue;
+        printf("%s%s", before, pattern_text(route->path));
+        before = " ";
+    }
+    puts(*before == ':' ? ": no route" : "");
+}
+
+/* Whoever writes {customer} into a path may expect that it selects something. */
+static void print_warnings(const struct routes *all)
+{
+    for (size_t i = 0; i < routes_count(all); i++) {
+        const struct route *route = routes_at(all, i);
+        struct slice name;
+        for (int k = 0; (name = pattern_param_name(route->path, k)).p != NULL; k++)
+            if (k != route->topic_param)
+                printf("warning: route %s: {%.*s} decides nothing\n", pattern_text(route->path),
+                       (int)name.n, (const char *)name.p);
+    }
+}
+
+/* -- the guard, which has a loop for itself -- */
+
+struct judgement {
+    struct loop *loop;
+    struct guard *guard;  /* NULL: none */
+    bool done, bad_place; /* bad_place: of the token in the URL */
+    enum refusal why;     /* REFUSALS: none */
+    const char *detail;
+    const struct config *config;
+    struct destination destination;
+};
+
+static void on_keys(void *arg)
+{
+    (void)arg;
+}
+
+static bool judgement_init(struct judgement *j, const struct config *c)
+{
+    char error[512];
+
+    *j = (struct judgement){.loop = loop_new(), .why = REFUSALS, .config = c};
+    if (c->issuer_count == 0)
+        return true;
+    j->guard = program_guard(j->loop, c, on_keys, NULL, error, sizeof error);
+    if (j->guard == NULL)
+        log_error("%s", error);
+    return j->guard != NULL;
+}
+
+static void judgement_fini(struct judgement *j)
+{
+    guard_free(j->guard);
+    loop_free(j->loop);
+}
+
+bool explain_configuration(const struct config *c)
+{
+    struct judgement j;
+    bool good = judgement_init(&j, c);
+
+    judgement_fini(&j);
+    if (!good)
+        return false;
+    for (size_t i = 0; i < c->issuer_count; i++)
+        print_issuer(&c->issuers[i]);
+    for (size_t i = 0; i < routes_count(c->routes); i++)
+        print_route(c, routes_at(c->routes, i));
+    for (size_t i = 0; i < routes_topics(c->routes); i++)
+        print_topic(c->routes, (int)i);
+    print_warnings(c->routes);
+    return true;
+}
+
+/* -- --explain -- */
+
+/* What stands behind scheme and host. */
+static struct slice path_of(const char *url, struct slice *query)
+{
+    const char *host = strstr(url, "://");
+    size_t n;
+
+    if (url[0] != '/' && host != NULL)
+        url = host + 3 + strcspn(host + 3, "/?#");
+    n = strcspn(url, "?#");
+    *query = url[n] == '?' ? slice_of(url + n + 1, strcspn(url + n + 1, "#")) : slice_of(NULL, 0);
+    return slice_of(url, n);
+}
+
+static void print_value(struct slice name, struct slice encoded)
+{
+    struct buf value = {0};
+    struct log_quoted quoted;
+
+    percent_decode(&value, encoded);
+    printf("{%.*s} is %s\n", (int)name.n, (const char *)name.p,
+           log_quote(buf_slice(&value), &quoted));
+    buf_fini(&value);
+}
+
+static void print_destination(const struct route *route, struct slice path)
+{
+    struct slice values[PATTERN_PARAMS], name;
+
+    printf("route %s\n", pattern_text(route->path));
+    pattern_fits(route->path, path, values);
+    for (int i = 0; (name = pattern_param_name(route->path, i)).p != NULL; i++)
+        print_value(name, values[i]);
+}
+
+static void print_token(const struct verdict *verdict)
+{
+    struct log_quoted quoted;
+    char until[32];
+    time_t exp = (time_t)(verdict->exp_ms / 1000);
+    struct tm tm;
+
+    strftime(until, sizeof until, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&exp, &tm));
+    printf("token of %s, ", verdict->issuer);
+    if (verdict->subject != NULL)
+        printf("subject %s, ", log_quote(slice_str(verdict->subject), &quoted));
+    else
+        printf("without a subject, ");
+    printf("good until %s\n", until);
+}
+
+static void on_verdict(void *arg, const struct verdict *verdict)
+{
+    struct judgement *j = arg;
+
+    j->done = true;
+    if (verdict->error) {
+        j->why = refusal_of_token(verdict->error);
+        j->detail = token_error_text(verdict->error);
+    } else {
+        print_token(verdict);
+        j->why = admission_destination(&j->destination, verdict);
+    }
+    loop_stop(j->loop);
+}
+
+static void judge_token(struct judgement *j, struct slice token)
+{
+    if (token.n == 0) {
+        j->why = REFUSAL_TOKEN_MISSING;
+        return;
+    }
+    guard_check(j->guard, token, on_verdict, j);
+    if (!j->done)
+        loop_run(j->loop);
+}
+
+/* False: it cannot be read. */
+static bool read_token(const char *file, struct buf *token)
+{
+    uint8_t bytes[TOKEN_MAX + 2];
+    FILE *f = fopen(file, "re");
+    size_t n = f != NULL ? fread(bytes, 1, sizeof bytes, f) : 0;
+
+    if (f == NULL)
+        log_error("%s: %m", file);
+    else
+        fclose(f);
+    while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r' || bytes[n - 1] == ' '))
+        n--;
+    buf_add(token, bytes, n);
+    return f != NULL;
+}
+
+/* The one of the file, or else of the URL; false: the file cannot be read. */
+static bool find_token(struct judgement *j, struct slice query, const char *file, struct buf *token)
+{
+    if (file != NULL)
+        return read_token(file, token);
+    if (credential_from_query(query, token) == CREDENTIAL_BAD)
+        j->bad_place = true;
+    return true;
+}
+
+static void judge(struct judgement *j, struct slice token)
+{
+    if (j->guard == NULL)
+        j->why = admission_destination(&j->destination, NULL);
+    else if (j->bad_place)
+        j->why = REFUSAL_TOKEN_PLACE;
+    else
+        judge_token(j, token);
+}
+
+static void print_answer(const struct judgement *j)
+{
+    if (j->why == REFUSALS) {
+        printf("200: a stream of topic %s\n",
+               routes_topic(j->config->routes, (size_t)j->destination.topic));
+        return;
+    }
+    const struct refusal_row *row = refusal_row(j->why);
+    printf("%d %s: %s\n", row->status, row->code, j->detail ? j->detail : row->detail);
+}
+
+static void explain_path(struct judgement *j, struct slice path, struct slice token)
+{
+    enum route_found found = routes_find(j->config->routes, path, &j->destination);
+
+    if (found == ROUTE_FOUND) {
+        print_destination(j->destination.route, path);
+        judge(j, token);
+    } else {
+        j->why = found == ROUTE_UNKNOWN ? REFUSAL_ROUTE_UNKNOWN : REFUSAL_PATH_INVALID;
+    }
+    print_answer(j);
+}
+
+bool explain_request(const struct config *c, const char *url, const char *token_file)
+{
+    struct slice query, path = path_of(url, &query);
+    struct buf token = {0};
+    struct judgement j;
+    bool good = judgement_init(&j, c) && find_token(&j, query, token_file, &token);
+
+    if (good)
+        explain_path(&j, path, buf_slice(&token));
+    buf_fini(&token);
+    judgement_fini(&j);
+    return good;
+}

@@ -1,0 +1,114 @@
+"""--check and --explain: what the configuration means, without a broker."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers import PROGRAM
+from tokens import AUDIENCE, ISSUER, SCOPE, Jwks, ec_key, in_url, leaked, rsa_key
+
+ROUTES = [
+    {"path": "/all", "topic": "orders"},
+    {"path": "/raw/{topic}", "topic": "{topic}", "scopes": ["raw:read"]},
+    {"path": "/of/{customer}", "topic": "orders"},
+]
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> dict[str, object]:
+    jwks = Jwks(tmp_path / "jwks.json", rsa_key())
+    return {
+        "brokers": "127.0.0.1:1",
+        "topics": {"orders": {}},
+        "routes": ROUTES,
+        "issuers": [{"issuer": ISSUER, "audience": AUDIENCE, "jwks": str(jwks.path)}],
+        "scope": [SCOPE],
+    }
+
+
+def ask(directory: Path, configuration: dict[str, object], *options: str) -> tuple[int, list[str]]:
+    path = directory / "c.json"
+    path.write_text(json.dumps(configuration))
+    command = [PROGRAM, "--config", path, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert bool(done.stderr) == (done.returncode != 0), done
+    assert not leaked(done.stdout + done.stderr)
+    return done.returncode, (done.stdout or done.stderr).splitlines()
+
+
+def test_check_prints_what_each_route_demands(tmp_path, configuration):
+    status, said = ask(tmp_path, configuration, "--check")
+    assert status == 0
+    jwks = tmp_path / "jwks.json"
+    assert said == [
+        f"issuer {ISSUER}: audience {AUDIENCE} in aud, scopes {SCOPE} in scope, subject in sub, keys {jwks}",
+        "route /all: topic orders, with a token",
+        "route /raw/{topic}: the topic that is {topic}, with a token, scopes raw:read",
+        "route /of/{customer}: topic orders, with a token",
+        "topic orders: routes /all /raw/{topic} /of/{customer}",
+        "warning: route /of/{customer}: {customer} decides nothing",
+    ]
+
+
+def test_check_of_what_the_options_say(tmp_path):
+    command = [PROGRAM, "-b", "b:9092", "-t", "t", "--path", "/{p}", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "route /{p}: topic t, open to all\ntopic t: routes /{p}\n"
+
+
+@pytest.mark.parametrize("option", [["--check"], ["--explain", "/all"]])
+def test_what_is_wrong_is_told_as_at_the_start(tmp_path, configuration, option):
+    status, [said] = ask(tmp_path, configuration | {"topics": {}}, *option)
+    assert status == 2 and "topics: must be an object" in said
+    (tmp_path / "jwks.json").write_text("{")
+    status, [said] = ask(tmp_path, configuration, *option)
+    assert status == 2 and "jwks.json" in said
+    status, [said] = ask(tmp_path, configuration, "--token-file", "x")
+    assert status == 2 and "only with --explain" in said
+
+
+def test_explain_says_what_a_request_would_get_and_why(tmp_path, configuration):
+    file = tmp_path / "token"
+
+    def explained(url: str, token: str | None = None) -> list[str]:
+        if token is not None:
+            file.write_text(token + "\n")
+        options = ["--token-file", str(file)] if token is not None else []
+        status, said = ask(tmp_path, configuration, "--explain", url, *options)
+        assert status == 0
+        return said
+
+    good = rsa_key().mint(scope=f"{SCOPE} raw:read", sub="al\nice")
+    plain = rsa_key().mint(sub=None)
+    raw = "route /raw/{topic}"
+    [route, value, who, answer] = explained("https://shop.example/raw/orders?lastEventId=x", good)
+    assert [route, value, answer] == [raw, "{topic} is orders", "200: a stream of topic orders"]
+    assert who.startswith(f"token of {ISSUER}, subject al\\x0aice, good until 20")
+    [route, who, answer] = explained(in_url(plain).replace("/events", "/all"))
+    assert who.startswith(f"token of {ISSUER}, without a subject, good until 20")
+    assert (route, answer) == ("route /all", "200: a stream of topic orders")
+    for url, token, answer in (
+        ("/", good, "404 route_unknown: there is nothing at this path"),
+        ("https://shop.example", good, "404 route_unknown: there is nothing at this path"),
+        ("/raw/%4", good, "400 path_invalid: the path is badly encoded"),
+        ("/raw/other", good, "404 topic_unknown: the topic in the path is not served"),
+        ("/raw/other", plain, "403 scope_missing: the token lacks a scope"),
+        ("/raw/other", None, "401 token_missing: a token is needed"),
+        ("/all", rsa_key().mint(-5), "401 token_invalid: the token is expired"),
+        ("/all", ec_key().mint(), "401 token_invalid: the token is of an unknown key"),
+        ("/all", rsa_key().mint(iss="x"), "401 token_invalid: the token is of another issuer"),
+        ("/all", rsa_key().mint(scope="x"), "403 scope_missing: the token lacks a scope"),
+        ("/all", good + "A" * 8192, "401 token_too_long: the token is longer than 8192 bytes"),
+        ("/all?access_token=a&access_token=b", None, "400 token_invalid: the token is empty, given twice, or has a blank or comma in it"),
+    ):
+        assert explained(url, token)[-1] == answer, url
+    assert "{customer} is a/b\\x00" in explained("/of/a%2Fb%00", good)
+
+
+def test_a_token_file_that_is_not_there_is_told(tmp_path, configuration):
+    options = ["--explain", "/all", "--token-file", "/nonexistent"]
+    status, said = ask(tmp_path, configuration, *options)
+    assert status == 2 and "/nonexistent: No such file" in said[-1]
