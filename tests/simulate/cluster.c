@@ -243,6 +243,7 @@ static struct topic *copy_life(void)
     struct topic *t = add_life();
 
     *t = *before;
+    t->cut = false;
     t->life = (int)cluster.n;
     t->made_ms = world_now_ms();
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
@@ -266,6 +267,9 @@ void cluster_cut(int32_t partition, int64_t lost)
     struct topic *t = copy_life();
     struct partition_log *log = &t->partitions[partition];
     truncate_log(log, lost < log->end ? log->end - lost : 0);
+    t->cut = true;
+    t->cut_partition = partition;
+    t->cut_end = log->end;
     show(log);
     cluster.now = t;
     cluster_changed();

@@ -44,6 +44,9 @@ struct topic {
     bool compacted, ages; /* cleanup.policy */
     int64_t delete_retention_ms;
     int64_t made_ms;
+    bool cut; /* it was the one before, but for a partition's records from `cut_end` on */
+    int32_t cut_partition;
+    int64_t cut_end;
     struct partition_log partitions[PARTITIONS_MAX];
 };
 

@@ -6,7 +6,8 @@
 enum {
     RESPONDERS = 8,
     TOLD = 8,
-    TAKE_MS = 300, /* until the records of which an answer spoke were fetched and taken */
+    TAKE_MS = 300,    /* until the records of which an answer spoke were fetched and taken */
+    BEGIN_MS = 10000, /* from an answer that says of what kind a topic is until it is read */
     /* One answer with a lower end may be that of a leader which is none any more, another one may
      * be to a question that was asked before the first was taken. */
     SURE = 3,
@@ -59,19 +60,25 @@ int port_first_life(unsigned responder, int64_t at_ms)
     return at_ms >= t->first_life_ms ? t->first_life : t->first_life_before;
 }
 
+static void hear_of_life(struct told *t, unsigned responder)
+{
+    if (t->heard_life == cluster_lives())
+        return;
+    t->heard_life_before = t->heard_life;
+    t->heard_life_ms = world_ran_ms(responder);
+    t->heard_life = cluster_lives();
+}
+
 void port_note_partitions(const rd_kafka_t *rk, int32_t n)
 {
     struct told *t = &told[rk->responder];
 
-    if (t->heard_life != cluster_lives()) {
-        t->heard_life_before = t->heard_life;
-        t->heard_life_ms = world_ran_ms(rk->responder);
-        t->heard_life = cluster_lives();
-    }
-    if (n == 0)
+    if (n == 0) {
+        hear_of_life(t, rk->responder);
         former_lives_are_over(t, cluster_lives() + 1);
-    else if (n < t->partitions)
+    } else if (n < t->partitions) {
         former_lives_are_over(t, cluster_topic()->life);
+    }
     t->partitions = n;
 }
 
@@ -80,6 +87,7 @@ void port_note_settings(const rd_kafka_t *rk)
     struct told *t = &told[rk->responder];
     int policy = cluster_topic()->compacted ? POLICY_COMPACTS : POLICY_DELETES;
 
+    hear_of_life(t, rk->responder);
     if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
         former_lives_are_over(t, cluster_topic()->life);
     t->policy = policy;
@@ -130,8 +138,8 @@ int port_heard_life(unsigned responder)
 {
     const struct told *t = &told[responder];
 
-    return world_ran_ms(responder) - t->heard_life_ms >= TAKE_MS ? t->heard_life
-                                                                 : t->heard_life_before;
+    return world_ran_ms(responder) - t->heard_life_ms >= BEGIN_MS ? t->heard_life
+                                                                  : t->heard_life_before;
 }
 
 int64_t port_told(unsigned responder, int32_t partition)

@@ -14,11 +14,13 @@ enum { LOOK_MS = 2000 };
 static unsigned number; /* of the key in the file */
 static int64_t changed_ms;
 static uint32_t verify_ms;
+static size_t tokens;
 
 void keys_begin(uint32_t v)
 {
     verify_ms = v;
     number = 1;
+    tokens = 0;
 }
 
 void keys_change(void)
@@ -44,10 +46,16 @@ static void add_segment(struct buf *out, const char *text)
         out->n--;
 }
 
+size_t keys_signed(void)
+{
+    return tokens;
+}
+
 void keys_sign(struct buf *out, const char *sub, int64_t exp_ms)
 {
     char header[64], payload[160];
 
+    tokens++;
     snprintf(header, sizeof header, "{\"alg\":\"RS256\",\"kid\":\"%u\"}", number);
     snprintf(payload, sizeof payload,
              "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"%s\",\"exp\":%lld}", sub,

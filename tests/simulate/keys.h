@@ -18,5 +18,7 @@ bool keys_are_known(void);
 
 /* Appends a token of that subject that ends at exp_ms, which are whole seconds. */
 void keys_sign(struct buf *out, const char *sub, int64_t exp_ms);
+/* So many in all. */
+size_t keys_signed(void);
 
 #endif

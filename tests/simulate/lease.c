@@ -18,6 +18,7 @@ void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_
     int64_t before_ms = l->offered_ms; /* may still be accepted, late, and renew this one */
 
     *l = (struct lease){.exp_ms = exp_ms,
+                        .sure_ms = exp_ms,
                         .offered_ms = exp_ms,
                         .asked_ms = world_wall_ms(),
                         .max_age_ms = max_age_ms,
@@ -40,6 +41,7 @@ void lease_offer(struct lease *l, int64_t exp_ms)
     l->offered_ms = exp_ms > l->offered_ms ? exp_ms : l->offered_ms;
     l->offering = true;
     l->offered_key = keys_now();
+    l->offered_known = keys_are_known();
     l->challenged = false; /* what comes from now on may be for the new one */
 }
 
@@ -56,6 +58,8 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
     if (world_wall_ms() >= l->exp_ms || l->key != l->offered_key)
         l->late_ms = world_wall_ms();
     if (exp_ms > l->exp_ms || l->key != l->offered_key) {
+        /* The responder that has answered may know a key that its own does not know yet. */
+        l->sure_ms = l->offered_known || exp_ms < l->sure_ms ? exp_ms : l->sure_ms;
         l->exp_ms = exp_ms;
         l->key = l->offered_key;
         l->challenged = l->challenged && world_wall_ms() >= exp_ms - CHALLENGE_MS;
@@ -79,9 +83,9 @@ bool lease_challenge(struct lease *l, const struct sse_event *event, bool undist
     if (event->id.p != NULL || !slice_equal(event->data, slice_str(must)))
         world_breach("challenge", "%s is given a challenge that is none", l->name);
     bool clear = is_clear(l, undisturbed) && !l->offering;
-    if (clear && world_wall_ms() < l->exp_ms - CHALLENGE_MS)
+    if (clear && world_wall_ms() < l->sure_ms - CHALLENGE_MS)
         world_breach("challenge", "%s is challenged %lld ms before its token ends", l->name,
-                     (long long)(l->exp_ms - world_wall_ms()));
+                     (long long)(l->sure_ms - world_wall_ms()));
     if (clear && l->challenged && l->challenge_steps == world_wall_steps())
         world_breach("challenge", "%s is challenged twice for one token", l->name);
     l->challenged = true;
@@ -106,9 +110,9 @@ void lease_end(const struct lease *l, bool undisturbed)
         return;
     if (l->late_ms != 0 && world_wall_ms() - l->late_ms < LATE_MS)
         return; /* it may have ended before that came */
-    if (is_clear(l, undisturbed) && world_wall_ms() < l->exp_ms)
+    if (is_clear(l, undisturbed) && world_wall_ms() < l->sure_ms)
         world_breach("early", "%s ends %lld ms before its token does", l->name,
-                     (long long)(l->exp_ms - world_wall_ms()));
+                     (long long)(l->sure_ms - world_wall_ms()));
 }
 
 void lease_look(const struct lease *l, bool undisturbed)

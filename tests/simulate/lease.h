@@ -11,8 +11,9 @@ enum { CHALLENGE_MS = 10000 };
 
 struct lease {
     char name[16];
-    int64_t exp_ms;     /* of the token that opened it, or of the last renewal that was accepted */
-    int64_t offered_ms; /* the latest of those that were offered, whatever became of them */
+    int64_t exp_ms;  /* of the token that opened it, or of the last renewal that was accepted */
+    int64_t sure_ms; /* not before that, whether its responder has accepted the last one or not */
+    int64_t offered_ms;         /* the latest of those that were offered, whatever became of them */
     int64_t asked_ms, began_ms; /* when the stream was asked for, and known to be open */
     int64_t max_age_ms;         /* 0: any */
     bool offering;              /* one is on its way */
@@ -22,6 +23,7 @@ struct lease {
     unsigned steps;  /* of the clock, when it began */
     unsigned challenge_steps;  /* likewise, when it was challenged */
     unsigned key, offered_key; /* those that signed the tokens */
+    bool offered_known;        /* by all responders, when it was offered */
 };
 
 /* A stream is opened, maybe after another one. */

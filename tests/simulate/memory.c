@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "cluster.h"
+#include "keys.h"
 #include "port.h"
 #include "sockets.h"
 #include "world.h"
@@ -15,6 +16,8 @@ enum {
     QUIET_MAX = 2 * MEGABYTE,
     QUIET_STREAM_MAX = 4096,
     BACKLOG_MAX = 8 * MEGABYTE,
+    TOKEN_MAX = 320, /* of one that was verified, and is remembered for a while after its end */
+    TOKENS_MAX = 16384,
 };
 
 static size_t began;
@@ -66,5 +69,7 @@ void memory_check_quiet(const struct pool *pool)
 
     if (backlog > BACKLOG_MAX)
         backlog = BACKLOG_MAX;
-    check(pool, QUIET_MAX + pool->n * (size_t)QUIET_STREAM_MAX + pool->story->responders * backlog);
+    size_t tokens = keys_signed() < TOKENS_MAX ? keys_signed() : TOKENS_MAX;
+    size_t each = backlog + tokens * TOKEN_MAX; /* responder */
+    check(pool, QUIET_MAX + pool->n * (size_t)QUIET_STREAM_MAX + pool->story->responders * each);
 }

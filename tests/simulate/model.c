@@ -68,6 +68,18 @@ uint64_t model_possible_lives(const struct view *v)
     return (UINT64_MAX << v->first_life) & ~(UINT64_MAX << 1 << cluster_lives());
 }
 
+uint64_t model_lives_by_place(const struct view *v)
+{
+    uint64_t lives = model_possible_lives(v);
+
+    for (int life = 2; life <= cluster_lives(); life++) {
+        const struct topic *t = cluster_life(life);
+        if (t->cut && (lives & UINT64_C(1) << (life - 1)) && v->at[t->cut_partition] <= t->cut_end)
+            lives |= UINT64_C(1) << life;
+    }
+    return lives;
+}
+
 const struct topic *model_life(const struct view *v)
 {
     int now = cluster_lives();
@@ -80,7 +92,7 @@ const struct topic *model_life(const struct view *v)
 
 void model_narrow(struct view *v, uint64_t to)
 {
-    uint64_t before = model_possible_lives(v);
+    uint64_t before = model_lives_by_place(v);
 
     v->lives = before & to;
     if (v->lives != 0)

@@ -9,6 +9,8 @@ extern struct model_config model_config;
 
 /* The lives of the topic that it may be in, by what it was given so far. */
 uint64_t model_possible_lives(const struct view *v);
+/* And those that a log was cut to, behind its place: they are the same to it. */
+uint64_t model_lives_by_place(const struct view *v);
 /* The one that it is in; NULL: that is not sure, for its responder may not have seen yet that the
  * topic is another, and then gives something of both. */
 const struct topic *model_life(const struct view *v);

@@ -44,7 +44,7 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
     for (int32_t p = 0; p < t->n; p++)
         any = any || owed(arg, p);
     if (any && !v->foreign &&
-        ((v->lives != 0 && (v->lives & known) == 0) ||
+        ((v->lives != 0 && (model_lives_by_place(v) & known) == 0) ||
          (v->spliced != 0 && (v->spliced & known) == 0)))
         world_breach(v->spliced_waiting ? "not told, waiting" : "not told",
                      "%s does not know that the topic is another", v->name);

@@ -19,8 +19,8 @@ int64_t port_told(unsigned responder, int32_t partition);
 /* The first life of the topic that it can still have taken for the present one at that moment: by
  * then it was shown, by an answer that cannot be mistaken, that the former ones are over. */
 int port_first_life(unsigned responder, int64_t at_ms);
-/* The last life that there was when a broker has told it of the topic, or that there is none; 0:
- * none has. */
+/* The last life that there was when a broker has told it of what kind the topic is, or that there
+ * is none, and it has acted on that; 0: none has. */
 int port_heard_life(unsigned responder);
 /* It has taken the record since it was started anew, or found another topic. */
 struct entry;

@@ -37,8 +37,9 @@ static bool is_another_topic(const struct view *v)
  * been given something of that life before its responder knew. */
 static int first_life_after(const struct view *v)
 {
-    int held = v->lives != 0 ? __builtin_ctzll(v->lives) : v->first_life;
-
+    if (v->lives == 0)
+        return v->first_life; /* it may have waited for just that */
+    int held = __builtin_ctzll(v->lives);
     return held == v->first_life && held < cluster_lives() ? held + 1 : held;
 }
 
@@ -47,7 +48,7 @@ static bool is_behind_end(const struct view *v)
     const struct topic *t = cluster_topic();
 
     for (int32_t p = 0; p < PARTITIONS_MAX && t != NULL; p++)
-        if (v->at[p] > (p < t->n ? t->partitions[p].visible : 0))
+        if (v->at[p] > (p < t->n ? t->partitions[p].visible : -1))
             return true;
     return false;
 }
