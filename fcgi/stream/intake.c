@@ -152,7 +152,8 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
         regroup_lose(in->streams, partition, offset);
         return;
     }
-    catchup_begin(&source->catchup, partition, offset);
+    if (next < 0)
+        source_begin(source, partition, offset, streams_any_started(in->streams));
     if (loses)
         catchup_pass(&source->catchup, partition, offset); /* it is told when it is shown */
     cache_set_origin(source->cache, partition, offset);

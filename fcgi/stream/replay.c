@@ -167,22 +167,27 @@ static void add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64
         (struct chunk_mark){chunk->bytes.n, pos, next, partition, chunk->events};
 }
 
-/* Partitions that are new, or whose beginning was not known, start where the cache starts. */
-static void complete_progress(struct replay *r, const struct cache *c)
+/* Partitions that are new, or whose beginning was not known, start where the cache starts; but not
+ * behind the place in the backlog, for the cache's start may have moved since. */
+static void complete_progress(struct replay *r, const struct replay_scope *scope)
 {
-    int32_t n = cache_progress(c)->n;
-    struct progress start = {0};
+    int32_t n = cache_progress(scope->cache)->n;
+    struct progress start = {0}, place = {0};
 
     if (r->at.n < n)
         progress_resize(&r->at, n);
     for (int32_t i = 0; i < n; i++) {
         if (r->at.next[i] >= 0)
             continue;
-        if (start.n == 0)
-            cache_start(c, &start);
-        r->at.next[i] = start.next[i];
+        if (start.n == 0) {
+            cache_start(scope->cache, &start);
+            backlog_progress(scope->until, &place);
+        }
+        int64_t most = progress_get(&place, i);
+        r->at.next[i] = start.next[i] < most ? start.next[i] : most;
     }
     progress_fini(&start);
+    progress_fini(&place);
 }
 
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
@@ -218,7 +223,7 @@ static void add_gaps(struct replay *r, const struct replay_scope *scope, struct 
     r->losses = cache_losses(c);
     for (int32_t i = 0; i < r->at.n; i++) {
         int64_t to = cache_lost(c, i);
-        if (r->at.next[i] >= to)
+        if (r->at.next[i] < 0 || r->at.next[i] >= to)
             continue;
         if (bound.n == 0)
             backlog_progress(scope->until, &bound);
@@ -260,7 +265,7 @@ bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room
     struct record record;
     uint64_t number;
 
-    complete_progress(r, c);
+    complete_progress(r, scope);
     progress_copy(&chunk->start, &r->at);
     add_gaps(r, scope, chunk);
     struct cache_walk walk = cache_walk(c, r->pos, limit);

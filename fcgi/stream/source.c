@@ -34,6 +34,13 @@ size_t source_publish(struct source *s, uint64_t number, const struct record *r,
     return backlog_added(s->backlog) - had;
 }
 
+void source_begin(struct source *s, int32_t partition, int64_t start, bool readers)
+{
+    catchup_begin(&s->catchup, partition, start);
+    if (readers)
+        backlog_pass(s->backlog, partition, start);
+}
+
 void source_pass(struct source *s, int32_t partition, int64_t next, bool readers)
 {
     if (catchup_is_hidden(&s->catchup, partition))

@@ -50,6 +50,8 @@ void source_restart_backlog(struct source *s);
  * hidden, it stays in the cache alone.  How many bytes it has. */
 size_t source_publish(struct source *s, uint64_t number, const struct record *r, bool readers);
 
+/* It is known by now where a partition begins. */
+void source_begin(struct source *s, int32_t partition, int64_t start, bool readers);
 /* A partition's place moved without a record: ids of what follows say so. */
 void source_pass(struct source *s, int32_t partition, int64_t next, bool readers);
 

@@ -190,6 +190,31 @@ static void what_was_passed_before_a_stream_came_is_no_gap_to_it(void **state)
     leave(&first);
 }
 
+/* It has an id of another responder; the record behind that is gone when this one reads on. */
+static void who_had_some_of_it_elsewhere_is_told_of_a_gap(void **state)
+{
+    (void)state;
+    make_topic(false, 2);
+    topic.on_topic(topic.arg, false, RETENTION_MS);
+    topic.on_partitions(topic.arg, 2);
+    topic.on_origin(topic.arg, 0, 0);
+    give_up(1);
+    settle();
+    struct client first = open_client(NULL), c = open_client("AQQAAAIC"); /* 0@0 1@1 */
+    survey();
+    produce_live(0, "a", "1");
+    check_data(&c, "1");
+    come_back(1, 3);
+    topic.on_origin(topic.arg, 1, 2);
+    produce_live(0, "a", "2");
+    consumer.p[1].next = 2;
+    produce_live(1, "y", "3");
+    check_data(&c, "gap:{\"partition\":1,\"from\":1,\"to\":2} 2 3");
+    check_data(&first, "1 2 3");
+    leave(&c);
+    leave(&first);
+}
+
 static void one_that_comes_back_without_a_record_takes_no_id_back(void **state)
 {
     (void)state;
@@ -449,6 +474,7 @@ int main(void)
         T(who_never_had_any_of_it_is_not_reset),
         T(who_had_some_of_it_elsewhere_is_told_of_its_deletes),
         T(what_was_passed_before_a_stream_came_is_no_gap_to_it),
+        T(who_had_some_of_it_elsewhere_is_told_of_a_gap),
         T(one_that_comes_back_without_a_record_takes_no_id_back),
         T(one_that_goes_again_before_its_end_stays_hidden),
         T(who_comes_while_it_is_read_waits_for_its_end),

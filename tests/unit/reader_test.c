@@ -257,6 +257,32 @@ static void who_is_ahead_of_what_is_shown_gets_the_cache_alone(void **state)
     assert_int_equal(source.ahead, 0);
 }
 
+/* Its log's start moves on while the reader is not pulled, but the backlog has its first record. */
+static void a_partition_that_is_new_begins_no_later_than_in_the_backlog(void **state)
+{
+    struct buf bytes = {0};
+    struct output out = {0};
+
+    (void)state;
+    make(false, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    struct reader *r = fresh();
+    pull(r, 1, &bytes);
+    cache_set_partitions(source.cache, 2);
+    cache_set_origin(source.cache, 1, 0);
+    append(0, "c", "3");
+    append(1, "x", "4");
+    cache_set_origin(source.cache, 1, 1);
+    pull_all(r, &bytes);
+    output_read(&out, buf_slice(&bytes));
+    assert_non_null(
+        memmem(out.text.p, out.text.n, "id:AQQABgIA\ndata:3\n\nid:AQQABgIC\ndata:4", 38));
+    assert_null(memmem(out.text.p, out.text.n, "id:AQQABAIC\ndata:2", 18));
+    output_fini(&out);
+    buf_fini(&bytes);
+}
+
 static void what_was_hidden_of_a_partition_is_given_when_it_is_shown(void **state)
 {
     struct hidden hidden;
@@ -411,6 +437,7 @@ int main(void)
         T(who_falls_behind_goes_on_with_the_newest_of_each_key),
         T(who_stands_where_the_backlog_is_dropped_is_conflated),
         T(who_is_ahead_of_what_is_shown_gets_the_cache_alone),
+        T(a_partition_that_is_new_begins_no_later_than_in_the_backlog),
         T(what_was_hidden_of_a_partition_is_given_when_it_is_shown),
         T(a_key_that_has_aged_is_deleted_at_the_place_where_the_reader_is),
         T(who_resumes_before_a_key_has_aged_or_just_then_is_told),
