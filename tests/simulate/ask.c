@@ -243,6 +243,8 @@ static void answer_settings(void *arg)
     char retention[32];
 
     TAILQ_REMOVE(&event->queue->rk->asked, event, link);
+    if (event->error)
+        port_note_no_settings(event->queue->rk);
     if (t != NULL && !event->error) {
         snprintf(retention, sizeof retention, "%lld", (long long)t->delete_retention_ms);
         set_entry(event, 0, "cleanup.policy",

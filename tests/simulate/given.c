@@ -2,6 +2,7 @@
 
 #include "base/base64.h"
 #include "model_inside.h"
+#include "port.h"
 #include "world.h"
 
 /* What was superseded before the client came, as far as its responder knew, is not for it. */
@@ -12,7 +13,7 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
 
     /* A broker that hangs in the midst of it is not waited for. */
     if (t == NULL || !t->compacted || v->known_life != t->life || offset >= end ||
-        !cluster_served(p))
+        !cluster_served(p) || port_assumes_policy(v->responder))
         return;
     const struct entry *e = &t->partitions[p].at[offset];
     if (e->next >= 0 && e->next < end)

@@ -22,6 +22,7 @@ static struct told {
     } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
     int32_t partitions;
     enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
+    bool policy_assumed, policy_assumed_once;
     int first_life, first_life_before;
     int64_t first_life_ms;
     int heard_life, heard_life_before;
@@ -91,6 +92,24 @@ void port_note_settings(const rd_kafka_t *rk)
     if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
         former_lives_are_over(t, cluster_topic()->life);
     t->policy = policy;
+    t->policy_assumed = false;
+}
+
+void port_note_no_settings(const rd_kafka_t *rk)
+{
+    struct told *t = &told[rk->responder];
+
+    t->policy_assumed = t->policy_assumed_once = true;
+}
+
+bool port_has_assumed_policy(unsigned responder)
+{
+    return told[responder].policy_assumed_once;
+}
+
+bool port_assumes_policy(unsigned responder)
+{
+    return told[responder].policy_assumed;
 }
 
 void port_note_told(const rd_kafka_t *rk, int32_t partition)

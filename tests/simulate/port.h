@@ -22,6 +22,11 @@ int port_first_life(unsigned responder, int64_t at_ms);
 /* The last life that there was when a broker has told it of what kind the topic is, or that there
  * is none, and it has acted on that; 0: none has. */
 int port_heard_life(unsigned responder);
+/* No broker has told it of what kind the topic is when it asked last: then it takes it for one that
+ * is not compacted. */
+bool port_assumes_policy(unsigned responder);
+/* That was so once, so it may have found another kind of topic than it took it for. */
+bool port_has_assumed_policy(unsigned responder);
 /* It has taken the record since it was started anew, or found another topic. */
 struct entry;
 bool port_has_read(unsigned responder, const struct entry *e);

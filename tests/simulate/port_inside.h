@@ -92,8 +92,9 @@ void port_note_exceeded(const rd_kafka_t *rk, int32_t partition);
 /* A broker has answered how many partitions there are; 0: there is no such topic. */
 void port_note_partitions(const rd_kafka_t *rk, int32_t n);
 
-/* A broker has answered with the settings. */
+/* A broker has answered with the settings, or none has. */
 void port_note_settings(const rd_kafka_t *rk);
+void port_note_no_settings(const rd_kafka_t *rk);
 
 /* The program has taken the message; another client of librdkafka begins anew. */
 void port_note_read(const struct message *m);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "model_inside.h"
+#include "port.h"
 #include "world.h"
 
 /* Is there anything behind the client's place that a responder may take for a lost delete? */
@@ -30,6 +31,7 @@ static bool is_another_topic(const struct view *v)
 {
     return cluster_topic() == NULL || v->lives == 0 || v->first_life < cluster_lives() ||
            (v->heard_life != 0 && v->heard_life < cluster_lives()) ||
+           port_has_assumed_policy(v->responder) ||
            (v->lives & (UINT64_C(1) << cluster_topic()->life)) == 0;
 }
 
