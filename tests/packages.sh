@@ -13,22 +13,24 @@ instructions_packages=(valgrind)
 lint_packages=(clang-format clang-tidy shellcheck)
 fuzz_packages=(clang libclang-rt-dev)
 # podman in place of Docker; iproute2, util-linux: a machine of its own for it; python3-*: podman-compose.
-container_packages=(podman runc golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables
-    iproute2 util-linux python3-pip python3-yaml python3-dotenv)
+container_packages=(podman runc iproute2 util-linux python3-pip python3-yaml python3-dotenv)
 integration_packages=(python3 python3-pytest python3-pytest-xdist python3-confluent-kafka
     python3-cryptography python3-selenium chromium chromium-driver firefox-esr nodejs npm groff-base
     apache2 nginx haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
 
-# In which the releases of Debian differ. What is not in one is named for the tests, which leave out those
-# that need it, and no others.
+# In which the releases of Debian differ: podman's networks are CNI's or netavark's, for instance. What is
+# not in one is named for the tests, which leave out those that need it, and no others.
+# shellcheck source=/dev/null
 case $(. /etc/os-release && echo "${VERSION_ID:-}") in
     12)
         promtool_package=prometheus
-        integration_packages+=(h2o)
+        integration_packages+=(h2o
+            golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables)
         not_in_release=()
         ;;
     *)
         promtool_package=promtool
+        integration_packages+=(aardvark-dns nftables)
         not_in_release=(h2o)
         ;;
 esac

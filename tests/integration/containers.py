@@ -12,7 +12,7 @@ from host import sources_of
 from kafka import BROKER, LIBS
 
 PODMAN_COMPOSE = BUILD / "podman-compose" / "podman_compose.py"
-PROGRAMS = ("podman", "runc", "mmdebstrap", "unshare", "nsenter", "ip", "iptables", "dnsmasq")
+PROGRAMS = ("podman", "runc", "mmdebstrap", "unshare", "nsenter", "ip")
 BASE = "docker.io/library/debian:bookworm-slim"
 
 # The first process: all others end with it, and it ends with us. What podman keeps outside of its
@@ -72,6 +72,7 @@ class ContainerHost:
             "CONTAINERS_STORAGE_CONF": str(storage),
             "BUILDAH_ISOLATION": "chroot",
             "DISABLE_HC_SYSTEMD": "true",
+            "PODMAN_IGNORE_CGROUPSV1_WARNING": "true",
         }
 
     def _start(self) -> None:

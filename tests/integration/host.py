@@ -41,6 +41,9 @@ class Host:
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
         (self.root / "etc" / "hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+        # The kernel is not its own, and may not take modules.
+        modules = self.root / "etc" / "systemd" / "system" / "systemd-modules-load.service"
+        modules.symlink_to("/dev/null")
 
     def boot(self) -> None:
         with open(self.log, "wb") as log:
