@@ -137,10 +137,23 @@ enum refusal admission_credentials(const struct request *r, struct buf *in_heade
     return REFUSALS;
 }
 
+static bool lacks_scope(const struct destination *destination, const struct verdict *verdict)
+{
+    return (destination->route->scopes & ~verdict->scopes) != 0;
+}
+
+enum token_error admission_token_error(const struct destination *destination,
+                                       const struct verdict *verdict)
+{
+    if (verdict->error)
+        return verdict->error;
+    return lacks_scope(destination, verdict) ? TOKEN_SCOPE : TOKEN_OK;
+}
+
 enum refusal admission_destination(const struct destination *destination,
                                    const struct verdict *verdict)
 {
-    if (verdict != NULL && (destination->route->scopes & ~verdict->scopes) != 0)
+    if (verdict != NULL && lacks_scope(destination, verdict))
         return REFUSAL_SCOPE_MISSING;
     return destination->topic < 0 ? REFUSAL_TOPIC_UNKNOWN : REFUSALS;
 }

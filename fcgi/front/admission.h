@@ -47,6 +47,9 @@ void admission_drain(struct admission *a);
 /* By what the request says of itself; if it may, *destination is where its path leads. */
 enum refusal admission_judge(const struct admission *a, const struct request *r,
                              const struct cors_request *origin, struct destination *destination);
+/* What is wrong with the token, for where it is to be good. */
+enum token_error admission_token_error(const struct destination *destination,
+                                       const struct verdict *verdict);
 /* With a token that is good for a stream of ours, or NULL: none is needed, may it go there? */
 enum refusal admission_destination(const struct destination *destination,
                                    const struct verdict *verdict);

@@ -107,37 +107,38 @@ static struct session *open_session(const struct exchange *x, const struct verdi
                         x->selector.n > 0 ? &in_url : NULL);
 }
 
-static void serve_stream(struct exchange *x, const struct verdict *verdict)
+static void enter(struct exchange *x, const struct verdict *verdict)
 {
-    enum refusal why = admission_destination(&x->destination, verdict);
     struct guest guest;
+    enum refusal why =
+        admission_enter(x->handler->admission, x->address, buf_slice(&x->token), verdict, &guest);
 
-    if (why == REFUSAL_SCOPE_MISSING) {
-        exchange_refuse_token(x, TOKEN_SCOPE);
-        return;
-    }
-    if (why != REFUSALS) {
-        exchange_refuse(x, why, NULL);
-        return;
-    }
-    if (x->head) {
-        answer_head(x);
-        return;
-    }
-    why = admission_enter(x->handler->admission, x->address, buf_slice(&x->token), verdict, &guest);
     if (why == REFUSALS)
         open_stream(x, open_session(x, verdict), &guest);
     else
         exchange_turn_away(x, why);
 }
 
+static void serve_stream(struct exchange *x, const struct verdict *verdict)
+{
+    enum refusal why = admission_destination(&x->destination, verdict);
+
+    if (why != REFUSALS)
+        exchange_refuse(x, why, NULL);
+    else if (x->head)
+        answer_head(x);
+    else
+        enter(x, verdict);
+}
+
 static void on_stream_verdict(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
+    enum token_error error = admission_token_error(&x->destination, verdict);
 
-    admission_token_tried(x->handler->admission, x->address, verdict->error);
-    if (verdict->error)
-        exchange_refuse_token(x, verdict->error);
+    admission_token_tried(x->handler->admission, x->address, error);
+    if (error)
+        exchange_refuse_token(x, error);
     else
         serve_stream(x, verdict);
 }
@@ -211,15 +212,14 @@ static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error
 static void on_renewal_astray(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
-    bool may =
-        !verdict->error && admission_destination(&x->destination, verdict) != REFUSAL_SCOPE_MISSING;
+    enum token_error error = admission_token_error(&x->destination, verdict);
 
-    x->handler->renewals[may ? RENEWAL_FORBIDDEN : RENEWAL_TOKEN]++;
-    admission_token_tried(x->handler->admission, x->address, verdict->error);
-    if (may)
-        exchange_refuse(x, REFUSAL_TOPIC_UNKNOWN, NULL);
+    x->handler->renewals[error ? renewals_outcome(error) : RENEWAL_FORBIDDEN]++;
+    admission_token_tried(x->handler->admission, x->address, error);
+    if (error)
+        exchange_refuse_token(x, error);
     else
-        exchange_refuse_token(x, verdict->error ? verdict->error : TOKEN_SCOPE);
+        exchange_refuse(x, REFUSAL_TOPIC_UNKNOWN, NULL);
 }
 
 static void renew(struct exchange *x, const struct request *r)

@@ -74,7 +74,7 @@ static bool allow(const struct waiting *w, const struct verdict *verdict)
 
 /* -- brought by a client -- */
 
-static enum renewal_outcome outcome_of(enum token_error error)
+enum renewal_outcome renewals_outcome(enum token_error error)
 {
     return error == TOKEN_BUSY    ? RENEWAL_BUSY
            : error == TOKEN_SCOPE ? RENEWAL_FORBIDDEN
@@ -101,7 +101,7 @@ static enum renewal_outcome renew(const struct waiting *w, const struct verdict 
     enum token_error error = error_of(w, verdict);
 
     if (error)
-        return outcome_of(error);
+        return renewals_outcome(error);
     if (w->has_selector &&
         !guard_names(w->renewals->guard, w->request.selector, verdict->issuer, verdict->subject))
         return RENEWAL_FORBIDDEN;

@@ -37,6 +37,9 @@ struct renewals *renewals_new(struct loop *loop, const struct renewals_config *c
 /* After the guard, whose last verdicts it takes, and before the sessions. */
 void renewals_free(struct renewals *r);
 
+/* Of one whose token is not good. */
+enum renewal_outcome renewals_outcome(enum token_error error);
+
 /* What a client has brought; the texts are borrowed until it is done with. */
 struct renewal_request {
     struct slice token, selector; /* selector: the token in the URL; empty: none */

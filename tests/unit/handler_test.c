@@ -954,6 +954,22 @@ static void an_address_without_openings_left_has_no_token_checked(void **state)
     assert_int_equal(checks, 1);
 }
 
+static void a_token_that_a_route_refuses_counts_as_refused(void **state)
+{
+    static const char *const by[][2] = {
+        {"GET", "192.0.2.1"}, {"HEAD", "192.0.2.2"}, {"POST", "192.0.2.3"}};
+
+    (void)state;
+    make_attempts_limited(1, 0);
+    for (size_t i = 0; i < 3; i++) {
+        ask("REQUEST_METHOD", by[i][0], "CONTENT_TYPE", "application/x-challenge-response",
+            "REQUEST_URI", "/raw/other", WITH_TOKEN, "REMOTE_ADDR", by[i][1]);
+        check_status(403);
+        ask_with_token("GET", by[i][1]);
+        check_turned_away(true);
+    }
+}
+
 static void an_address_has_so_many_refused_tokens_a_minute(void **state)
 {
     static const char *const methods[] = {"GET", "HEAD", "POST"};
@@ -1381,6 +1397,7 @@ int main(void)
         G(a_token_without_a_subject_is_counted_by_itself),
         G(a_refused_token_is_no_opening),
         G(an_address_without_openings_left_has_no_token_checked),
+        G(a_token_that_a_route_refuses_counts_as_refused),
         G(an_address_has_so_many_refused_tokens_a_minute),
         G(a_good_token_is_no_attempt),
         G(tokens_that_wait_for_their_turn_count_as_attempts),
