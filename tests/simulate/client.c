@@ -389,5 +389,8 @@ void client_look(const struct client *c)
 
 void client_check(const struct client *c, int64_t since_ms)
 {
+    /* Thousands that take a little at a time share the turns. */
+    if (c->pool->story->crowd == CROWD_MAX && world_now_ms() - c->heard_ms < LATE_MS)
+        return;
     view_check(&c->view, since_ms, is_owed, &since_ms);
 }

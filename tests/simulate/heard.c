@@ -29,10 +29,12 @@ static struct told {
     int64_t heard_life_ms;
     struct told_top {
         int life;
-        int64_t end;      /* the highest that two answers have told: one may be forgotten */
-        int64_t last;     /* by the last answer that was not lower */
-        bool exceeded;    /* what was to be read next is beyond the end, said its leader */
-        unsigned answers; /* with a lower end, since then or one after the other */
+        /* The highest that three answers have told: a responder does not heed those that come
+         * before it has begun to read. */
+        int64_t end;
+        int64_t last, before; /* by the last answers that were not lower */
+        bool exceeded;        /* what was to be read next is beyond the end, said its leader */
+        unsigned answers;     /* with a lower end, since then or one after the other */
     } tops[PARTITIONS_MAX];
 } told[RESPONDERS];
 
@@ -127,9 +129,12 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition)
 
 static void note_top(struct told_top *top, int life, int64_t end)
 {
-    int64_t before = top->life == life ? top->last : 0;
+    int64_t last = top->life == life ? top->last : 0;
+    int64_t before = top->life == life ? top->before : 0;
+    int64_t least = last < before ? last : before;
 
-    *top = (struct told_top){.life = life, .end = end < before ? end : before, .last = end};
+    *top = (struct told_top){
+        .life = life, .end = end < least ? end : least, .last = end, .before = last};
 }
 
 void port_note_end(const rd_kafka_t *rk, int32_t partition)
