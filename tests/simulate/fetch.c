@@ -155,6 +155,7 @@ int rd_kafka_consume_start_queue(rd_kafka_topic_t *rkt, int32_t partition, int64
     f->started = true;
     f->next = offset;
     f->end_told = -1;
+    port_note_begun(f->rk, partition);
     errand_start(&f->fetch, dice_between(dice(f), 1, POLL_MS));
     return 0;
 }

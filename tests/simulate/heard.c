@@ -22,6 +22,7 @@ static struct told {
     } ends[PARTITIONS_MAX][TOLD]; /* the newest first */
     int32_t partitions;
     enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
+    const rd_kafka_t *reader; /* that has begun last */
     bool policy_assumed, policy_assumed_once;
     int first_life, first_life_before;
     int64_t first_life_ms;
@@ -155,7 +156,18 @@ void port_note_end(const rd_kafka_t *rk, int32_t partition)
 
 void port_note_exceeded(const rd_kafka_t *rk, int32_t partition)
 {
-    told[rk->responder].tops[partition].exceeded = true;
+    struct told *t = &told[rk->responder];
+
+    if (rk == t->reader) /* else it has retired, and nobody hears it */
+        t->tops[partition].exceeded = true;
+}
+
+void port_note_begun(const rd_kafka_t *rk, int32_t partition)
+{
+    struct told *t = &told[rk->responder];
+
+    t->reader = rk;
+    t->tops[partition] = (struct told_top){.life = 0};
 }
 
 int port_heard_life(unsigned responder)

@@ -87,6 +87,8 @@ void fetcher_stop(struct fetcher *f);
 void port_note_told(const rd_kafka_t *rk, int32_t partition);
 /* Likewise, with its end, which it was asked for. */
 void port_note_end(const rd_kafka_t *rk, int32_t partition);
+/* The partition is read from some place on: what speaks against an earlier one was heeded. */
+void port_note_begun(const rd_kafka_t *rk, int32_t partition);
 /* It has answered that the place from which to read on is beyond its end. */
 void port_note_exceeded(const rd_kafka_t *rk, int32_t partition);
 /* A broker has answered how many partitions there are; 0: there is no such topic. */
