@@ -233,6 +233,7 @@ static void read_some(void *arg)
     if (c->response.status == 0) {
         c->undisturbed_since_ms = world_now_ms();
         lease_open(&c->lease);
+        view_head(&c->view);
     }
     line_read(c->line, &bytes, n);
     c->heard_ms = world_now_ms();

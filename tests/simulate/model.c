@@ -59,6 +59,11 @@ void view_open(struct view *v, unsigned responder)
         v->known_end[p] = cluster_served(p) ? port_told(responder, p) : -1;
 }
 
+void view_head(struct view *v)
+{
+    v->foreign = v->foreign || (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
+}
+
 /* -- lives of the topic -- */
 
 uint64_t model_possible_lives(const struct view *v)

@@ -54,6 +54,8 @@ void view_forget(struct view *v);
 void view_forge(struct view *v, const char *id, int id_is);
 /* It opens a stream at the responder, with its id if it has one. */
 void view_open(struct view *v, unsigned responder);
+/* The head of its response has come: it may have waited to be taken in until now. */
+void view_head(struct view *v);
 void view_event(struct view *v, const struct sse_event *event);
 
 /* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the
