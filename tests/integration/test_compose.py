@@ -18,6 +18,14 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces are root's
 
 STAND_INS = ("docker.io/apache/kafka:3.9.1", "docker.io/confluentinc/cp-kafkacat:7.1.9")
 CURL_CANNOT_CONNECT = 7
+# Docker asks by itself whether a service is healthy. podman needs systemd for that, and from release 5 on
+# podman-compose waits for the answer.
+UP = """docker compose up -d &
+while kill -0 $!; do
+    podman healthcheck run sse-kafka-fanout_kafka_1
+    sleep 1
+done 2>&1
+wait $!"""
 KAFKACAT = """docker compose -p sse-kafka-fanout exec -T kafkacat \\
   kafkacat -P -b kafka.examples.dev:29092 -t events -k"""
 
@@ -77,7 +85,7 @@ def stack(tmp_path_factory):
         host.make_base()
         host.make_stand_ins(*STAND_INS)
         host.sh("docker compose build", online=True)
-        host.sh("docker compose up -d")
+        host.sh(UP)
         stack = Stack(host)
         stack.wait_until_ready()
         stack.copy_certificates()
