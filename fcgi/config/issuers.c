@@ -8,10 +8,13 @@
 #include "config/object.h"
 #include "guard/guard.h"
 
+/* Releases of clang-format differ about it. */
+/* clang-format off */
 #define ISSUER(name_, member, type, kind_)                                                         \
     {                                                                                              \
         .name = (name_), .kind = &(kind_), .at = ROW_MEMBER(struct config_issuer, member, type)    \
     }
+/* clang-format on */
 
 static const struct row issuer_rows[] = {
     ISSUER("issuer", issuer, char *, kind_text),

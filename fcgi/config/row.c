@@ -233,7 +233,8 @@ static const struct row_kind kind_flag = {
 
 /* -- the table -- */
 
-/* clang-format off: its releases differ about it */
+/* Releases of clang-format differ about it. */
+/* clang-format off */
 #define ROW(name_, argument_, member, type, kind_, ...)                                            \
     {                                                                                              \
         .name = (name_), .argument = (argument_), .kind = &(kind_),                                \

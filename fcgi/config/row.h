@@ -34,7 +34,8 @@ struct row {
 
 extern const struct row_kind kind_text, kind_list, kind_number, kind_choice;
 
-/* clang-format off: its releases differ about it */
+/* Releases of clang-format differ about it. */
+/* clang-format off */
 /* The place of a member in a struct; its type is checked. */
 #define ROW_MEMBER(struct_, member, type) /* NOLINTNEXTLINE: a type takes no parentheses */        \
     (offsetof(struct_, member) + 0 * sizeof(_Generic(((struct_ *)0)->member, type : 1)))

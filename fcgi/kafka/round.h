@@ -5,6 +5,13 @@
 
 #include "kafka/findings.h"
 
+/* One topic of it. */
+struct round_topic {
+    struct findings *findings;
+    uint64_t generation; /* an answer about another one is void */
+    int32_t end;         /* of its extents */
+};
+
 struct round {
     int32_t leader;
     uint64_t ticket;
@@ -12,11 +19,7 @@ struct round {
     /* Its own. */
     struct extent *extents; /* topic by topic */
     int32_t n;
-    struct round_topic {
-        struct findings *findings;
-        uint64_t generation; /* an answer about another one is void */
-        int32_t end;         /* of its extents */
-    } * topics;
+    struct round_topic *topics;
     const char **names;
     struct topic_id *ids;
     int32_t topics_n;
