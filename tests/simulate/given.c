@@ -5,6 +5,19 @@
 #include "port.h"
 #include "world.h"
 
+/* By something below `end` that the responder has read, or could have: what is compacted away
+ * before it was read supersedes nothing there. */
+static int64_t superseded_by(const struct view *v, const struct topic *t, int32_t p, int64_t offset,
+                             int64_t end)
+{
+    const struct entry *at = t->partitions[p].at;
+    int64_t by = at[offset].next;
+
+    while (by >= 0 && by < end && at[by].gone && !port_has_read(v->responder, &at[by]))
+        by = at[by].next;
+    return by < end ? by : -1;
+}
+
 /* What was superseded before the client came, as far as its responder knew, is not for it. */
 static void check_superseded(const struct view *v, int32_t p, int64_t offset)
 {
@@ -15,12 +28,12 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
     if (t == NULL || !t->compacted || v->known_life != t->life || offset >= end ||
         !cluster_served(p) || port_assumes_policy(v->responder))
         return;
-    const struct entry *e = &t->partitions[p].at[offset];
-    if (e->next >= 0 && e->next < end)
+    int64_t by = superseded_by(v, t, p, offset, end);
+    if (by >= 0)
         world_breach("superseded",
                      "%s is shown offset %lld of partition %d; %lld was there when it came",
-                     v->name, (long long)offset, (int)p, (long long)e->next);
-    if (e->size == NO_VALUE && v->fresh)
+                     v->name, (long long)offset, (int)p, (long long)by);
+    if (t->partitions[p].at[offset].size == NO_VALUE && v->fresh)
         world_breach("superseded", "%s, which has nothing, is told the delete %lld of partition %d",
                      v->name, (long long)offset, (int)p);
 }
