@@ -359,7 +359,7 @@ def dropped(responder) -> list[str]:
     return [line for line in kafka_lines(responder) if "dropped" in line]
 
 
-def test_many_partitions_whose_records_were_dropped_are_a_line_or_two(kafka, start):
+def test_many_partitions_whose_records_were_dropped_are_a_few_lines(kafka, start):
     topic = kafka.log_topic(8)
     responder = start(topic)
     stream = responder.open()
@@ -376,7 +376,7 @@ def test_many_partitions_whose_records_were_dropped_are_a_line_or_two(kafka, sta
     wait_until(lambda: dropped(responder), what="a line about them")
     kafka.produce(topic, *spread(numbered(8, keys=8), 8))
     stream.take(8 * 5 + 8)  # each partition goes on, so its line is there
-    assert len(dropped(responder)) <= 2
+    assert len(dropped(responder)) < 8, "one for each survey that finds some, not for each partition"
 
 
 def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(kafka, start):

@@ -243,8 +243,9 @@ def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic
 def test_its_configuration_is_no_reason_for_a_warning(pool, place, kind):
     pool()
     front = kind(place).start()
+    said = Process.text(front)  # HAProxy may warn that it was told to end
     front.end()
-    assert "warn" not in Process.text(front).lower()
+    assert "warn" not in said.lower()
 
 
 # Requests
