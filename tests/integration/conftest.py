@@ -134,13 +134,23 @@ def log_of(process: Process) -> str:
     return process.all_logs() if isinstance(process, Lighttpd) else process.text()
 
 
+def is_refused_skip(call: pytest.CallInfo) -> bool:
+    return (
+        bool(os.environ.get("CI"))
+        and call.excinfo is not None
+        and call.excinfo.errisinstance(pytest.skip.Exception)
+        and ABSENT_REASON not in str(call.excinfo.value)
+    )
+
+
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    if is_refused_skip(call):
+        why = str(call.excinfo.value)
+        with pytest.raises(pytest.fail.Exception) as call.excinfo:
+            pytest.fail(f"skipped, which CI does not accept: {why}")
     outcome = yield
     report = outcome.get_result()
-    if report.skipped and os.environ.get("CI") and ABSENT_REASON not in str(report.longrepr):
-        report.outcome = "failed"
-        report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
     if report.failed:
         for process in Process.of_this_test:
             report.sections.append((f"log of {process.name}", log_of(process)[-5000:]))
