@@ -77,8 +77,9 @@ def test_error_log_masking_survives_logrotate(place):
         logs.wait_for_a_line("a line in error.log")
         logs.rotate()
         assert logs.lines() == []
+        logs.wait_for_a_line(f"a line after rotation {rotation}")  # lighttpd has heard of it
         rotated = (logs.directory / "error.log.1").read_bytes()
-        logs.wait_for_a_line(f"a line after rotation {rotation}")
+        logs.wait_for_a_line("another one")
         assert (logs.directory / "error.log.1").read_bytes() == rotated
     assert (logs.directory / "error.log.2.gz").exists()
     front.end()
