@@ -279,10 +279,9 @@ static void who_comes_while_it_is_read_waits_for_its_end(void **state)
 }
 
 /* The broker has dropped what was not read. */
-static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
+static struct client open_and_come_back_with_a_hole(bool compacted)
 {
-    (void)state;
-    make_topic(true, 2);
+    make_topic(compacted, 2);
     produce(0, "a", "1");
     produce(1, "x", "2");
     settle();
@@ -294,6 +293,13 @@ static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
     topic.on_origin(topic.arg, 1, 10);
     consumer.p[1].next = 10;
     produce_live(1, "y", "3");
+    return c;
+}
+
+static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
+{
+    (void)state;
+    struct client c = open_and_come_back_with_a_hole(true);
     check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event id "
                    "are no longer known\"} 1 3 "
                    "delete:eA=="); /* x has aged */
@@ -303,18 +309,7 @@ static void a_partition_that_comes_back_with_a_hole_is_a_reset(void **state)
 static void a_partition_that_comes_back_with_a_gap_is_one(void **state)
 {
     (void)state;
-    make_topic(false, 2);
-    produce(0, "a", "1");
-    produce(1, "x", "2");
-    settle();
-    struct client c = open_client(NULL);
-    check_data(&c, "1 2");
-    give_up(1);
-    settle();
-    come_back(1, 11);
-    topic.on_origin(topic.arg, 1, 10);
-    consumer.p[1].next = 10;
-    produce_live(1, "y", "3");
+    struct client c = open_and_come_back_with_a_hole(false);
     check_data(&c, "gap:{\"partition\":1,\"from\":1,\"to\":10} 3");
     leave(&c);
 }

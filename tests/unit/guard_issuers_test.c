@@ -41,17 +41,6 @@ static void on_keys(void *arg)
     (void)arg;
 }
 
-static void write_key(const char *to, EVP_PKEY *key, const char *kid)
-{
-    struct buf jwks = {0};
-    char members[64];
-
-    snprintf(members, sizeof members, "\"kid\":\"%s\",", kid);
-    mint_jwks(&jwks, key, members);
-    mint_write_file(to, buf_slice(&jwks));
-    buf_fini(&jwks);
-}
-
 static bool start(void)
 {
     const struct guard_config config = {.issuers = issuers, .issuer_count = 2};
@@ -89,7 +78,7 @@ static int setup(void **state)
                                            .files = &files[i],
                                            .file_count = 1};
     loop = loop_new();
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     return 0;
 }
 
@@ -159,7 +148,7 @@ static void check_of(const char *issuer, const char *kid, EVP_PKEY *key, enum to
 /* Key a is the one issuer's, key b the other's. */
 static void start_with_two(const char *kid_of_other)
 {
-    write_key(second, key_b, kid_of_other);
+    key_dir_write(second, key_b, kid_of_other);
     assert_true(start());
 }
 
@@ -217,14 +206,14 @@ static void a_key_that_one_issuer_withdraws_is_gone_for_its_tokens(void **state)
 
     (void)state;
     start_with_two("b");
-    write_key(second, key_a, "a");
+    key_dir_write(second, key_a, "a");
     fake_loop_pass(WATCH_MS);
     token = make_of(ONE, "a", key_a);
     others = make_of(OTHER, "a", key_a);
     check(&token, TOKEN_OK);
     check(&others, TOKEN_OK);
     memcpy(key, last.key, sizeof key);
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     fake_loop_pass(WATCH_MS);
     check(&token, TOKEN_KEY);
     check(&others, TOKEN_OK);

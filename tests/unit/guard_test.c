@@ -76,17 +76,6 @@ static void on_keys(void *arg)
     key_changes++;
 }
 
-static void write_key(const char *to, EVP_PKEY *key, const char *kid)
-{
-    struct buf jwks = {0};
-    char members[64];
-
-    snprintf(members, sizeof members, "\"kid\":\"%s\",", kid);
-    mint_jwks(&jwks, key, members);
-    mint_write_file(to, buf_slice(&jwks));
-    buf_fini(&jwks);
-}
-
 static bool start(void)
 {
     guard = guard_new(loop, &config, on_keys, &key_changes, error, sizeof error);
@@ -118,7 +107,7 @@ static int setup(void **state)
                                        .file_count = 1};
     config.allow_demo_key = false;
     loop = loop_new();
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     return start() ? 0 : -1;
 }
 
@@ -540,7 +529,7 @@ static void a_known_token_of_a_withdrawn_key_is_refused(void **state)
     (void)state;
     check_later(&token, TOKEN_OK);
     memcpy(key, last.key, sizeof key);
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     check_at_once(&token, TOKEN_OK);
     reload();
     assert_int_equal(key_changes, 1);
@@ -557,7 +546,7 @@ static void a_known_token_of_a_changed_key_is_refused(void **state)
 
     (void)state;
     check_later(&token, TOKEN_OK);
-    write_key(path, key_b, "a");
+    key_dir_write(path, key_b, "a");
     reload();
     check_later(&token, TOKEN_SIGNATURE);
     buf_fini(&token);
@@ -569,10 +558,10 @@ static void a_known_token_is_forgotten_with_its_key_for_good(void **state)
 
     (void)state;
     check_later(&token, TOKEN_OK);
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     reload();
     check_at_once(&token, TOKEN_KEY);
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     reload();
     check_later(&token, TOKEN_OK);
     buf_fini(&token);
@@ -584,7 +573,7 @@ static void a_known_token_stays_known_while_its_key_stays(void **state)
 
     (void)state;
     check_later(&token, TOKEN_OK);
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     reload();
     assert_int_equal(key_changes, 0);
     check_at_once(&token, TOKEN_OK);
@@ -597,7 +586,7 @@ static void a_token_may_wait_while_its_key_is_withdrawn(void **state)
 
     (void)state;
     assert_false(ask(&token));
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     reload();
     fake_loop_settle();
     assert_int_equal(last.error, TOKEN_KEY);
@@ -611,7 +600,7 @@ static void without_a_kid_a_withdrawn_key_is_refused_too(void **state)
     (void)state;
     check_later(&token, TOKEN_OK);
     check_at_once(&token, TOKEN_OK);
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     reload();
     check_later(&token, TOKEN_SIGNATURE);
     buf_fini(&token);
@@ -676,7 +665,7 @@ static void a_broken_file_leaves_the_old_keys(void **state)
 static void a_file_that_brings_the_demo_key_leaves_the_old_keys(void **state)
 {
     (void)state;
-    write_key(path, key_b, "demo-insecure");
+    key_dir_write(path, key_b, "demo-insecure");
     reload();
     check_serves_a();
     check_serves(key_b, HEADER_OF("demo-insecure"), false);
@@ -690,7 +679,7 @@ static void a_file_that_is_replaced_is_read_within_two_seconds(void **state)
 
     (void)state;
     snprintf(next, sizeof next, "%s.new", path);
-    write_key(next, key_b, "b");
+    key_dir_write(next, key_b, "b");
     rename(next, path);
     fake_loop_pass(WATCH_MS - 1);
     check_serves_a();
@@ -702,7 +691,7 @@ static void a_file_that_is_replaced_is_read_within_two_seconds(void **state)
 static void a_file_that_is_written_again_is_read(void **state)
 {
     (void)state;
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     fake_loop_pass(WATCH_MS);
     check_serves_b();
 }
@@ -714,11 +703,11 @@ static void a_file_whose_time_alone_differs_is_read(void **state)
                                       {.tv_sec = 1000, .tv_nsec = 1}};
 
     (void)state;
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     utimensat(AT_FDCWD, path, times, 0);
     fake_loop_pass(WATCH_MS);
     check_serves_b();
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     struct timespec later[2] = {times[0], times[1]};
     later[1].tv_nsec++;
     utimensat(AT_FDCWD, path, later, 0);
@@ -730,7 +719,7 @@ static void a_file_whose_time_alone_differs_is_read(void **state)
 static void it_is_known_when_the_oldest_file_was_changed(void **state)
 {
     (void)state;
-    write_key(path, key_a, "a");
+    key_dir_write(path, key_a, "a");
     set_time(path);
     reload();
     assert_int_equal(guard_keys(guard, 0).changed_ms, 1000000);
@@ -744,7 +733,7 @@ static void a_file_whose_inode_alone_differs_is_read(void **state)
     set_time(path);
     fake_loop_pass(WATCH_MS);
     snprintf(next, sizeof next, "%s.new", path);
-    write_key(next, key_b, "b");
+    key_dir_write(next, key_b, "b");
     set_time(next);
     rename(next, path);
     fake_loop_pass(WATCH_MS);
@@ -757,7 +746,7 @@ static void a_file_whose_size_alone_differs_is_read(void **state)
     (void)state;
     set_time(path);
     fake_loop_pass(WATCH_MS);
-    write_key(path, key_b, "longer");
+    key_dir_write(path, key_b, "longer");
     set_time(path);
     fake_loop_pass(WATCH_MS);
     check_serves(key_b, HEADER_OF("longer"), true);
@@ -771,8 +760,8 @@ static void a_link_that_leads_elsewhere_is_followed(void **state)
     snprintf(one, sizeof one, "%s.1", path);
     snprintf(two, sizeof two, "%s.2", path);
     snprintf(link_name, sizeof link_name, "%s.link", path);
-    write_key(one, key_a, "a");
-    write_key(two, key_b, "b");
+    key_dir_write(one, key_a, "a");
+    key_dir_write(two, key_b, "b");
     unlink(path);
     assert_int_equal(symlink(one, path), 0);
     fake_loop_pass(WATCH_MS);
@@ -781,8 +770,8 @@ static void a_link_that_leads_elsewhere_is_followed(void **state)
     rename(link_name, path);
     fake_loop_pass(WATCH_MS);
     check_serves_b();
-    write_key(two, key_a, "a"); /* what it leads to now */
-    write_key(one, key_b, "b");
+    key_dir_write(two, key_a, "a"); /* what it leads to now */
+    key_dir_write(one, key_b, "b");
     fake_loop_pass(WATCH_MS);
     check_serves_a();
     unlink(one);
@@ -821,7 +810,7 @@ static void a_file_that_was_away_is_read_when_it_is_back(void **state)
     fake_loop_pass(3 * WATCH_MS);
     assert_int_equal(errors, 1); /* once, not each time */
     check_serves_a();
-    write_key(path, key_b, "b");
+    key_dir_write(path, key_b, "b");
     fake_loop_pass(WATCH_MS);
     check_serves_b();
 }
@@ -831,16 +820,16 @@ static void any_of_the_files_may_change(void **state)
     (void)state;
     guard_free(guard);
     issuers[0].file_count = 2;
-    write_key(second, key_b, "b");
+    key_dir_write(second, key_b, "b");
     assert_true(start());
     check_serves(key_a, HEADER_OF("a"), true);
     check_serves(key_b, HEADER_OF("b"), true);
-    write_key(second, key_b, "c");
+    key_dir_write(second, key_b, "c");
     fake_loop_pass(WATCH_MS);
     check_serves(key_a, HEADER_OF("a"), true);
     check_serves(key_b, HEADER_OF("b"), false);
     check_serves(key_b, HEADER_OF("c"), true);
-    write_key(second, key_b, "a"); /* a kid in both: two keys */
+    key_dir_write(second, key_b, "a"); /* a kid in both: two keys */
     fake_loop_pass(WATCH_MS);
     check_serves(key_a, HEADER_OF("a"), true);
     check_serves(key_b, HEADER_OF("a"), true);
@@ -864,7 +853,7 @@ static void the_demo_key_must_be_allowed(void **state)
 {
     (void)state;
     guard_free(guard);
-    write_key(path, key_a, "demo-insecure");
+    key_dir_write(path, key_a, "demo-insecure");
     assert_false(start());
     assert_non_null(strstr(error, "demo"));
     config.allow_demo_key = true;

@@ -29,3 +29,14 @@ void key_dir_path(char path[KEY_DIR_PATH], const char *name)
 {
     snprintf(path, KEY_DIR_PATH, "%s/%s", directory, name);
 }
+
+void key_dir_write(const char *path, EVP_PKEY *key, const char *kid)
+{
+    struct buf jwks = {0};
+    char members[64];
+
+    snprintf(members, sizeof members, "\"kid\":\"%s\",", kid);
+    mint_jwks(&jwks, key, members);
+    mint_write_file(path, buf_slice(&jwks));
+    buf_fini(&jwks);
+}

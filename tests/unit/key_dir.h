@@ -15,5 +15,7 @@ int key_dir_remove(void **state);
 
 /* The path of a file in there. */
 void key_dir_path(char path[KEY_DIR_PATH], const char *name);
+/* A JWKS file with that key alone. */
+void key_dir_write(const char *path, EVP_PKEY *key, const char *kid);
 
 #endif
