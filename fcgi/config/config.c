@@ -6,6 +6,7 @@
 #include "config/command_line.h"
 #include "config/file.h"
 #include "config/issuers.h"
+#include "config/object.h"
 #include "config/routes.h"
 #include "front/cgi.h"
 #include "kafka/conf.h"
@@ -36,9 +37,7 @@ enum config_result config_read(struct config *config, int argc, char **argv)
 
 void config_fini(struct config *config)
 {
-    for (size_t i = 0; i < rows_count; i++)
-        if (rows[i].kind->fini != NULL)
-            rows[i].kind->fini(row_value(&rows[i], config));
+    object_fini(rows, rows_count, config);
     issuers_fini(config);
     routes_fini(config);
     free(config->question.explain);

@@ -47,19 +47,17 @@ static enum config_result read_properties(struct reading *r, const json_t *kafka
 
 static enum config_result read_member(struct reading *r, const char *name, const json_t *value)
 {
-    for (size_t i = 0; i < rows_count; i++) {
-        const struct row *row = &rows[i];
-        if (strcmp(name, row->name) != 0)
-            continue;
-        const char *wanted = row->kind->mismatch(value);
-        if (wanted != NULL)
-            return config_fail("%s: %s: must be %s", r->file, name, wanted);
-        r->set[i] = true;
-        if (r->given[i]) /* an option wins */
-            return CONFIG_OK;
-        return row->kind->take(row, row_value(row, r->config), value);
-    }
-    return config_fail("%s: unknown member %s", r->file, name);
+    const struct row *row = row_find(rows, rows_count, name);
+
+    if (row == NULL)
+        return config_fail("%s: unknown member %s", r->file, name);
+    const char *wanted = row->kind->mismatch(value);
+    if (wanted != NULL)
+        return config_fail("%s: %s: must be %s", r->file, name, wanted);
+    r->set[row - rows] = true;
+    if (r->given[row - rows]) /* an option wins */
+        return CONFIG_OK;
+    return row->kind->take(row, row_value(row, r->config), value);
 }
 
 enum config_result file_read(struct reading *r)

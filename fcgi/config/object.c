@@ -1,17 +1,8 @@
 #include "config/object.h"
 
 #include <stdio.h>
-#include <string.h>
 
 enum { NAME_SIZE = 512 };
-
-static const struct row *find_row(const struct row *table, size_t n, const char *name)
-{
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(table[i].name, name) == 0)
-            return &table[i];
-    return NULL;
-}
 
 /* What refuses a value names it by its place in the file. */
 static enum config_result read_member(const char *where, const json_t *value, const struct row *row,
@@ -37,7 +28,7 @@ enum config_result object_read(const char *where, const json_t *object, const st
     if (!json_is_object(object))
         return config_fail("%s: must be an object", where);
     json_object_foreach ((json_t *)object, name, value) {
-        const struct row *row = find_row(table, n, name);
+        const struct row *row = row_find(table, n, name);
         if (row == NULL)
             return config_fail("%s: unknown member %s", where, name);
         if (read_member(where, value, row, base) != CONFIG_OK)

@@ -1,16 +1,14 @@
 #include "config/reading.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "kafka/conf.h"
 
 bool reading_is_set(const struct reading *r, const char *name)
 {
-    for (size_t i = 0; i < rows_count; i++)
-        if (r->set[i] && strcmp(rows[i].name, name) == 0)
-            return true;
-    return false;
+    const struct row *row = row_find(rows, rows_count, name);
+
+    return row != NULL && r->set[row - rows];
 }
 
 /* The value itself is never printed: it may be a password. */

@@ -319,6 +319,14 @@ const struct row rows[] = {
 const size_t rows_count = sizeof rows / sizeof rows[0];
 _Static_assert(sizeof rows / sizeof rows[0] <= ROWS_MAX, "what was given is kept by row");
 
+const struct row *row_find(const struct row *table, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(table[i].name, name) == 0)
+            return &table[i];
+    return NULL;
+}
+
 void *row_value(const struct row *row, struct config *config)
 {
     return (char *)config + row->at;

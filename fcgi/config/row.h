@@ -45,6 +45,8 @@ enum { ROWS_MAX = 64 };
 extern const struct row rows[];
 extern const size_t rows_count; /* up to ROWS_MAX */
 
+/* The one of that name in a table of n; NULL: none. */
+const struct row *row_find(const struct row *table, size_t n, const char *name);
 /* Its value in there. */
 void *row_value(const struct row *row, struct config *config);
 
