@@ -1,27 +1,13 @@
-#include "front/handler.h"
-
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "front/exchange.h"
+#include "front/handler_inside.h"
 #include "front/lastid.h"
 #include "front/standby.h"
 #include "front/status.h"
 #include "stream/fanout.h"
 #include "stream/stream.h"
 #include "topic/sse.h"
-
-struct handler {
-    struct handler_config config;
-    struct fanout *fanout;
-    struct cors *cors;
-    struct decoder *decoder;
-    struct exchanges *exchanges;
-    struct admission *admission;
-    struct gate gate;
-    struct status *status;
-    uint64_t renewals[RENEWALS];
-};
 
 /* -- streams -- */
 
@@ -143,12 +129,6 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
         serve_stream(x, verdict);
 }
 
-/* A request without a token is told no more than the scheme (RFC 6750, 3.1). */
-static void refuse_without_token(struct exchange *x)
-{
-    exchange_refuse(x, REFUSAL_TOKEN_MISSING, "WWW-Authenticate: Bearer\r\n");
-}
-
 static void check_stream(struct exchange *x, const struct request *r)
 {
     struct handler *h = x->handler;
@@ -161,7 +141,7 @@ static void check_stream(struct exchange *x, const struct request *r)
     if (x->token.n == 0) /* the first place that carries one decides */
         buf_add_slice(&x->token, buf_slice(&x->selector));
     if (x->token.n == 0) {
-        refuse_without_token(x);
+        handler_refuse_without_token(x);
         return;
     }
     why = admission_try_token(h->admission, x->address, buf_slice(&x->token));
@@ -185,71 +165,6 @@ static void get_stream(struct exchange *x, const struct request *r)
         check_stream(x, r);
     else
         serve_stream(x, NULL);
-}
-
-/* -- renewals -- */
-
-static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error error)
-{
-    struct exchange *x = arg;
-    struct answer answer = {.status = 204};
-
-    x->handler->renewals[outcome]++;
-    admission_token_tried(x->handler->admission, x->address, error);
-    if (error)
-        exchange_refuse_token(x, error);
-    else if (outcome == RENEWAL_FORBIDDEN)
-        exchange_refuse(x, REFUSAL_SUBJECT_DIFFERS, NULL);
-    else if (outcome == RENEWAL_LIMITED)
-        exchange_refuse(x, REFUSAL_RENEWALS_RATE, "Retry-After: 1\r\n");
-    else if (outcome == RENEWAL_PEER)
-        exchange_refuse(x, REFUSAL_PEER_AWAY, "Retry-After: 1\r\n");
-    else
-        exchange_finish(x, &answer);
-}
-
-/* The verdict on a token at a path whose topic is not served. */
-static void on_renewal_astray(void *arg, const struct verdict *verdict)
-{
-    struct exchange *x = arg;
-    enum token_error error = admission_token_error(&x->destination, verdict);
-
-    x->handler->renewals[error ? renewals_outcome(error) : RENEWAL_FORBIDDEN]++;
-    admission_token_tried(x->handler->admission, x->address, error);
-    if (error)
-        exchange_refuse_token(x, error);
-    else
-        exchange_refuse(x, REFUSAL_TOPIC_UNKNOWN, NULL);
-}
-
-static void renew(struct exchange *x, const struct request *r)
-{
-    struct handler *h = x->handler;
-    enum refusal why = admission_credentials(r, &x->token, &x->selector);
-
-    if (why != REFUSALS) {
-        h->renewals[RENEWAL_TOKEN]++;
-        exchange_refuse(x, why, NULL);
-        return;
-    }
-    if (x->token.n == 0) { /* only the header's counts here */
-        h->renewals[RENEWAL_TOKEN]++;
-        refuse_without_token(x);
-        return;
-    }
-    why = admission_try_token(h->admission, x->address, buf_slice(&x->token));
-    if (why != REFUSALS) {
-        h->renewals[RENEWAL_LIMITED]++;
-        exchange_turn_away(x, why);
-        return;
-    }
-    if (x->destination.topic < 0) { /* which is told to those who may be there alone */
-        guard_check(h->gate.guard, buf_slice(&x->token), on_renewal_astray, x);
-        return;
-    }
-    struct renewal_request request = {buf_slice(&x->token), buf_slice(&x->selector),
-                                      x->destination.route->scopes};
-    renewals_take(h->gate.renewals, &request, on_renewal, x);
 }
 
 /* -- other requests -- */
@@ -308,7 +223,7 @@ static void serve(struct exchange *x, const struct request *r, const char *metho
     else if (why != REFUSALS)
         exchange_refuse(x, why, NULL);
     else if (strcmp(method, "POST") == 0)
-        renew(x, r);
+        handler_renew(x, r);
     else if (strcmp(method, "OPTIONS") == 0)
         options(x, r);
     else
