@@ -79,16 +79,21 @@ static bool start(struct program *p)
 
 static void tell_start(const struct config *c)
 {
-    size_t routes = routes_count(c->routes);
+    const char *to_whom = c->issuer_count > 0 ? "with tokens" : "open to all";
 
     if (c->standby) {
         log_info("standing by");
         return;
     }
-    for (size_t i = 0; i < routes; i++)
-        log_info("topic %s of %s at %s, %s", c->topic, c->brokers,
-                 pattern_text(routes_at(c->routes, i)->path),
-                 c->issuer_count > 0 ? "with tokens" : "open to all");
+    for (size_t i = 0; i < routes_count(c->routes); i++) {
+        const struct route *route = routes_at(c->routes, i);
+        const char *path = pattern_text(route->path);
+        if (route->topic >= 0)
+            log_info("topic %s of %s at %s, %s", c->topics[route->topic].name, c->brokers, path,
+                     to_whom);
+        else
+            log_info("%zu topic(s) of %s at %s, %s", c->topic_count, c->brokers, path, to_whom);
+    }
 }
 
 static int serve(struct config *config, int listen_fd)
@@ -111,9 +116,11 @@ static int serve(struct config *config, int listen_fd)
 }
 
 /* One request; SIGTERM ends it at once, for then nobody reads the answer any more. */
-static int serve_as_cgi(struct config *config, struct slice request)
+static int serve_as_cgi(struct config *config, struct slice request, struct slice path)
 {
-    struct program p = {.config = config, .listen_fd = -1};
+    struct destination to = {.topic = -1};
+    routes_find(config->routes, path, &to);
+    struct program p = {.config = config, .listen_fd = -1, .asked_for = to.topic};
     int status = EXIT_CONFIG;
 
     if (start(&p)) {
@@ -176,12 +183,12 @@ static bool answer(const struct config *c)
 int main(int argc, char **argv)
 {
     struct config config;
-    struct buf request = {0};
+    struct buf request = {0}, path = {0};
 
     log_look_for_journal();
     forbid_core_dumps();
     if (cgi_is_one())
-        cgi_take_request(&request, argc, argv);
+        cgi_take_request(&request, &path, argc, argv);
     switch (config_read(&config, argc, argv)) {
     case CONFIG_DONE:
         config_fini(&config);
@@ -191,6 +198,7 @@ int main(int argc, char **argv)
             cgi_fail();
         config_fini(&config);
         buf_fini(&request);
+        buf_fini(&path);
         return EXIT_CONFIG;
     case CONFIG_OK:
         break;
@@ -204,9 +212,10 @@ int main(int argc, char **argv)
     }
     raise_descriptor_limit();
     signal(SIGPIPE, SIG_IGN);
-    int status =
-        cgi_is_one() ? serve_as_cgi(&config, buf_slice(&request)) : serve_as_responder(&config);
+    int status = cgi_is_one() ? serve_as_cgi(&config, buf_slice(&request), buf_slice(&path))
+                              : serve_as_responder(&config);
     buf_fini(&request);
+    buf_fini(&path);
     config_fini(&config);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "front/cgi.h"
 #include "front/descriptors.h"
 #include "front/handler.h"
@@ -16,7 +17,6 @@
 #include "report.h"
 #include "route/routes.h"
 #include "stream/drain.h"
-#include "stream/fanout.h"
 
 static void on_keys(void *arg)
 {
@@ -117,16 +117,46 @@ static bool make_gate(struct program *p)
     return true;
 }
 
-static bool make_consumer(struct program *p)
+/* -- topics: all are made before the loop runs -- */
+
+static bool is_read(const struct program *p, size_t topic)
 {
-    struct config *c = p->config;
-    struct consumer_handler handler = fanout_handler(p->fanout);
+    return p->listen_fd >= 0 || (int)topic == p->asked_for;
+}
+
+static void make_fanouts(struct program *p)
+{
+    const struct config *c = p->config;
+    struct fanout_config fanout = {
+        .event_id = c->event_id,
+        .keepalive_ms = c->keepalive_s * 1000,
+        .flush_ms = c->flush_ms,
+    };
+
+    p->fanouts = (struct fanouts){mem_zero(c->topic_count * sizeof *p->fanouts.at), c->topic_count};
+    for (size_t i = 0; i < c->topic_count; i++) {
+        fanout.cache_bytes = (size_t)c->topics[i].cache_bytes;
+        if (is_read(p, i))
+            p->fanouts.at[i] = fanout_new(p->loop, &fanout);
+    }
+}
+
+static bool make_consumers(struct program *p)
+{
+    const struct config *c = p->config;
 
     p->cluster = cluster_new(p->loop, c->kafka, c->brokers, p->error, sizeof p->error);
     if (p->cluster == NULL)
         return false;
-    p->consumer = consumer_new(p->cluster, c->topic, c->compact, &handler);
-    fanout_attach(p->fanout, p->consumer);
+    p->consumers = mem_zero(c->topic_count * sizeof *p->consumers);
+    for (size_t i = 0; i < c->topic_count; i++) {
+        if (p->fanouts.at[i] == NULL)
+            continue;
+        struct consumer_handler handler = fanout_handler(p->fanouts.at[i]);
+        p->consumers[i] = consumer_new(p->cluster, c->topics[i].name,
+                                       (enum compact)c->topics[i].compact, &handler);
+        fanout_attach(p->fanouts.at[i], p->consumers[i]);
+    }
     return true;
 }
 
@@ -147,8 +177,8 @@ static void collect(void *arg, struct metrics *m)
     const struct program *p = arg;
     struct report report = {
         .loop = p->loop,
-        .fanout = p->fanout,
-        .consumer = p->consumer,
+        .fanout = p->fanouts.at[0],
+        .consumer = p->consumers[0],
         .handler = p->handler,
         .guard = p->guard,
         .sessions = p->sessions,
@@ -163,7 +193,7 @@ static bool make_status(struct program *p)
 {
     if (p->listen_fd < 0)
         return true;
-    struct status_config config = {p->config->topic, p->config->peer_dir, collect, p};
+    struct status_config config = {p->config->topics[0].name, p->config->peer_dir, collect, p};
 
     p->status = status_new(p->loop, &config, p->error, sizeof p->error);
     if (p->status != NULL)
@@ -174,12 +204,6 @@ static bool make_status(struct program *p)
 bool program_make(struct program *p)
 {
     const struct config *c = p->config;
-    struct fanout_config fanout = {
-        .event_id = c->event_id,
-        .keepalive_ms = c->keepalive_s * 1000,
-        .flush_ms = c->flush_ms,
-        .cache_bytes = (size_t)c->cache_bytes,
-    };
     struct descriptors descriptors = share_descriptors(c);
     struct handler_config handler = {
         .routes = c->routes,
@@ -193,15 +217,15 @@ bool program_make(struct program *p)
     };
 
     if (!c->standby)
-        p->fanout = fanout_new(p->loop, &fanout);
-    p->handler = handler_new(p->loop, &handler, p->fanout);
+        make_fanouts(p);
+    p->handler = handler_new(p->loop, &handler, c->standby ? NULL : &p->fanouts);
     if (p->handler == NULL) {
         snprintf(p->error, sizeof p->error, "libfcgi does not decode requests as expected");
         return false;
     }
     if (c->standby)
         return true;
-    return make_gate(p) && make_consumer(p) && make_status(p);
+    return make_gate(p) && make_consumers(p) && make_status(p);
 }
 
 void program_unmake(struct program *p)
@@ -212,9 +236,13 @@ void program_unmake(struct program *p)
     drain_free(p->drain);
     status_free(p->status);
     guard_free(p->guard); /* answers those who wait */
-    consumer_free(p->consumer);
+    for (size_t i = 0; p->consumers != NULL && i < p->fanouts.n; i++)
+        consumer_free(p->consumers[i]);
+    free(p->consumers);
     cluster_free(p->cluster);
-    fanout_free(p->fanout);
+    for (size_t i = 0; i < p->fanouts.n; i++)
+        fanout_free(p->fanouts.at[i]);
+    free(p->fanouts.at);
     renewals_free(p->renewals);
     sessions_free(p->sessions);
     handler_free(p->handler);

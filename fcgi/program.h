@@ -4,14 +4,15 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "stream/fanouts.h"
 
 /* Each piece is NULL until it is made. */
 struct program {
     struct config *config;
     struct loop *loop;
-    struct fanout *fanout;
+    struct fanouts fanouts; /* owned */
     struct cluster *cluster;
-    struct consumer *consumer;
+    struct consumer **consumers; /* by topic, as the fan-outs */
     struct handler *handler;
     struct inlet *inlet;
     struct guard *guard;
@@ -23,11 +24,12 @@ struct program {
     struct status *status;
     struct cgi *cgi; /* NULL: a responder */
     int listen_fd;   /* -1: closed */
+    int asked_for;   /* a CGI program: the only topic that is read; -1: none */
     char error[256];
 };
 
-/* Makes all but what brings requests: the inlet, or the CGI program.  `config`, `loop` and
- * `listen_fd` are set.  False: `error` says why. */
+/* Makes all but what brings requests: the inlet, or the CGI program.  `config`, `loop`,
+ * `listen_fd` and `asked_for` are set.  False: `error` says why. */
 bool program_make(struct program *p);
 void program_unmake(struct program *p);
 

@@ -5,7 +5,6 @@
 #include "front/inlet.h"
 #include "front/listener.h"
 #include "stream/drain.h"
-#include "stream/fanout.h"
 
 enum {
     STOP_MS = 2000, /* for requests that were accepted, when all streams have ended */
@@ -53,14 +52,14 @@ static void begin_to_stop(struct program *p)
     handler_drain(p->handler);
     inlet_close(p->inlet);
     stop_listening(p);
-    if (p->fanout == NULL || fanout_count(p->fanout) == 0) {
+    if (fanouts_count(&p->fanouts) == 0) {
         log_info("stopping");
         on_drained(p);
         return;
     }
-    log_info("stopping: %zu stream(s) are ended within %lld s", fanout_count(p->fanout),
+    log_info("stopping: %zu stream(s) are ended within %lld s", fanouts_count(&p->fanouts),
              (long long)p->config->drain_s);
-    p->drain = drain_new(p->loop, p->fanout, &drain);
+    p->drain = drain_new(p->loop, &p->fanouts, &drain);
 }
 
 void stop(struct program *p)

@@ -14,9 +14,9 @@ static enum config_result check_kafka(const struct config *c)
 {
     if (c->brokers == NULL)
         return config_fail("no brokers given: -b HOST:PORT");
-    if (c->topic == NULL)
+    if (c->topic_count == 0)
         return config_fail("no topic given: -t TOPIC");
-    if (!topic_is_name(c->topic))
+    if (c->topic != NULL && !topic_is_name(c->topic))
         return config_fail(
             "topic: must be up to 249 letters, digits, dots, underscores and hyphens");
     return CONFIG_OK;

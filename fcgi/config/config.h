@@ -24,13 +24,13 @@ struct config_issuer {
     struct config_list jwks, scopes;
 };
 
-/* A topic that may be served, and a route, as the file has them; all owned. */
-enum { COMPACT_AS_ALL = 3 }; /* the topic does not say: as the option does */
+/* A topic that may be served: all that is said of it, by itself or by the options. */
 struct config_topic {
-    char *name;
-    unsigned compact;    /* enum compact, or COMPACT_AS_ALL */
-    int64_t cache_bytes; /* 0: it does not say */
+    char *name;       /* owned */
+    unsigned compact; /* enum compact */
+    int64_t cache_bytes;
 };
+/* A route, as the file has it; all owned. */
 struct config_route {
     char *path, *topic;
     struct config_list scopes;
@@ -57,8 +57,8 @@ struct config {
     int64_t max_attempts_per_minute; /* likewise */
     int64_t max_stream_age_s;
     /* What is served where; without routes in the file the one of `topic` and `path`. */
-    struct routes *routes; /* owned */
-    struct config_topic *topics;
+    struct routes *routes;       /* owned */
+    struct config_topic *topics; /* by their numbers in the routes */
     struct config_route *route_texts;
     size_t topic_count, route_count;
     /* The guard: all issuers, each of them complete; 0: none. */

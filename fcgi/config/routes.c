@@ -10,6 +10,9 @@
 
 /* -- what a topic and a route may say -- */
 
+/* A topic that does not say. */
+enum { COMPACT_AS_ALL = 3, CACHE_BYTES_MIN = 1 << 16 };
+
 static const char *mismatch_later(const json_t *value)
 {
     (void)value;
@@ -42,7 +45,7 @@ static const struct row topic_rows[] = {
     {.name = "cache-bytes",
      .kind = &kind_number,
      .at = ROW_MEMBER(struct config_topic, cache_bytes, int64_t),
-     .min = 1 << 16,
+     .min = CACHE_BYTES_MIN,
      .max = INT64_MAX},
     {.name = "filters", .kind = &kind_later},
     {.name = "headers", .kind = &kind_later},
@@ -78,6 +81,8 @@ enum config_result topics_read(struct reading *r, const json_t *value)
 
     if (!json_is_object(value) || json_object_size(value) == 0)
         return config_fail("%s: topics: must be an object, of one topic at least", r->file);
+    if (json_object_size(value) > ROUTES_TOPICS)
+        return config_fail("%s: topics: more than %d", r->file, ROUTES_TOPICS);
     if (json_object_size(value) > 1)
         return config_fail("%s: topics: this version knows no more than one yet", r->file);
     json_object_foreach ((json_t *)value, name, one) {
@@ -124,20 +129,36 @@ bool topic_is_name(const char *name)
     return name[n] == 0 && n > 0 && n <= 249 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-/* Now that all topics together have one. */
-static enum config_result check_topic(struct config *c, const struct config_topic *topic)
+/* Topics that say what they need have it; the others divide the rest evenly. */
+static enum config_result share_cache(struct config *c)
 {
-    if (topic->cache_bytes > c->cache_bytes)
-        return config_fail("topics: %s: cache-bytes: is more than the %lld of all topics",
-                           topic->name, (long long)c->cache_bytes);
-    if (topic->cache_bytes > 0)
-        c->cache_bytes = topic->cache_bytes;
-    if (topic->compact != COMPACT_AS_ALL)
-        c->compact = (enum compact)topic->compact;
-    free(c->topic);
-    c->topic = mem_strdup(topic->name);
-    routes_add_topic(c->routes, topic->name);
+    int64_t rest = c->cache_bytes, others = 0;
+
+    for (size_t i = 0; i < c->topic_count; i++) {
+        const struct config_topic *topic = &c->topics[i];
+        others += topic->cache_bytes == 0;
+        if (topic->cache_bytes > rest)
+            return config_fail("topics: %s: cache-bytes: is more than what is left of the %lld of "
+                               "all topics",
+                               topic->name, (long long)c->cache_bytes);
+        rest -= topic->cache_bytes;
+    }
+    if (others > 0 && rest / others < CACHE_BYTES_MIN)
+        return config_fail("cache-bytes: leaves less than %d for each of %lld topic(s)",
+                           CACHE_BYTES_MIN, (long long)others);
+    for (size_t i = 0; i < c->topic_count; i++)
+        if (c->topics[i].cache_bytes == 0)
+            c->topics[i].cache_bytes = rest / others;
     return CONFIG_OK;
+}
+
+static void add_topics(struct config *c)
+{
+    for (size_t i = 0; i < c->topic_count; i++) {
+        if (c->topics[i].compact == COMPACT_AS_ALL)
+            c->topics[i].compact = c->compact;
+        routes_add_topic(c->routes, c->topics[i].name);
+    }
 }
 
 static enum config_result add_route(struct config *c, size_t i)
@@ -166,13 +187,22 @@ static enum config_result check_file(struct reading *r)
             return config_fail("%s: not together with routes", only[i]);
     if (c->topic_count == 0)
         return config_fail("routes: need topics, an object of those that may be served");
-    for (size_t i = 0; i < c->topic_count; i++)
-        if (check_topic(c, &c->topics[i]) != CONFIG_OK)
-            return CONFIG_ERROR;
+    if (share_cache(c) != CONFIG_OK)
+        return CONFIG_ERROR;
+    add_topics(c);
     for (size_t i = 0; i < c->route_count; i++)
         if (add_route(c, i) != CONFIG_OK)
             return CONFIG_ERROR;
     return CONFIG_OK;
+}
+
+/* The one of the options. */
+static void add_topic(struct config *c)
+{
+    c->topics = mem_zero(sizeof *c->topics);
+    c->topics[c->topic_count++] =
+        (struct config_topic){mem_strdup(c->topic), c->compact, c->cache_bytes};
+    add_topics(c);
 }
 
 enum config_result routes_check(struct reading *r)
@@ -185,7 +215,7 @@ enum config_result routes_check(struct reading *r)
     if (c->topic_count > 0)
         return config_fail("topics: only with routes");
     if (c->topic != NULL)
-        routes_add_topic(c->routes, c->topic);
+        add_topic(c);
     routes_add_literal(c->routes, c->path);
     return CONFIG_OK;
 }

@@ -7,7 +7,7 @@
 #include "front/credential.h"
 #include "front/query.h"
 #include "guard/subject.h"
-#include "stream/fanout.h"
+#include "stream/fanouts.h"
 
 struct admission {
     struct admission_config config;
@@ -165,7 +165,8 @@ static enum refusal shortage(const struct admission *a)
 {
     if (a->draining)
         return REFUSAL_DRAINING;
-    return fanout_count(a->config.fanout) < (size_t)a->config.max_streams ? REFUSALS : REFUSAL_FULL;
+    return fanouts_count(a->config.fanouts) < (size_t)a->config.max_streams ? REFUSALS
+                                                                            : REFUSAL_FULL;
 }
 
 /* Likewise for one of an address of which that is said. */

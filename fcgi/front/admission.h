@@ -17,7 +17,7 @@
 #include "route/routes.h"
 
 struct admission;
-struct fanout;
+struct fanouts;
 
 /* What stands between requests and streams. */
 struct gate {
@@ -30,7 +30,7 @@ struct gate {
 struct admission_config {
     const struct routes *routes;
     const struct cors *cors;
-    const struct fanout *fanout;
+    const struct fanouts *fanouts;
     const struct gate *gate;
     int64_t max_streams;
     struct limits_config address, subject;

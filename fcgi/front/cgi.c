@@ -70,10 +70,13 @@ static void take_params(struct buf *params)
     *to = NULL;
 }
 
-void cgi_take_request(struct buf *request, int argc, char **argv)
+void cgi_take_request(struct buf *request, struct buf *path, int argc, char **argv)
 {
     struct buf params = {0};
+    const char *uri = getenv("REQUEST_URI");
 
+    if (uri != NULL)
+        buf_add(path, uri, strcspn(uri, "?"));
     take_params(&params);
     for (int i = 1; i < argc; i++)
         explicit_bzero(argv[i], strlen(argv[i]));

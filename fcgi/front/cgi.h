@@ -10,9 +10,10 @@
 /* Was the process started as a CGI program?  Then its command line may come from the request. */
 bool cgi_is_one(void);
 
-/* Appends the request to `request` as FastCGI.  What the front has put into the environment, and
- * into the command line, is overwritten: both can be read in /proc, and may hold a token. */
-void cgi_take_request(struct buf *request, int argc, char **argv);
+/* Appends the request to `request` as FastCGI, and its path, undecoded, to `path`.  What the front
+ * has put into the environment, and into the command line, is overwritten: both can be read in
+ * /proc, and may hold a token. */
+void cgi_take_request(struct buf *request, struct buf *path, int argc, char **argv);
 
 struct cgi;
 

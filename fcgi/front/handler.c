@@ -5,7 +5,7 @@
 #include "front/lastid.h"
 #include "front/standby.h"
 #include "front/status.h"
-#include "stream/fanout.h"
+#include "stream/fanouts.h"
 #include "stream/stream.h"
 #include "topic/sse.h"
 
@@ -72,8 +72,8 @@ static void open_stream(struct exchange *x, struct session *session, const struc
     sse_add_retry(&head, h->config.retry_ms);
     buf_add_str(&head, ":\n"); /* no blank line: half of the clients make an event of one */
     fcgi_stdout_end(&head, mark, 1);
-    struct stream *s = fanout_open(h->fanout, x->fd, x->id, buf_slice(&head), id,
-                                   owner.arg != NULL ? &owner : NULL);
+    struct stream *s = fanout_open(h->fanouts->at[x->destination.topic], x->fd, x->id,
+                                   buf_slice(&head), id, owner.arg != NULL ? &owner : NULL);
     if (s != NULL)
         stream_set_input(s, &x->input);
     if (session != NULL && s != NULL)
@@ -235,7 +235,7 @@ static void dispatch(struct exchange *x, const struct request *r)
     const char *method = request_get(r, PARAM_METHOD) ? request_get(r, PARAM_METHOD) : "";
 
     x->head = strcmp(method, "HEAD") == 0;
-    if (x->handler->fanout == NULL)
+    if (x->handler->fanouts == NULL)
         stand_by(x, r);
     else if (is_admin(x->handler, r))
         tell_status(x, r, method);
@@ -297,18 +297,18 @@ struct inlet_handler handler_inlet(struct handler *h)
 /* -- life -- */
 
 struct handler *handler_new(struct loop *loop, const struct handler_config *config,
-                            struct fanout *fanout)
+                            struct fanouts *fanouts)
 {
     struct handler *h = mem_zero(sizeof *h);
 
     h->config = *config;
-    h->fanout = fanout;
+    h->fanouts = fanouts;
     h->cors = cors_new(config->cors);
     h->decoder = decoder_new();
     h->exchanges = exchanges_new(loop, h->cors);
     h->admission = admission_new(&(struct admission_config){.routes = config->routes,
                                                             .cors = h->cors,
-                                                            .fanout = fanout,
+                                                            .fanouts = fanouts,
                                                             .gate = &h->gate,
                                                             .max_streams = config->max_streams,
                                                             .address = config->address,

@@ -19,10 +19,11 @@ struct handler_config {
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
 };
 
-/* The routes and strings are borrowed and must outlive it.  Without a fan-out (NULL) it answers as
- * a standby (front/standby.h).  NULL if libfcgi cannot be used. */
+/* The routes, strings and fan-outs are borrowed and must outlive it; the latter are those of the
+ * routes' topics.  Without any (NULL) it answers as a standby (front/standby.h).  NULL if libfcgi
+ * cannot be used. */
 struct handler *handler_new(struct loop *loop, const struct handler_config *config,
-                            struct fanout *fanout);
+                            struct fanouts *fanouts);
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);
 void handler_set_status(struct handler *h, struct status *status);

@@ -7,7 +7,7 @@
 
 struct handler {
     struct handler_config config;
-    struct fanout *fanout;
+    struct fanouts *fanouts; /* NULL: a standby */
     struct cors *cors;
     struct decoder *decoder;
     struct exchanges *exchanges;

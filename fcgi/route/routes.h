@@ -9,6 +9,7 @@ struct routes;
 
 enum {
     ROUTES_MAX = 256,
+    ROUTES_TOPICS = 256,   /* of the allow list */
     ROUTE_SCOPES_MAX = 64, /* different ones, of all routes together */
 };
 

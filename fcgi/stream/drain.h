@@ -6,7 +6,7 @@
 #include "base/loop.h"
 
 struct drain;
-struct fanout;
+struct fanouts;
 
 struct drain_config {
     int64_t drain_ms; /* over which the ends are spread; 0: all at once */
@@ -15,8 +15,9 @@ struct drain_config {
     void *arg;
 };
 
-/* Begins at once.  No streams may be opened from now on. */
-struct drain *drain_new(struct loop *loop, struct fanout *fanout,
+/* Begins at once.  The fan-outs are borrowed, none of
+ * them is NULL.  No streams may be opened from now on. */
+struct drain *drain_new(struct loop *loop, const struct fanouts *fanouts,
                         const struct drain_config *config);
 void drain_free(struct drain *d);
 

@@ -72,11 +72,11 @@ static void check_property(const struct kafka_conf *conf, const char *name, cons
 
 static void check_good(const struct config *c, bool from_file)
 {
-    assert(c->standby || (c->brokers != NULL && *c->brokers && c->topic != NULL));
+    assert(c->standby || (c->brokers != NULL && *c->brokers && c->topic_count > 0));
     assert(c->path[0] == '/' && strpbrk(c->path, "?# ") == NULL);
     assert(c->retry_ms >= 100 && c->keepalive_s >= 1 && c->cache_bytes >= 1 << 16);
     assert(c->event_id <= EVENT_ID_KEY && c->log_level <= LOG_DEBUG);
-    assert(routes_count(c->routes) > 0 && routes_topics(c->routes) <= 1);
+    assert(routes_count(c->routes) > 0 && routes_topics(c->routes) == c->topic_count);
     for (size_t i = 0; i < routes_count(c->routes); i++)
         assert(c->issuer_count > 0 || routes_at(c->routes, i)->scopes == 0);
     for (size_t i = 0; i < c->issuer_count; i++) {

@@ -14,7 +14,7 @@
 #include "front/status.h"
 #include "fuzz.h"
 #include "mint.h"
-#include "stream/fanout.h"
+#include "stream/fanouts.h"
 #include "stream/stream.h"
 #include "support.h"
 
@@ -24,7 +24,8 @@ struct fanout {
     int opened;
     struct output head;
 };
-static struct fanout fanout;
+static struct fanout fanout, *at[] = {&fanout, &fanout, &fanout};
+static struct fanouts fanouts = {at, 3};
 
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
                            struct slice last_event_id, const struct stream_owner *owner)
@@ -136,14 +137,14 @@ static void make_routes(void)
         assert(routes_add(routes, &texts[i], wrong, sizeof wrong));
 }
 
-static struct handler *make_handler(const char *cors, struct fanout *f, struct status *status)
+static struct handler *make_handler(const char *cors, struct fanouts *all, struct status *status)
 {
     const struct handler_config config = {.routes = routes,
                                           .cors = cors,
                                           .retry_ms = 2000,
                                           .max_streams = 1,
                                           .address = {.streams = 1}};
-    struct handler *h = handler_new(loop_new(), &config, f);
+    struct handler *h = handler_new(loop_new(), &config, all);
 
     handler_set_status(h, status);
     return h;
@@ -160,11 +161,11 @@ static void make_responders(void)
 
     log_set_level(LOG_ERROR);
     make_routes();
-    open_to_all = make_handler("cross-origin", &fanout, status);
-    draining = make_handler(list, &fanout, status);
+    open_to_all = make_handler("cross-origin", &fanouts, status);
+    draining = make_handler(list, &fanouts, status);
     handler_drain(draining);
     standby = make_handler(list, NULL, status);
-    guarded = make_handler(list, &fanout, status);
+    guarded = make_handler(list, &fanouts, status);
     gate.guard = make_guard(loop);
     assert(gate.guard != NULL);
     struct renewals_config renewals = {.guard = gate.guard, .sessions = gate.sessions};

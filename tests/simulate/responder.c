@@ -14,7 +14,7 @@
 #include "port.h"
 #include "sockets.h"
 #include "stream/drain.h"
-#include "stream/fanout.h"
+#include "stream/fanouts.h"
 #include "threads.h"
 #include "world.h"
 
@@ -23,6 +23,7 @@ struct responder {
     struct responder_config config;
     struct loop *loop;
     struct fanout *fanout;
+    struct fanouts fanouts;
     struct cluster *cluster;
     struct consumer *consumer;
     struct routes *routes;
@@ -99,12 +100,13 @@ struct responder *responder_start(unsigned number, const struct responder_config
     world_set_responder(number);
     r->loop = loop_new();
     r->fanout = fanout_new(r->loop, &fanout);
+    r->fanouts = (struct fanouts){&r->fanout, 1};
     struct handler_config handler = {.routes = r->routes,
                                      .cors = "cross-origin",
                                      .retry_ms = config->retry_ms,
                                      .max_streams = 10000,
                                      .max_waiting = 10000};
-    r->handler = handler_new(r->loop, &handler, r->fanout);
+    r->handler = handler_new(r->loop, &handler, &r->fanouts);
     if (config->guarded || config->max_age_ms > 0)
         make_gate(r);
     make_consumer(r);
@@ -134,7 +136,7 @@ void responder_drain(struct responder *r)
     inlet_close(r->inlet);
     close(r->listen_fd);
     r->listen_fd = -1;
-    r->drain = drain_new(r->loop, r->fanout, &drain);
+    r->drain = drain_new(r->loop, &r->fanouts, &drain);
 }
 
 void responder_free(struct responder *r)

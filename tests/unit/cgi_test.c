@@ -17,7 +17,7 @@ enum { VARIABLES = 16 };
 static char variables[VARIABLES][128]; /* as the kernel lays them out for a process */
 static char *list[VARIABLES + 1], **real_environ;
 static size_t n_variables;
-static struct buf request;
+static struct buf request, path;
 
 static void set(const char *variable)
 {
@@ -42,6 +42,7 @@ static int teardown(void **state)
     (void)state;
     environ = real_environ;
     buf_fini(&request);
+    buf_fini(&path);
     return 0;
 }
 
@@ -54,7 +55,7 @@ static void take(void)
 {
     struct fcgi_request r;
 
-    cgi_take_request(&request, 0, NULL);
+    cgi_take_request(&request, &path, 0, NULL);
     assert_int_equal(fcgi_request_parse(request.p, request.n, &r), FCGI_COMPLETE);
     assert_int_equal(r.length, request.n);
 }
@@ -120,13 +121,30 @@ static void nothing_of_the_request_stays_in_the_environment(void **state)
         assert_memory_equal(variables[i], zeros, sizeof zeros);
 }
 
+static void its_path_ends_before_the_query(void **state)
+{
+    static const char *const uris[][2] = {{"REQUEST_URI=/of/a%2Fb?access_token=x?", "/of/a%2Fb"},
+                                          {"REQUEST_URI=/a", "/a"},
+                                          {"REQUEST_URI=", ""},
+                                          {"OTHER=/a", ""}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        path.n = request.n = 0;
+        n_variables = 0;
+        set(uris[i][0]);
+        take();
+        assert_text(buf_slice(&path), uris[i][1]);
+    }
+}
+
 static void nothing_of_it_stays_in_the_command_line(void **state)
 {
     char name[] = "program", query[] = "eyJ0.eyJ1.abc", second[] = "x";
     char *argv[] = {name, query, second, NULL};
 
     (void)state;
-    cgi_take_request(&request, 3, argv);
+    cgi_take_request(&request, &path, 3, argv);
     assert_string_equal(name, "program");
     assert_memory_equal(query, "\0\0\0\0\0\0\0\0\0\0\0\0\0", sizeof query - 1);
     assert_int_equal(second[0], 0);
@@ -367,7 +385,7 @@ static void a_request_that_is_too_large_is_refused(void **state)
     memcpy(large, "QUERY_STRING=", 13);
     list[0] = large;
     list[1] = NULL;
-    cgi_take_request(&request, 0, NULL);
+    cgi_take_request(&request, &path, 0, NULL);
     start();
     fake_loop_settle();
     read_front();
@@ -409,6 +427,7 @@ int main(void)
         T(the_request_is_what_the_front_said),
         T(what_stands_twice_is_said_twice),
         T(nothing_of_the_request_stays_in_the_environment),
+        T(its_path_ends_before_the_query),
         T(nothing_of_it_stays_in_the_command_line),
         A(the_answer_is_written_as_it_comes),
         A(standard_output_is_closed_behind_the_answer),

@@ -71,9 +71,10 @@ static void routes_are_read(void **state)
                                    "\"from\":\"earliest\",\"scopes\":[\"r\",\"w\"]},"
                                    "{\"path\":\"/raw/{topic}\",\"topic\":\"{topic}\"}]",
                       NULL, NULL));
-    assert_string_equal(config.topic, "orders");
-    assert_int_equal(config.compact, COMPACT_ON);
-    assert_int_equal(config.cache_bytes, 100000);
+    assert_int_equal(config.topic_count, 1);
+    assert_string_equal(config.topics[0].name, "orders");
+    assert_int_equal(config.topics[0].compact, COMPACT_ON);
+    assert_int_equal(config.topics[0].cache_bytes, 100000);
     assert_int_equal(routes_count(config.routes), 2);
     assert_int_equal(routes_at(config.routes, 0)->scopes, 3);
     assert_string_equal(pattern_text(routes_at(config.routes, 1)->path), "/raw/{topic}");
@@ -85,8 +86,8 @@ static void what_a_topic_leaves_open_is_what_the_options_say(void **state)
     assert_true(reads("\"topics\":{\"t\":{}},\"compact\":\"off\",\"cache-bytes\":70000,"
                       "\"routes\":[{\"path\":\"/a\",\"topic\":\"t\"}]",
                       NULL, NULL));
-    assert_int_equal(config.compact, COMPACT_OFF);
-    assert_int_equal(config.cache_bytes, 70000);
+    assert_int_equal(config.topics[0].compact, COMPACT_OFF);
+    assert_int_equal(config.topics[0].cache_bytes, 70000);
 }
 
 static void without_routes_there_is_the_one_of_the_options(void **state)
@@ -98,6 +99,9 @@ static void without_routes_there_is_the_one_of_the_options(void **state)
     assert_int_equal(routes_count(config.routes), 1);
     assert_int_equal(routes_find(config.routes, slice_str("/p/{x}"), &to), ROUTE_FOUND);
     assert_string_equal(routes_topic(config.routes, (size_t)to.topic), "t");
+    assert_int_equal(config.topic_count, 1);
+    assert_string_equal(config.topics[0].name, "t");
+    assert_int_equal(config.topics[0].cache_bytes, 1073741824);
 }
 
 static void routes_stand_alone(void **state)
@@ -140,7 +144,7 @@ static void what_is_wrong_is_named_with_its_place(void **state)
     refuses(ROUTE(GOOD ",\"scopes\":[\"\"]"), ": routes[0]: scopes: must not be empty");
     refuses(ROUTE(GOOD ",\"claims\":7"), ": routes[0]: unknown member claims");
     refuses(ROUTE(GOOD) ",\"cache-bytes\":70000",
-            "topics: orders: cache-bytes: is more than the 70000 of all topics");
+            "topics: orders: cache-bytes: is more than what is left of the 70000 of all topics");
 }
 
 static void scopes_need_the_guard(void **state)
