@@ -20,7 +20,7 @@ struct consumer_handler {
         partitions_max; /* a topic with more is not read; what it grows by is not; 0: no limit */
     /* The topic is known, or was made again: all that came before is void. */
     void (*on_topic)(void *arg, bool compacted, int64_t delete_retention_ms);
-    /* A broker says that there is no such topic: one that comes is another than any before. */
+    /* There is no such topic, or what was read was another: one that comes is none of before. */
     void (*on_missing)(void *arg);
     /* Its deletes are kept for another time from now on. */
     void (*on_retention)(void *arg, int64_t delete_retention_ms);

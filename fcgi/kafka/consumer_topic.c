@@ -62,6 +62,7 @@ static void forget_topic(struct consumer *c)
     uint64_t ticket = consumer_ask(c);
     struct client *next = client_start(c->cluster->clients, ticket, error, sizeof error);
 
+    c->handler.on_missing(c->handler.arg);
     policy_forget(&c->policy);
     c->cluster_id[0] = '\0';
     c->id = (struct topic_id){0};

@@ -84,16 +84,18 @@ static void start_streams(void *arg)
 static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
 {
     struct intake *in = arg;
+    bool same = in->reads_anew && compacted == cache_compacted(in->source->cache);
     struct stream *s;
 
     starting_over(&in->starting, RESET_TOPIC_NEW);
     in->caught_up = false;
     TAILQ_FOREACH(s, &in->streams->in[STREAM_OPENED], link)
     {
-        if (in->topic_known && s->reader.resume != NULL)
+        if (in->topic_known && !same && s->reader.resume != NULL)
             reader_void(&s->reader, in->source, RESET_TOPIC_NEW);
     }
     in->topic_known = true;
+    in->reads_anew = false;
     catchup_fini(&in->source->catchup);
     cache_reset(in->source->cache, compacted, delete_retention_ms);
     source_restart_backlog(in->source);
@@ -104,6 +106,7 @@ static void on_missing(void *arg)
     struct intake *in = arg;
 
     in->topic_known = true;
+    in->reads_anew = false;
 }
 
 static void on_retention(void *arg, int64_t delete_retention_ms)
@@ -131,12 +134,13 @@ static void on_given_up(void *arg, int32_t partition)
     catchup_hide(&in->source->catchup, partition, in->source->cache);
 }
 
-/* What the cache holds may have been deleted long ago.  Only the log can say; ids that were not
- * judged yet will be, for it is the same topic. */
+/* What the cache holds may have been deleted long ago.  Only the log can say.  It is the same
+ * topic: the places of the streams are judged by what it says then, as ids are. */
 static void read_anew(struct intake *in)
 {
-    starting_over(&in->starting, RESET_DELETES_UNKNOWN);
-    in->caught_up = in->topic_known = false;
+    starting_again(&in->starting);
+    in->caught_up = false;
+    in->reads_anew = true;
     consumer_read_anew(in->consumer, "a partition was away for longer than delete.retention.ms, "
                                      "its deletes may have been missed");
 }

@@ -16,6 +16,7 @@ struct intake {
     struct consumer *consumer;
     struct starting starting;
     bool topic_known; /* or known not to be there: another one that comes is made again */
+    bool reads_anew;  /* the same one: places in it are good */
     bool caught_up;   /* everything was read that was there when the topic was found */
     uint64_t records;
     struct task start, tidy;

@@ -72,6 +72,32 @@ void reader_void(struct reader *r, struct source *src, enum reset why)
     r->reset = RESET_NONE;
 }
 
+static struct resume *reader_place(const struct reader *r, const struct source *src)
+{
+    struct progress at = {0};
+
+    if (r->reset != RESET_NONE)
+        return resume_none(r->reset);
+    if (r->at != READER_LIVE && r->no_deletes > 0 && replay_is_new(r->replay))
+        return NULL; /* it was given nothing */
+    if (r->at == READER_LIVE)
+        backlog_progress(&r->place, &at);
+    else
+        progress_copy(&at, replay_progress(r->replay));
+    struct resume *place = resume_held(&at, src->cache);
+    progress_fini(&at);
+    return place;
+}
+
+void reader_put_back(struct reader *r, struct source *src)
+{
+    struct resume *place = reader_place(r, src);
+
+    reader_move(r, src, READER_WAITING, NULL);
+    r->resume = place;
+    r->reset = RESET_NONE;
+}
+
 void reader_start_over(struct reader *r, struct source *src, enum reset why)
 {
     reader_begin_fresh(r, src);

@@ -9,7 +9,7 @@
  *                          |  +----------+        hidden of a partition is shown
  *                          +--> AHEAD ---^        it has seen more than others are shown: only the
  *                                                 cache can skip that, until they are there, too
- *     any --void--> WAITING    any --stop--> STOPPED
+ *     any --void, put back--> WAITING    any --stop--> STOPPED
  *
  * One that keeps up costs a place in the backlog; all that it keeps besides while it is slow is the
  * rest of one event.  Pure: no descriptor, no loop, no clock. */
@@ -51,6 +51,8 @@ void reader_fini(struct reader *r, struct source *src);
 void reader_begin(struct reader *r, struct source *src);
 /* All that it was given is void: it waits again, but for the rest, and will be reset. */
 void reader_void(struct reader *r, struct source *src, enum reset why);
+/* The cache will be filled anew: it waits again, to go on from its place. */
+void reader_put_back(struct reader *r, struct source *src);
 /* It is reset, and gets what a fresh one would. */
 void reader_start_over(struct reader *r, struct source *src, enum reset why);
 /* Gets the rest, and never anything again. */

@@ -79,6 +79,11 @@ const struct progress *replay_progress(const struct replay *r)
     return &r->at;
 }
 
+bool replay_is_new(const struct replay *r)
+{
+    return r->pos == 0;
+}
+
 /* It has something of a partition, and may lack a delete of it.  Those that are hidden are judged
  * when they are shown. */
 static bool is_below_horizon(const struct replay *r, const struct cache *c,

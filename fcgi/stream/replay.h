@@ -36,6 +36,9 @@ void replay_free(struct replay *r);
 /* The progress so far. */
 const struct progress *replay_progress(const struct replay *r);
 
+/* It has not begun. */
+bool replay_is_new(const struct replay *r);
+
 /* True if deletes were forgotten that this reader has not passed, with number `no_deletes` (see
  * struct replay_scope) or above, in partitions of which it is shown all: it must start anew. */
 bool replay_lost_deletes(const struct replay *r, const struct cache *c,

@@ -29,6 +29,7 @@ struct resume {
     struct progress_id id;
     enum reset reset; /* why the id cannot be honoured; RESET_NONE: it can, so far */
     uint64_t ticket;
+    struct progress starts; /* of the cache in which the place was; empty: it was in none */
 };
 
 struct resume *resume_new(struct slice last_event_id)
@@ -48,11 +49,24 @@ struct resume *resume_none(enum reset why)
     return r;
 }
 
+struct resume *resume_held(const struct progress *at, const struct cache *cache)
+{
+    struct resume *r = mem_zero(sizeof *r);
+
+    r->id.at = mem_zero((size_t)at->n * sizeof *r->id.at);
+    for (int32_t i = 0; i < at->n; i++)
+        if (at->next[i] >= 0)
+            r->id.at[r->id.n++] = (struct progress_at){i, at->next[i]};
+    cache_start(cache, &r->starts);
+    return r;
+}
+
 void resume_free(struct resume *r)
 {
     if (r == NULL)
         return;
     progress_id_fini(&r->id);
+    progress_fini(&r->starts);
     free(r);
 }
 
@@ -120,6 +134,21 @@ static bool below_horizon(const struct progress *from, const struct cache *cache
     return false;
 }
 
+/* Records that it may have been given are not in the log any more. */
+static bool has_aged(const struct resume *r, const struct progress *from, const struct cache *cache)
+{
+    struct progress starts = {0};
+    bool aged = false;
+
+    cache_start(cache, &starts);
+    for (int32_t i = 0; i < r->starts.n && i < from->n && cache_compacted(cache); i++) {
+        int64_t before = r->starts.next[i];
+        aged |= before >= 0 && from->next[i] > before && starts.next[i] > before;
+    }
+    progress_fini(&starts);
+    return aged;
+}
+
 enum reset resume_judge(const struct resume *r, const struct cache *cache, struct progress *from)
 {
     struct progress place = {0};
@@ -130,7 +159,7 @@ enum reset resume_judge(const struct resume *r, const struct cache *cache, struc
     for (int32_t i = 0; i < r->id.n; i++)
         if (r->id.at[i].partition < place.n)
             place.next[r->id.at[i].partition] = r->id.at[i].next;
-    if (below_horizon(&place, cache)) {
+    if (below_horizon(&place, cache) || has_aged(r, &place, cache)) {
         progress_fini(&place);
         return RESET_DELETES_UNKNOWN;
     }

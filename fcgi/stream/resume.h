@@ -25,6 +25,9 @@ const char *reset_detail(enum reset why);
 struct resume *resume_new(struct slice last_event_id);
 /* For a stream that has lost its place; it leads to a reset. */
 struct resume *resume_none(enum reset why);
+/* For one that was given all up to `at` (copied) of a cache that will be filled anew.  Keys that
+ * the broker has dropped by their age until then leave no trace: that leads to a reset, too. */
+struct resume *resume_held(const struct progress *at, const struct cache *cache);
 void resume_free(struct resume *resume);
 
 /* The id is beyond what the cache has read: it may be another responder's that has read more, so it

@@ -56,14 +56,31 @@ static void starting_void(struct stream *s, void *arg)
     streams_set_state(s, STREAM_OPENED);
 }
 
+static void starting_put_back(struct stream *s, void *source)
+{
+    reader_put_back(&s->reader, source);
+    streams_set_state(s, STREAM_OPENED);
+}
+
+static void starting_wait(struct starting *st)
+{
+    streams_move(st->streams, STREAM_AHEAD, STREAM_OPENED);
+    streams_move(st->streams, STREAM_WAITING, STREAM_OPENED);
+    st->mark.set = false;
+}
+
 void starting_over(struct starting *st, enum reset why)
 {
     struct void_visit visit = {st->streams->source, why};
 
     streams_each_started(st->streams, starting_void, &visit);
-    streams_move(st->streams, STREAM_AHEAD, STREAM_OPENED);
-    streams_move(st->streams, STREAM_WAITING, STREAM_OPENED);
-    st->mark.set = false;
+    starting_wait(st);
+}
+
+void starting_again(struct starting *st)
+{
+    streams_each_started(st->streams, starting_put_back, st->streams->source);
+    starting_wait(st);
 }
 
 /* -- ahead of the cache -- */

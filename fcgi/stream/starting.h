@@ -31,6 +31,9 @@ void starting_run(struct starting *st);
 /* All that were started or waited are OPENED again, the former with a reset to come: what they were
  * shown is void. */
 void starting_over(struct starting *st, enum reset why);
+/* Likewise, but they will go on from their places: the cache will be filled anew with the same
+ * topic. */
+void starting_again(struct starting *st);
 
 /* The cache has moved on: it may be where a stream is. */
 void starting_judge_ahead(struct starting *st);

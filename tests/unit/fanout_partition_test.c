@@ -419,6 +419,113 @@ static void who_waits_meanwhile_keeps_the_place(void **state)
     leave(&c);
 }
 
+/* The stream has what this responder could not read: its own deletes it has seen elsewhere. */
+static void who_is_behind_what_may_be_missing_goes_on_without_a_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    give_up(0);
+    settle();
+    struct client c = open_client("AQQABgIA"); /* 0@3, 1@0 */
+    fake_loop_pass(RETENTION_MS);
+    survey();
+    produce_live(1, "a", "2");
+    check_data(&c, "* * * * 2");
+    come_back(0, 4);
+    produce_at(2, "k", "3");
+    assert_true(consumer.read_anew);
+    make_topic(true, 2);
+    produce_at(2, "k", "3");
+    produce_live(0, "l", "4");
+    produce_live(1, "a", "2");
+    produce_live(1, "a", "5");
+    check_data(&c, "4 5");
+    leave(&c);
+}
+
+static void who_was_given_nothing_yet_begins_anew(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    fake_loop_pass(RETENTION_MS);
+    struct client c = open_unsettled(1, NULL);
+    fake_loop_turn(); /* it begins, but is sent nothing */
+    consumer.p[0].next = 2;
+    produce(0, "k", "2");
+    assert_true(consumer.read_anew);
+    make_topic(true, 1);
+    produce_at(2, "k", "2");
+    check_data(&c, "2");
+    leave(&c);
+}
+
+/* A key may have aged meanwhile, and nothing speaks of it any more. */
+static void what_has_aged_until_it_is_read_again_is_told_by_a_reset(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "gone", "1");
+    produce_live(1, "aged", "2");
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    struct client c = open_client("AQQABgIC"); /* 0@3, 1@1: it has all */
+    give_up(0);
+    survey();
+    fake_loop_pass(RETENTION_MS);
+    come_back(0, 3);
+    produce_at(2, "k", "3");
+    assert_true(consumer.read_anew);
+    make_topic(true, 2);
+    topic.on_origin(topic.arg, 1, 1);
+    produce_at(2, "k", "3");
+    check_data(&c, "* * * * reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the "
+                   "event id are no longer known\"} 3");
+    leave(&c);
+}
+
+static void a_topic_made_again_meanwhile_is_told(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&c, "* * * *");
+    produce_at(2, "k", "2");
+    assert_true(consumer.read_anew);
+    topic.on_missing(topic.arg);
+    make_topic(true, 1);
+    produce_live(0, "m", "3");
+    check_data(&c, "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 3");
+    leave(&c);
+}
+
+static void so_is_another_policy(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+    struct client c = open_client(NULL);
+    check_data(&c, "1");
+    fake_loop_pass(RETENTION_MS);
+    check_data(&c, "* * * *");
+    produce_at(2, "k", "2");
+    make_topic(false, 1);
+    produce_at(2, "k", "2");
+    check_data(&c, "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 2");
+    leave(&c);
+}
+
 /* It begins and the topic is read anew in one turn. */
 static void a_reset_that_was_not_told_yet_keeps_its_reason(void **state)
 {
@@ -478,6 +585,11 @@ int main(void)
         T(so_is_one_that_comes_back_without_a_record),
         T(a_gap_is_told_whole_while_another_partition_is_away),
         T(a_topic_whose_deletes_may_have_been_missed_is_read_anew),
+        T(who_is_behind_what_may_be_missing_goes_on_without_a_reset),
+        T(who_was_given_nothing_yet_begins_anew),
+        T(what_has_aged_until_it_is_read_again_is_told_by_a_reset),
+        T(a_topic_made_again_meanwhile_is_told),
+        T(so_is_another_policy),
         T(so_is_one_that_now_ends_with_a_hole),
         T(who_waits_meanwhile_keeps_the_place),
         T(a_reset_that_was_not_told_yet_keeps_its_reason),
