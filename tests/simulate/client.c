@@ -382,7 +382,7 @@ void client_look(const struct client *c)
     if (c->line == NULL || !c->response.is_stream || !undisturbed(c))
         return;
     if (c->token.n > 0)
-        lease_look(&c->lease, true);
+        lease_look(&c->lease, world_now_ms() - client_owed_since_ms(c));
     if (world_now_ms() - c->heard_ms > c->pool->story->responder.keepalive_ms + LATE_MS)
         world_breach("silent", "%s has heard nothing for %lld ms", c->view.name,
                      (long long)(world_now_ms() - c->heard_ms));

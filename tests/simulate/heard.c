@@ -23,6 +23,8 @@ static struct told {
     int32_t partitions;
     enum { POLICY_UNKNOWN, POLICY_DELETES, POLICY_COMPACTS } policy;
     const rd_kafka_t *reader; /* that has begun last */
+    bool begun[PARTITIONS_MAX];
+    int64_t begun_again_ms[PARTITIONS_MAX];
     bool policy_assumed, policy_assumed_once;
     int first_life, first_life_before;
     int64_t first_life_ms;
@@ -167,7 +169,15 @@ void port_note_begun(const rd_kafka_t *rk, int32_t partition)
     struct told *t = &told[rk->responder];
 
     t->reader = rk;
+    if (t->begun[partition])
+        t->begun_again_ms[partition] = world_now_ms();
+    t->begun[partition] = true;
     t->tops[partition] = (struct told_top){.life = 0};
+}
+
+bool port_read_again_since(unsigned responder, int32_t partition, int64_t since_ms)
+{
+    return told[responder].begun_again_ms[partition] >= since_ms;
 }
 
 int port_heard_life(unsigned responder)

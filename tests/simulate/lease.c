@@ -33,7 +33,10 @@ void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_
 
 void lease_open(struct lease *l)
 {
-    l->began_ms = world_wall_ms();
+    int64_t now = world_wall_ms();
+
+    /* It was opened in between, and the clock may have been set back meanwhile. */
+    l->began_ms = now > l->asked_ms ? now : l->asked_ms;
 }
 
 void lease_offer(struct lease *l, int64_t exp_ms)
@@ -42,7 +45,7 @@ void lease_offer(struct lease *l, int64_t exp_ms)
     l->offering = true;
     l->offered_key = keys_now();
     l->offered_known = keys_are_known();
-    l->challenged = false; /* what comes from now on may be for the new one */
+    l->challenged = l->challenged_meanwhile = false; /* what comes may be for the new one */
 }
 
 void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
@@ -62,7 +65,9 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
         l->sure_ms = l->offered_known || exp_ms < l->sure_ms ? exp_ms : l->sure_ms;
         l->exp_ms = exp_ms;
         l->key = l->offered_key;
-        l->challenged = l->challenged && world_wall_ms() >= exp_ms - CHALLENGE_MS;
+        l->challenged = false;
+        l->challenged_meanwhile =
+            l->challenged_meanwhile && world_wall_ms() >= exp_ms - CHALLENGE_MS;
     }
 }
 
@@ -88,7 +93,10 @@ bool lease_challenge(struct lease *l, const struct sse_event *event, bool undist
                      (long long)(l->sure_ms - world_wall_ms()));
     if (clear && l->challenged && l->challenge_steps == world_wall_steps())
         world_breach("challenge", "%s is challenged twice for one token", l->name);
-    l->challenged = true;
+    if (l->offering)
+        l->challenged_meanwhile = true;
+    else
+        l->challenged = true;
     l->challenge_steps = world_wall_steps();
     return true;
 }
@@ -115,11 +123,12 @@ void lease_end(const struct lease *l, bool undisturbed)
                      (long long)(l->sure_ms - world_wall_ms()));
 }
 
-void lease_look(const struct lease *l, bool undisturbed)
+void lease_look(const struct lease *l, int64_t undisturbed_ms)
 {
     int64_t now = world_wall_ms();
 
-    if (!is_clear(l, undisturbed))
+    /* What ends while its responder stands still is ended when that goes on. */
+    if (!is_clear(l, undisturbed_ms > SETTLE_MS + LAST_MS))
         return;
     if (now > l->offered_ms + SETTLE_MS + LAST_MS)
         world_breach("outlives", "%s goes on %lld ms after the end of its token", l->name,
@@ -129,7 +138,8 @@ void lease_look(const struct lease *l, bool undisturbed)
     int64_t due_ms = l->exp_ms - CHALLENGE_MS; /* at once, if it is renewed later than that */
     due_ms = due_ms > l->answered_ms ? due_ms : l->answered_ms;
     bool sure = l->offered_ms <= l->exp_ms; /* no other one may have been accepted late */
-    if (sure && now > due_ms + LAST_MS && !l->challenged && !l->offering)
+    if (sure && now > due_ms + LAST_MS && !l->challenged && !l->challenged_meanwhile &&
+        !l->offering)
         world_breach("challenge", "%s is not challenged, and its token ends in %lld ms", l->name,
                      (long long)(l->exp_ms - now));
 }

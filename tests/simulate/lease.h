@@ -20,7 +20,9 @@ struct lease {
     int64_t answered_ms;        /* when the last renewal was */
     int64_t late_ms; /* when one was answered, maybe behind the end of the token; 0: none was */
     bool challenged; /* for that token */
-    unsigned steps;  /* of the clock, when it began */
+    bool challenged_meanwhile; /* while a renewal was on its way: for that token, or for the new one
+                                */
+    unsigned steps;            /* of the clock, when it began */
     unsigned challenge_steps;  /* likewise, when it was challenged */
     unsigned key, offered_key; /* those that signed the tokens */
     bool offered_known;        /* by all responders, when it was offered */
@@ -40,7 +42,7 @@ bool lease_challenge(struct lease *l, const struct sse_event *event, bool undist
 void lease_event(const struct lease *l, size_t bytes, bool undisturbed);
 /* The stream has ended by itself. */
 void lease_end(const struct lease *l, bool undisturbed);
-/* Now and then, while it is open. */
-void lease_look(const struct lease *l, bool undisturbed);
+/* Now and then, while it is open; nothing has disturbed it for so long. */
+void lease_look(const struct lease *l, int64_t undisturbed_ms);
 
 #endif

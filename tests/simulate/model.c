@@ -49,6 +49,7 @@ void view_open(struct view *v, unsigned responder)
 {
     v->responder = responder;
     v->events = 0;
+    v->came_ms = world_now_ms();
     v->first_life = port_first_life(responder, world_now_ms() - NOTICE_MS);
     v->heard_life = port_heard_life(responder);
     v->fresh = v->id[0] == 0;

@@ -39,6 +39,8 @@ struct view {
     int64_t known_end[PARTITIONS_MAX];  /* what its responder knew when it came; -1: nothing */
     int known_life;
     size_t events; /* since it came */
+    int64_t came_ms;
+    int64_t reset_ms; /* when it was reset last: from then on it is given all anew */
 };
 
 struct model_config {

@@ -38,7 +38,7 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
     const struct topic *t = cluster_topic();
     uint64_t known = UINT64_MAX << port_first_life(v->responder, since_ms);
 
-    if (t == NULL || t->made_ms > since_ms)
+    if (t == NULL || t->made_ms > since_ms || v->reset_ms > since_ms)
         return;
     bool any = false; /* else there may be nobody to ask */
     for (int32_t p = 0; p < t->n; p++)

@@ -30,6 +30,8 @@ bool port_has_assumed_policy(unsigned responder);
 /* It has taken the record since it was started anew, or found another topic. */
 struct entry;
 bool port_has_read(unsigned responder, const struct entry *e);
+/* It has begun to read the partition another time since then. */
+bool port_read_again_since(unsigned responder, int32_t partition, int64_t since_ms);
 /* Bytes of memory that its messages take. */
 size_t port_heap_bytes(void);
 /* It was started anew: nobody has told it anything. */

@@ -90,6 +90,7 @@ void model_take_reset(struct view *v, struct slice data, const char *id,
         v->first_life = first_life_after(v);
     view_forget(v);
     v->fresh = true;
+    v->reset_ms = world_now_ms();
     snprintf(v->id, sizeof v->id, "%s", id);
     for (int p = 0; p < PARTITIONS_MAX; p++)
         v->at[p] = to[p];
