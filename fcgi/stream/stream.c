@@ -157,8 +157,8 @@ void stream_say(struct stream *s, struct slice records)
 
 void stream_comment(struct stream *s, struct slice records, int64_t now_ms)
 {
-    bool slow = s->state >= STREAM_BLOCKED || s->state == STREAM_REPLAYING ||
-                sink_has_own(&s->sink) || reader_rest(&s->reader).iov_len > 0;
+    bool slow = s->state >= STREAM_BLOCKED || sink_has_own(&s->sink) ||
+                reader_rest(&s->reader).iov_len > 0;
 
     streams_touch(s, now_ms);
     if (slow)

@@ -175,6 +175,24 @@ static void a_stream_that_waits_for_kafka_gets_comments_too(void **state)
     leave(&c);
 }
 
+/* It looks into the cache for what was hidden, and has seen it elsewhere. */
+static void so_does_one_that_has_only_to_look_into_the_cache(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    give_up(1);
+    settle();
+    struct client c = open_client("AQQAAAIC"); /* 0@0, 1@1 */
+    fake_loop_pass(KEEPALIVE_MS - 1);
+    survey();
+    come_back(1, 1);
+    produce(1, "a", "1");
+    topic.on_settled(topic.arg);
+    fake_loop_pass(1);
+    check_text(&c, ":\n");
+    leave(&c);
+}
+
 static void an_event_puts_the_comment_off(void **state)
 {
     (void)state;
@@ -219,6 +237,7 @@ int main(void)
         T(comments_for_many_take_several_turns),
         T(a_silent_stream_gets_a_comment),
         T(a_stream_that_waits_for_kafka_gets_comments_too),
+        T(so_does_one_that_has_only_to_look_into_the_cache),
         T(an_event_puts_the_comment_off),
         T(each_stream_has_its_own_silence),
     };
