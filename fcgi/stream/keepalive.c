@@ -14,18 +14,13 @@ static void on_timer(void *arg)
 {
     struct keepalive *k = arg;
     int64_t now = loop_now_ms();
-    struct buf comment = {0};
 
-    size_t mark = fcgi_stdout_begin(&comment);
-    buf_add_str(&comment, ":\n"); /* no blank line: some libraries make an event of it */
-    fcgi_stdout_end(&comment, mark, 1);
     for (int i = 0; i < COMMENT_STREAMS; i++) { /* after a stall they are all due at once */
         struct stream *s = TAILQ_FIRST(&k->streams->quiet);
         if (s == NULL || s->wrote_at_ms + k->after_ms > now)
             break;
-        stream_comment(s, buf_slice(&comment), now);
+        stream_comment(s, now);
     }
-    buf_fini(&comment);
     keepalive_schedule(k);
 }
 
@@ -36,9 +31,14 @@ void keepalive_init(struct keepalive *k, struct streams *streams, int64_t after_
         .after_ms = after_ms,
         .timer = timer_new(streams->loop, on_timer, k),
     };
+    size_t mark = fcgi_stdout_begin(&k->comment);
+    buf_add_str(&k->comment, ":\n"); /* no blank line: some libraries make an event of it */
+    fcgi_stdout_end(&k->comment, mark, 1);
+    streams->comment = buf_slice(&k->comment);
 }
 
 void keepalive_fini(struct keepalive *k)
 {
     timer_free(k->timer);
+    buf_fini(&k->comment);
 }

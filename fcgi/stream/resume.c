@@ -140,8 +140,10 @@ static bool has_aged(const struct resume *r, const struct progress *from, const 
     struct progress starts = {0};
     bool aged = false;
 
+    if (r->starts.n == 0 || !cache_compacted(cache))
+        return false;
     cache_start(cache, &starts);
-    for (int32_t i = 0; i < r->starts.n && i < from->n && cache_compacted(cache); i++) {
+    for (int32_t i = 0; i < r->starts.n && i < from->n; i++) {
         int64_t before = r->starts.next[i];
         aged |= before >= 0 && from->next[i] > before && starts.next[i] > before;
     }

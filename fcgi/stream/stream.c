@@ -155,15 +155,18 @@ void stream_say(struct stream *s, struct slice records)
         stream_send_owed(s, loop_now_ms());
 }
 
-void stream_comment(struct stream *s, struct slice records, int64_t now_ms)
+void stream_comment(struct stream *s, int64_t now_ms)
 {
-    bool slow = s->state >= STREAM_BLOCKED || sink_has_own(&s->sink) ||
-                reader_rest(&s->reader).iov_len > 0;
+    bool held = s->reader.paused && s->state != STREAM_FINISHING;
+    bool slow =
+        s->state >= STREAM_BLOCKED || sink_has_own(&s->sink) || reader_rest(&s->reader).iov_len > 0;
 
     streams_touch(s, now_ms);
-    if (slow)
+    if (held)
+        s->unsaid_at_ms = now_ms;
+    if (held || slow)
         return;
-    sink_put(&s->sink, records);
+    sink_put(&s->sink, s->all->comment);
     stream_send_owed(s, now_ms);
 }
 
@@ -175,6 +178,8 @@ void stream_hold(struct stream *s, bool hold)
     if (s->state == STREAM_BLOCKED ? !hold
                                    : s->state == STREAM_READY || s->state == STREAM_REPLAYING)
         stream_pump(s, loop_now_ms());
+    if (!hold && s->unsaid_at_ms != 0 && s->unsaid_at_ms == s->wrote_at_ms && s->sink.fd >= 0)
+        stream_comment(s, loop_now_ms());
 }
 
 static void on_last_call(void *arg)

@@ -30,6 +30,7 @@ struct stream {
     struct sink sink;
     struct reader reader;
     int64_t wrote_at_ms;
+    int64_t unsaid_at_ms;    /* a comment was due, and it was held; 0: never */
     uint8_t state;           /* enum stream_state */
     uint8_t why;             /* enum stream_end */
     struct timer *last_call; /* while FINISHING */
@@ -47,6 +48,7 @@ struct streams {
     struct stream_list ended; /* to be freed at the end of the turn */
     struct task reap;
     struct task *replays; /* a round of those that are REPLAYING */
+    struct slice comment; /* STDOUT records, borrowed: for those who are silent */
     uint64_t opened, ended_by[STREAM_ENDS];
     uint64_t bytes; /* sent, the framing included */
 };
@@ -88,8 +90,9 @@ struct stream *stream_open(struct streams *all, int fd, uint16_t id, struct slic
                            struct slice last_event_id, const struct stream_owner *owner);
 /* Sends what there is for a started stream, of the cache a turn's share. */
 void stream_pump(struct stream *s, int64_t now_ms);
-/* A comment, unless the stream is silent only because it is slow (STDOUT records; copied). */
-void stream_comment(struct stream *s, struct slice records, int64_t now_ms);
+/* A comment, unless the stream is silent only because it is slow; one that is held gets it when it
+ * is let go. */
+void stream_comment(struct stream *s, int64_t now_ms);
 /* Ends it at once.  The struct stays until the end of the turn. */
 void stream_end(struct stream *s);
 

@@ -25,6 +25,37 @@ static void one_that_is_up_to_date_and_held_gets_nothing_new(void **state)
     leave(&other);
 }
 
+static void one_that_was_silent_meanwhile_gets_its_comment_when_it_is_let_go(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_client(NULL), events = open_client(NULL);
+    fake_loop_pass(KEEPALIVE_MS - 1);
+    hold(&c);
+    hold(&events);
+    fake_loop_pass(1);
+    check_text(&c, "");
+    let_go(&c);
+    check_text(&c, ":\n");
+    produce_live(0, "a", "1");
+    let_go(&events);
+    check_data(&events, "1"); /* it is silent no more */
+    leave(&c);
+    leave(&events);
+}
+
+static void so_does_one_that_waits_for_the_topic(void **state)
+{
+    (void)state;
+    struct client c = open_client(NULL);
+    hold(&c);
+    fake_loop_pass(KEEPALIVE_MS);
+    check_text(&c, "");
+    let_go(&c);
+    check_text(&c, ":\n");
+    leave(&c);
+}
+
 static void holding_twice_is_holding_once(void **state)
 {
     (void)state;
@@ -338,6 +369,8 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(one_that_is_up_to_date_and_held_gets_nothing_new),
+        T(one_that_was_silent_meanwhile_gets_its_comment_when_it_is_let_go),
+        T(so_does_one_that_waits_for_the_topic),
         T(holding_twice_is_holding_once),
         T(one_that_waits_for_the_topic_and_is_held_starts_when_it_is_let_go),
         T(one_that_is_let_go_before_it_starts_just_starts),
