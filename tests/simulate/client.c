@@ -13,7 +13,14 @@
 #include "sockets.h"
 #include "world.h"
 
-enum { REQUEST_IDS = 2, COME_AGAIN_MS = 500, SOON_MS = 3000, KEYS_MS = 5000, LATE_MS = 2000 };
+enum {
+    REQUEST_IDS = 2,
+    COME_AGAIN_MS = 500,
+    SOON_MS = 3000,
+    KEYS_MS = 5000,
+    LATE_MS = 2000,
+    SHARED_MS = 10000
+};
 
 /* -- kinds -- */
 
@@ -390,8 +397,8 @@ void client_look(const struct client *c)
 
 void client_check(const struct client *c, int64_t since_ms)
 {
-    /* Thousands that take a little at a time share the turns. */
-    if (c->pool->story->crowd == CROWD_MAX && world_now_ms() - c->heard_ms < LATE_MS)
+    /* Thousands that take a little of something large at a time share the turns. */
+    if (c->pool->story->crowd == CROWD_MAX && world_now_ms() - c->heard_ms < SHARED_MS)
         return;
     view_check(&c->view, since_ms, is_owed, &since_ms);
 }

@@ -6,9 +6,10 @@
 enum {
     POLL_MS = 100, /* fetch.wait.max.ms */
     RETRY_MS = 1000,
-    FETCH_MAX = 20000,         /* records of one answer, */
+    FETCH_MAX = 100000,        /* records of one answer, if they are as small as can be, */
     FETCH_BYTES = 1024 * 1024, /* and the bytes of their values */
-    QUEUED_MAX = 100000,       /* records that wait: librdkafka fetches no more for a second */
+    MUCH = 10000,
+    QUEUED_MAX = 100000, /* records that wait: librdkafka fetches no more for a second */
 };
 
 static void fetch(void *arg);
@@ -78,7 +79,7 @@ static void take_records(struct fetcher *f, const struct topic *t)
 {
     const struct partition_log *log = &t->partitions[f->partition];
     /* A broker that takes its time would need minutes for many small answers. */
-    bool most = log->visible - f->next > FETCH_MAX || dice_chance(dice(f), 70);
+    bool most = log->visible - f->next > MUCH || dice_chance(dice(f), 70);
     uint32_t some = most ? FETCH_MAX : 1 + dice_below(dice(f), 20);
     int64_t bytes = 0;
 
