@@ -43,6 +43,7 @@ static void on_tidy_timer(void *arg)
 {
     struct intake *in = arg;
 
+    cache_look(in->source->cache, loop_now_ms());
     loop_defer(in->streams->loop, &in->tidy);
     timer_start(in->tidy_timer, TIDY_MS);
 }
@@ -277,6 +278,7 @@ void intake_init(struct intake *in, struct streams *streams, struct flush *flush
         .tidy_timer = timer_new(streams->loop, on_tidy_timer, in),
     };
     starting_init(&in->starting, streams, NULL);
+    cache_look(in->source->cache, loop_now_ms());
     timer_start(in->tidy_timer, TIDY_MS);
 }
 

@@ -32,6 +32,8 @@ struct cache {
     struct segments_sweep sweep; /* where records below their origin may be */
     bool limit_told;
     bool outdated;
+    uint32_t rereads; /* since all of its partitions had been read to their end */
+    int64_t looked_ms;
     bool untidy; /* cache_tidy() has something to do, beside deletes whose time is over */
     /* The first of the aged of this stretch of RECENT_MS, and of the one before it; 0: none. */
     uint64_t recent_aged[2];
@@ -97,7 +99,7 @@ void cache_set_partitions(struct cache *c, int32_t n)
     losses_set_partitions(&c->losses, n);
     c->partitions = mem_resize_array(c->partitions, (size_t)n, sizeof *c->partitions);
     for (int32_t i = before; i < n; i++)
-        c->partitions[i] = (struct partition){0};
+        c->partitions[i] = (struct partition){.holes.moved_at_ms = c->looked_ms};
 }
 
 /* -- records that come in -- */
@@ -132,13 +134,16 @@ static void judge_hole(struct cache *c, int32_t partition, int64_t to, int64_t n
                        int64_t wall_ms, const int64_t *behind_ms)
 {
     struct partition *p = &c->partitions[partition];
-    const struct holes_times times = {now_ms, wall_ms, c->delete_retention_ms};
+    const struct holes_times times = {now_ms, wall_ms, c->delete_retention_ms, c->rereads};
 
     if (!c->compacted || to <= c->next.next[partition] ||
         !holes_hide_delete(&p->holes, &times, behind_ms))
         return;
     losses_hide_deletes(&c->losses, partition, to);
-    c->outdated |= holes_outdate(&p->holes, &times);
+    if (c->outdated || !holes_outdate(&p->holes, &times))
+        return;
+    c->outdated = true;
+    c->rereads += !p->holes.ended;
 }
 
 static void move_next(struct cache *c, int32_t partition, int64_t next)
@@ -184,6 +189,20 @@ void cache_ended(struct cache *c, int32_t partition, int64_t at_ms)
 {
     if (partition < c->next.n)
         holes_end(&c->partitions[partition].holes, at_ms);
+}
+
+void cache_look(struct cache *c, int64_t now_ms)
+{
+    const struct holes_times times = {now_ms, 0, c->delete_retention_ms, c->rereads};
+    bool all_ended = true;
+
+    for (int32_t i = 0; i < c->next.n; i++) {
+        holes_look(&c->partitions[i].holes, &times, c->looked_ms);
+        all_ended = all_ended && c->partitions[i].holes.ended;
+    }
+    if (all_ended)
+        c->rereads = 0;
+    c->looked_ms = now_ms;
 }
 
 bool cache_outdated(const struct cache *c)

@@ -53,6 +53,8 @@ void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now
                    int64_t wall_ms);
 /* At that time (of the clock of `now_ms`) the log had nothing that is not in the cache. */
 void cache_ended(struct cache *c, int32_t partition, int64_t at_ms);
+/* To be called when it is made, and once a second: which partitions are being read? */
+void cache_look(struct cache *c, int64_t now_ms);
 
 /* It was away from a partition for longer than deletes are kept, and something is gone: it may hold
  * keys that are deleted, and has to be filled anew. */

@@ -11,13 +11,27 @@ static bool says_young(int64_t timestamp_ms, const struct holes_times *times)
 }
 
 /* Where deletes are kept for no time at all, who reads all the time still sees them. */
-enum { AWAY_MS = 15000 };
+enum { AWAY_MS = 15000, PATIENCE_MAX = 32 };
 
 bool holes_outdate(const struct holes *h, const struct holes_times *times)
 {
-    int64_t kept_ms = times->delete_retention_ms;
+    int64_t kept_ms = times->delete_retention_ms > AWAY_MS ? times->delete_retention_ms : AWAY_MS;
 
-    return h->ended && times->now_ms - h->ended_at_ms >= (kept_ms > AWAY_MS ? kept_ms : AWAY_MS);
+    if (h->ended)
+        return times->now_ms - h->ended_at_ms >= kept_ms;
+    uint32_t patience = times->rereads < PATIENCE_MAX ? times->rereads : PATIENCE_MAX;
+    return h->records > 0 && (times->now_ms - h->moved_at_ms) >> patience >= kept_ms;
+}
+
+void holes_look(struct holes *h, const struct holes_times *times, int64_t last_ms)
+{
+    bool moved = h->records == 0 || h->records != h->looked_records;
+
+    if (h->ended || !moved || holes_outdate(h, times))
+        return;
+    /* What was handed on since then may have been fetched before it. */
+    h->moved_at_ms = last_ms;
+    h->looked_records = h->records;
 }
 
 bool holes_hide_delete(const struct holes *h, const struct holes_times *times,

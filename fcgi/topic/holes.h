@@ -19,7 +19,12 @@
  *    false "young" leaves a deleted key on a page for ever.
  *
  * What remains is a topic all of whose producers have clocks that run ahead by about
- * delete.retention.ms. */
+ * delete.retention.ms.
+ *
+ * A delete that a hole hides does harm beyond that if its key was read before: it stays in the
+ * cache.  The log drops what a delete supersedes first, and the delete no earlier than
+ * delete.retention.ms after that.  So it takes that long between two reads: since the log's end was
+ * read last, or, before it was reached for the first time, since the reading stood still. */
 #ifndef SKF_TOPIC_HOLES_H
 #define SKF_TOPIC_HOLES_H
 
@@ -31,7 +36,9 @@ enum { HOLES_NEIGHBOURS = 8 };
 /* What is known of one partition; `{0}` is nothing. */
 struct holes {
     int64_t timestamps_ms[HOLES_NEIGHBOURS]; /* of the newest records, in a ring */
-    uint32_t records; /* in all, but never fewer than the ring holds once it is full */
+    uint32_t records;                        /* in all */
+    uint32_t looked_records;                 /* by the last holes_look() */
+    int64_t moved_at_ms; /* before `ended`: when it was last seen to move; by our own clock */
     bool ended;
     int64_t ended_at_ms; /* when the log was known to end at what was read; by our own clock */
 };
@@ -54,7 +61,12 @@ struct holes_times {
     int64_t now_ms;  /* our own clock, which never goes back */
     int64_t wall_ms; /* to compare with timestamps */
     int64_t delete_retention_ms;
+    uint32_t rereads; /* how often the topic was read anew without having been read to its end */
 };
+
+/* To be called once a second, the last time at `last_ms`: is it being read?  Once it has stood
+ * still for so long that it is outdated it stays so, until its end is known. */
+void holes_look(struct holes *h, const struct holes_times *times, int64_t last_ms);
 
 /* A hole follows what was read: may it hide a delete?  `behind` is the timestamp of the record
  * behind it, or NULL at the log's end. */
@@ -63,7 +75,8 @@ bool holes_hide_delete(const struct holes *h, const struct holes_times *times,
 
 /* And if so, may it be one of a key that was read before?  Once the log's end was reached, what was
  * read is whole; what was appended later and is gone by now was never seen, and what it deleted
- * is still held. */
+ * is still held.  Before that it takes a reading that stood still; who reads so slowly that each
+ * step takes that long would never come to the end, so it takes twice as long each time. */
 bool holes_outdate(const struct holes *h, const struct holes_times *times);
 
 #endif

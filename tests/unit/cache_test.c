@@ -490,6 +490,60 @@ static void away_from_the_end_for_longer_than_deletes_are_kept_it_is_outdated(vo
     assert_false(cache_outdated(cache));
 }
 
+/* Looked at each second, and read anew whenever it is outdated: how often is it?  Each step takes
+ * that long and leaves a hole behind. */
+static int count_rereads(int64_t step_ms, int steps)
+{
+    int rereads = 0;
+
+    for (int at = 0; at < steps; at++) {
+        for (int64_t ms = 0; ms < step_ms; ms += 1000)
+            cache_look(cache, now_ms += 1000);
+        append(0, 2 * at, "a", "1");
+        if (!cache_outdated(cache))
+            continue;
+        rereads++;
+        at = -1;
+        cache_reset(cache, true, RETENTION_MS);
+        cache_set_partitions(cache, 2);
+    }
+    return rereads;
+}
+
+static void a_load_that_stood_still_for_longer_than_deletes_are_kept_is_outdated(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    cache_look(cache, now_ms);
+    append(0, 0, "gone", "1");
+    now_ms += 15 * RETENTION_MS;
+    append(1, 0, "a", "1");
+    append(1, 2, "b", "1");
+    assert_true(cache_outdated(cache));
+}
+
+static void a_slow_load_comes_to_its_end(void **state)
+{
+    (void)state;
+    make(true, 2, UNLIMITED);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    assert_int_equal(count_rereads(10000, 100), 0);
+    make(true, 2, UNLIMITED);
+    timestamp_ms = wall_ms - 2 * RETENTION_MS;
+    assert_in_range(count_rereads(50000, 100), 1, 3);
+    /* And once it was there, another one has the patience of the first. */
+    for (int32_t p = 0; p < 2; p++)
+        cache_ended(cache, p, now_ms);
+    cache_look(cache, now_ms);
+    cache_reset(cache, true, RETENTION_MS);
+    cache_set_partitions(cache, 2);
+    append(0, 0, "gone", "1");
+    now_ms += 15 * RETENTION_MS;
+    append(0, 2, "a", "1");
+    assert_true(cache_outdated(cache));
+}
+
 static void the_last_time_at_the_end_counts(void **state)
 {
     (void)state;
@@ -1307,6 +1361,8 @@ int main(void)
         T(a_record_from_the_future_hides_no_delete),
         T(a_hole_before_the_end_of_the_log_is_judged_too),
         T(away_from_the_end_for_longer_than_deletes_are_kept_it_is_outdated),
+        T(a_load_that_stood_still_for_longer_than_deletes_are_kept_is_outdated),
+        T(a_slow_load_comes_to_its_end),
         T(the_last_time_at_the_end_counts),
         T(a_key_that_has_aged_is_deleted_at_the_end_of_the_log),
         T(what_was_not_read_before_the_broker_dropped_it_moves_the_horizon),

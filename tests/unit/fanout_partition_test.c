@@ -399,6 +399,39 @@ static void so_is_one_that_now_ends_with_a_hole(void **state)
     assert_true(consumer.read_anew);
 }
 
+/* Its end was not reached yet. */
+static void so_is_one_whose_first_load_was_stopped(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 7;
+    produce(0, "gone", "1");
+    settle();
+    fake_loop_pass(2000);
+    fake_loop_stop(RETENTION_MS);
+    produce_at(5, "k", "2");
+    assert_true(consumer.read_anew);
+    struct client c = open_client(NULL);
+    make_topic(true, 1);
+    consumer.p[0].next = 5;
+    produce(0, "k", "2");
+    produce_live(0, "l", "3");
+    check_data(&c, "2 3");
+    leave(&c);
+}
+
+static void one_that_is_merely_loaded_slowly_is_not(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    consumer.p[0].end = 20;
+    for (int64_t offset = 0; offset < 20; offset += 2) {
+        fake_loop_pass(RETENTION_MS - 5000);
+        produce_at(offset, "k", "v");
+    }
+    assert_false(consumer.read_anew);
+}
+
 /* An id that was not judged yet is good, if it is behind what may be missing. */
 static void who_waits_meanwhile_keeps_the_place(void **state)
 {
@@ -591,6 +624,8 @@ int main(void)
         T(a_topic_made_again_meanwhile_is_told),
         T(so_is_another_policy),
         T(so_is_one_that_now_ends_with_a_hole),
+        T(so_is_one_whose_first_load_was_stopped),
+        T(one_that_is_merely_loaded_slowly_is_not),
         T(who_waits_meanwhile_keeps_the_place),
         T(a_reset_that_was_not_told_yet_keeps_its_reason),
         T(who_was_at_the_end_a_moment_ago_has_missed_nothing),

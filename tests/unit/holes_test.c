@@ -122,7 +122,6 @@ static void what_was_appended_since_the_end_was_seen_outdates_it_once_deletes_go
 
     (void)state;
     holes_record(&h, 0);
-    assert_false(holes_outdate(&h, &times)); /* the end was never seen */
     holes_end(&h, times.now_ms - DAY + 1);
     assert_false(holes_outdate(&h, &times));
     h = (struct holes){0};
@@ -144,6 +143,115 @@ static void who_reads_all_the_time_is_not_outdated_however_short_deletes_are_kep
     assert_true(holes_outdate(&h, &soon));
 }
 
+/* -- before the end was reached for the first time -- */
+
+static struct holes_times at(int64_t now_ms)
+{
+    return (struct holes_times){.now_ms = now_ms, .wall_ms = NOW, .delete_retention_ms = DAY};
+}
+
+/* A second is over in which that was read, or nothing. */
+static void look(struct holes *h, int64_t now_ms, int records)
+{
+    struct holes_times now = at(now_ms);
+
+    for (int i = 0; i < records; i++)
+        holes_record(h, 0);
+    holes_look(h, &now, now_ms - 1000);
+}
+
+static bool is_outdated(const struct holes *h, int64_t now_ms)
+{
+    struct holes_times now = at(now_ms);
+
+    return holes_outdate(h, &now);
+}
+
+static void a_reading_that_stood_still_is_outdated_once_deletes_go(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    look(&h, 1000, 1);
+    look(&h, 2000, 1);
+    assert_false(is_outdated(&h, DAY + 999));
+    assert_true(is_outdated(&h, DAY + 1000));
+}
+
+static void and_stays_so_until_the_end_is_reached(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    look(&h, 1000, 1);
+    look(&h, 2 * DAY, 1);
+    look(&h, 2 * DAY + 1000, 1);
+    assert_true(is_outdated(&h, 2 * DAY + 1000));
+    holes_end(&h, 2 * DAY + 2000);
+    assert_false(is_outdated(&h, 2 * DAY + 2000));
+}
+
+static void a_reading_that_goes_on_is_not_outdated_however_long_it_takes(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    for (int64_t day = 0; day < 10; day++)
+        for (int64_t s = 0; s < 86400; s++)
+            look(&h, day * DAY + s * 1000, s % 80000 == 0);
+    assert_false(is_outdated(&h, 10 * DAY));
+}
+
+static void where_nothing_was_read_nothing_is_outdated(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    assert_false(is_outdated(&h, 2 * DAY));
+    look(&h, 2 * DAY, 0);
+    holes_record(&h, 0);
+    assert_false(is_outdated(&h, 2 * DAY));
+}
+
+/* The first look after a stop comes before what librdkafka has had since before it. */
+static void what_was_fetched_before_a_stop_is_as_old_as_that(void **state)
+{
+    struct holes h = {0};
+    struct holes_times now = at(2 * DAY);
+
+    (void)state;
+    look(&h, 1000, 0);
+    holes_look(&h, &now, 1000);
+    holes_record(&h, 0);
+    assert_true(is_outdated(&h, 2 * DAY));
+}
+
+static void each_time_it_is_read_anew_for_that_it_takes_twice_as_long(void **state)
+{
+    struct holes h = {0};
+
+    (void)state;
+    look(&h, 1000, 1);
+    for (uint32_t n = 0; n < 20; n++) {
+        struct holes_times now = {.delete_retention_ms = 1, .rereads = n};
+        now.now_ms = (INT64_C(15000) << n) - 1;
+        assert_false(holes_outdate(&h, &now));
+        now.now_ms++;
+        assert_true(holes_outdate(&h, &now));
+    }
+}
+
+static void no_number_of_times_does_harm(void **state)
+{
+    struct holes h = {0};
+    struct holes_times now = at(2 * DAY);
+
+    (void)state;
+    look(&h, 1000, 1);
+    now.rereads = UINT32_MAX;
+    assert_false(holes_outdate(&h, &now));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +267,13 @@ int main(void)
         cmocka_unit_test(behind_the_end_of_the_log_all_is_as_young_as_that_was_seen),
         cmocka_unit_test(what_was_appended_since_the_end_was_seen_outdates_it_once_deletes_go),
         cmocka_unit_test(who_reads_all_the_time_is_not_outdated_however_short_deletes_are_kept),
+        cmocka_unit_test(a_reading_that_stood_still_is_outdated_once_deletes_go),
+        cmocka_unit_test(and_stays_so_until_the_end_is_reached),
+        cmocka_unit_test(a_reading_that_goes_on_is_not_outdated_however_long_it_takes),
+        cmocka_unit_test(where_nothing_was_read_nothing_is_outdated),
+        cmocka_unit_test(what_was_fetched_before_a_stop_is_as_old_as_that),
+        cmocka_unit_test(each_time_it_is_read_anew_for_that_it_takes_twice_as_long),
+        cmocka_unit_test(no_number_of_times_does_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
