@@ -177,8 +177,9 @@ static void collect(void *arg, struct metrics *m)
     const struct program *p = arg;
     struct report report = {
         .loop = p->loop,
-        .fanout = p->fanouts.at[0],
-        .consumer = p->consumers[0],
+        .routes = p->config->routes,
+        .fanouts = &p->fanouts,
+        .consumers = p->consumers,
         .handler = p->handler,
         .guard = p->guard,
         .sessions = p->sessions,
@@ -193,7 +194,9 @@ static bool make_status(struct program *p)
 {
     if (p->listen_fd < 0)
         return true;
-    struct status_config config = {p->config->topics[0].name, p->config->peer_dir, collect, p};
+    const struct routes *routes = p->config->routes;
+    struct status_config config = {(int32_t)routes_topics(routes), (int32_t)routes_count(routes),
+                                   p->config->peer_dir, collect, p};
 
     p->status = status_new(p->loop, &config, p->error, sizeof p->error);
     if (p->status != NULL)

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { SLOW_FOR_MS = 60000 };
 
@@ -11,10 +12,10 @@ static bool was_slow(const struct loop *loop)
     return last != 0 && loop_now_ms() - last < SLOW_FOR_MS;
 }
 
-static void collect_health(const struct report *r, const struct fanout_stats *fanout,
-                           const struct consumer_stats *consumer, struct health *h)
+static void collect_topic_health(const struct consumer *c, const struct fanout_stats *fanout,
+                                 const struct consumer_stats *consumer, struct health *h)
 {
-    bool read = consumer_ready(r->consumer) && fanout->caught_up;
+    bool read = consumer_ready(c) && fanout->caught_up;
 
     health_set(h, REASON_KAFKA_AWAY, consumer->trouble == TROUBLE_AWAY);
     health_set(h, REASON_KAFKA_REFUSED, consumer->trouble == TROUBLE_REFUSED);
@@ -23,10 +24,8 @@ static void collect_health(const struct report *r, const struct fanout_stats *fa
     health_set(h, REASON_TOO_MANY_PARTITIONS, consumer->refused);
     health_set(h, REASON_CATCHING_UP, consumer->trouble == TROUBLE_NONE && !read);
     health_set(h, REASON_CACHE_FULL, fanout->cache_overflowed);
-    health_set(h, REASON_LOOP_SLOW, was_slow(r->loop));
     health_set(h, REASON_CONSUMER_STUCK, consumer->stuck);
     health_set(h, REASON_SETTINGS_ASSUMED, consumer->settings_assumed);
-    health_set(h, REASON_DRAINING, r->draining);
 }
 
 static void collect_issuers(const struct guard *guard, struct metrics *m)
@@ -45,51 +44,84 @@ static void collect_issuers(const struct guard *guard, struct metrics *m)
     health_set(&m->health, REASON_KEYS_BROKEN, broken);
 }
 
-static void collect_lag(const struct consumer *consumer, int32_t partitions, struct metrics *m)
+static void collect_lag(const struct consumer *consumer, int32_t partitions,
+                        struct metrics_topic *t)
 {
-    m->partitions = partitions;
+    t->partitions = partitions;
+    memset(t->lag, 0, sizeof t->lag);
     for (int32_t p = 0; p < partitions; p++)
-        m->lag[p < METRICS_LAGS ? p : METRICS_LAGS] += consumer_lag(consumer, p);
+        t->lag[p < METRICS_LAGS ? p : METRICS_LAGS] += consumer_lag(consumer, p);
 }
 
-void report_collect(const struct report *r, struct metrics *m)
+static void collect_topic(const struct fanout *f, const struct consumer *c, struct metrics_topic *t)
 {
-    struct fanout_stats fanout = fanout_stats(r->fanout);
-    struct consumer_stats consumer = consumer_stats(r->consumer);
+    struct fanout_stats fanout = fanout_stats(f);
+    struct consumer_stats consumer = consumer_stats(c);
+    int64_t *v = t->values;
+
+    collect_topic_health(c, &fanout, &consumer, &t->health);
+    collect_lag(c, consumer.partitions, t);
+    v[TOPIC_METRIC_STREAMS] = (int64_t)fanout_count(f);
+    v[TOPIC_METRIC_OPENED] = (int64_t)fanout.opened;
+    for (int i = 0; i < STREAM_ENDS; i++)
+        v[TOPIC_METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
+    v[TOPIC_METRIC_SENT_EVENTS] = (int64_t)fanout.sent_events;
+    v[TOPIC_METRIC_SENT_BYTES] = (int64_t)fanout.sent_bytes;
+    v[TOPIC_METRIC_RECORDS] = (int64_t)fanout.records;
+    v[TOPIC_METRIC_CONFLATIONS] = (int64_t)fanout.conflations;
+    v[TOPIC_METRIC_GAPS] = (int64_t)fanout.gaps;
+    v[TOPIC_METRIC_RESETS] = (int64_t)fanout.resets;
+    v[TOPIC_METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
+    v[TOPIC_METRIC_CACHE_KEYS] = (int64_t)fanout.cache_keys;
+    v[TOPIC_METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
+    v[TOPIC_METRIC_STUCK] = (int64_t)consumer.stuck_ever;
+}
+
+static void collect_routes(const struct report *r, struct metrics *m)
+{
+    const size_t *streams = handler_streams(r->handler);
+
+    for (int32_t i = 0; i < m->route_count; i++) {
+        const char *path = pattern_text(routes_at(r->routes, (size_t)i)->path);
+        snprintf(m->routes[i].path, sizeof m->routes[i].path, "%s", path);
+        m->routes[i].streams = (int64_t)streams[i];
+    }
+}
+
+static void collect_process(const struct report *r, struct metrics *m)
+{
     const uint64_t *refusals = handler_refusals(r->handler);
     const uint64_t *renewals = handler_renewals(r->handler);
     const struct loop_turns *turns = loop_turns(r->loop);
     int64_t *v = m->values;
 
-    collect_health(r, &fanout, &consumer, &m->health);
+    health_set(&m->health, REASON_LOOP_SLOW, was_slow(r->loop));
+    health_set(&m->health, REASON_DRAINING, r->draining);
     m->guarded = r->guard != NULL;
     if (r->guard != NULL)
         collect_issuers(r->guard, m);
-    v[METRIC_STREAMS] = (int64_t)fanout_count(r->fanout);
-    v[METRIC_OPENED] = (int64_t)fanout.opened;
-    for (int i = 0; i < STREAM_ENDS; i++)
-        v[METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
     for (int i = 0; i < REFUSED_COUNTS; i++)
         v[METRIC_REFUSED_DRAINING + i] = (int64_t)refusals[i];
     for (int i = 0; i < RENEWALS; i++)
         v[METRIC_RENEWAL_ACCEPTED + i] = (int64_t)renewals[i];
     v[METRIC_CHALLENGES] = r->sessions ? (int64_t)sessions_challenges(r->sessions) : 0;
-    v[METRIC_SENT_EVENTS] = (int64_t)fanout.sent_events;
-    v[METRIC_SENT_BYTES] = (int64_t)fanout.sent_bytes;
-    v[METRIC_RECORDS] = (int64_t)fanout.records;
-    v[METRIC_CONFLATIONS] = (int64_t)fanout.conflations;
-    v[METRIC_GAPS] = (int64_t)fanout.gaps;
-    v[METRIC_RESETS] = (int64_t)fanout.resets;
-    v[METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
-    v[METRIC_CACHE_KEYS] = (int64_t)fanout.cache_keys;
-    v[METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
     v[METRIC_TURNS] = (int64_t)turns->count;
     v[METRIC_BUSY] = turns->busy_ms;
     v[METRIC_LONGEST_TURN] = turns->longest_ms;
     v[METRIC_LONG_TURNS] = (int64_t)turns->long_ones;
-    v[METRIC_STUCK] = (int64_t)consumer.stuck_ever;
-    collect_lag(r->consumer, consumer.partitions, m);
 }
 
-_Static_assert(METRIC_ENDED_DRAIN - METRIC_ENDED_CLIENT == STREAM_END_DRAIN - STREAM_END_CLIENT,
+void report_collect(const struct report *r, struct metrics *m)
+{
+    collect_process(r, m);
+    for (int32_t t = 0; t < m->topic_count; t++) {
+        snprintf(m->topics[t].name, sizeof m->topics[t].name, "%s",
+                 routes_topic(r->routes, (size_t)t));
+        collect_topic(r->fanouts->at[t], r->consumers[t], &m->topics[t]);
+    }
+    collect_routes(r, m);
+}
+
+_Static_assert(TOPIC_METRIC_ENDED_DRAIN - TOPIC_METRIC_ENDED_CLIENT ==
+                   STREAM_END_DRAIN - STREAM_END_CLIENT,
                "in the order of enum stream_end");

@@ -6,13 +6,14 @@
 #include "front/metrics.h"
 #include "guard/session.h"
 #include "kafka/consumer.h"
-#include "stream/fanout.h"
+#include "stream/fanouts.h"
 
 /* Whose numbers they are. */
 struct report {
     const struct loop *loop;
-    const struct fanout *fanout;
-    const struct consumer *consumer;
+    const struct routes *routes;
+    const struct fanouts *fanouts;     /* by topic */
+    struct consumer *const *consumers; /* likewise */
     const struct handler *handler;
     const struct guard *guard;       /* NULL: none */
     const struct sessions *sessions; /* likewise */

@@ -7,6 +7,7 @@
 #include "config/issuers.h"
 #include "config/routes.h"
 #include "front/cors.h"
+#include "route/pattern.h"
 
 enum { GUARDED_STREAM_AGE_S = 43200 }; /* a stolen token must not be renewed for ever */
 
@@ -36,6 +37,8 @@ enum config_result check_config(struct reading *r)
         return config_fail("token-file: only with --explain URL");
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))
         return config_fail("path: must begin with / and hold no ?, # or blank");
+    if (strlen(c->path) > PATTERN_MAX)
+        return config_fail("path: must have at most %d bytes", PATTERN_MAX);
     struct cors *cors = cors_new(c->cors);
     if (cors == NULL)
         return config_fail("cors: must be cross-origin or origins like https://www.example.com");

@@ -33,7 +33,8 @@ static void answer_head(struct exchange *x)
 
 /* What is given back when a stream ends. */
 struct stay {
-    struct admission *admission;
+    struct handler *handler;
+    size_t route; /* its number */
     struct guest guest;
     struct session *session; /* NULL: it has none */
 };
@@ -44,26 +45,27 @@ static void on_stream_end(void *arg)
 
     if (s->session != NULL)
         session_close(s->session);
-    admission_leave(s->admission, &s->guest);
+    admission_leave(s->handler->admission, &s->guest);
+    s->handler->streams[s->route]--;
     free(s);
 }
 
-/* NULL: there is nothing to give back. */
-static struct stay *stay_new(struct handler *h, struct session *session, const struct guest *guest)
+static struct stay *stay_new(const struct exchange *x, struct session *session,
+                             const struct guest *guest)
 {
-    struct stay *s;
+    struct handler *h = x->handler;
+    struct stay *s = mem_zero(sizeof *s);
 
-    if (session == NULL && guest->address == NULL && guest->subject == NULL)
-        return NULL;
-    s = mem_zero(sizeof *s);
-    *s = (struct stay){h->admission, *guest, session};
+    *s = (struct stay){h, (size_t)(x->destination.route - routes_at(h->config.routes, 0)), *guest,
+                       session};
+    h->streams[s->route]++;
     return s;
 }
 
 static void open_stream(struct exchange *x, struct session *session, const struct guest *guest)
 {
     struct handler *h = x->handler;
-    struct stream_owner owner = {on_stream_end, stay_new(h, session, guest)};
+    struct stream_owner owner = {on_stream_end, stay_new(x, session, guest)};
     struct slice id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0);
     struct buf head = {0};
     size_t mark = fcgi_stdout_begin(&head);
@@ -73,7 +75,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
     buf_add_str(&head, ":\n"); /* no blank line: half of the clients make an event of one */
     fcgi_stdout_end(&head, mark, 1);
     struct stream *s = fanout_open(h->fanouts->at[x->destination.topic], x->fd, x->id,
-                                   buf_slice(&head), id, owner.arg != NULL ? &owner : NULL);
+                                   buf_slice(&head), id, &owner);
     if (s != NULL)
         stream_set_input(s, &x->input);
     if (session != NULL && s != NULL)
@@ -303,6 +305,7 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
 
     h->config = *config;
     h->fanouts = fanouts;
+    h->streams = mem_zero(routes_count(config->routes) * sizeof *h->streams);
     h->cors = cors_new(config->cors);
     h->decoder = decoder_new();
     h->exchanges = exchanges_new(loop, h->cors);
@@ -329,6 +332,7 @@ void handler_free(struct handler *h)
     admission_free(h->admission);
     decoder_free(h->decoder);
     cors_free(h->cors);
+    free(h->streams);
     free(h);
 }
 
@@ -350,6 +354,11 @@ void handler_drain(struct handler *h)
 size_t handler_waiting(const struct handler *h)
 {
     return exchanges_waiting(h->exchanges);
+}
+
+const size_t *handler_streams(const struct handler *h)
+{
+    return h->streams;
 }
 
 const uint64_t *handler_refusals(const struct handler *h)

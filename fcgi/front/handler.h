@@ -35,6 +35,8 @@ void handler_drain(struct handler *h);
 /* How many requests wait for their answer, or for the front to take it. */
 size_t handler_waiting(const struct handler *h);
 
+/* How many streams are open, by the number of the route. */
+const size_t *handler_streams(const struct handler *h);
 /* How many requests were refused since the start, by enum refused. */
 const uint64_t *handler_refusals(const struct handler *h);
 /* Likewise the renewals that came here, by outcome. */

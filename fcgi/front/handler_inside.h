@@ -14,6 +14,7 @@ struct handler {
     struct admission *admission;
     struct gate gate;
     struct status *status;
+    size_t *streams; /* open ones, by the number of the route */
     uint64_t renewals[RENEWALS];
 };
 

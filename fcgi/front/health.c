@@ -1,8 +1,12 @@
 #include "front/health.h"
 
-#define REASON_ROW(name, text, kind, meaning) {text, REASON_##kind, meaning},
+enum reason_scope { REASON_OF_TOPIC, REASON_OF_PROCESS };
+
+#define REASON_ROW(name, text, scope, kind, meaning)                                               \
+    {text, REASON_OF_##scope, REASON_##kind, meaning},
 static const struct {
     const char *name;
+    enum reason_scope scope;
     enum reason_kind kind;
     const char *meaning;
 } reasons[REASONS] = {REASON_TABLE(REASON_ROW)};
@@ -10,6 +14,16 @@ static const struct {
 void health_set(struct health *h, enum reason reason, int64_t count)
 {
     h->count[reason] = count < 0 ? 0 : count > INT32_MAX ? INT32_MAX : (int32_t)count;
+}
+
+struct health health_join(const struct health *a, const struct health *b)
+{
+    struct health both = *a;
+
+    for (int i = 0; i < REASONS; i++)
+        if (b->count[i] > both.count[i])
+            both.count[i] = b->count[i];
+    return both;
 }
 
 static bool fails(const struct health *h, int reason)
@@ -28,6 +42,11 @@ bool health_ready(const struct health *h)
 const char *health_name(enum reason reason)
 {
     return reasons[reason].name;
+}
+
+bool health_is_of_topic(enum reason reason)
+{
+    return reasons[reason].scope == REASON_OF_TOPIC;
 }
 
 json_t *health_reasons(const struct health *h)

@@ -15,29 +15,33 @@ enum reason_kind {
     REASON_TELLS,  /* ready all the same: told in the details alone */
 };
 
-/* enumerator, name, kind, what it means.  Names are a promise: scripts and alerts compare them. */
+/* enumerator, name, what it is about, kind, what it means.  Names are a promise: scripts and alerts
+ * compare them. */
 #define REASON_TABLE(X)                                                                            \
-    X(KAFKA_AWAY, "kafka_away", FAILS, "no broker answers")                                        \
-    X(KAFKA_REFUSED, "kafka_refused", FAILS,                                                       \
+    X(KAFKA_AWAY, "kafka_away", TOPIC, FAILS, "no broker answers")                                 \
+    X(KAFKA_REFUSED, "kafka_refused", TOPIC, FAILS,                                                \
       "the brokers refuse us: the password, a certificate or a right is wrong")                    \
-    X(TOPIC_MISSING, "topic_missing", FAILS, "the topic does not exist")                           \
-    X(PARTITION_AWAY, "partition_away", COUNTS,                                                    \
+    X(TOPIC_MISSING, "topic_missing", TOPIC, FAILS, "the topic does not exist")                    \
+    X(PARTITION_AWAY, "partition_away", TOPIC, COUNTS,                                             \
       "partitions without a leader that answers; the others are served")                           \
-    X(TOO_MANY_PARTITIONS, "too_many_partitions", COUNTS,                                          \
+    X(TOO_MANY_PARTITIONS, "too_many_partitions", TOPIC, COUNTS,                                   \
       "partitions are more than an event id can name")                                             \
-    X(CATCHING_UP, "catching_up", FAILS, "what was there at the start has not been read yet")      \
-    X(CACHE_FULL, "cache_full", FAILS, "the compacted topic does not fit --cache-bytes")           \
-    X(KEYS_BROKEN, "keys_broken", FAILS, "a JWKS file is broken; its keys of before are in use")   \
-    X(LOOP_SLOW, "loop_slow", FAILS,                                                               \
+    X(CATCHING_UP, "catching_up", TOPIC, FAILS,                                                    \
+      "what was there at the start has not been read yet")                                         \
+    X(CACHE_FULL, "cache_full", TOPIC, FAILS,                                                      \
+      "the compacted topic does not fit its share of --cache-bytes")                               \
+    X(KEYS_BROKEN, "keys_broken", PROCESS, FAILS,                                                  \
+      "a JWKS file is broken; its keys of before are in use")                                      \
+    X(LOOP_SLOW, "loop_slow", PROCESS, FAILS,                                                      \
       "a turn of the loop took over a second, a minute ago at most")                               \
-    X(CONSUMER_STUCK, "consumer_stuck", FAILS,                                                     \
+    X(CONSUMER_STUCK, "consumer_stuck", TOPIC, FAILS,                                              \
       "a partition does not move though its broker answers")                                       \
-    X(SETTINGS_ASSUMED, "settings_assumed", TELLS,                                                 \
+    X(SETTINGS_ASSUMED, "settings_assumed", TOPIC, TELLS,                                          \
       "the topic's settings cannot be read: it is taken as not compacted")                         \
-    X(DRAINING, "draining", FAILS, "it stops")                                                     \
-    X(SILENT, "silent", FAILS, "its loop has not turned for 5 seconds")
+    X(DRAINING, "draining", PROCESS, FAILS, "it stops")                                            \
+    X(SILENT, "silent", PROCESS, FAILS, "its loop has not turned for 5 seconds")
 
-#define REASON_ENUMERATOR(name, text, kind, meaning) REASON_##name,
+#define REASON_ENUMERATOR(name, text, scope, kind, meaning) REASON_##name,
 enum reason { REASON_TABLE(REASON_ENUMERATOR) REASONS };
 
 /* By reason: 0 if it is not so, else 1, or how many for a REASON_COUNTS.  `{0}`: all is well. */
@@ -46,8 +50,12 @@ struct health {
 };
 
 void health_set(struct health *h, enum reason reason, int64_t count);
+/* Of the process and one of its topics, together. */
+struct health health_join(const struct health *a, const struct health *b);
 bool health_ready(const struct health *h);
 const char *health_name(enum reason reason);
+/* Else it is about the whole process. */
+bool health_is_of_topic(enum reason reason);
 
 /* What keeps it from being ready, as a JSON array of names, and all that is to be told, as an
  * object of name and text.  Each is the caller's. */

@@ -1,5 +1,6 @@
 #include "front/ledger.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -9,43 +10,63 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/rundir.h"
+#include "route/routes.h"
 
 #define PREFIX "metrics-"
 enum { STARTING_S = 60 };
 
-/* The file.  Whoever changes struct metrics or its table changes the magic number. */
-static const uint64_t MAGIC = 0x534b464d00000000u + sizeof(struct metrics);
+/* The file: this, in which the pointers mean nothing, then the topics, then the routes.  Whoever
+ * changes one of these structs or its table changes the magic number. */
+static const uint64_t MAGIC = 0x534b464d00000000u + sizeof(struct metrics) +
+                              (sizeof(struct metrics_topic) << 16) + sizeof(struct metrics_route);
 struct page {
     uint64_t magic;
     struct metrics metrics;
 };
+
+static size_t size_of_topics(const struct metrics *m)
+{
+    return (size_t)m->topic_count * sizeof *m->topics;
+}
+
+static size_t size_of_routes(const struct metrics *m)
+{
+    return (size_t)m->route_count * sizeof *m->routes;
+}
+
+static size_t size_of(const struct metrics *m)
+{
+    return sizeof(struct page) + size_of_topics(m) + size_of_routes(m);
+}
 
 struct ledger {
     int directory;
     int fd; /* locked */
     char name[32];
     struct page *page;
+    size_t size;
 };
 
 /* Room for all of it, or an error: a mapped page for which there is none kills by SIGBUS. */
-static int reserve(int fd)
+static int reserve(int fd, size_t size)
 {
-    return -posix_fallocate(fd, 0, sizeof(struct page));
+    return -posix_fallocate(fd, 0, (off_t)size);
 }
 
 static int lock_and_publish(struct ledger *l, const char *hidden)
 {
     if (flock(l->fd, LOCK_EX | LOCK_NB) != 0)
         return -errno;
-    int err = reserve(l->fd);
+    int err = reserve(l->fd, l->size);
     if (err < 0)
         return err;
-    void *page = mmap(NULL, sizeof *l->page, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
+    void *page = mmap(NULL, l->size, PROT_READ | PROT_WRITE, MAP_SHARED, l->fd, 0);
     if (page == MAP_FAILED)
         return -errno;
     l->page = page;
@@ -114,12 +135,14 @@ static void remove_dead(void *arg, const struct ledger *l, const char *name, int
         unlinkat(l->directory, name, 0);
 }
 
-struct ledger *ledger_new(const char *directory, char *error, size_t size)
+struct ledger *ledger_new(const char *directory, const struct metrics *like, char *error,
+                          size_t size)
 {
     struct ledger *l = mem_zero(sizeof *l);
     int err;
 
     l->fd = -1;
+    l->size = size_of(like);
     l->directory = rundir_open(directory, error, size);
     if (l->directory < 0) {
         ledger_free(l);
@@ -142,7 +165,7 @@ void ledger_free(struct ledger *l)
         return;
     if (l->page != NULL) {
         unlinkat(l->directory, l->name, 0);
-        munmap(l->page, sizeof *l->page);
+        munmap(l->page, l->size);
     }
     if (l->fd >= 0)
         close(l->fd);
@@ -153,8 +176,44 @@ void ledger_free(struct ledger *l)
 
 void ledger_write(struct ledger *l, const struct metrics *m)
 {
+    uint8_t *behind = (uint8_t *)(l->page + 1);
+
+    assert(size_of(m) == l->size);
+    memcpy(behind, m->topics, size_of_topics(m));
+    memcpy(behind + size_of_topics(m), m->routes, size_of_routes(m));
     l->page->metrics = *m;
     l->page->magic = MAGIC;
+}
+
+static bool is_sound(const struct page *page, size_t size)
+{
+    const struct metrics *m = &page->metrics;
+
+    return page->magic == MAGIC && m->topic_count >= 0 && m->topic_count <= ROUTES_TOPICS &&
+           m->route_count >= 0 && m->route_count <= ROUTES_MAX && size_of(m) == size;
+}
+
+/* False: it is not what we would have written. */
+static bool read_file(int fd, struct metrics *m)
+{
+    struct page page;
+    struct stat st;
+
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+        pread(fd, &page, sizeof page, 0) != sizeof page || !is_sound(&page, (size_t)st.st_size))
+        return false;
+    struct metrics_topic *topics = mem_alloc(size_of_topics(&page.metrics));
+    struct metrics_route *routes = mem_alloc(size_of_routes(&page.metrics));
+    struct iovec iov[] = {{topics, size_of_topics(&page.metrics)},
+                          {routes, size_of_routes(&page.metrics)}};
+    ssize_t want = st.st_size - (ssize_t)sizeof page;
+    bool whole = preadv(fd, iov, 2, sizeof page) == want;
+    *m = page.metrics;
+    m->topics = topics;
+    m->routes = routes;
+    if (!whole)
+        metrics_fini(m);
+    return whole;
 }
 
 struct reading {
@@ -165,12 +224,10 @@ struct reading {
 static void read_living(void *arg, const struct ledger *l, const char *name, int fd)
 {
     struct reading *r = arg;
-    struct page page;
 
     (void)l;
-    if (name[0] != '.' && r->n < LEDGER_MAX && lives(fd) &&
-        pread(fd, &page, sizeof page, 0) == sizeof page && page.magic == MAGIC)
-        r->all[r->n++] = page.metrics;
+    if (name[0] != '.' && r->n < LEDGER_MAX && lives(fd) && read_file(fd, &r->all[r->n]))
+        r->n++;
 }
 
 size_t ledger_read(const struct ledger *l, struct metrics all[LEDGER_MAX])

@@ -2,12 +2,38 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-#define METRIC_ROW(name, family, scope, label, help) {family, label, help, METRIC_##scope},
-static const struct {
+#include "base/mem.h"
+
+struct metric_row {
     const char *family, *label, *help;
-    enum metric_scope scope;
-} table[METRICS] = {METRIC_TABLE(METRIC_ROW)};
+};
+
+#define METRIC_ROW(name, family, label, help) {family, label, help},
+static const struct metric_row topic_table[TOPIC_METRICS] = {TOPIC_METRIC_TABLE(METRIC_ROW)};
+static const struct metric_row table[METRICS] = {METRIC_TABLE(METRIC_ROW)};
+
+void metrics_init(struct metrics *m, int32_t topics, int32_t routes)
+{
+    *m = (struct metrics){.topic_count = topics, .route_count = routes};
+    m->topics = mem_zero((size_t)topics * sizeof *m->topics);
+    m->routes = mem_zero((size_t)routes * sizeof *m->routes);
+}
+
+void metrics_fini(struct metrics *m)
+{
+    free(m->topics);
+    free(m->routes);
+    *m = (struct metrics){0};
+}
+
+struct health metrics_health(const struct metrics *m, int32_t topic)
+{
+    return health_join(&m->health, &m->topics[topic].health);
+}
+
+/* -- one series -- */
 
 static bool has_suffix(const char *family, const char *suffix)
 {
@@ -16,15 +42,16 @@ static bool has_suffix(const char *family, const char *suffix)
     return n > of && strcmp(family + n - of, suffix) == 0;
 }
 
-static void add_value(struct buf *out, const char *family, enum metric_scope scope,
-                      const char *label, const struct metrics *m, int64_t value)
+/* topic NULL: it is about the process. */
+static void add_value(struct buf *out, const char *family, const struct metrics *m,
+                      const struct metrics_topic *topic, const char *label, int64_t value)
 {
     bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total");
 
     buf_printf(out, "sse_kafka_fanout_%s{pid=\"%d\",pool=\"%s\"", family, (int)m->pid,
                m->guarded ? "guarded" : "open");
-    if (scope == METRIC_TOPIC)
-        buf_printf(out, ",topic=\"%s\"", m->topic);
+    if (topic != NULL)
+        buf_printf(out, ",topic=\"%s\"", topic->name);
     buf_printf(out, "%s%s} ", *label ? "," : "", label);
     if (is_time)
         buf_printf(out, "%" PRId64 ".%03d\n", value / 1000, (int)(value % 1000));
@@ -32,97 +59,139 @@ static void add_value(struct buf *out, const char *family, enum metric_scope sco
         buf_printf(out, "%" PRId64 "\n", value);
 }
 
+/* The value of that label is any text (Prometheus, text format 0.0.4, in which it must be UTF-8).
+ */
+static void add_named(struct buf *out, const char *family, const struct metrics *m,
+                      const char *label, const char *text, int64_t value)
+{
+    struct buf named = {0};
+
+    buf_printf(&named, "%s=\"", label);
+    for (; *text != 0; text++) {
+        uint8_t c = (uint8_t)*text;
+        if (c < ' ' || c > '~')
+            buf_printf(&named, "%%%02X", c);
+        else
+            buf_printf(&named, c == '"' || c == '\\' ? "\\%c" : "%c", c);
+    }
+    buf_add(&named, "\"", sizeof "\"");
+    add_value(out, family, m, NULL, (const char *)named.p, value);
+    buf_fini(&named);
+}
+
+/* -- families -- */
+
 static void add_family(struct buf *out, const char *family, const char *help)
 {
     buf_printf(out, "# HELP sse_kafka_fanout_%s %s\n# TYPE sse_kafka_fanout_%s %s\n", family, help,
                family, has_suffix(family, "_total") ? "counter" : "gauge");
 }
 
-static void add_readiness(struct buf *out, const struct metrics *m, size_t n)
+/* Of the row, unless the one before it has the same. */
+static void begin_family(struct buf *out, const struct metric_row *rows, int i)
+{
+    if (i == 0 || strcmp(rows[i].family, rows[i - 1].family) != 0)
+        add_family(out, rows[i].family, rows[i].help);
+}
+
+static void add_trouble(struct buf *out, const struct metrics *m, enum reason reason)
 {
     char label[64];
 
+    snprintf(label, sizeof label, "reason=\"%s\"", health_name(reason));
+    if (!health_is_of_topic(reason)) {
+        add_value(out, "trouble", m, NULL, label, m->health.count[reason]);
+        return;
+    }
+    for (int32_t t = 0; t < m->topic_count; t++)
+        add_value(out, "trouble", m, &m->topics[t], label, m->topics[t].health.count[reason]);
+}
+
+static void add_readiness(struct buf *out, const struct metrics *m, size_t n)
+{
     add_family(out, "ready", "1: ready for streams.");
     for (size_t k = 0; k < n; k++)
-        add_value(out, "ready", METRIC_TOPIC, "", &m[k], health_ready(&m[k].health));
-    add_family(out, "trouble", "0: all is well; else 1, or how many partitions it is about.");
-    for (int i = 0; i < REASONS; i++) {
-        snprintf(label, sizeof label, "reason=\"%s\"", health_name((enum reason)i));
-        for (size_t k = 0; k < n; k++)
-            add_value(out, "trouble", METRIC_TOPIC, label, &m[k], m[k].health.count[i]);
-    }
-}
-
-/* A label's value (Prometheus, text format 0.0.4). */
-static void add_escaped(struct buf *out, const char *text)
-{
-    for (; *text != 0; text++) {
-        if (*text == '"' || *text == '\\')
-            buf_add_byte(out, '\\');
-        buf_add_byte(out, (uint8_t)*text);
-    }
-}
-
-/* `of` picks the value. */
-static void add_issuers(struct buf *out, const struct metrics *m, size_t n, const char *family,
-                        const char *help, int64_t (*of)(const struct metrics_issuer *issuer))
-{
-    struct buf label = {0};
-
-    add_family(out, family, help);
-    for (size_t k = 0; k < n; k++) {
-        for (int32_t i = 0; i < m[k].issuer_count; i++) {
-            label.n = 0;
-            buf_add_str(&label, "issuer=\"");
-            add_escaped(&label, m[k].issuers[i].name);
-            buf_add(&label, "\"", sizeof "\"");
-            add_value(out, family, METRIC_PROCESS, (const char *)label.p, &m[k],
-                      of(&m[k].issuers[i]));
+        for (int32_t t = 0; t < m[k].topic_count; t++) {
+            const struct health health = metrics_health(&m[k], t);
+            add_value(out, "ready", &m[k], &m[k].topics[t], "", health_ready(&health));
         }
+    add_family(out, "trouble", "0: all is well; else 1, or how many partitions it is about.");
+    for (int i = 0; i < REASONS; i++)
+        for (size_t k = 0; k < n; k++)
+            add_trouble(out, &m[k], (enum reason)i);
+}
+
+static void add_topic_values(struct buf *out, const struct metrics *m, size_t n)
+{
+    for (int i = 0; i < TOPIC_METRICS; i++) {
+        begin_family(out, topic_table, i);
+        for (size_t k = 0; k < n; k++)
+            for (int32_t t = 0; t < m[k].topic_count; t++)
+                add_value(out, topic_table[i].family, &m[k], &m[k].topics[t], topic_table[i].label,
+                          m[k].topics[t].values[i]);
     }
-    buf_fini(&label);
 }
 
-static int64_t changed_of(const struct metrics_issuer *issuer)
+static void add_values(struct buf *out, const struct metrics *m, size_t n)
 {
-    return issuer->changed_ms;
+    for (int i = 0; i < METRICS; i++) {
+        begin_family(out, table, i);
+        for (size_t k = 0; k < n; k++)
+            add_value(out, table[i].family, &m[k], NULL, table[i].label, m[k].values[i]);
+    }
 }
 
-static int64_t broken_of(const struct metrics_issuer *issuer)
+static void add_issuers(struct buf *out, const struct metrics *m, size_t n)
 {
-    return issuer->broken;
+    static const char changed[] = "jwks_changed_timestamp_seconds", broken[] = "jwks_broken";
+
+    add_family(out, changed,
+               "When the oldest of the JWKS files was changed whose keys are in use.");
+    for (size_t k = 0; k < n; k++)
+        for (int32_t i = 0; i < m[k].issuer_count; i++)
+            add_named(out, changed, &m[k], "issuer", m[k].issuers[i].name,
+                      m[k].issuers[i].changed_ms);
+    add_family(out, broken, "1: a JWKS file is broken, and its keys of before are in use.");
+    for (size_t k = 0; k < n; k++)
+        for (int32_t i = 0; i < m[k].issuer_count; i++)
+            add_named(out, broken, &m[k], "issuer", m[k].issuers[i].name, m[k].issuers[i].broken);
+}
+
+static void add_routes(struct buf *out, const struct metrics *m, size_t n)
+{
+    add_family(out, "route_streams", "Event streams that are open, by the route's path.");
+    for (size_t k = 0; k < n; k++)
+        for (int32_t i = 0; i < m[k].route_count; i++)
+            add_named(out, "route_streams", &m[k], "route", m[k].routes[i].path,
+                      m[k].routes[i].streams);
+}
+
+static void add_lags_of(struct buf *out, const struct metrics *m, const struct metrics_topic *topic)
+{
+    char label[32];
+
+    for (int32_t p = 0; p < topic->partitions && p < METRICS_LAGS; p++) {
+        snprintf(label, sizeof label, "partition=\"%d\"", (int)p);
+        add_value(out, "lag_records", m, topic, label, topic->lag[p]);
+    }
+    if (topic->partitions > METRICS_LAGS)
+        add_value(out, "lag_records", m, topic, "partition=\"other\"", topic->lag[METRICS_LAGS]);
 }
 
 static void add_lag(struct buf *out, const struct metrics *m, size_t n)
 {
-    char label[32];
-
     add_family(out, "lag_records", "Records in Kafka that were not read yet.");
-    for (size_t k = 0; k < n; k++) {
-        for (int32_t p = 0; p < m[k].partitions && p < METRICS_LAGS; p++) {
-            snprintf(label, sizeof label, "partition=\"%d\"", (int)p);
-            add_value(out, "lag_records", METRIC_TOPIC, label, &m[k], m[k].lag[p]);
-        }
-        if (m[k].partitions > METRICS_LAGS)
-            add_value(out, "lag_records", METRIC_TOPIC, "partition=\"other\"", &m[k],
-                      m[k].lag[METRICS_LAGS]);
-    }
+    for (size_t k = 0; k < n; k++)
+        for (int32_t t = 0; t < m[k].topic_count; t++)
+            add_lags_of(out, &m[k], &m[k].topics[t]);
 }
 
 void metrics_add_text(struct buf *out, const struct metrics *m, size_t n)
 {
     add_readiness(out, m, n);
-    for (size_t i = 0; i < METRICS; i++) {
-        if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0)
-            add_family(out, table[i].family, table[i].help);
-        for (size_t k = 0; k < n; k++)
-            if (m[k].values[i] >= 0)
-                add_value(out, table[i].family, table[i].scope, table[i].label, &m[k],
-                          m[k].values[i]);
-    }
-    add_issuers(out, m, n, "jwks_changed_timestamp_seconds",
-                "When the oldest of the JWKS files was changed whose keys are in use.", changed_of);
-    add_issuers(out, m, n, "jwks_broken",
-                "1: a JWKS file is broken, and its keys of before are in use.", broken_of);
+    add_topic_values(out, m, n);
+    add_routes(out, m, n);
+    add_values(out, m, n);
+    add_issuers(out, m, n);
     add_lag(out, m, n);
 }

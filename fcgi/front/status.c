@@ -19,24 +19,23 @@ struct status {
     struct status_config config;
     struct ledger *ledger; /* NULL: there is no directory */
     struct timer *timer;
-    struct metrics all[LEDGER_MAX];
+    struct metrics own;
+    struct metrics all[LEDGER_MAX]; /* while a question is answered */
 };
 
-static struct metrics take(const struct status *s)
+static void take(struct status *s)
 {
-    struct metrics m = {.pid = (int32_t)getpid(), .beat_ms = loop_now_ms()};
-
-    snprintf(m.topic, sizeof m.topic, "%s", s->config.topic);
-    s->config.collect(s->config.arg, &m);
-    return m;
+    s->own.pid = (int32_t)getpid();
+    s->own.beat_ms = loop_now_ms();
+    s->config.collect(s->config.arg, &s->own);
 }
 
 static void on_beat(void *arg)
 {
     struct status *s = arg;
-    struct metrics m = take(s);
 
-    ledger_write(s->ledger, &m);
+    take(s);
+    ledger_write(s->ledger, &s->own);
     timer_start(s->timer, BEAT_MS);
 }
 
@@ -46,11 +45,12 @@ struct status *status_new(struct loop *loop, const struct status_config *config,
     struct status *s = mem_zero(sizeof *s);
 
     s->config = *config;
+    metrics_init(&s->own, config->topics, config->routes);
     if (config->directory == NULL)
         return s;
-    s->ledger = ledger_new(config->directory, error, size);
+    s->ledger = ledger_new(config->directory, &s->own, error, size);
     if (s->ledger == NULL) {
-        free(s);
+        status_free(s);
         return NULL;
     }
     s->timer = timer_new(loop, on_beat, s);
@@ -64,38 +64,32 @@ void status_free(struct status *s)
         return;
     timer_free(s->timer);
     ledger_free(s->ledger);
+    metrics_fini(&s->own);
     free(s);
 }
 
-static size_t read_all(struct status *s)
+/* Those of the pool, or our own alone; to be given back, if they are the pool's. */
+static struct metrics *read_all(struct status *s, size_t *n)
 {
     int64_t now = loop_now_ms();
 
     if (s->ledger == NULL) {
-        s->all[0] = take(s);
-        return 1;
+        take(s);
+        *n = 1;
+        return &s->own;
     }
     on_beat(s);
-    size_t n = ledger_read(s->ledger, s->all);
-    for (size_t i = 0; i < n; i++)
+    *n = ledger_read(s->ledger, s->all);
+    for (size_t i = 0; i < *n; i++)
         if (now - s->all[i].beat_ms > SILENT_MS)
             health_set(&s->all[i].health, REASON_SILENT, 1);
-    return n;
+    return s->all;
 }
 
-/* One that stops leaves the pool, which can be ready without it. */
-static bool is_ready(const struct metrics *all, size_t n)
+static void give_back(struct status *s, size_t n)
 {
-    size_t staying = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (all[i].health.count[REASON_DRAINING])
-            continue;
-        if (!health_ready(&all[i].health))
-            return false;
-        staying++;
-    }
-    return staying > 0;
+    for (size_t i = 0; i < n && s->ledger != NULL; i++)
+        metrics_fini(&s->all[i]);
 }
 
 static void add_json(struct buf *body, json_t *json)
@@ -107,28 +101,11 @@ static void add_json(struct buf *body, json_t *json)
     json_decref(json);
 }
 
-/* Those that serve the topic that the query asks for, first; how many. */
-static size_t select_topic(struct metrics *all, size_t n, struct slice query)
-{
-    struct buf topic = {0};
-    size_t count, selected = 0;
-    struct slice encoded = query_find(query, "topic", &count);
-
-    if (count == 0)
-        return n;
-    if (percent_decode(&topic, encoded))
-        for (size_t i = 0; i < n; i++)
-            if (slice_equal(slice_str(all[i].topic), buf_slice(&topic)))
-                all[selected++] = all[i];
-    buf_fini(&topic);
-    return selected;
-}
-
 /* What is broken is told by issuer. */
-static json_t *details_of(const struct metrics *m)
+static json_t *details_of(const struct metrics *m, const struct health *health)
 {
     const char *name = health_name(REASON_KEYS_BROKEN);
-    json_t *details = health_details(&m->health), *text = json_object_get(details, name);
+    json_t *details = health_details(health), *text = json_object_get(details, name);
 
     for (int32_t i = 0, told = 0; text != NULL && i < m->issuer_count; i++) {
         if (!m->issuers[i].broken)
@@ -140,24 +117,74 @@ static json_t *details_of(const struct metrics *m)
     return details;
 }
 
-static json_t *describe(const struct metrics *m)
+static json_t *describe(const struct metrics *m, int32_t topic)
 {
-    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "pid", (int)m->pid, "topic", m->topic,
-                     "pool", m->guarded ? "guarded" : "open", "ready", health_ready(&m->health),
-                     "reasons", health_reasons(&m->health), "details", details_of(m));
+    const struct health health = metrics_health(m, topic);
+
+    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "pid", (int)m->pid, "topic",
+                     m->topics[topic].name, "pool", m->guarded ? "guarded" : "open", "ready",
+                     health_ready(&health), "reasons", health_reasons(&health), "details",
+                     details_of(m, &health));
+}
+
+/* The health of a pool, or of one topic in it. */
+struct readiness {
+    bool one; /* topic */
+    struct buf topic;
+    size_t staying; /* topics of responders that do not stop: these leave the pool, which can be
+                     * ready without them */
+    size_t ready;   /* of them */
+    json_t *responders;
+};
+
+static void readiness_init(struct readiness *r, struct slice query)
+{
+    size_t count;
+    struct slice encoded = query_find(query, "topic", &count);
+
+    *r = (struct readiness){.one = count > 0, .responders = json_array()};
+    if (!percent_decode(&r->topic, encoded))
+        r->topic.n = 0; /* no topic has that name */
+}
+
+static void readiness_add(struct readiness *r, const struct metrics *m)
+{
+    for (int32_t t = 0; t < m->topic_count; t++) {
+        const struct health health = metrics_health(m, t);
+        if (r->one && !slice_equal(slice_str(m->topics[t].name), buf_slice(&r->topic)))
+            continue;
+        json_array_append_new(r->responders, describe(m, t));
+        if (health.count[REASON_DRAINING])
+            continue;
+        r->staying++;
+        r->ready += health_ready(&health);
+    }
 }
 
 static int add_readiness(struct status *s, struct slice query, struct buf *body)
 {
-    size_t n = select_topic(s->all, read_all(s), query);
-    bool ready = is_ready(s->all, n);
-    json_t *responders = json_array();
+    struct readiness r;
+    size_t n;
+    const struct metrics *all = read_all(s, &n);
 
+    readiness_init(&r, query);
     for (size_t i = 0; i < n; i++)
-        json_array_append_new(responders, describe(&s->all[i]));
+        readiness_add(&r, &all[i]);
+    give_back(s, n);
+    bool ready = r.staying > 0 && r.ready == r.staying;
     add_json(body, json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
-                             s->ledger ? "pool" : "responder", "responders", responders));
+                             s->ledger ? "pool" : "responder", "responders", r.responders));
+    buf_fini(&r.topic);
     return ready ? 200 : 503;
+}
+
+static void add_metrics(struct status *s, struct buf *body)
+{
+    size_t n;
+    const struct metrics *all = read_all(s, &n);
+
+    metrics_add_text(body, all, n);
+    give_back(s, n);
 }
 
 void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
@@ -172,7 +199,7 @@ void status_answer(struct status *s, struct slice path, struct slice query, bool
     } else if (slice_equal(path, slice_str("/health/ready"))) {
         answer.status = add_readiness(s, query, &body);
     } else if (slice_equal(path, slice_str("/metrics"))) {
-        metrics_add_text(&body, s->all, read_all(s));
+        add_metrics(s, &body);
         type = "text/plain; version=0.0.4";
     } else {
         answer = answer_refusing(REFUSAL_ROUTE_UNKNOWN);

@@ -11,9 +11,10 @@
 struct status;
 
 struct status_config {
-    const char *topic;                             /* borrowed */
-    const char *directory;                         /* base/rundir.h; NULL: none */
-    void (*collect)(void *arg, struct metrics *m); /* fills in the rest */
+    int32_t topics, routes; /* how many it has */
+    const char *directory;  /* base/rundir.h; NULL: none */
+    /* Fills in all but whose they are and when they were taken. */
+    void (*collect)(void *arg, struct metrics *m);
     void *arg;
 };
 
@@ -23,7 +24,7 @@ struct status *status_new(struct loop *loop, const struct status_config *config,
 void status_free(struct status *s);
 
 /* Appends the whole response (RFC 3875, section 6) to a request for that path and query, 404 if it
- * is none of the three.  `topic` in the query asks for the health of those that serve it, alone.
+ * is none of the three.  `topic` in the query asks for the health of that topic alone.
  * with_body false: HEAD. */
 void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
                    struct buf *out);

@@ -93,6 +93,8 @@ static const char *check_characters(const char *text)
 {
     if (text[0] != '/')
         return "must begin with /";
+    if (strlen(text) > PATTERN_MAX)
+        return "must have at most 1000 bytes";
     for (; *text != 0; text++)
         if ((unsigned char)*text <= ' ' || *text == 0x7f || *text == '?' || *text == '#')
             return "must hold no ?, # or blank";

@@ -14,6 +14,7 @@
 struct pattern;
 
 enum {
+    PATTERN_MAX = 1000,   /* bytes of a text */
     PATTERN_PARAMS = 8,   /* of one path */
     PATTERN_VALUE = 4096, /* bytes that one may stand for, decoded */
 };

@@ -117,7 +117,7 @@ static struct guard *make_guard(struct loop *loop)
 static void collect(void *arg, struct metrics *m)
 {
     (void)arg;
-    health_set(&m->health, REASON_KAFKA_AWAY, 1);
+    health_set(&m->topics[0].health, REASON_KAFKA_AWAY, 1);
     health_set(&m->health, REASON_DRAINING, 1);
 }
 
@@ -154,7 +154,7 @@ static void make_responders(void)
 {
     static const char list[] = "https://www.example.com";
     const struct session_config session = {.challenge_ms = 10000, .max_age_ms = 1000000};
-    const struct status_config config = {.topic = "t", .collect = collect};
+    const struct status_config config = {.topics = 1, .collect = collect};
     struct loop *loop = loop_new();
     struct status *status = status_new(loop, &config, NULL, 0);
     struct gate gate = {.sessions = sessions_new(loop, &session)};

@@ -61,7 +61,7 @@ def parsed(text: str) -> dict[str, float]:
             continue
         labels = (
             r'pid="\d+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
-            r'(,(?:reason|outcome|partition)="\w+"|,issuer="[^"]+")?'
+            r'(,(?:reason|outcome|partition)="\w+"|,(?:issuer|route)="[^"]+")?'
         )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and match[1] == announced, line

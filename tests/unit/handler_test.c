@@ -14,10 +14,15 @@
 #include "stream/stream.h"
 #include "support.h"
 
-/* -- the fan-out, as the handler sees it -- */
+/* -- the fan-outs, as the handler sees them -- */
+
+static char a_fanout, another; /* never looked into */
+static struct fanout *by_topic[] = {(struct fanout *)&a_fanout, (struct fanout *)&another};
+static struct fanouts fanouts = {by_topic, 2};
 
 static struct {
     int count, fd;
+    const struct fanout *in;
     uint16_t id;
     struct buf head, last_event_id;
     bool has_id;
@@ -26,17 +31,16 @@ static struct {
 struct stream {
     int unused;
 };
-static struct stream a_stream;          /* each of them: never looked into */
-static struct stream_owner owners[100]; /* of those that have one and go on */
+static struct stream a_stream;           /* each of them: never looked into */
+static struct stream_owner owners[4096]; /* of those that go on */
 static size_t owner_count;
 static size_t stream_count;
 
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
                            struct slice last_event_id, const struct stream_owner *owner)
 {
-    (void)f;
-    if (owner != NULL)
-        owners[owner_count++] = *owner;
+    opened.in = f;
+    owners[owner_count++] = *owner;
     opened.count++;
     opened.fd = fd;
     opened.id = id;
@@ -46,7 +50,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice h
     return &a_stream;
 }
 
-/* The one that was opened first of those with an owner. */
+/* The one that was opened first. */
 static void end_first_stream(void)
 {
     const struct stream_owner owner = owners[0];
@@ -83,8 +87,7 @@ void stream_finish(struct stream *s, enum stream_end why)
 
 size_t fanout_count(const struct fanout *f)
 {
-    (void)f;
-    return stream_count;
+    return f == by_topic[0] ? stream_count : 0;
 }
 
 /* -- the guard, likewise: what it says of each token -- */
@@ -154,9 +157,6 @@ void loop_on_clock_step(struct loop *l, void (*stepped)(void *arg), void *arg)
 /* -- a request and what comes of it -- */
 
 static struct loop *loop;
-static char a_fanout; /* never looked into */
-static struct fanout *at[] = {(struct fanout *)&a_fanout};
-static struct fanouts fanouts = {at, 1};
 static struct handler *handler;
 static struct output answer;
 
@@ -180,6 +180,7 @@ static int group_setup(void **state)
     (void)state;
     routes = routes_new();
     routes_add_topic(routes, "t");
+    routes_add_topic(routes, "t2");
     routes_add_literal(routes, "/events");
     return routes_add(routes, &raw, wrong, sizeof wrong) ? 0 : -1;
 }
@@ -783,11 +784,36 @@ static void a_head_is_no_opening(void **state)
     assert_int_equal(owner_count, 1);
 }
 
-static void without_limits_a_stream_has_no_owner(void **state)
+/* -- topics and routes -- */
+
+static void a_stream_is_opened_in_the_fanout_of_its_topic(void **state)
 {
+    static const char *const uris[] = {"/events", "/raw/t", "/raw/t2", "/raw/%742"};
+
     (void)state;
-    assert_true(opens("192.0.2.1"));
-    assert_int_equal(owner_count, 0);
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        ask("REQUEST_METHOD", "GET", "REQUEST_URI", uris[i]);
+        assert_int_equal(opened.count, 1);
+        assert_ptr_equal(opened.in, by_topic[i / 2]);
+    }
+}
+
+static void open_streams_are_counted_by_their_route(void **state)
+{
+    const size_t *streams = handler_streams(handler);
+
+    (void)state;
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/raw/t");
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/raw/t2");
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/events");
+    ask("REQUEST_METHOD", "HEAD", "REQUEST_URI", "/events");
+    ask("REQUEST_METHOD", "GET", "REQUEST_URI", "/raw/other");
+    assert_true(streams[0] == 1 && streams[1] == 2);
+    end_first_stream();
+    assert_true(streams[0] == 1 && streams[1] == 1);
+    end_first_stream();
+    end_first_stream();
+    assert_true(streams[0] == 0 && streams[1] == 0);
 }
 
 /* -- behind a guard -- */
@@ -1237,14 +1263,14 @@ static void an_open_stream_has_a_session_if_it_has_an_age(void **state)
 static void collect(void *arg, struct metrics *m)
 {
     (void)arg;
-    health_set(&m->health, REASON_CATCHING_UP, 1);
+    health_set(&m->topics[0].health, REASON_CATCHING_UP, 1);
 }
 
 static struct status *status;
 
 static void make_status(void)
 {
-    const struct status_config config = {.topic = "t", .collect = collect};
+    const struct status_config config = {.topics = 1, .collect = collect};
 
     status = status_new(NULL, &config, NULL, 0);
     handler_set_status(handler, status);
@@ -1394,7 +1420,8 @@ int main(void)
         T(without_an_address_all_are_one),
         T(an_address_has_so_many_openings_a_minute),
         T(a_head_is_no_opening),
-        T(without_limits_a_stream_has_no_owner),
+        T(a_stream_is_opened_in_the_fanout_of_its_topic),
+        T(open_streams_are_counted_by_their_route),
         G(a_subject_has_so_many_streams),
         G(a_token_without_a_subject_is_counted_by_itself),
         G(a_refused_token_is_no_opening),

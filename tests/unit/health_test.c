@@ -40,7 +40,7 @@ static void names_stay_what_they_are(void **state)
     check_reasons(BIT(KAFKA_AWAY) | BIT(CATCHING_UP), "[\"kafka_away\",\"catching_up\"]");
 }
 
-#define KIND(name, text, kind, meaning) REASON_##kind,
+#define KIND(name, text, scope, kind, meaning) REASON_##kind,
 static const enum reason_kind kinds[REASONS] = {REASON_TABLE(KIND)};
 
 static void one_is_ready_unless_something_fails(void **state)

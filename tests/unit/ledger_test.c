@@ -17,7 +17,8 @@
 
 static char directory[] = "/tmp/ledger_test.XXXXXX";
 static char error[256];
-static struct metrics all[LEDGER_MAX];
+static struct metrics all[LEDGER_MAX], like;
+static size_t read_count;
 
 /* Several responders in one process. */
 static pid_t pid;
@@ -32,27 +33,45 @@ static int setup(void **state)
     (void)state;
     strcpy(directory + strlen(directory) - 6, "XXXXXX");
     error[0] = 0;
+    metrics_init(&like, 2, 1);
     return mkdtemp(directory) == NULL;
+}
+
+static void give_back(void)
+{
+    while (read_count > 0)
+        metrics_fini(&all[--read_count]);
 }
 
 /* Fails if something is left in it. */
 static int teardown(void **state)
 {
     (void)state;
+    give_back();
+    metrics_fini(&like);
     return rmdir(directory);
 }
 
 static struct ledger *join(pid_t as)
 {
     pid = as;
-    struct ledger *l = ledger_new(directory, error, sizeof error);
+    struct ledger *l = ledger_new(directory, &like, error, sizeof error);
     assert_non_null(l);
     return l;
 }
 
 static void write_streams(struct ledger *l, pid_t as, int64_t streams)
 {
-    ledger_write(l, &(struct metrics){.pid = as, .values[METRIC_STREAMS] = streams});
+    like.pid = as;
+    like.topics[1].values[TOPIC_METRIC_STREAMS] = streams;
+    like.routes[0].streams = streams;
+    ledger_write(l, &like);
+}
+
+static size_t read_living(const struct ledger *l)
+{
+    give_back();
+    return read_count = ledger_read(l, all);
 }
 
 static struct ledger *join_with(pid_t as, int64_t streams)
@@ -71,7 +90,8 @@ static int64_t streams_of(size_t n, pid_t as)
     for (size_t i = 0; i < n; i++)
         if (all[i].pid == as) {
             assert_int_equal(streams, -1);
-            streams = all[i].values[METRIC_STREAMS];
+            streams = all[i].topics[1].values[TOPIC_METRIC_STREAMS];
+            assert_int_equal(all[i].routes[0].streams, streams);
         }
     return streams;
 }
@@ -112,7 +132,7 @@ static void one_reads_what_it_has_written_last(void **state)
     (void)state;
     struct ledger *l = join_with(1, 10);
     write_streams(l, 1, 11);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     assert_int_equal(streams_of(1, 1), 11);
     ledger_free(l);
 }
@@ -125,8 +145,7 @@ static void each_reads_what_all_have_written(void **state)
     for (int i = 0; i < 3; i++)
         l[i] = join_with(i + 1, 10 * (i + 1));
     for (int i = 0; i < 3; i++) {
-        memset(all, 0, sizeof all);
-        assert_int_equal(ledger_read(l[i], all), 3);
+        assert_int_equal(read_living(l[i]), 3);
         for (int k = 0; k < 3; k++)
             assert_int_equal(streams_of(3, k + 1), 10 * (k + 1));
     }
@@ -138,7 +157,7 @@ static void one_that_has_not_written_yet_is_left_out(void **state)
 {
     (void)state;
     struct ledger *l = join_with(1, 10), *quiet = join(2);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     assert_int_equal(streams_of(1, 1), 10);
     ledger_free(l);
     ledger_free(quiet);
@@ -151,7 +170,7 @@ static void one_that_has_left_is_gone(void **state)
     assert_true(is_there("metrics-2-"));
     ledger_free(leaves);
     assert_false(is_there("metrics-2-"));
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     ledger_free(l);
 }
 
@@ -173,7 +192,7 @@ static void one_that_has_died_is_left_out(void **state)
     struct ledger *l = join_with(1, 10);
     let_one_die(2);
     assert_true(is_there("metrics-2-"));
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     assert_int_equal(streams_of(1, 1), 10);
     ledger_free(l);
     unlink(in_directory(file_of("metrics-2-")));
@@ -186,7 +205,7 @@ static void the_next_one_removes_the_files_of_the_dead_only(void **state)
     let_one_die(3);
     struct ledger *lives = join_with(1, 10), *l = join_with(4, 40);
     assert_false(is_there("metrics-2-") || is_there("metrics-3"));
-    assert_int_equal(ledger_read(l, all), 2);
+    assert_int_equal(read_living(l), 2);
     assert_int_equal(streams_of(2, 1), 10);
     ledger_free(lives);
     ledger_free(l);
@@ -197,9 +216,9 @@ static void one_with_the_number_of_a_dead_one_starts_with_nothing(void **state)
     (void)state;
     let_one_die(1);
     struct ledger *l = join(1);
-    assert_int_equal(ledger_read(l, all), 0);
+    assert_int_equal(read_living(l), 0);
     write_streams(l, 1, 10);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     assert_int_equal(streams_of(1, 1), 10);
     ledger_free(l);
 }
@@ -208,7 +227,7 @@ static void one_with_the_number_of_a_dead_one_starts_with_nothing(void **state)
  * its first byte is another one if `other_version`. */
 static int copy_file(const char *name, off_t cut, bool other_version)
 {
-    uint8_t bytes[8192];
+    uint8_t bytes[32768];
     int from = open(in_directory(file_of("metrics-1-")), O_RDONLY | O_CLOEXEC);
     ssize_t n = read(from, bytes, sizeof bytes);
     int to = open(in_directory(name), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -227,9 +246,9 @@ static void of_another_version_nothing_is_read_and_its_file_stays(void **state)
     struct ledger *l = join_with(1, 10);
     int same = copy_file("metrics-2", 0, false), other = copy_file("metrics-3", 0, true),
         shorter = copy_file("metrics-4", 1, false);
-    assert_int_equal(ledger_read(l, all), 2);
+    assert_int_equal(read_living(l), 2);
     struct ledger *next = join_with(5, 50);
-    assert_int_equal(ledger_read(next, all), 3);
+    assert_int_equal(read_living(next), 3);
     assert_true(is_there("metrics-3") && is_there("metrics-4"));
     ledger_free(next);
     ledger_free(l);
@@ -238,6 +257,29 @@ static void of_another_version_nothing_is_read_and_its_file_stays(void **state)
     close(shorter);
     for (char name[] = "metrics-2"; name[8] <= '4'; name[8]++)
         unlink(in_directory(name));
+}
+
+/* Responders of one pool may serve different topics. */
+static void each_has_its_own_topics_and_routes(void **state)
+{
+    (void)state;
+    struct ledger *l = join_with(1, 10);
+    metrics_fini(&like);
+    metrics_init(&like, 5, 3);
+    struct ledger *more = join_with(2, 20);
+    strcpy(like.topics[4].name, "last");
+    like.topics[4].lag[METRICS_LAGS] = 77;
+    like.routes[2].streams = 78;
+    ledger_write(more, &like);
+    assert_int_equal(read_living(l), 2);
+    assert_int_equal(streams_of(2, 1), 10);
+    const struct metrics *m = all[0].pid == 2 ? &all[0] : &all[1];
+    assert_true(m->topic_count == 5 && m->route_count == 3);
+    assert_string_equal(m->topics[4].name, "last");
+    assert_int_equal(m->topics[4].lag[METRICS_LAGS], 77);
+    assert_int_equal(m->routes[2].streams, 78);
+    ledger_free(l);
+    ledger_free(more);
 }
 
 static void other_files_are_left_alone(void **state)
@@ -250,7 +292,7 @@ static void other_files_are_left_alone(void **state)
     assert_int_equal(symlink(names[0], in_directory("metrics-link")), 0);
     assert_int_equal(mkdir(in_directory("metrics-directory"), 0700), 0);
     struct ledger *l = join_with(1, 10);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     ledger_free(l);
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(unlink(in_directory(names[i])), 0);
@@ -263,7 +305,7 @@ static void a_pipe_holds_nobody_up(void **state)
     (void)state;
     assert_int_equal(mkfifo(in_directory("metrics-pipe"), 0600), 0);
     struct ledger *l = join_with(1, 10);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     ledger_free(l);
     unlink(in_directory("metrics-pipe"));
 }
@@ -278,7 +320,7 @@ static void what_half_a_start_has_left_is_nothing_and_goes(void **state)
     close(copy_file(".metrics-2", 0, false));
     struct ledger *next = join(2); /* it may be starting just now */
     assert_true(is_there(".metrics-2"));
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     ledger_free(next);
     utimensat(AT_FDCWD, in_directory(".metrics-2"), old, 0);
     next = join(2);
@@ -292,9 +334,9 @@ static void two_of_one_number_are_two(void **state)
 {
     (void)state;
     struct ledger *l = join_with(1, 10), *twin = join_with(1, 10);
-    assert_int_equal(ledger_read(l, all), 2);
+    assert_int_equal(read_living(l), 2);
     ledger_free(twin);
-    assert_int_equal(ledger_read(l, all), 1);
+    assert_int_equal(read_living(l), 1);
     ledger_free(l);
 }
 
@@ -310,7 +352,7 @@ static int join_where_no_room_is(void)
     int fd = open(in_directory("filler"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     while (write(fd, bytes, sizeof bytes) > 0)
         ;
-    struct ledger *l = ledger_new(directory, error, sizeof error);
+    struct ledger *l = ledger_new(directory, &like, error, sizeof error);
     if (l != NULL)
         write_streams(l, 1, 1);
     return l == NULL && strstr(error, "No space left") != NULL && !is_there(".metrics") ? 0 : 1;
@@ -342,6 +384,8 @@ static void no_more_are_read_than_there_is_room_for(void **state)
     guarded[LEDGER_MAX].pid = -1;
     assert_int_equal(ledger_read(l[0], guarded), LEDGER_MAX);
     assert_int_equal(guarded[LEDGER_MAX].pid, -1);
+    for (int i = 0; i < LEDGER_MAX; i++)
+        metrics_fini(&guarded[i]);
     for (int i = 0; i < MANY; i++)
         ledger_free(l[i]);
 }
@@ -350,7 +394,7 @@ static void a_directory_that_is_not_ours_alone_is_refused(void **state)
 {
     (void)state;
     chmod(directory, 0755);
-    assert_null(ledger_new(directory, error, sizeof error));
+    assert_null(ledger_new(directory, &like, error, sizeof error));
     assert_non_null(strstr(error, "mode 0700"));
     chmod(directory, 0700);
 }
@@ -371,7 +415,7 @@ static void no_descriptor_is_left(void **state)
     let_one_die(2);
     struct ledger *l = join_with(1, 10);
     int open_ones = count_descriptors();
-    ledger_read(l, all);
+    read_living(l);
     assert_int_equal(count_descriptors(), open_ones);
     ledger_free(l);
     assert_int_equal(count_descriptors(), before);
@@ -389,6 +433,7 @@ int main(void)
         T(the_next_one_removes_the_files_of_the_dead_only),
         T(one_with_the_number_of_a_dead_one_starts_with_nothing),
         T(of_another_version_nothing_is_read_and_its_file_stays),
+        T(each_has_its_own_topics_and_routes),
         T(other_files_are_left_alone),
         T(a_pipe_holds_nobody_up),
         T(what_half_a_start_has_left_is_nothing_and_goes),

@@ -6,28 +6,44 @@
 #include "support.h"
 
 static struct buf text;
+static struct metrics made[8];
+static size_t n_made;
 
 static int teardown(void **state)
 {
     (void)state;
     buf_fini(&text);
+    while (n_made > 0)
+        metrics_fini(&made[--n_made]);
     return 0;
+}
+
+static struct metrics new_metrics(int32_t topics, int32_t routes)
+{
+    metrics_init(&made[n_made], topics, routes);
+    return made[n_made++];
 }
 
 /* Each value tells whose and which it is. */
 static struct metrics sample(int pid)
 {
-    struct metrics m = {.pid = pid, .topic = "t"};
+    struct metrics m = new_metrics(1, 1);
 
+    m.pid = pid;
+    strcpy(m.topics[0].name, "t");
+    strcpy(m.routes[0].path, "/of/{a}");
+    m.routes[0].streams = pid;
     for (int i = 0; i < METRICS; i++)
-        m.values[i] = pid * 1000 + i;
+        m.values[i] = pid * 1000 + 500 + i;
+    for (int i = 0; i < TOPIC_METRICS; i++)
+        m.topics[0].values[i] = pid * 1000 + i;
     m.issuer_count = 2;
     strcpy(m.issuers[0].name, "https://a.example");
     strcpy(m.issuers[1].name, "b\"\\c");
     m.issuers[1].broken = 1;
-    m.partitions = 2;
-    m.lag[0] = 30;
-    m.lag[1] = 31;
+    m.topics[0].partitions = 2;
+    m.topics[0].lag[0] = 30;
+    m.topics[0].lag[1] = 31;
     return m;
 }
 
@@ -43,7 +59,7 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     (void)state;
     m[1].guarded = true;
     m[1].health.count[REASON_SILENT] = 1;
-    m[0].lag[1] = INT64_MAX;
+    m[0].topics[0].lag[1] = INT64_MAX;
     metrics_add_text(&text, m, 2);
     assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
                      "# TYPE sse_kafka_fanout_ready gauge\n"
@@ -55,10 +71,11 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     assert_true(
         says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\",topic=\"t\",partition=\"1\"} "
              "9223372036854775807\n"));
-    assert_true(says(
-        "\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",topic=\"t\",reason=\"silent\"} 0\n"));
-    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",topic=\"t\",reason="
-                     "\"silent\"} 1\n"));
+    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",reason=\"silent\"} 0\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",reason=\"silent\"} 1\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_route_streams{pid=\"7\",pool=\"open\",route=\"/of/{a}\"} 7\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_streams_ended_total counter\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
 }
@@ -93,8 +110,50 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    /* ready, trouble, issuers, lag */
-    assert_int_equal(values, 2 * (METRICS + 1 + REASONS + 2 * 2 + 2));
+    /* ready, trouble, routes, issuers, lag */
+    assert_int_equal(values, 2 * (TOPIC_METRICS + METRICS + 1 + REASONS + 1 + 2 * 2 + 2));
+}
+
+static void each_topic_has_its_series_and_its_readiness(void **state)
+{
+    struct metrics m = new_metrics(3, 0);
+
+    (void)state;
+    m.pid = 7;
+    for (int i = 0; i < 3; i++) {
+        snprintf(m.topics[i].name, sizeof m.topics[i].name, "t%d", i);
+        m.topics[i].values[TOPIC_METRIC_STREAMS] = i;
+    }
+    m.topics[1].health.count[REASON_TOPIC_MISSING] = 1;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("\nsse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t0\"} 1\n"
+                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t1\"} 0\n"
+                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t2\"} 1\n"));
+    assert_true(says("{pid=\"7\",pool=\"open\",topic=\"t1\",reason=\"topic_missing\"} 1\n"));
+    assert_true(says("{pid=\"7\",pool=\"open\",topic=\"t2\",reason=\"topic_missing\"} 0\n"));
+    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\",topic=\"t2\"} 2\n"));
+}
+
+static void no_topic_is_ready_in_a_process_that_is_not(void **state)
+{
+    struct metrics m = new_metrics(2, 0);
+
+    (void)state;
+    m.health.count[REASON_DRAINING] = 1;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("ready{") && !says("} 1\n# HELP sse_kafka_fanout_trouble"));
+    assert_true(says("trouble{pid=\"0\",pool=\"open\",reason=\"draining\"} 1\n"));
+}
+
+/* A scraper refuses a text that is not UTF-8. */
+static void a_path_of_any_bytes_is_a_label(void **state)
+{
+    struct metrics m = new_metrics(0, 1);
+
+    (void)state;
+    strcpy(m.routes[0].path, "/\xff\"\\\x7f{a}");
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("route=\"/%FF\\\"\\\\%7F{a}\"} 0\n"));
 }
 
 static void times_are_told_in_seconds(void **state)
@@ -133,7 +192,7 @@ static void what_there_is_not_is_left_out(void **state)
 
     (void)state;
     m[0].issuer_count = 0;
-    m[0].partitions = 0;
+    m[0].topics[0].partitions = 0;
     metrics_add_text(&text, m, 2);
     assert_false(says("jwks_changed_timestamp_seconds{pid=\"7\""));
     assert_true(says("jwks_changed_timestamp_seconds{pid=\"8\""));
@@ -146,11 +205,11 @@ static void partitions_beyond_a_number_have_one_series(void **state)
     struct metrics m = sample(7);
 
     (void)state;
-    m.partitions = METRICS_LAGS;
-    m.lag[METRICS_LAGS] = 5;
+    m.topics[0].partitions = METRICS_LAGS;
+    m.topics[0].lag[METRICS_LAGS] = 5;
     metrics_add_text(&text, &m, 1);
     assert_true(says("partition=\"255\"") && !says("partition=\"other\""));
-    m.partitions++;
+    m.topics[0].partitions++;
     metrics_add_text(&text, &m, 1);
     assert_true(says("partition=\"other\"} 5\n") && !says("partition=\"256\""));
 }
@@ -169,6 +228,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_value_stands_with_its_owner_and_label),
         T(families_stand_together_and_no_series_comes_twice),
+        T(each_topic_has_its_series_and_its_readiness),
+        T(no_topic_is_ready_in_a_process_that_is_not),
+        T(a_path_of_any_bytes_is_a_label),
         T(times_are_told_in_seconds),
         T(the_keys_of_each_issuer_have_a_series),
         T(what_there_is_not_is_left_out),

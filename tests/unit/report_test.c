@@ -12,12 +12,16 @@ struct loop {
 };
 static struct loop loop;
 static int64_t now_ms;
+/* of the second topic; nothing is wrong with the first */
 static struct fanout_stats fanout;
 static size_t streams;
 static struct consumer_stats consumer;
 static bool ready, keys_broken;
 static uint64_t refusals[REFUSED_COUNTS], renewals[RENEWALS];
-static char a_fanout, a_consumer, a_handler, a_guard, some_sessions; /* never looked into */
+static char first, a_fanout, a_consumer, a_handler, a_guard, some_sessions; /* never looked into */
+static struct fanout *fanouts[] = {(struct fanout *)&first, (struct fanout *)&a_fanout};
+static struct consumer *consumers[] = {(struct consumer *)&first, (struct consumer *)&a_consumer};
+static const size_t by_route[] = {43, 44, 45};
 
 const struct loop_turns *loop_turns(const struct loop *l)
 {
@@ -31,32 +35,34 @@ int64_t loop_now_ms(void)
 
 struct fanout_stats fanout_stats(const struct fanout *f)
 {
-    assert_ptr_equal(f, &a_fanout);
-    return fanout;
+    return f == fanouts[0] ? (struct fanout_stats){.caught_up = true} : fanout;
 }
 
 size_t fanout_count(const struct fanout *f)
 {
-    assert_ptr_equal(f, &a_fanout);
-    return streams;
+    return f == fanouts[0] ? 7 : streams;
 }
 
 struct consumer_stats consumer_stats(const struct consumer *c)
 {
-    assert_ptr_equal(c, &a_consumer);
-    return consumer;
+    return c == consumers[0] ? (struct consumer_stats){.partitions = 0} : consumer;
 }
 
 bool consumer_ready(const struct consumer *c)
 {
-    assert_ptr_equal(c, &a_consumer);
-    return ready;
+    return c == consumers[0] || ready;
 }
 
 int64_t consumer_lag(const struct consumer *c, int32_t partition)
 {
     assert_ptr_equal(c, &a_consumer);
     return 100 + partition;
+}
+
+const size_t *handler_streams(const struct handler *h)
+{
+    assert_ptr_equal(h, &a_handler);
+    return by_route;
 }
 
 const uint64_t *handler_renewals(const struct handler *h)
@@ -95,6 +101,26 @@ const uint64_t *handler_refusals(const struct handler *h)
 
 static struct report report;
 static struct metrics metrics;
+static struct routes *routes;
+static const struct fanouts all_fanouts = {fanouts, 2};
+
+static void make_routes(void)
+{
+    routes = routes_new();
+    routes_add_topic(routes, "a");
+    routes_add_topic(routes, "b");
+    routes_add_literal(routes, "/a");
+    routes_add_literal(routes, "/b");
+    routes_add_literal(routes, "/c");
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    routes_free(routes);
+    metrics_fini(&metrics);
+    return 0;
+}
 
 static int setup(void **state)
 {
@@ -103,15 +129,17 @@ static int setup(void **state)
     memset(&consumer, 0, sizeof consumer);
     memset(refusals, 0, sizeof refusals);
     memset(renewals, 0, sizeof renewals);
-    memset(&metrics, 0, sizeof metrics);
+    make_routes();
+    metrics_init(&metrics, 2, 3);
     now_ms = 1000000;
     fanout = (struct fanout_stats){.caught_up = true};
     streams = 0;
     ready = true;
     keys_broken = false;
     report = (struct report){.loop = &loop,
-                             .fanout = (struct fanout *)&a_fanout,
-                             .consumer = (struct consumer *)&a_consumer,
+                             .routes = routes,
+                             .fanouts = &all_fanouts,
+                             .consumers = consumers,
                              .handler = (struct handler *)&a_handler};
     return 0;
 }
@@ -119,7 +147,10 @@ static int setup(void **state)
 static uint32_t reasons(void)
 {
     report_collect(&report, &metrics);
-    return bits_of(&metrics.health);
+    assert_int_equal(bits_of(&metrics.topics[0].health), 0);
+    assert_int_equal(bits_of(&metrics.topics[1].health) & bits_of(&metrics.health), 0);
+    const struct health both = metrics_health(&metrics, 1);
+    return bits_of(&both);
 }
 
 static void one_that_fares_well_is_ready(void **state)
@@ -156,7 +187,7 @@ static void partitions_that_are_away_are_counted(void **state)
     (void)state;
     consumer.away = 3;
     assert_int_equal(reasons(), BIT(PARTITION_AWAY));
-    assert_int_equal(metrics.health.count[REASON_PARTITION_AWAY], 3);
+    assert_int_equal(metrics.topics[1].health.count[REASON_PARTITION_AWAY], 3);
 }
 
 static void each_other_trouble_is_a_reason_of_its_own(void **state)
@@ -229,13 +260,25 @@ static void each_number_has_its_place(void **state)
     consumer.stuck_ever = 42;
     report_collect(&report, &metrics);
 
+    const int64_t of_topic[TOPIC_METRICS] = {
+        [TOPIC_METRIC_STREAMS] = 1,
+        [TOPIC_METRIC_OPENED] = 2,
+        [TOPIC_METRIC_ENDED_CLIENT] = 10 + STREAM_END_CLIENT,
+        [TOPIC_METRIC_ENDED_TOKEN] = 10 + STREAM_END_TOKEN,
+        [TOPIC_METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
+        [TOPIC_METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
+        [TOPIC_METRIC_SENT_EVENTS] = 60,
+        [TOPIC_METRIC_SENT_BYTES] = 61,
+        [TOPIC_METRIC_RECORDS] = 3,
+        [TOPIC_METRIC_CONFLATIONS] = 5,
+        [TOPIC_METRIC_GAPS] = 6,
+        [TOPIC_METRIC_RESETS] = 7,
+        [TOPIC_METRIC_CACHE_RECORDS] = 8,
+        [TOPIC_METRIC_CACHE_KEYS] = 62,
+        [TOPIC_METRIC_CACHE_BYTES] = 9,
+        [TOPIC_METRIC_STUCK] = 42,
+    };
     const int64_t expected[METRICS] = {
-        [METRIC_STREAMS] = 1,
-        [METRIC_OPENED] = 2,
-        [METRIC_ENDED_CLIENT] = 10 + STREAM_END_CLIENT,
-        [METRIC_ENDED_TOKEN] = 10 + STREAM_END_TOKEN,
-        [METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
-        [METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
         [METRIC_REFUSED_DRAINING] = 20 + REFUSED_DRAINING,
         [METRIC_REFUSED_FULL] = 20 + REFUSED_FULL,
         [METRIC_REFUSED_ADDRESS_STREAMS] = 20 + REFUSED_ADDRESS_STREAMS,
@@ -254,23 +297,27 @@ static void each_number_has_its_place(void **state)
         [METRIC_RENEWAL_PEER] = 30 + RENEWAL_PEER,
         [METRIC_RENEWAL_BUSY] = 30 + RENEWAL_BUSY,
         [METRIC_CHALLENGES] = 50,
-        [METRIC_SENT_EVENTS] = 60,
-        [METRIC_SENT_BYTES] = 61,
-        [METRIC_RECORDS] = 3,
-        [METRIC_CONFLATIONS] = 5,
-        [METRIC_GAPS] = 6,
-        [METRIC_RESETS] = 7,
-        [METRIC_CACHE_RECORDS] = 8,
-        [METRIC_CACHE_KEYS] = 62,
-        [METRIC_CACHE_BYTES] = 9,
         [METRIC_TURNS] = 38,
         [METRIC_BUSY] = 39,
         [METRIC_LONGEST_TURN] = 40,
         [METRIC_LONG_TURNS] = 41,
-        [METRIC_STUCK] = 42,
     };
+    for (int i = 0; i < TOPIC_METRICS; i++)
+        assert_int_equal(metrics.topics[1].values[i], of_topic[i]);
+    assert_int_equal(metrics.topics[0].values[TOPIC_METRIC_STREAMS], 7);
     for (int i = 0; i < METRICS; i++)
         assert_int_equal(metrics.values[i], expected[i]);
+}
+
+static void topics_and_routes_are_named(void **state)
+{
+    (void)state;
+    report_collect(&report, &metrics);
+    assert_string_equal(metrics.topics[0].name, "a");
+    assert_string_equal(metrics.topics[1].name, "b");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(metrics.routes[i].streams, 43 + i);
+    assert_string_equal(metrics.routes[2].path, "/c");
 }
 
 static void each_partition_has_its_lag(void **state)
@@ -278,10 +325,10 @@ static void each_partition_has_its_lag(void **state)
     (void)state;
     consumer.partitions = METRICS_LAGS + 2;
     report_collect(&report, &metrics);
-    assert_int_equal(metrics.partitions, METRICS_LAGS + 2);
+    assert_int_equal(metrics.topics[1].partitions, METRICS_LAGS + 2);
     for (int i = 0; i < METRICS_LAGS; i++)
-        assert_int_equal(metrics.lag[i], 100 + i);
-    assert_int_equal(metrics.lag[METRICS_LAGS], 2 * 100 + 2 * METRICS_LAGS + 1);
+        assert_int_equal(metrics.topics[1].lag[i], 100 + i);
+    assert_int_equal(metrics.topics[1].lag[METRICS_LAGS], 2 * 100 + 2 * METRICS_LAGS + 1);
 }
 
 static void an_open_pool_has_no_keys_and_no_challenges(void **state)
@@ -317,7 +364,7 @@ static void it_tells_whether_the_pool_is_guarded(void **state)
 
 int main(void)
 {
-#define T(test) cmocka_unit_test_setup(test, setup)
+#define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(one_that_fares_well_is_ready),
         T(a_topic_that_is_missing_is_not_caught_up_with),
@@ -327,6 +374,7 @@ int main(void)
         T(a_long_turn_is_held_against_it_for_a_minute),
         T(without_a_long_turn_nothing_is_held_against_it),
         T(each_number_has_its_place),
+        T(topics_and_routes_are_named),
         T(each_partition_has_its_lag),
         T(an_open_pool_has_no_keys_and_no_challenges),
         T(it_tells_how_the_keys_of_each_issuer_fare),

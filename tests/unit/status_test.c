@@ -16,6 +16,7 @@ static char error[256];
 static struct loop *loop;
 static struct status *status;
 static struct ledger *others[OTHERS];
+static struct metrics of_others[OTHERS];
 static uint32_t reasons; /* ours */
 static int64_t streams;
 static int collected;
@@ -29,18 +30,27 @@ pid_t __wrap_getpid(void)
     return pid;
 }
 
+/* As the responder does: some reasons are the process's, some the topic's. */
+static void set_reasons(struct metrics *m, int topic, uint32_t bits)
+{
+    for (int i = 0; i < REASONS; i++)
+        health_set(health_is_of_topic((enum reason)i) ? &m->topics[topic].health : &m->health,
+                   (enum reason)i, bits >> i & 1);
+}
+
 static void collect(void *arg, struct metrics *m)
 {
     assert_ptr_equal(arg, &reasons);
     collected++;
-    m->health = health_of(reasons);
+    strcpy(m->topics[0].name, "t");
+    set_reasons(m, 0, reasons);
     m->guarded = true;
-    m->values[METRIC_STREAMS] = streams;
+    m->topics[0].values[TOPIC_METRIC_STREAMS] = streams;
 }
 
 static void start(const char *where)
 {
-    const struct status_config config = {"t", where, collect, &reasons};
+    const struct status_config config = {1, 0, where, collect, &reasons};
 
     pid = OURS;
     status = status_new(loop, &config, error, sizeof error);
@@ -58,6 +68,12 @@ static int setup(void **state)
     return mkdtemp(directory) == NULL;
 }
 
+static void leave(int i)
+{
+    ledger_free(others[i]);
+    others[i] = NULL;
+}
+
 /* Fails if something is left in the directory. */
 static int teardown(void **state)
 {
@@ -65,29 +81,44 @@ static int teardown(void **state)
     status_free(status);
     status = NULL;
     for (int i = 0; i < OTHERS; i++) {
-        ledger_free(others[i]);
-        others[i] = NULL;
+        leave(i);
+        metrics_fini(&of_others[i]);
     }
     buf_fini(&out);
     loop_free(loop);
     return rmdir(directory);
 }
 
-/* Another responder writes how it is. */
+/* Another responder, of so many topics: the first is `t`, the second `t2`, and so on. */
+static struct metrics *join(int i, int topics)
+{
+    struct metrics *m = &of_others[i];
+
+    metrics_fini(m);
+    metrics_init(m, topics, 0);
+    m->pid = pid = 10 + i;
+    for (int t = 0; t < topics; t++)
+        snprintf(m->topics[t].name, sizeof m->topics[t].name, t ? "t%d" : "t", t + 1);
+    others[i] = ledger_new(directory, m, error, sizeof error);
+    assert_non_null(others[i]);
+    pid = OURS;
+    return m;
+}
+
+static void write_metrics(int i)
+{
+    of_others[i].beat_ms = loop_now_ms();
+    ledger_write(others[i], &of_others[i]);
+}
+
+/* It writes how it is. */
 static void beat(int i, uint32_t its_reasons)
 {
-    const struct metrics m = {.pid = 10 + i,
-                              .topic = "t",
-                              .health = health_of(its_reasons),
-                              .beat_ms = loop_now_ms(),
-                              .values = {100 + i}};
+    struct metrics *m = others[i] ? &of_others[i] : join(i, 1);
 
-    pid = m.pid;
-    if (others[i] == NULL)
-        others[i] = ledger_new(directory, error, sizeof error);
-    assert_non_null(others[i]);
-    ledger_write(others[i], &m);
-    pid = OURS;
+    set_reasons(m, 0, its_reasons);
+    m->topics[0].values[TOPIC_METRIC_STREAMS] = 100 + i;
+    write_metrics(i);
 }
 
 static void ask_with(const char *path, const char *query)
@@ -121,19 +152,15 @@ static bool is_ready(void)
 
 static void broken_keys_are_told_by_issuer(void **state)
 {
-    struct metrics m = {.pid = 10,
-                        .topic = "t",
-                        .health = health_of(BIT(KEYS_BROKEN)),
-                        .beat_ms = loop_now_ms(),
-                        .issuer_count = 3,
-                        .issuers = {{"https://a.example", 1, 0},
-                                    {"https://b.example", 0, 0},
-                                    {"https://c.example", 1, 0}}};
+    static const struct metrics_issuer issuers[] = {
+        {"https://a.example", 1, 0}, {"https://b.example", 0, 0}, {"https://c.example", 1, 0}};
 
     (void)state;
     start(directory);
-    beat(0, 0);
-    ledger_write(others[0], &m);
+    struct metrics *m = join(0, 1);
+    m->issuer_count = 3;
+    memcpy(m->issuers, issuers, sizeof issuers);
+    beat(0, BIT(KEYS_BROKEN));
     ask("/health/ready");
     assert_true(
         says("\"keys_broken\":\"a JWKS file is broken; its keys of before are in use: issuer "
@@ -293,19 +320,52 @@ static bool topic_is_ready(const char *query)
 
 static void the_health_of_one_topic_is_not_that_of_another(void **state)
 {
-    struct metrics other = {.pid = 10, .topic = "other", .beat_ms = loop_now_ms()};
-
     (void)state;
     start(directory);
-    beat(0, 0);
-    health_set(&other.health, REASON_TOPIC_MISSING, 1);
-    ledger_write(others[0], &other);
+    struct metrics *other = join(0, 1);
+    strcpy(other->topics[0].name, "other");
+    beat(0, BIT(TOPIC_MISSING));
     assert_false(is_ready());
     assert_true(topic_is_ready("topic=t"));
     assert_false(says("other"));
     assert_true(topic_is_ready("x=y&topic=%74&topic=other"));
     assert_false(topic_is_ready("topic=other"));
     assert_true(says("\"topic\":\"other\"") && !says("\"topic\":\"t\""));
+}
+
+/* Each responder and topic has a member of the array, as if they were responders of one topic. */
+static void a_topic_that_is_missing_is_told_beside_the_others(void **state)
+{
+    (void)state;
+    start(directory);
+    struct metrics *m = join(0, 3);
+    set_reasons(m, 1, BIT(TOPIC_MISSING));
+    write_metrics(0);
+    assert_false(is_ready());
+    assert_true(says("{\"pid\":10,\"topic\":\"t\",\"pool\":\"open\",\"ready\":true,\"reasons\":["));
+    assert_true(says("{\"pid\":10,\"topic\":\"t2\",\"pool\":\"open\",\"ready\":false,\"reasons\":["
+                     "\"topic_missing\"]"));
+    assert_true(says("{\"pid\":10,\"topic\":\"t3\",\"pool\":\"open\",\"ready\":true"));
+    assert_true(topic_is_ready("topic=t"));
+    assert_true(topic_is_ready("topic=t3") && !says("\"t2\"") && !says("\"pid\":1,"));
+    assert_false(topic_is_ready("topic=t2"));
+}
+
+static void what_is_wrong_with_a_process_is_so_for_all_its_topics(void **state)
+{
+    (void)state;
+    start(directory);
+    struct metrics *m = join(0, 2);
+    health_set(&m->health, REASON_LOOP_SLOW, 1);
+    write_metrics(0);
+    assert_false(topic_is_ready("topic=t"));
+    assert_false(topic_is_ready("topic=t2"));
+    assert_true(says("\"reasons\":[\"loop_slow\"]"));
+    health_set(&m->health, REASON_LOOP_SLOW, 0);
+    health_set(&m->health, REASON_DRAINING, 1);
+    write_metrics(0);
+    assert_true(topic_is_ready("topic=t")); /* ours stays */
+    assert_false(topic_is_ready("topic=t2"));
 }
 
 static void a_topic_that_nobody_serves_is_not_ready(void **state)
@@ -342,8 +402,7 @@ static void one_that_has_gone_is_not_missed(void **state)
     start(directory);
     beat(0, BIT(CATCHING_UP));
     assert_false(is_ready());
-    ledger_free(others[0]);
-    others[0] = NULL;
+    leave(0);
     assert_true(is_ready());
 }
 
@@ -351,13 +410,16 @@ static void one_that_has_gone_is_not_missed(void **state)
 
 static int64_t seen_streams(void)
 {
-    struct metrics all[LEDGER_MAX];
+    static struct metrics all[LEDGER_MAX];
     size_t n = ledger_read(others[0], all);
+    int64_t seen = -1;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         if (all[i].pid == OURS)
-            return all[i].values[METRIC_STREAMS];
-    return -1;
+            seen = all[i].topics[0].values[TOPIC_METRIC_STREAMS];
+        metrics_fini(&all[i]);
+    }
+    return seen;
 }
 
 static void the_others_see_us_at_once_and_then_every_second(void **state)
@@ -422,6 +484,8 @@ int main(void)
         T(a_pool_is_ready_if_all_that_stay_are),
         T(each_reason_keeps_a_pool_from_being_ready),
         T(the_health_of_one_topic_is_not_that_of_another),
+        T(a_topic_that_is_missing_is_told_beside_the_others),
+        T(what_is_wrong_with_a_process_is_so_for_all_its_topics),
         T(a_topic_that_nobody_serves_is_not_ready),
         T(one_that_is_silent_for_over_five_seconds_is_not_ready),
         T(one_that_has_gone_is_not_missed),
