@@ -18,6 +18,8 @@
 #include "route/routes.h"
 #include "stream/drain.h"
 
+enum { BACKLOGS_BYTES = 64 * 1024 * 1024 }; /* of all topics together */
+
 static void on_keys(void *arg)
 {
     struct program *p = arg;
@@ -131,8 +133,10 @@ static void make_fanouts(struct program *p)
         .event_id = c->event_id,
         .keepalive_ms = c->keepalive_s * 1000,
         .flush_ms = c->flush_ms,
+        .backlogs = &p->backlogs,
     };
 
+    backlogs_init(&p->backlogs, BACKLOGS_BYTES);
     p->fanouts = (struct fanouts){mem_zero(c->topic_count * sizeof *p->fanouts.at), c->topic_count};
     for (size_t i = 0; i < c->topic_count; i++) {
         fanout.cache_bytes = (size_t)c->topics[i].cache_bytes;

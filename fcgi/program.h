@@ -10,7 +10,8 @@
 struct program {
     struct config *config;
     struct loop *loop;
-    struct fanouts fanouts; /* owned */
+    struct backlogs backlogs; /* of all topics */
+    struct fanouts fanouts;   /* owned */
     struct cluster *cluster;
     struct consumer **consumers; /* by topic, as the fan-outs */
     struct handler *handler;

@@ -74,6 +74,7 @@ static void collect_topic(const struct fanout *f, const struct consumer *c, stru
     v[TOPIC_METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
     v[TOPIC_METRIC_CACHE_KEYS] = (int64_t)fanout.cache_keys;
     v[TOPIC_METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
+    v[TOPIC_METRIC_BACKLOG_BYTES] = (int64_t)fanout.backlog_bytes;
     v[TOPIC_METRIC_STUCK] = (int64_t)consumer.stuck_ever;
 }
 

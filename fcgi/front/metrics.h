@@ -35,6 +35,8 @@
     X(CACHE_KEYS, "cache_keys", "",                                                                \
       "Keys of a compacted topic in the cache, those of remembered deletes included.")             \
     X(CACHE_BYTES, "cache_bytes", "", "Memory of the cache.")                                      \
+    X(BACKLOG_BYTES, "backlog_bytes", "",                                                          \
+      "Memory of the newest events, encoded once for all streams.")                                \
     X(STUCK, "consumer_stuck_total", "", "Times that a partition did not move for 10 s.")
 
 #define METRIC_REFUSED_ROW(X, name, label)                                                         \

@@ -42,6 +42,8 @@ struct block {
 };
 
 struct backlog {
+    struct backlogs *together; /* NULL: none */
+    TAILQ_ENTRY(backlog) link;
     size_t max_bytes;
     void (*on_drop)(void *arg, struct block *block);
     void *arg;
@@ -81,12 +83,21 @@ static void block_unref(struct block *block)
     free(block);
 }
 
-struct backlog *backlog_new(size_t max_bytes, void (*on_drop)(void *arg, struct block *block),
-                            void *arg)
+void backlogs_init(struct backlogs *together, size_t max_bytes)
+{
+    together->max_bytes = max_bytes;
+    TAILQ_INIT(&together->all);
+}
+
+struct backlog *backlog_new(struct backlogs *together, size_t max_bytes,
+                            void (*on_drop)(void *arg, struct block *block), void *arg)
 {
     struct backlog *b = mem_zero(sizeof *b);
     struct progress none = {0};
 
+    b->together = together;
+    if (together != NULL)
+        TAILQ_INSERT_TAIL(&together->all, b, link);
     b->max_bytes = max_bytes;
     b->on_drop = on_drop;
     b->arg = arg;
@@ -115,7 +126,14 @@ void backlog_free(struct backlog *b)
         TAILQ_REMOVE(&b->blocks, block, link);
         block_unref(block);
     }
+    if (b->together != NULL)
+        TAILQ_REMOVE(&b->together->all, b, link);
     free(b);
+}
+
+size_t backlog_bytes(const struct backlog *b)
+{
+    return b->bytes;
 }
 
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at)
@@ -124,6 +142,52 @@ void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at
 
     while (TAILQ_FIRST(&b->blocks) != fresh)
         drop_oldest(b);
+}
+
+static bool has_one_block(const struct backlog *b)
+{
+    return TAILQ_FIRST(&b->blocks) == TAILQ_LAST(&b->blocks, chain);
+}
+
+/* Its only block goes; what comes next stands in another. */
+static void drop_only(struct backlog *b)
+{
+    struct place end = backlog_end(b);
+    struct progress at = {0};
+
+    backlog_progress(&end, &at);
+    add_block(b, backlog_number(&end), &at);
+    drop_oldest(b);
+    progress_fini(&at);
+}
+
+/* The largest that has something to give, and what all have.  NULL: none has. */
+static struct backlog *find_largest(const struct backlogs *together, const struct backlog *grows,
+                                    size_t *bytes)
+{
+    struct backlog *b, *largest = NULL;
+
+    *bytes = 0;
+    TAILQ_FOREACH(b, &together->all, link)
+    {
+        bool gives = !has_one_block(b) || (b != grows && b->bytes > BLOCK_BYTES);
+        *bytes += b->bytes;
+        if (gives && (largest == NULL || b->bytes > largest->bytes))
+            largest = b;
+    }
+    return largest;
+}
+
+static void bound_all(const struct backlogs *together, const struct backlog *grows)
+{
+    struct backlog *largest;
+    size_t bytes;
+
+    while ((largest = find_largest(together, grows, &bytes)) != NULL && bytes > together->max_bytes)
+        if (has_one_block(largest))
+            drop_only(largest);
+        else
+            drop_oldest(largest);
 }
 
 static void add_mark(struct block *block, struct mark mark)
@@ -170,6 +234,7 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
         progress_fini(&before);
     }
     size_t had = block->bytes.n;
+    bool begins = had == 0;
     event_encode(&block->bytes, form, at, r);
     b->events++;
     add_mark(block, (struct mark){block->bytes.n, number, record_next(r), r->partition});
@@ -177,6 +242,8 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
     b->added += block->bytes.n - had;
     while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != block)
         drop_oldest(b);
+    if (begins && b->together != NULL)
+        bound_all(b->together, b);
 }
 
 struct place backlog_end(const struct backlog *b)

@@ -13,6 +13,7 @@
 #ifndef SKF_STREAM_BACKLOG_H
 #define SKF_STREAM_BACKLOG_H
 
+#include <sys/queue.h>
 #include <sys/uio.h>
 
 #include "topic/event.h"
@@ -33,10 +34,22 @@ struct rest {
     size_t at, end;
 };
 
-/* on_drop(arg, block) is called before a block goes; afterwards no place may be on it. */
-struct backlog *backlog_new(size_t max_bytes, void (*on_drop)(void *arg, struct block *block),
-                            void *arg);
+/* Several backlogs that are bounded together: while they have more, the largest gives its oldest
+ * block.  The newest of each stays, unless it is large; the one that grows keeps its own. */
+struct backlogs {
+    size_t max_bytes;
+    TAILQ_HEAD(, backlog) all;
+};
+void backlogs_init(struct backlogs *together, size_t max_bytes);
+
+/* on_drop(arg, block) is called before a block goes; afterwards no place may be on it.  `together`
+ * (NULL: it is bounded by itself alone) is borrowed. */
+struct backlog *backlog_new(struct backlogs *together, size_t max_bytes,
+                            void (*on_drop)(void *arg, struct block *block), void *arg);
 void backlog_free(struct backlog *b);
+
+/* Of its events, and what belongs to them. */
+size_t backlog_bytes(const struct backlog *b);
 
 /* Forgets all events; what comes next has this number and follows this progress (copied). */
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at);

@@ -70,6 +70,7 @@ struct fanout_stats fanout_stats(const struct fanout *f)
         .cache_records = cache_count(source->cache),
         .cache_keys = cache_keys(source->cache),
         .cache_bytes = cache_bytes(source->cache),
+        .backlog_bytes = backlog_bytes(source->backlog),
         .cache_overflowed = cache_overflowed(source->cache),
         .caught_up = f->intake.caught_up,
     };
@@ -83,8 +84,10 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
 {
     struct fanout *f = mem_zero(sizeof *f);
 
-    source_init(&f->source, config->event_id, config->cache_bytes, INTAKE_BACKLOG_BYTES,
-                on_backlog_drop, &f->streams);
+    const struct source_config source = {config->event_id, config->cache_bytes,
+                                         INTAKE_BACKLOG_BYTES, config->backlogs};
+
+    source_init(&f->source, &source, on_backlog_drop, &f->streams);
     streams_init(&f->streams, loop, &f->source, &f->flush.replays);
     flush_init(&f->flush, &f->streams, config->flush_ms, intake_flushed, &f->intake);
     keepalive_init(&f->keepalive, &f->streams, config->keepalive_ms);

@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 #include "kafka/consumer.h"
+#include "stream/backlog.h"
 #include "stream/stream.h"
 #include "topic/event.h"
 
@@ -21,7 +22,7 @@ struct fanout_stats {
     uint64_t conflations; /* times that a stream fell behind the backlog */
     uint64_t gaps, resets;
     uint64_t sent_events, sent_bytes; /* to all streams; the framing included */
-    size_t cache_records, cache_keys, cache_bytes;
+    size_t cache_records, cache_keys, cache_bytes, backlog_bytes;
     bool cache_overflowed; /* a compacted topic did not fit in */
     bool caught_up;        /* everything was read that was there when the topic was found */
 };
@@ -31,9 +32,10 @@ struct fanout_config {
     int64_t keepalive_ms;
     int64_t flush_ms; /* at most one flush of a stream in that time; -1: as many streams need */
     size_t cache_bytes;
+    struct backlogs *backlogs; /* what it shares with those of other topics; NULL: nothing */
 };
 
-/* The config is copied; the loop is borrowed. */
+/* The config is copied; the loop and the backlogs are borrowed. */
 struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config);
 /* Ends all streams. */
 void fanout_free(struct fanout *f);

@@ -1,12 +1,12 @@
 #include "stream/source.h"
 
-void source_init(struct source *s, enum event_id form, size_t cache_bytes, size_t backlog_bytes,
+void source_init(struct source *s, const struct source_config *config,
                  void (*on_drop)(void *arg, struct block *block), void *arg)
 {
     *s = (struct source){
-        .form = form,
-        .cache = cache_new(cache_bytes),
-        .backlog = backlog_new(backlog_bytes, on_drop, arg),
+        .form = config->form,
+        .cache = cache_new(config->cache_bytes),
+        .backlog = backlog_new(config->together, config->backlog_bytes, on_drop, arg),
     };
 }
 

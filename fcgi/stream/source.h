@@ -31,9 +31,15 @@ struct source {
     struct source_counts counts;
 };
 
+struct source_config {
+    enum event_id form;
+    size_t cache_bytes, backlog_bytes;
+    struct backlogs *together; /* borrowed, see backlog_new() */
+};
+
 /* on_drop(arg, block): before that block of the backlog goes; afterwards no reader may be on it
  * (reader_drop()). */
-void source_init(struct source *s, enum event_id form, size_t cache_bytes, size_t backlog_bytes,
+void source_init(struct source *s, const struct source_config *config,
                  void (*on_drop)(void *arg, struct block *block), void *arg);
 void source_fini(struct source *s);
 

@@ -11,6 +11,8 @@ static void streams_reap(void *arg)
         TAILQ_REMOVE(&all->ended, s, link);
         free(s);
     }
+    if (!streams_any_started(all) && backlog_bytes(all->source->backlog) > 0)
+        source_restart_backlog(all->source); /* nobody reads it */
 }
 
 void streams_init(struct streams *all, struct loop *loop, struct source *source,

@@ -178,8 +178,10 @@ static void check_resume(struct slice id, uint8_t flags, size_t room)
     struct source source;
     struct reader r;
 
-    source_init(&source, flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
-                flags & LIMITED ? 600 : 1 << 20, 1 << 20, no_drop, NULL);
+    const struct source_config config = {flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
+                                         flags & LIMITED ? 600 : 1 << 20, 1 << 20, NULL};
+
+    source_init(&source, &config, no_drop, NULL);
     fill(source.cache, flags);
     source_restart_backlog(&source);
     struct consumer consumer = {.answered = 1};

@@ -31,7 +31,7 @@ static int setup(void **state)
     next_number = 100;
     drops = 0;
     reader = (struct place){0};
-    backlog = backlog_new(LIMIT, on_drop, NULL);
+    backlog = backlog_new(NULL, LIMIT, on_drop, NULL);
     backlog_reset(backlog, next_number, &at);
     drops = 0;
     reader = backlog_end(backlog);
@@ -383,8 +383,102 @@ static void a_partition_that_came_later_is_in_the_progress(void **state)
     progress_fini(&got);
 }
 
+/* -- several, bounded together -- */
+
+static struct backlogs together;
+static struct backlog *other; /* nobody reads it */
+static int other_drops;
+
+static void on_other_drop(void *arg, struct block *block)
+{
+    (void)arg, (void)block;
+    other_drops++;
+}
+
+/* Two that may each have as much as both together. */
+static int setup_two(void **state)
+{
+    int failed = setup(state);
+
+    backlog_free(backlog);
+    backlogs_init(&together, LIMIT);
+    backlog = backlog_new(&together, LIMIT, on_drop, NULL);
+    other = backlog_new(&together, LIMIT, on_other_drop, NULL);
+    backlog_reset(backlog, next_number, &at);
+    drops = other_drops = 0;
+    reader = backlog_end(backlog);
+    return failed;
+}
+
+static int teardown_two(void **state)
+{
+    backlog_free(other);
+    assert_ptr_equal(TAILQ_FIRST(&together.all), backlog);
+    return teardown(state);
+}
+
+static void add_to_other(size_t bytes)
+{
+    static uint8_t value[LIMIT];
+    const struct record r = {.offset = 0, .key = slice_str("k"), .value = slice_of(value, bytes)};
+    struct progress one = {0};
+
+    progress_resize(&one, 1);
+    one.next[0] = 1;
+    backlog_add(other, EVENT_ID_PROGRESS, 7, &one, &r);
+    progress_fini(&one);
+}
+
+static void one_that_grows_takes_of_the_largest(void **state)
+{
+    (void)state;
+    add_kilobytes(900);
+    size_t had = backlog_bytes(backlog);
+    for (int i = 0; i < 400; i++)
+        add_to_other(1024);
+    assert_int_equal(other_drops, 0);
+    assert_true(drops > 0 && backlog_bytes(backlog) < had);
+    size_t all = backlog_bytes(backlog) + backlog_bytes(other);
+    assert_in_range(all, LIMIT - BLOCK, LIMIT + BLOCK);
+    for (int i = 0; i < 1000; i++)
+        add_to_other(1024);
+    assert_true(other_drops > 0); /* it is the largest by now */
+    all = backlog_bytes(backlog) + backlog_bytes(other);
+    assert_in_range(all, LIMIT - BLOCK, LIMIT + BLOCK);
+    assert_true(is_at_end(&reader));
+}
+
+static void the_newest_block_of_each_stays(void **state)
+{
+    (void)state;
+    add_kilobytes(50);
+    add_to_other(LIMIT - 1);
+    add_to_other(LIMIT - 1);
+    assert_true(drops == 0 && backlog_bytes(backlog) > 50 * 1024);
+    assert_int_equal(other_drops, 1);
+}
+
+/* Else each of many topics would keep its last large event. */
+static void a_large_event_goes_when_another_grows(void **state)
+{
+    (void)state;
+    add_to_other(LIMIT - 1);
+    add_kilobytes(900);
+    assert_int_equal(other_drops, 1);
+    assert_int_equal(backlog_bytes(other), 0);
+    assert_int_equal(drops, 0);
+    struct place end = backlog_end(other);
+    struct progress got = {0};
+    backlog_progress(&end, &got);
+    assert_int_equal(progress_get(&got, 0), 1);
+    assert_int_equal(backlog_number(&end), 8);
+    assert_int_equal(backlog_event(&end), 1);
+    progress_fini(&got);
+}
+
 int main(void)
 {
+#define TWO(test) cmocka_unit_test_setup_teardown(test, setup_two, teardown_two)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(events_come_in_their_order),
@@ -404,6 +498,9 @@ int main(void)
         T(a_reset_forgets_all_and_goes_on_at_a_number),
         T(what_ids_say_without_an_event_is_in_the_progress_too),
         T(a_partition_that_came_later_is_in_the_progress),
+        TWO(one_that_grows_takes_of_the_largest),
+        TWO(the_newest_block_of_each_stays),
+        TWO(a_large_event_goes_when_another_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,30 @@ static void a_compacted_topic_that_does_not_fit_in_is_told(void **state)
     assert_true(fanout_stats(fanout).cache_overflowed);
 }
 
+static void what_is_encoded_goes_with_the_last_stream(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(100, 100);
+    assert_int_equal(fanout_stats(fanout).backlog_bytes, 0);
+    struct client one = open_client(NULL), other = open_client(NULL);
+    produce_kilobytes(100, 100);
+    count_events(&one);
+    count_events(&other);
+    assert_in_range(fanout_stats(fanout).backlog_bytes, 100 * 1024, 120 * 1024);
+    leave(&one);
+    settle();
+    assert_in_range(fanout_stats(fanout).backlog_bytes, 100 * 1024, 120 * 1024);
+    leave(&other);
+    settle();
+    assert_int_equal(fanout_stats(fanout).backlog_bytes, 0);
+    struct client next = open_client(NULL);
+    assert_int_equal(count_events(&next), 100);
+    produce_kilobytes(1, 1);
+    assert_int_equal(count_events(&next), 1);
+    leave(&next);
+}
+
 static void conflations_are_counted(void **state)
 {
     (void)state;
@@ -116,6 +140,7 @@ int main(void)
         T(openings_and_ends_are_counted),
         T(records_and_the_cache_are_counted),
         T(a_compacted_topic_that_does_not_fit_in_is_told),
+        T(what_is_encoded_goes_with_the_last_stream),
         T(conflations_are_counted),
         T(each_event_that_is_sent_is_counted_once),
         T(gaps_and_resets_are_counted),

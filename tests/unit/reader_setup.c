@@ -30,7 +30,9 @@ int teardown(void **state)
 void make(bool compacted, int32_t partitions, size_t max_bytes)
 {
     teardown(NULL);
-    source_init(&source, EVENT_ID_PROGRESS, max_bytes, BACKLOG_BYTES, on_drop, NULL);
+    const struct source_config config = {EVENT_ID_PROGRESS, max_bytes, BACKLOG_BYTES, NULL};
+
+    source_init(&source, &config, on_drop, NULL);
     cache_reset(source.cache, compacted, RETENTION_MS);
     cache_set_partitions(source.cache, partitions);
     for (int32_t i = 0; i < partitions; i++)

@@ -256,6 +256,7 @@ static void each_number_has_its_place(void **state)
     fanout.resets = 7;
     fanout.cache_records = 8;
     fanout.cache_bytes = 9;
+    fanout.backlog_bytes = 46;
     loop.turns = (struct loop_turns){.count = 38, .busy_ms = 39, .longest_ms = 40, .long_ones = 41};
     consumer.stuck_ever = 42;
     report_collect(&report, &metrics);
@@ -276,6 +277,7 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_CACHE_RECORDS] = 8,
         [TOPIC_METRIC_CACHE_KEYS] = 62,
         [TOPIC_METRIC_CACHE_BYTES] = 9,
+        [TOPIC_METRIC_BACKLOG_BYTES] = 46,
         [TOPIC_METRIC_STUCK] = 42,
     };
     const int64_t expected[METRICS] = {
