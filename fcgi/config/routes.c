@@ -83,8 +83,6 @@ enum config_result topics_read(struct reading *r, const json_t *value)
         return config_fail("%s: topics: must be an object, of one topic at least", r->file);
     if (json_object_size(value) > ROUTES_TOPICS)
         return config_fail("%s: topics: more than %d", r->file, ROUTES_TOPICS);
-    if (json_object_size(value) > 1)
-        return config_fail("%s: topics: this version knows no more than one yet", r->file);
     json_object_foreach ((json_t *)value, name, one) {
         snprintf(where, sizeof where, "%s: topics: %s", r->file, name);
         if (!topic_is_name(name))

@@ -254,10 +254,10 @@ void consumer_take_survey(struct consumer *c)
 
     if (!survey_take(c->feed->surveyed, &r))
         return;
-    if (r.told)
-        trouble_told(&c->trouble, r.error);
     if (r.answers != c->answers)
         contact_answered(&c->cluster->contact, loop_now_ms());
+    if (r.told)
+        trouble_told(&c->trouble, r.error);
     c->answers = r.answers;
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
         forget_topic(c);

@@ -28,11 +28,11 @@ static enum trouble_kind kind_of(int error)
     }
 }
 
-static void say(const struct trouble *t)
+static void say(const struct trouble *t, int error)
 {
-    const char *said = rd_kafka_err2str(t->error);
+    const char *said = rd_kafka_err2str(error);
 
-    switch (t->error) {
+    switch (error) {
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
         log_warn("kafka: topic %s does not exist, waiting for it", t->topic);
         break;
@@ -45,30 +45,19 @@ static void say(const struct trouble *t)
     }
 }
 
-static int error_now(const struct trouble *t)
-{
-    return t->contact->error ? t->contact->error : t->error;
-}
-
-static void become(struct trouble *t, int error)
-{
-    bool is_new = error != error_now(t);
-
-    t->error = error;
-    t->contact->error = 0; /* what follows says more than that there is contact again */
-    if (error && is_new)
-        say(t);
-}
-
 void trouble_told(struct trouble *t, int error)
 {
     int before = t->suspected;
 
     t->suspected = error;
-    if (!error && error_now(t))
-        log_info("kafka: connected, topic %s is there", t->topic);
-    if (!error || error == before) /* one alone is no trouble yet: a broker may have just come */
-        become(t, error);
+    if (error && error != before) /* one alone is no trouble yet: a broker may have just come */
+        return;
+    if (error && error != t->error)
+        say(t, error);
+    if (!error && t->told)
+        log_info("kafka: topic %s is there", t->topic);
+    t->told = error != 0;
+    t->error = error;
 }
 
 void trouble_read(struct trouble *t, bool refused)
@@ -90,7 +79,7 @@ void trouble_look(struct trouble *t)
 
 enum trouble_kind trouble_now(const struct trouble *t)
 {
-    enum trouble_kind kind = kind_of(error_now(t));
+    enum trouble_kind kind = kind_of(t->contact->error ? t->contact->error : t->error);
 
     return kind == TROUBLE_NONE && t->read_refused ? TROUBLE_REFUSED : kind;
 }

@@ -20,12 +20,13 @@ struct trouble {
     int error;     /* what the cluster has against the topic, logged once per change; 0: nothing, or
                       the contact is lost */
     int suspected; /* by the last answer */
+    bool told;     /* the log has an error whose end it has not */
     bool read_refused;
 };
 
 void trouble_init(struct trouble *t, const char *topic, struct contact *contact);
 
-/* A broker has said what it has against the topic; 0: nothing.  To be followed by
+/* A broker has said what it has against the topic; 0: nothing.  To be called after
  * contact_answered(). */
 void trouble_told(struct trouble *t, int error);
 /* The topic may, or may not, be read. */

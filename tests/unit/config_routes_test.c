@@ -90,6 +90,58 @@ static void what_a_topic_leaves_open_is_what_the_options_say(void **state)
     assert_int_equal(config.topics[0].cache_bytes, 70000);
 }
 
+static int64_t cache_bytes(const char *topic)
+{
+    for (size_t i = 0; i < config.topic_count; i++)
+        if (strcmp(config.topics[i].name, topic) == 0)
+            return config.topics[i].cache_bytes;
+    return -1;
+}
+
+#define TO_ALL "\"routes\":[{\"path\":\"/{t}\",\"topic\":\"{t}\"}]"
+
+static void topics_have_their_own_share_or_a_part_of_the_rest(void **state)
+{
+    (void)state;
+    assert_true(reads("\"cache-bytes\":1000000,\"topics\":{\"a\":{},\"b\":{\"cache-bytes\":400000,"
+                      "\"compact\":\"off\"},\"c\":{}}," TO_ALL,
+                      NULL, NULL));
+    assert_int_equal(config.topic_count, 3);
+    assert_int_equal(cache_bytes("a"), 300000);
+    assert_int_equal(cache_bytes("b"), 400000);
+    assert_int_equal(cache_bytes("c"), 300000);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(routes_topic(config.routes, i), config.topics[i].name);
+    assert_true(reads("\"topics\":{\"a\":{},\"b\":{}}," TO_ALL, NULL, NULL));
+    assert_int_equal(cache_bytes("a"), 1 << 29);
+    refuses("\"cache-bytes\":1000000,\"topics\":{\"a\":{\"cache-bytes\":600000},"
+            "\"b\":{\"cache-bytes\":400001}}," TO_ALL,
+            "topics: b: cache-bytes: is more than what is left of the 1000000 of all topics");
+    refuses("\"cache-bytes\":200000,\"topics\":{\"a\":{\"cache-bytes\":100000},\"b\":{},"
+            "\"c\":{}}," TO_ALL,
+            "cache-bytes: leaves less than 65536 for each of 2 topic(s)");
+}
+
+static void there_are_so_many_topics_at_most(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    buf_add_str(&text, "\"topics\":{");
+    for (int i = 0; i < ROUTES_TOPICS; i++)
+        buf_printf(&text, "%s\"t%d\":{}", i ? "," : "", i);
+    size_t full = text.n;
+    buf_printf(&text, "}," TO_ALL);
+    buf_add_byte(&text, 0);
+    assert_true(reads((const char *)text.p, NULL, NULL));
+    assert_int_equal(config.topic_count, ROUTES_TOPICS);
+    text.n = full;
+    buf_printf(&text, ",\"more\":{}}," TO_ALL);
+    buf_add_byte(&text, 0);
+    refuses((const char *)text.p, ": topics: more than 256");
+    buf_fini(&text);
+}
+
 static void without_routes_there_is_the_one_of_the_options(void **state)
 {
     struct destination to;
@@ -170,7 +222,6 @@ static void what_is_for_later_is_refused(void **state)
     refuses(ROUTE(GOOD ",\"from\":\"latest\""), ": routes[0]: from: must be earliest");
     refuses("\"topics\":{\"a\":{\"filters\":[]}}", ": topics: a: filters: must be left out");
     refuses("\"topics\":{\"a\":{\"headers\":[]}}", ": topics: a: headers: must be left out");
-    refuses("\"topics\":{\"a\":{},\"b\":{}}", ": topics: this version knows no more than one yet");
 }
 
 int main(void)
@@ -179,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(routes_are_read),
         T(what_a_topic_leaves_open_is_what_the_options_say),
+        T(topics_have_their_own_share_or_a_part_of_the_rest),
+        T(there_are_so_many_topics_at_most),
         T(without_routes_there_is_the_one_of_the_options),
         T(routes_stand_alone),
         T(what_is_wrong_is_named_with_its_place),
