@@ -275,7 +275,7 @@ const struct row rows[] = {
     CHOICE("compact", "WHEN", compact, .choices = "auto|on|off", .preset = "auto",
            .help = "newest record per key only: auto asks for the topic's policy"),
     NUMBER("cache-bytes", "BYTES", cache_bytes, .min = 1 << 16, .max = INT64_MAX,
-           .preset = "1073741824", .help = "limit of the topic in memory"),
+           .preset = "1073741824", .help = "limit of the topic in memory, of all topics together"),
     NUMBER("max-streams", "N", max_streams, .min = 0, .max = 1000000, .preset = "0",
            .help = "streams at a time; 0: what the limit of open files allows"),
     NUMBER("max-streams-per-address", "N", max_streams_per_address, .min = 0, .max = 1000000,
