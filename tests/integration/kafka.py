@@ -61,14 +61,17 @@ class Broker:
     def kill(self) -> None:
         self._broker("stop", self.directory, "--kill")
 
-    def _broker(self, *arguments: object) -> None:
+    def _broker(self, *arguments: object) -> str:
+        """What it said."""
         command = [str(word) for word in (BROKER, *arguments)]
         # Not a pipe: the broker would hold it open, and we would wait for its end.
         with open(self.directory / "broker.out", "w+") as out:
             environment = os.environ | {"KAFKA_VERSION": self.version}
             status = subprocess.run(command, stdout=out, stderr=out, env=environment).returncode
             out.seek(0)
-            assert status == 0, f"{command}: {out.read()}"
+            said = out.read()
+        assert status == 0, f"{command}: {said}"
+        return said
 
     def log(self) -> str:
         log = self.directory / "log"
@@ -150,12 +153,13 @@ class Kafka(Broker):
         self._done(self.admin.alter_configs([ConfigResource("topic", name, set_config=config)]))
 
     def delete_records(self, name: str, before: int, partitions: int = 1) -> None:
-        """Of its first partitions, all below that offset."""
+        """Of its first partitions, all below that offset; not of a topic that is compacted alone."""
         wanted = [{"topic": name, "partition": p, "offset": before} for p in range(partitions)]
         file = self.directory / "delete-records.json"
         file.write_text(json.dumps({"version": 1, "partitions": wanted}))
         options = ["--bootstrap-server", self.brokers, "--offset-json-file", file]
-        self._broker("tool", "kafka-delete-records", *options)
+        said = self._broker("tool", "kafka-delete-records", *options)
+        assert "error:" not in said, said  # its status is 0 all the same
 
     def _partitions(self, name: str) -> int:
         topics = self._topics()

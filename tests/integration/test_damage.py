@@ -1,6 +1,7 @@
 """Records that were damaged, on the broker's disk as on their way."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,17 +19,23 @@ def fragile(tmp_path) -> Iterator[Kafka]:
     server.stop()
 
 
-def test_a_damaged_record_is_not_shown_until_it_is_whole(fragile, start):
-    topic = fragile.topic(partitions=2)
+def damaged_topic(kafka: Kafka) -> tuple[str, Path, bytes]:
+    """Its first partition's second record is damaged; its segment's file, and what is to be in it."""
+    topic = kafka.topic(partitions=2)
     for n, text in enumerate((b"before", b"damaged", b"after")):
-        fragile.produce(topic, Record(b"%d" % n, text))
-    fragile.put(topic, "k", "another partition", partition=1)
-    fragile.stop()
-    segment = fragile.directory / "data" / f"{topic}-0" / f"{0:020}.log"
+        kafka.produce(topic, Record(b"%d" % n, text))
+    kafka.put(topic, "k", "another partition", partition=1)
+    kafka.stop()
+    segment = kafka.directory / "data" / f"{topic}-0" / f"{0:020}.log"
     whole = segment.read_bytes()
     assert whole.count(b"damaged") == 1
     segment.write_bytes(whole.replace(b"damaged", b"DAMAGED"))
-    fragile.start()
+    kafka.start()
+    return topic, segment, whole
+
+
+def test_a_damaged_record_is_not_shown_until_it_is_whole(fragile, start):
+    topic, segment, whole = damaged_topic(fragile)
     responder = start(topic, brokers=fragile.brokers)
     stream = responder.open()
     assert stream.next().text == "another partition"
@@ -42,4 +49,20 @@ def test_a_damaged_record_is_not_shown_until_it_is_whole(fragile, start):
 
     segment.write_bytes(whole)
     assert [event.text for event in stream.take(3)] == ["before", "damaged", "after"]
+    wait_until(lambda: not reasons(responder))
+
+
+def test_a_damaged_record_is_passed_when_it_is_deleted_on_the_broker(fragile, start):
+    topic, *_ = damaged_topic(fragile)
+    responder = start(topic, brokers=fragile.brokers)
+    stream = responder.open()
+    assert stream.next().text == "another partition"
+    wait_until(lambda: reasons(responder) == ["consumer_stuck"])
+    with pytest.raises(AssertionError, match="PolicyViolation"):
+        fragile.delete_records(topic, 2)
+    fragile.alter(topic, {"cleanup.policy": "compact,delete", "retention.ms": "-1"})
+    fragile.delete_records(topic, 2)
+    assert stream.next().text == "after"
+    fragile.put(topic, "new", "new")
+    assert stream.next().text == "new"
     wait_until(lambda: not reasons(responder))
