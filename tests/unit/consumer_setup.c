@@ -1,6 +1,7 @@
 #include "consumer_setup.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -42,6 +43,36 @@ ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *queue, int timeout_ms,
         return 0;
     *(void **)&take = dlsym(RTLD_NEXT, "rd_kafka_consume_batch_queue");
     return take(queue, timeout_ms, messages, n);
+}
+
+/* Consumers' handles that are not destroyed yet: that takes a thread its time, also when the
+ * cluster is freed. */
+static atomic_int handles;
+
+rd_kafka_t *rd_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, char *error, size_t size)
+{
+    rd_kafka_t *(*make)(rd_kafka_type_t, rd_kafka_conf_t *, char *, size_t);
+
+    *(void **)&make = dlsym(RTLD_NEXT, "rd_kafka_new");
+    rd_kafka_t *rk = make(type, conf, error, size);
+    handles += rk != NULL && type == RD_KAFKA_CONSUMER;
+    return rk;
+}
+
+void rd_kafka_destroy(rd_kafka_t *rk)
+{
+    void (*destroy)(rd_kafka_t *);
+    bool counts = rd_kafka_type(rk) == RD_KAFKA_CONSUMER;
+
+    *(void **)&destroy = dlsym(RTLD_NEXT, "rd_kafka_destroy");
+    destroy(rk);
+    handles -= counts;
+}
+
+/* The reader and the asker. */
+bool is_alone(void)
+{
+    return handles == 2;
 }
 
 int32_t silent = -1; /* of its leader no answer is expected */

@@ -28,6 +28,8 @@ void start_with(const char *brokers, const char *topic, enum compact compact,
                 const struct consumer_handler *with);
 void wait_until(bool (*condition)(void));
 void wait_for_records(int n);
+/* No consumer of a test before reads any more: an error for the next request is for this one. */
+bool is_alone(void);
 
 /* -- what the cluster says instead, once there is something here -- */
 

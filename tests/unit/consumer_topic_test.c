@@ -188,6 +188,7 @@ static void an_offset_out_of_range_that_is_not_below_the_log_means_that_it_was_c
     (void)state;
     start_with_ten("grown");
     told.n = 0;
+    wait_until(is_alone);
     rd_kafka_mock_push_request_errors(kafka.cluster, FETCH, 1,
                                       RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE);
     wait_until(is_told_twice);
