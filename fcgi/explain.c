@@ -55,11 +55,16 @@ static void print_route(const struct config *c, const struct route *route)
     putchar('\n');
 }
 
-static void print_topic(const struct routes *all, int topic)
+static void print_topic(const struct config *c, int topic)
 {
+    static const char *const compact[] = {
+        [COMPACT_AUTO] = "auto", [COMPACT_ON] = "on", [COMPACT_OFF] = "off"};
+    const struct routes *all = c->routes;
+    const struct config_topic *of = &c->topics[topic];
     const char *before = ": routes ";
 
-    printf("topic %s", routes_topic(all, (size_t)topic));
+    printf("topic %s, compact %s, cache-bytes %lld", of->name, compact[of->compact],
+           (long long)of->cache_bytes);
     for (size_t i = 0; i < routes_count(all); i++) {
         const struct route *route = routes_at(all, i);
         if (route->topic != topic && route->topic >= 0)
@@ -132,7 +137,7 @@ bool explain_configuration(const struct config *c)
     for (size_t i = 0; i < routes_count(c->routes); i++)
         print_route(c, routes_at(c->routes, i));
     for (size_t i = 0; i < routes_topics(c->routes); i++)
-        print_topic(c->routes, (int)i);
+        print_topic(c, (int)i);
     print_warnings(c->routes);
     return true;
 }

@@ -70,13 +70,24 @@ static void take_params(struct buf *params)
     *to = NULL;
 }
 
+static void find_path(struct buf *path)
+{
+    static const char name[] = "REQUEST_URI=";
+
+    for (char **at = environ; *at != NULL; at++) {
+        const char *uri = *at + sizeof name - 1;
+        if (strncmp(*at, name, sizeof name - 1) != 0)
+            continue;
+        buf_add(path, uri, strcspn(uri, "?"));
+        return;
+    }
+}
+
 void cgi_take_request(struct buf *request, struct buf *path, int argc, char **argv)
 {
     struct buf params = {0};
-    const char *uri = getenv("REQUEST_URI");
 
-    if (uri != NULL)
-        buf_add(path, uri, strcspn(uri, "?"));
+    find_path(path);
     take_params(&params);
     for (int i = 1; i < argc; i++)
         explicit_bzero(argv[i], strlen(argv[i]));

@@ -47,7 +47,7 @@ def test_check_prints_what_each_route_demands(tmp_path, configuration):
         "route /all: topic orders, with a token",
         "route /raw/{topic}: the topic that is {topic}, with a token, scopes raw:read",
         "route /of/{customer}: topic orders, with a token",
-        "topic orders: routes /all /raw/{topic} /of/{customer}",
+        "topic orders, compact auto, cache-bytes 1073741824: routes /all /raw/{topic} /of/{customer}",
         "warning: route /of/{customer}: {customer} decides nothing",
     ]
 
@@ -56,7 +56,31 @@ def test_check_of_what_the_options_say(tmp_path):
     command = [PROGRAM, "-b", "b:9092", "-t", "t", "--path", "/{p}", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "route /{p}: topic t, open to all\ntopic t: routes /{p}\n"
+    assert done.stdout == "route /{p}: topic t, open to all\ntopic t, compact auto, cache-bytes 1073741824: routes /{p}\n"
+
+
+def test_check_prints_what_leads_to_each_topic_and_what_it_may_hold(tmp_path, configuration):
+    topics = {"orders": {"compact": "on", "cache-bytes": 600_000}, "prices": {}, "stock": {}}
+    configuration |= {"topics": topics, "routes": ROUTES[:1], "cache-bytes": 1_000_000}
+    status, said = ask(tmp_path, configuration, "--check")
+    assert (status, said[2:]) == (
+        0,
+        [
+            "topic orders, compact on, cache-bytes 600000: routes /all",
+            "topic prices, compact auto, cache-bytes 200000: no route",
+            "topic stock, compact auto, cache-bytes 200000: no route",
+        ],
+    )
+    configuration |= {"routes": ROUTES}
+    assert ask(tmp_path, configuration, "--check")[1][4:6] == [
+        "topic orders, compact on, cache-bytes 600000: routes /all /raw/{topic} /of/{customer}",
+        "topic prices, compact auto, cache-bytes 200000: routes /raw/{topic}",
+    ]
+    file = tmp_path / "token"
+    file.write_text(rsa_key().mint(scope=f"{SCOPE} raw:read"))
+    for topic in topics:
+        options = ("--explain", f"/raw/{topic}", "--token-file", str(file))
+        assert ask(tmp_path, configuration, *options)[1][-1] == f"200: a stream of topic {topic}"
 
 
 @pytest.mark.parametrize("option", [["--check"], ["--explain", "/all"]])
