@@ -33,24 +33,30 @@ static bool get_length(const uint8_t **at, const uint8_t *end, size_t *length)
     return true;
 }
 
-static bool params_valid(const struct buf *params)
+/* INCOMPLETE means: they are good. */
+static enum fcgi_state check_params(const struct buf *params)
 {
+    enum fcgi_state state = FCGI_INCOMPLETE;
+
     if (params->n == 0)
-        return false;
+        return FCGI_BROKEN;
 
     const uint8_t *at = params->p, *end = params->p + params->n;
+
     while (at < end) {
         size_t name, value;
         if (!get_length(&at, end, &name) || !get_length(&at, end, &value))
-            return false;
+            return FCGI_BROKEN;
         size_t left = (size_t)(end - at);
         if (name == 0 || name > left || value > left - name)
-            return false;
-        if (memchr(at, '=', name) || memchr(at, 0, name + value))
-            return false;
+            return FCGI_BROKEN;
+        if (memchr(at, '=', name) || memchr(at, 0, name))
+            return FCGI_BROKEN;
+        if (memchr(at + name, 0, value))
+            state = FCGI_NUL;
         at += name + value;
     }
-    return true;
+    return state;
 }
 
 struct parser {
@@ -73,7 +79,7 @@ static enum fcgi_state take(struct parser *p, uint8_t type, struct slice content
             return FCGI_BROKEN;
         if (content.n == 0) {
             p->params_done = true;
-            return params_valid(&p->params) ? FCGI_INCOMPLETE : FCGI_BROKEN;
+            return check_params(&p->params);
         }
         buf_add_slice(&p->params, content);
         return p->params.n > FCGI_MAX_PARAMS ? FCGI_LARGE_PARAMS : FCGI_INCOMPLETE;

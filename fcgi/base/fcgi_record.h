@@ -21,6 +21,7 @@ enum fcgi_state {
     FCGI_COMPLETE,   /* `length` bytes are a whole request */
     FCGI_BROKEN,     /* never a request: close */
     FCGI_BAD_ROLE,   /* not for a responder */
+    FCGI_NUL,        /* in a value: the front has decoded a path with %00 */
     FCGI_LARGE_PARAMS,
     FCGI_LARGE_STDIN,
 };
@@ -32,7 +33,9 @@ struct fcgi_request {
 
 /* What the bytes received so far are.  BEGIN_REQUEST, PARAMS ... to the empty one, STDIN ... to the
  * empty one, all of one id (FastCGI 1.0, 3.3, 5.1 to 5.3); name-value lengths inside the PARAMS, no
- * NUL in them and no '=' in a name, for libfcgi makes C strings "NAME=VALUE" of them. */
+ * NUL in them and no '=' in a name, for libfcgi makes C strings "NAME=VALUE" of them.  Of these a
+ * client can bring about only a NUL in a value, and is answered: BROKEN may look to the front like
+ * a responder that has died. */
 enum fcgi_state fcgi_request_parse(const uint8_t *bytes, size_t n, struct fcgi_request *out);
 
 /* The id of a request that is INCOMPLETE; 0: it has not come yet. */

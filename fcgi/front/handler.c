@@ -274,6 +274,7 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     struct handler *h = arg;
     enum refusal why = state == FCGI_INCOMPLETE    ? REFUSAL_REQUESTS_WAIT
                        : state == FCGI_LARGE_STDIN ? REFUSAL_LARGE_BODY
+                       : state == FCGI_NUL         ? REFUSAL_REQUEST_INVALID
                                                    : REFUSAL_LARGE_HEAD;
 
     if (state == FCGI_BAD_ROLE)

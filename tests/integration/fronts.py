@@ -19,6 +19,11 @@ EXAMPLES = REPOSITORY / "fcgi" / "examples"
 ROOT = os.geteuid() == 0
 # Programs that this release of Debian has not got, says tests/run.
 NOT_IN_RELEASE = os.environ.get("SKF_NOT_IN_RELEASE", "").split()
+# What web servers fold, and no route needs (test_front_routes.py).
+SLASHES = ["/prices//a", "/prices/a//b"]
+DOTS = ["/prices/.", "/prices/a/./b", "/prices/a/../b", "/prices/a/%2e%2e/b"]
+ENCODED_DOTS = ["/prices/..%2Fmine"]
+CONTROLS = ["/orders/%01", "/orders/%0A", "/orders/%FF"]
 # What stands for /events in a shell, a file system, or a careless front.
 OTHER_PATHS = """//events /./events /x/../events /events/. /events// /%65vents /events%2F /%2Fevents
     /x/%2e%2e/events /x%2F..%2Fevents /events;x /;x/events /events%3Fx /events%20 /events%00
@@ -65,6 +70,8 @@ class Front(Process):
     few: dict[str, str] = {}
     # The limits on silence, shortened by the test about them.
     timeouts: dict[str, str] = {}
+    # Of the paths that routes fit, those that its comments say it folds, or refuses.
+    folds: list[str] = []
 
     def __init__(self, place: Place, edits: dict[str, str] | None = None):
         Front.numbers += 1
@@ -97,6 +104,11 @@ class Front(Process):
             group = grp.getgrgid(os.getgid()).gr_name
             text = re.sub(r"^(\s*group +)[\w-]+", rf"\g<1>{group}", text, flags=re.M)
         return text
+
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        """What the example says of paths that are handed on besides /events, and how it logs them."""
+        raise NotImplementedError
 
     @classmethod
     def text_of_example(cls) -> str:
@@ -134,6 +146,7 @@ class Front(Process):
 
 class Lighttpd(Front):
     example = "lighttpd-external.conf"
+    folds = SLASHES + DOTS + ENCODED_DOTS + CONTROLS
     streams_of_a_browser = 8
     notices_at_once = {"--http1.1": True, "--http2": True}
     few = {"max-fds         = 16384": "max-fds = 164", "max-connections = 8192": "max-connections = 82"}
@@ -141,6 +154,12 @@ class Lighttpd(Front):
         '"read-timeout" => 60': '"read-timeout" => 4',
         "max-write-idle = 60": "max-write-idle = 4",
     }
+
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        line = r'(    \$HTTP\["url"\] =~ "\^/)events(\(/\|\$\)" \{[^\n]*/)events(" [^\n]*\n)'
+        lines = "".join(rf"\g<1>{path}\g<2>{path}\g<3>" for path in paths)
+        return {'paths = "events': f'paths = "{"|".join(["events", *paths])}', line: rf"\g<0>{lines}"}
 
     def put(self, text: str) -> Path:
         available = self.directory / "conf-enabled"
@@ -160,6 +179,7 @@ class Lighttpd(Front):
 
 class Apache(Front):
     example = "apache.conf"
+    folds = SLASHES + DOTS
     speaks = {"--http1.1": "HTTP/1.1", "--http2": "HTTP/1.1"}
     streams_of_a_browser = 6
     most_partitions = 1700
@@ -170,6 +190,10 @@ class Apache(Front):
         "MaxRequestWorkers 2560": "MaxRequestWorkers 26",
     }
     timeouts = {r"\btimeout=60": "timeout=4", r"\bTimeout 60": "Timeout 4"}
+
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        return {"Define SKF_PATHS events": f"Define SKF_PATHS {'|'.join(['events', *paths])}"}
 
     def put(self, text: str) -> Path:
         """With the commands of its first lines."""
@@ -206,10 +230,15 @@ def replace_in(file: Path, word: str, by: str) -> None:
 
 class Nginx(Front):
     example = "nginx.conf"
+    folds = SLASHES + DOTS + ENCODED_DOTS
     streams_of_a_browser = 128
     notices_at_once = {"--http1.1": True, "--http2": True}
     few = {r"(sed -i '[^\n]*)16384": r"\g<1>164"}
     timeouts = {"fastcgi_read_timeout 60s": "fastcgi_read_timeout 4s"}
+
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        return {r"\(events\)\(": f"({'|'.join(['events', *paths])})(", r"\(events\)\)\(": f"({'|'.join(['events', *paths])}))("}
 
     @classmethod
     def text_of_example(cls) -> str:
@@ -237,15 +266,29 @@ class Haproxy(Front):
     few = {"maxconn 8000": "maxconn 80"}
     timeouts = {r"timeout (client|server) 60s": r"timeout \1 4s"}
 
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        line = r"    http-request set-var\(txn.route\) str\(/events\)[^\n]*\n"
+        said = "    http-request set-var(txn.route) str(/{0}) if {{ path /{0} }} || {{ path_beg /{0}/ }}\n"
+        return {line: r"\g<0>" + "".join(map(said.format, paths))}
+
     def command(self) -> list:
         return [self.program("haproxy"), "-W", "-db", "-f", self.file]
 
 
 class H2o(Front):
     example = "h2o.yaml"
+    folds = DOTS + ENCODED_DOTS
     has_pool = False
     few = {"max-connections: 8000": "max-connections: 80"}
     timeouts = {"timeout.io: 60000": "timeout.io: 4000"}
+
+    @staticmethod
+    def with_paths(paths: list[str]) -> dict[str, str]:
+        said = r'    #     (access-log: [^\n]*)/v1/orders([^\n]*)\n.*?(?=\n      "/":)'
+        path = r'\n      "/{0}":\n        \g<1>/{0}\g<2>\n        <<: *responder'
+        masked = {"log 'events": f"log '{'|'.join(['events', *paths])}"}
+        return masked | {said: r"\g<0>" + "".join(map(path.format, paths))}
 
     def command(self) -> list:
         return [self.program("h2o"), "-c", self.file, "-m", "master"]

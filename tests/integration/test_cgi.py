@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fronts import OTHER_PATHS
+from fronts import CONTROLS, DOTS, ENCODED_DOTS, OTHER_PATHS, SLASHES
 from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
 from kafka import numbered
 from lighttpd import SEARCH_PATH, replaced
@@ -21,7 +21,8 @@ from responder import assert_no_sanitizer_report
 from sse import EVENT_STREAM, HttpReader
 from tokens import CHALLENGE, RENEWAL, Jwks, bearer, in_url, leaked, rsa_key
 
-EXAMPLES = REPOSITORY / "fcgi" / "examples"
+PROGRAMS = REPOSITORY / "fcgi"
+EXAMPLES = PROGRAMS / "examples"
 STREAM = {"Accept": "text/event-stream"}
 
 
@@ -29,6 +30,10 @@ class CgiFront(Process):
     """A web server that starts the program for each request."""
 
     user = "root"
+    # What the example has to say for these routes of ROUTES.
+    with_routes: dict[str, str] = {}
+    # Of PATHS, what it does not pass as it is.
+    folds: list[str] = []
 
     def __init__(self, directory: Path, **config: Any):
         super().__init__(type(self).__name__.lower(), directory)
@@ -37,13 +42,17 @@ class CgiFront(Process):
         self.program = directory / f"skf-cgi-{os.getpid()}"
         shutil.copy(PROGRAM, self.program)
         self.config = directory / "cgi.json"
-        self.config.write_text(json.dumps({"keepalive": 1} | config))
+        said = {name: value for name, value in config.items() if value is not None}
+        self.config.write_text(json.dumps({"keepalive": 1} | said))
         for name in directory.iterdir():
             if os.geteuid() == 0:
                 shutil.chown(name, self.user)
 
     def example(self, name: str) -> str:
         text = (EXAMPLES / name).read_text()
+        if "routes" in json.loads(self.config.read_text()):
+            for pattern, by in self.with_routes.items():
+                text = replaced(text, pattern, by)
         text = replaced(text, r"/usr/sbin/sse-kafka-fanout", str(self.program))
         return replaced(text, r"/etc/sse-kafka-fanout/cgi\.json\b", str(self.config))
 
@@ -77,6 +86,15 @@ class CgiFront(Process):
 
 
 class Lighttpd(CgiFront):
+    with_routes = {
+        r"\(events\)\(": "(mine|orders|prices)(",
+        r'\("/events" => ("[^"]*")\)': r'("/mine" => \1, "/orders" => \1, "/prices" => \1)',
+        r'(\$HTTP\["url"\] =~ "\^/)events(\(/[^\n]*%m /)events( [^\n]*\n)': "".join(
+            rf"\g<1>{path}\g<2>{path}\g<3>" for path in ("mine", "orders", "prices")
+        ),
+    }
+    folds = SLASHES + DOTS + ENCODED_DOTS + CONTROLS
+
     def start(self) -> CgiFront:
         file = self.directory / "lighttpd.conf"
         file.write_text(
@@ -89,10 +107,12 @@ class Lighttpd(CgiFront):
 
 class Apache(CgiFront):
     user = "www-data"
+    with_routes = {"Define SKF_PATHS events": "Define SKF_PATHS mine|orders|prices"}
+    folds = SLASHES + DOTS
 
     def start(self) -> CgiFront:
         file = self.directory / "apache.conf"
-        modules = ["mpm_event", "authz_core", "cgid", "env", "alias"]
+        modules = ["mpm_event", "authz_core", "cgid", "env", "setenvif", "alias"]
         loads = [f"LoadModule {m}_module /usr/lib/apache2/modules/mod_{m}.so" for m in modules]
         frame = [
             f"ServerRoot {self.directory}",
@@ -101,15 +121,20 @@ class Apache(CgiFront):
             f"Listen 127.0.0.1:{self.address[1]}",
             f"PidFile {self.directory}/apache.pid",
             f"ScriptSock {self.directory}/cgid.sock",
-            "ErrorLog /dev/stderr",
+            f"Define APACHE_LOG_DIR {self.directory}",
             "User www-data",
             "Group www-data",
             # As another user than root a sanitizer may not look for leaks.
             "SetEnv ASAN_OPTIONS detect_leaks=0",
         ]
         log = f"CustomLog {self.access_log} plain"
-        file.write_text("\n".join([*loads, *frame, self.example("cgi-apache.conf"), log, ""]))
+        example = replaced(self.example("cgi-apache.conf"), "/usr/share/sse-kafka-fanout", str(PROGRAMS))
+        file.write_text("\n".join([*loads, *frame, example, log, ""]))
         return self.run("apache2", "-DFOREGROUND", "-f", str(file))
+
+    def text(self) -> str:
+        errors = self.directory / "error.log"
+        return super().text() + (errors.read_text(errors="replace") if errors.exists() else "")
 
 
 @pytest.fixture
@@ -127,7 +152,8 @@ def front(request, kafka, topic, directory):
     started = []
 
     def start(**config: Any) -> CgiFront:
-        server = request.param(directory, brokers=kafka.brokers, topic=topic, **config)
+        config = {"brokers": kafka.brokers, "topic": topic} | config
+        server = request.param(directory, **config)
         started.append(server)
         return server.start()
 
@@ -175,6 +201,33 @@ def test_no_other_path_becomes_that_of_the_events(front):
     server.open().close()
     for target in OTHER_PATHS:
         assert server.get(target).wait_end().status in (400, 404), target
+
+
+ROUTES = ["/mine", "/orders/{customer}", "/prices/{symbol*}"]
+PATHS = ["/mine", "/orders/a%2Fb", "/orders/a;b", "/orders/a+b", "/orders/a%20b", "/orders/a%3Fb"]
+PATHS += ["/orders/%41", "/orders/%C3%A4", "/prices/a/b", "/prices/a/", "/prices/a%2Fb/c"]
+PATHS += [*SLASHES, *DOTS, *ENCODED_DOTS, *CONTROLS]
+SECRET = "TOPSECRET"
+
+
+def test_routes_are_reached_by_their_own_paths(front, kafka, topic, directory):
+    """PROTOCOL 1.8, 1.9, 9.1, 9.2; and no log has more of them than they begin with."""
+    routes = [{"path": path, "topic": topic} for path in ROUTES]
+    server = front(topic=None, topics={topic: {}}, routes=routes)
+    kafka.produce(topic, *numbered(1, keys=1))
+    for target in ("/mine", f"/orders/{SECRET}?key={SECRET}", f"/prices/a/{SECRET}"):
+        assert server.open(target).next().data == b"0"
+    for target in PATHS:
+        answer = server.get(target, method="HEAD").wait_head()
+        refused = (400,) if target in CONTROLS else (404,)
+        assert answer.status in (refused if target in server.folds else (200,)), target
+    for target in ("/mine/", "/mine;x", "//mine", "/%6dine", "/x/../mine", "/orders/", f"/order/{SECRET}"):
+        assert server.get(target).wait_end().status == 404, target
+    for target in (f"/orders/%zz{SECRET}", f"/orders/%00{SECRET}"):
+        assert server.get(target).wait_end().status in (400, 404), target
+    log = server.access_log.read_text()
+    assert "GET /orders HTTP" in log and SECRET not in log
+    assert SECRET not in server.text()
 
 
 def test_a_client_that_has_left_ends_its_process(front):

@@ -230,12 +230,18 @@ static void what_libfcgi_would_misread_is_broken(void **state)
 {
     (void)state;
     assert_int_equal(state_with_params(BYTES("")), FCGI_BROKEN);
-    assert_int_equal(state_with_params(BYTES("\0\1v")), FCGI_BROKEN);    /* no name */
-    assert_int_equal(state_with_params(BYTES("\3\1a=bv")), FCGI_BROKEN); /* '=' in a name */
-    assert_int_equal(state_with_params(BYTES("\2\1a\0v")), FCGI_BROKEN); /* NUL in a name */
-    assert_int_equal(state_with_params(BYTES("\1\2av\0")), FCGI_BROKEN); /* NUL in a value */
-    assert_int_equal(state_with_params(BYTES("\1\2a=\0")), FCGI_BROKEN);
-    assert_int_equal(state_with_params(BYTES("\1\3a=b=")), FCGI_COMPLETE); /* '=' in a value */
+    assert_int_equal(state_with_params(BYTES("\0\1v")), FCGI_BROKEN);        /* no name */
+    assert_int_equal(state_with_params(BYTES("\3\1a=bv")), FCGI_BROKEN);     /* '=' in a name */
+    assert_int_equal(state_with_params(BYTES("\2\1a\0v")), FCGI_BROKEN);     /* NUL in a name */
+    assert_int_equal(state_with_params(BYTES("\1\2av\0\1\1")), FCGI_BROKEN); /* more is wrong */
+    assert_int_equal(state_with_params(BYTES("\1\3a=b=")), FCGI_COMPLETE);   /* '=' in a value */
+}
+
+static void a_nul_in_a_value_is_told_apart_for_a_client_can_put_it_there(void **state)
+{
+    (void)state;
+    assert_int_equal(state_with_params(BYTES("\1\2av\0")), FCGI_NUL);
+    assert_int_equal(state_with_params(BYTES("\1\2a=\0\1\1ab")), FCGI_NUL);
 }
 
 static void parameters_of_64_KB_pass_and_one_byte_more_is_large(void **state)
@@ -522,6 +528,7 @@ int main(void)
         cmocka_unit_test(all_records_have_the_id_of_the_first_and_it_is_not_zero),
         cmocka_unit_test(lengths_of_names_and_values_end_inside_the_parameters),
         cmocka_unit_test(what_libfcgi_would_misread_is_broken),
+        cmocka_unit_test(a_nul_in_a_value_is_told_apart_for_a_client_can_put_it_there),
         cmocka_unit_test(parameters_of_64_KB_pass_and_one_byte_more_is_large),
         cmocka_unit_test(a_body_of_64_KB_passes_and_one_byte_more_is_large),
         cmocka_unit_test(any_bytes_are_taken_without_harm),

@@ -585,7 +585,7 @@ static void refuse(enum fcgi_state state)
     buf_fini(&out);
 }
 
-static void a_request_that_is_too_large_is_told_why(void **state)
+static void a_request_that_cannot_be_read_is_told_why(void **state)
 {
     (void)state;
     refuse(FCGI_LARGE_PARAMS);
@@ -593,6 +593,8 @@ static void a_request_that_is_too_large_is_told_why(void **state)
     assert_true(answered("Access-Control-Allow-Origin: *\r\n"));
     refuse(FCGI_LARGE_STDIN);
     check_status(413);
+    refuse(FCGI_NUL);
+    check_status(400);
 }
 
 static void another_role_is_told_to_fastcgi(void **state)
@@ -1409,7 +1411,7 @@ int main(void)
         T(a_foreign_origin_is_refused_if_there_is_a_list),
         T(an_origin_of_the_list_and_the_own_are_allowed),
         T(a_request_that_was_aborted_meanwhile_opens_nothing),
-        T(a_request_that_is_too_large_is_told_why),
+        T(a_request_that_cannot_be_read_is_told_why),
         T(another_role_is_told_to_fastcgi),
         T(one_that_is_full_tells_clients_to_come_back),
         T(one_that_drains_tells_clients_to_come_back),
