@@ -2,7 +2,8 @@
 # A responder of one of the pools:  fcgi/start-responder.sh open|guarded|standby
 #
 # Its listening socket is descriptor 0.  lighttpd.conf starts it so, and fcgi/keep-responder.sh.  From the
-# environment: KAFKA_BROKERS (localhost:9092) and TOPIC (events).
+# environment: KAFKA_BROKERS (localhost:9092) and TOPIC (events), or instead of that ROUTES, a file with topics
+# and routes (README.md, "Several paths").
 set -eu
 cd "$(dirname "$0")/.."
 run=build/run
@@ -17,8 +18,13 @@ run=build/run
 # --max-streams: all four together stay below what lighttpd takes (lighttpd.conf, "Capacity").  A responder
 # that is full says so, and when to come back; lighttpd would leave newcomers waiting without a word.
 serve() {
-    exec build/sse-kafka-fanout --brokers "${KAFKA_BROKERS:-localhost:9092}" --topic "${TOPIC:-events}" \
-        --event-id key --drain 1 --max-streams 2000 --peer-dir "$run/peers" "$@"
+    if test -n "${ROUTES:-}"; then
+        set -- --config "$ROUTES" "$@"
+    else
+        set -- --topic "${TOPIC:-events}" "$@"
+    fi
+    exec build/sse-kafka-fanout --brokers "${KAFKA_BROKERS:-localhost:9092}" --event-id key --drain 1 \
+        --max-streams 2000 --peer-dir "$run/peers" "$@"
 }
 
 case $1 in

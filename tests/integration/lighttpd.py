@@ -128,10 +128,10 @@ class Lighttpd(Process):
         return [pid for pid, said in self._pools() if "--jwks" in said]
 
     def _pools(self) -> list[tuple[int, set[str]]]:
-        """With what was said to each. The standby has no topic, and for a moment, while a program
+        """With what was said to each. The standby has no broker, and for a moment, while a program
         takes another one's place, nothing is said at all."""
         started = [(pid, arguments(pid)) for pid in self._started()]
-        return [(pid, said) for pid, said in started if "--topic" in said]
+        return [(pid, said) for pid, said in started if "--brokers" in said]
 
     def _started(self) -> list[int]:
         return [pid for pid in children(self.process.pid) if is_running(pid)]

@@ -182,7 +182,7 @@ def test_the_logs_are_the_containers_and_hold_no_token(stack):
     def said() -> str:
         return stack.host.sh(stack.log_of("fanout"))
 
-    wait_until(lambda: "/events?-" in said(), what="lighttpd's own words, masked")
+    wait_until(lambda: " for /events, " in said(), what="lighttpd's own words, masked")
     assert '"GET /events HTTP' in said() and "kafka: " in said()
     assert token.rpartition(".")[2][:20] not in said()
 
