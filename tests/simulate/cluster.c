@@ -143,9 +143,10 @@ void cluster_end_transaction(int32_t partition, bool commit)
 
 /* -- losing -- */
 
-void cluster_compact(int32_t partition, int64_t keep)
+void cluster_compact(int32_t partition, int64_t keep, int64_t least_ms)
 {
     struct topic *t = cluster.now;
+    int64_t kept_ms = t->delete_retention_ms > least_ms ? t->delete_retention_ms : least_ms;
     struct partition_log *log = &t->partitions[partition];
     int64_t to = log->end - keep < log->visible ? log->end - keep : log->visible;
 
@@ -153,7 +154,7 @@ void cluster_compact(int32_t partition, int64_t keep)
         struct entry *e = &log->at[o];
         bool superseded = e->next >= 0 && e->next < to;
         bool old_delete = e->fate == COMMITTED && e->key != NO_KEY && e->size == NO_VALUE &&
-                          world_now_ms() - e->seen_ms > t->delete_retention_ms;
+                          world_now_ms() - e->seen_ms > kept_ms;
         e->gone = e->gone || e->fate != COMMITTED || superseded || old_delete;
     }
     cluster_changed();
@@ -204,7 +205,7 @@ void cluster_make_topic(const struct cluster_config *config)
     t->n = config->partitions;
     t->compacted = config->compacted;
     t->ages = config->ages;
-    t->delete_retention_ms = config->delete_retention_ms;
+    t->delete_retention_ms = t->shortest_retention_ms = config->delete_retention_ms;
     t->made_ms = world_now_ms();
     for (int32_t p = 0; p < PARTITIONS_MAX; p++)
         begin_partition(&t->partitions[p], p);
@@ -260,6 +261,15 @@ void cluster_alter(void)
         t->partitions[p].altered = t->partitions[p].end;
     cluster.now = t;
     cluster_changed();
+}
+
+void cluster_retain(int64_t delete_retention_ms)
+{
+    struct topic *t = cluster.now;
+
+    t->delete_retention_ms = delete_retention_ms;
+    if (delete_retention_ms < t->shortest_retention_ms)
+        t->shortest_retention_ms = delete_retention_ms;
 }
 
 void cluster_cut(int32_t partition, int64_t lost)

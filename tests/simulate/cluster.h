@@ -43,6 +43,7 @@ struct topic {
     int32_t n;
     bool compacted, ages; /* cleanup.policy */
     int64_t delete_retention_ms;
+    int64_t shortest_retention_ms; /* that it ever had */
     int64_t made_ms;
     bool cut; /* it was the one before, but for a partition's records from `cut_end` on */
     int32_t cut_partition;
@@ -80,8 +81,9 @@ void cluster_changed(void);
 int64_t cluster_produce(int32_t partition, int key, int32_t size, int64_t timestamp);
 void cluster_begin_transaction(int32_t partition);
 void cluster_end_transaction(int32_t partition, bool commit);
-/* The cleaner goes over all but the last `keep` offsets; deletes that are old enough go, too. */
-void cluster_compact(int32_t partition, int64_t keep);
+/* The cleaner goes over all but the last `keep` offsets; deletes that are older than
+ * delete.retention .ms go, too, and in no case sooner than `least_ms`. */
+void cluster_compact(int32_t partition, int64_t keep, int64_t least_ms);
 /* All but the last `keep` offsets are too old. */
 void cluster_age(int32_t partition, int64_t keep);
 void cluster_add_partitions(int32_t n);
@@ -89,6 +91,8 @@ void cluster_delete_topic(void);
 void cluster_make_topic(const struct cluster_config *config);
 /* It is compacted from now on, or is not any more. */
 void cluster_alter(void);
+/* Deletes are kept for another time from now on. */
+void cluster_retain(int64_t delete_retention_ms);
 /* The partition's leader has lost the last `lost` offsets. */
 void cluster_cut(int32_t partition, int64_t lost);
 

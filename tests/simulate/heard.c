@@ -7,6 +7,7 @@ enum {
     RESPONDERS = 8,
     TOLD = 8,
     TAKE_MS = 300,    /* until the records of which an answer spoke were fetched and taken */
+    ACT_MS = 5000,    /* until an answer with the settings has been acted on */
     BEGIN_MS = 10000, /* from an answer that says of what kind a topic is until it is read */
     /* One answer with a lower end may be that of a leader which is none any more, another one may
      * be to a question that was asked before the first was taken. */
@@ -26,6 +27,7 @@ static struct told {
     bool begun[PARTITIONS_MAX];
     int64_t begun_again_ms[PARTITIONS_MAX];
     bool policy_assumed, policy_assumed_once;
+    int64_t retention_ms, retention_before_ms, retention_told_ms;
     int first_life, first_life_before;
     int64_t first_life_ms;
     int heard_life, heard_life_before;
@@ -88,12 +90,31 @@ void port_note_partitions(const rd_kafka_t *rk, int32_t n)
     t->partitions = n;
 }
 
+static void hear_of_retention(struct told *t, unsigned responder)
+{
+    if (t->retention_ms == cluster_topic()->delete_retention_ms)
+        return;
+    t->retention_before_ms = port_retention_ms(responder);
+    t->retention_told_ms = world_ran_ms(responder);
+    t->retention_ms = cluster_topic()->delete_retention_ms;
+}
+
+int64_t port_retention_ms(unsigned responder)
+{
+    const struct told *t = &told[responder];
+    bool acted = world_ran_ms(responder) - t->retention_told_ms >= ACT_MS;
+
+    return acted || t->retention_ms > t->retention_before_ms ? t->retention_ms
+                                                             : t->retention_before_ms;
+}
+
 void port_note_settings(const rd_kafka_t *rk)
 {
     struct told *t = &told[rk->responder];
     int policy = cluster_topic()->compacted ? POLICY_COMPACTS : POLICY_DELETES;
 
     hear_of_life(t, rk->responder);
+    hear_of_retention(t, rk->responder);
     if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
         former_lives_are_over(t, cluster_topic()->life);
     t->policy = policy;

@@ -37,6 +37,7 @@ void lease_open(struct lease *l)
 
     /* It was opened in between, and the clock may have been set back meanwhile. */
     l->began_ms = now > l->asked_ms ? now : l->asked_ms;
+    l->asked_ms = now < l->asked_ms ? now : l->asked_ms;
 }
 
 void lease_offer(struct lease *l, int64_t exp_ms)

@@ -1,8 +1,11 @@
 #include "steps.h"
 
 #include "keys.h"
+#include "port.h"
 #include "sockets.h"
 #include "world.h"
+
+enum { CLEANER_MS = 15000 }; /* log.cleaner.backoff.ms: it comes by no more often */
 
 /* The topic's, if there is one. */
 static bool pick_partition(uint32_t n, int32_t *partition)
@@ -132,10 +135,14 @@ static void compact(struct pool *pool, const struct step *s)
 {
     int32_t p;
 
-    (void)pool;
     if (!pick_led_partition(s->a, &p) || !cluster_topic()->compacted)
         return;
-    cluster_compact(p, s->b % 5);
+    /* A responder can hear of another time only within a minute: until all have, deletes stay. */
+    int64_t least_ms = CLEANER_MS;
+    for (unsigned i = 0; i < pool->story->responders; i++)
+        if (pool->responders[i] != NULL && port_retention_ms(i) > least_ms)
+            least_ms = port_retention_ms(i);
+    cluster_compact(p, s->b % 5, least_ms);
     world_tell("partition %d is compacted, but for the last %u", (int)p, s->b % 5);
 }
 
@@ -191,6 +198,17 @@ static void alter(struct pool *pool, const struct step *s)
     cluster_alter();
     world_tell("the topic is %s from now on",
                cluster_topic()->compacted ? "compacted" : "not compacted");
+}
+
+static void retain(struct pool *pool, const struct step *s)
+{
+    static const int64_t times_ms[] = {1, 2000, 20000, 20000, 120000, 86400000};
+
+    (void)pool;
+    if (cluster_topic() == NULL || !cluster_topic()->compacted)
+        return;
+    cluster_retain(times_ms[s->a % 6]);
+    world_tell("deletes are kept for %lld ms from now on", (long long)times_ms[s->a % 6]);
 }
 
 static void lose(struct pool *pool, const struct step *s)
@@ -372,6 +390,7 @@ const struct step_kind step_kinds[] = {
     {"grow",            25,  2, grow},
     {"make again",      15,  2, make_again},
     {"alter",           10,  1, alter},
+    {"retain",          20,  2, retain},
     {"lose",            10,  2, lose},
     {"lead",            30,  5, lead},
     {"fail",            30,  5, fail},

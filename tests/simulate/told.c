@@ -18,7 +18,7 @@ static bool may_miss_deletes(const struct view *v)
         for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->end; o++) {
             const struct entry *e = &log->at[o];
             if (e->gone || e->fate != COMMITTED ||
-                (e->size == NO_VALUE && world_now_ms() - e->seen_ms >= t->delete_retention_ms))
+                (e->size == NO_VALUE && world_now_ms() - e->seen_ms >= t->shortest_retention_ms))
                 return true;
         }
     }
