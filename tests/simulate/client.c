@@ -117,7 +117,7 @@ static bool undisturbed(const struct client *c)
 
 static int64_t new_expiry(struct client *c)
 {
-    int64_t seconds = c->pool->quiet ? 3600 : dice_between(dice(c), 12, 90);
+    int64_t seconds = c->pool->quiet ? 3600 : dice_between(dice(c), 12, c->pool->story->token_s);
     int64_t ms = world_wall_ms() + seconds * 1000;
     return ms - ms % 1000;
 }
@@ -135,9 +135,9 @@ static int64_t renewal_delay_ms(struct client *c)
 {
     uint32_t n = dice_below(dice(c), 100);
 
-    if (n < 15)
+    if (n < 15 && !c->pool->quiet)
         return dice_between(dice(c), CHALLENGE_MS - 50, CHALLENGE_MS);
-    return dice_below(dice(c), n < 70 ? 3000 : 13000);
+    return dice_below(dice(c), n < 70 || c->pool->quiet ? 3000 : 13000);
 }
 
 /* Mostly in time, and mostly at all. */

@@ -153,8 +153,10 @@ void cluster_compact(int32_t partition, int64_t keep, int64_t least_ms)
     for (int64_t o = log->start; o < to; o++) {
         struct entry *e = &log->at[o];
         bool superseded = e->next >= 0 && e->next < to;
-        bool old_delete = e->fate == COMMITTED && e->key != NO_KEY && e->size == NO_VALUE &&
-                          world_now_ms() - e->seen_ms > kept_ms;
+        bool deletes = e->fate == COMMITTED && e->key != NO_KEY && e->size == NO_VALUE;
+        bool old_delete = deletes && e->cleaned_ms != 0 && world_now_ms() - e->cleaned_ms > kept_ms;
+        if (deletes && e->cleaned_ms == 0)
+            e->cleaned_ms = world_now_ms();
         e->gone = e->gone || e->fate != COMMITTED || superseded || old_delete;
     }
     cluster_changed();

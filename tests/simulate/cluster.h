@@ -12,16 +12,17 @@ enum { BROKERS = 3, PARTITIONS_MAX = 6, KEYS = 12, LIVES_MAX = 60, NO_KEY = -1, 
 
 struct entry {
     enum { PENDING, COMMITTED, ABORTED, MARKER } fate;
-    int16_t key;       /* NO_KEY */
-    int16_t born;      /* the life of the topic in which it was written */
-    uint8_t read_by;   /* by number: responders that have fetched it since they started anew */
-    bool gone;         /* the broker has it no more: compacted, or too old */
-    bool aged;         /* likewise, and it was the newest of its key */
-    int32_t size;      /* of the value; NO_VALUE */
-    int64_t next;      /* the next one of its key that all can see; -1: it is the newest */
-    int64_t timestamp; /* as its producer has put it, by the wall clock */
-    int64_t seen_ms;   /* since when consumers can see it */
-    int64_t aged_ms;   /* when it became too old */
+    int16_t key;        /* NO_KEY */
+    int16_t born;       /* the life of the topic in which it was written */
+    uint8_t read_by;    /* by number: responders that have fetched it since they started anew */
+    bool gone;          /* the broker has it no more: compacted, or too old */
+    bool aged;          /* likewise, and it was the newest of its key */
+    int32_t size;       /* of the value; NO_VALUE */
+    int64_t next;       /* the next one of its key that all can see; -1: it is the newest */
+    int64_t timestamp;  /* as its producer has put it, by the wall clock */
+    int64_t seen_ms;    /* since when consumers can see it */
+    int64_t aged_ms;    /* when it became too old */
+    int64_t cleaned_ms; /* of a delete: when what it supersedes was dropped; 0: not yet */
 };
 
 struct partition_log {
@@ -81,8 +82,8 @@ void cluster_changed(void);
 int64_t cluster_produce(int32_t partition, int key, int32_t size, int64_t timestamp);
 void cluster_begin_transaction(int32_t partition);
 void cluster_end_transaction(int32_t partition, bool commit);
-/* The cleaner goes over all but the last `keep` offsets; deletes that are older than
- * delete.retention .ms go, too, and in no case sooner than `least_ms`. */
+/* The cleaner goes over all but the last `keep` offsets.  Deletes of which it has dropped for
+ * delete.retention.ms, and for no less than `least_ms`, what they supersede go, too. */
 void cluster_compact(int32_t partition, int64_t keep, int64_t least_ms);
 /* All but the last `keep` offsets are too old. */
 void cluster_age(int32_t partition, int64_t keep);

@@ -189,6 +189,8 @@ void port_note_begun(const rd_kafka_t *rk, int32_t partition)
 {
     struct told *t = &told[rk->responder];
 
+    if (rk != t->reader) /* it has begun anew with all of them */
+        memset(t->tops, 0, sizeof t->tops);
     t->reader = rk;
     if (t->begun[partition])
         t->begun_again_ms[partition] = world_now_ms();

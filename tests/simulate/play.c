@@ -12,10 +12,9 @@
 #include "world.h"
 
 enum {
-    LOOK_MS = 1000,     /* from one look at the clients to the next */
     SERVED_MS = 60000,  /* within this every client that nothing disturbs knows of a record */
     QUIET_MS = 150000,  /* at the end, when all is whole again */
-    TURNS_MAX = 200000, /* within LOOK_MS */
+    TURNS_MAX = 200000, /* from one look at the clients to the next */
 };
 
 static struct {
@@ -156,9 +155,9 @@ static void look(void *arg)
     for (unsigned i = 0; i < game.pool.n; i++)
         if (game.pool.clients[i] != NULL) {
             client_look(game.pool.clients[i]);
-            game.streams_ms += LOOK_MS;
+            game.streams_ms += game.story->look_ms;
         }
-    errand_start(&game.look, LOOK_MS);
+    errand_start(&game.look, game.story->look_ms);
 }
 
 static void heal(void *arg)
@@ -206,7 +205,7 @@ static void go_on(void)
 
     if (r != NULL && (world_next_ms() > world_now_ms() || dice_chance(world_dice(WHO_STORY), 50))) {
         if (++game.turns > TURNS_MAX)
-            world_breach("spins", "a loop has had %u turns within a second", game.turns);
+            world_breach("spins", "a loop has had %u turns from one look to the next", game.turns);
         responder_turn(r);
     } else if (!world_run_errand()) {
         pass_to_next();
@@ -231,7 +230,7 @@ static void begin(const struct story *story)
     for (unsigned i = 0; i < story->responders; i++)
         start_responder(i);
     start_next_step();
-    errand_start(&game.look, LOOK_MS);
+    errand_start(&game.look, game.story->look_ms);
     errand_start(&game.heal, story->length_ms);
 }
 

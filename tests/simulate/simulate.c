@@ -16,9 +16,10 @@ static const char usage[] =
     "tells\n"
     "                                       the shortest that does\n"
     "       simulate --seed S --tell        tells the whole story of that seed\n"
-    "       simulate --seconds N [--jobs N] [--first S]\n"
+    "       simulate --seconds N [--jobs N] [--first S | --long]\n"
     "                                       plays story after story; seeds begin anywhere, or at "
-    "S\n";
+    "S;\n"
+    "                                       --long: stories of hours, in which little happens\n";
 
 struct options {
     bool has_seed, tell;
@@ -124,13 +125,10 @@ static int play_many(const struct options *o)
 static struct options read_options(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"seed", required_argument, NULL, 's'},
-        {"tell", no_argument, NULL, 't'},
-        {"seconds", required_argument, NULL, 'n'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"first", required_argument, NULL, 'f'},
-        {"but", required_argument, NULL, 'b'},
-        {NULL, 0, NULL, 0},
+        {"seed", required_argument, NULL, 's'},    {"tell", no_argument, NULL, 't'},
+        {"seconds", required_argument, NULL, 'n'}, {"jobs", required_argument, NULL, 'j'},
+        {"first", required_argument, NULL, 'f'},   {"long", no_argument, NULL, 'l'},
+        {"but", required_argument, NULL, 'b'},     {NULL, 0, NULL, 0},
     };
     struct options o = {.jobs = 1};
     uint32_t anywhere = 0;
@@ -156,6 +154,9 @@ static struct options read_options(int argc, char **argv)
         case 'b':
             if (o.but_n < BUT_MAX)
                 o.but[o.but_n++] = optarg;
+            break;
+        case 'l':
+            o.first += LONG_SEEDS;
             break;
         case 'f':
             o.first = strtoull(optarg, NULL, 10);

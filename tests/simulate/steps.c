@@ -385,7 +385,7 @@ const struct step_kind step_kinds[] = {
     {"flood",           10,  1, flood},
     {"heartbeats",      20,  4, heartbeats},
     {"transaction",     30, 10, transaction},
-    {"compact",         40,  5, compact},
+    {"compact",         50,  8, compact},
     {"age",             20,  3, age},
     {"grow",            25,  2, grow},
     {"make again",      15,  2, make_again},

@@ -1,12 +1,14 @@
 #include "story.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "dice.h"
+#include "play.h"
 #include "steps.h"
 
-enum { KINDS_MAX = 64, SOON_PERCENT = 20, SOON_MS = 1000 };
+enum { KINDS_MAX = 64, SOON_PERCENT = 20, SOON_MS = 1000, LONG_MS = 6 * 3600 * 1000 };
 
 /* Not every kind of step comes in every story: those that are rare beside others are frequent in
  * some without them. */
@@ -42,6 +44,8 @@ static void write_steps(struct story *s, struct dice *d)
     unsigned weights[KINDS_MAX], sum = pick_weights(d, weights);
 
     s->length_ms = lengths_ms[dice_below(d, s->crowd < CROWD_MAX ? 5 : 3)];
+    if (s->seed >= LONG_SEEDS)
+        s->length_ms = LONG_MS;
     s->n = (size_t)dice_between(d, 20, 300);
     s->steps = mem_alloc(s->n * sizeof *s->steps);
     for (size_t i = 0; i < s->n; i++)
@@ -54,6 +58,40 @@ static void write_steps(struct story *s, struct dice *d)
             .b = (uint32_t)dice_throw(d),
             .c = (uint32_t)dice_throw(d),
         };
+    qsort(s->steps, s->n, sizeof *s->steps, by_time);
+}
+
+static void add_step(struct story *s, const char *kind, int64_t at_ms, struct step step)
+{
+    uint8_t i = 0;
+
+    while (strcmp(step_kinds[i].name, kind) != 0)
+        i++;
+    step.kind = i;
+    step.at_ms = at_ms;
+    s->steps = mem_resize_array(s->steps, s->n + 1, sizeof *s->steps);
+    s->steps[s->n++] = step;
+}
+
+/* Chance alone hardly ever lets all of this come together: thousands of streams at one slow
+ * responder, more records than it can pass on at once, and a topic that is made again meanwhile. */
+static void write_swaps(struct story *s, struct dice *d)
+{
+    s->responders = 1;
+    s->crowd = CROWD_MAX;
+    s->responder.guarded = false;
+    s->cluster.partitions = 3;
+    s->length_ms = 20000;
+    for (uint32_t group = 0; group < GROUPS; group++)
+        add_step(s, "come", dice_between(d, 0, 1000), (struct step){.a = group, .b = group});
+    add_step(s, "burden", 1500, (struct step){.b = 2 + dice_below(d, 4)});
+    for (int i = 0; i < 6; i++) {
+        int64_t at_ms = dice_between(d, 3000, 17000);
+        uint32_t n = (uint32_t)dice_throw(d);
+        add_step(s, "flood", at_ms, (struct step){.a = n, .c = n});
+        add_step(s, "make again", at_ms + dice_between(d, 20, 2000),
+                 (struct step){.a = 1, .b = n, .c = n});
+    }
     qsort(s->steps, s->n, sizeof *s->steps, by_time);
 }
 
@@ -75,12 +113,22 @@ void story_write(struct story *s, uint64_t seed)
                                              .id_with_key = dice_chance(&d, 20),
                                              .max_age_ms = dice_chance(&d, 10) ? 60000 : 0};
     s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 80) ? 10 : CROWD_MAX;
+    s->look_ms = 1000;
+    s->token_s = 90;
+    if (seed >= LONG_SEEDS) {
+        s->crowd = dice_chance(&d, 50) ? 1 : 10;
+        s->look_ms = 10000;
+        s->token_s = 3600;
+    }
     s->small_cache = dice_chance(&d, 10);
     if (s->small_cache)
         s->responder.cache_bytes = 20000 << dice_below(&d, 5);
     s->verify_ms = dice_chance(&d, 80) ? 3 : 40;
     s->cluster.ages = s->cluster.compacted && dice_chance(&d, 20);
-    write_steps(s, &d);
+    if (seed < LONG_SEEDS && dice_chance(&d, 1))
+        write_swaps(s, &d);
+    else
+        write_steps(s, &d);
 }
 
 void story_fini(struct story *s)

@@ -15,6 +15,9 @@ struct step {
 
 enum { CROWD_MAX = 100 };
 
+/* Seeds from here on are of long stories: hours at life's own pace, in which little happens. */
+#define LONG_SEEDS (UINT64_C(1) << 40)
+
 struct story {
     uint64_t seed;
     unsigned responders;
@@ -22,9 +25,10 @@ struct story {
     struct cluster_config cluster;
     struct responder_config responder;
     bool small_cache;
-    uint32_t verify_ms; /* at most, of a signature */
-    int64_t length_ms;
-    struct step *steps; /* in the order of time */
+    uint32_t verify_ms;         /* at most, of a signature */
+    int64_t length_ms, look_ms; /* and how often clients are looked at */
+    int64_t token_s;            /* how long tokens last, at most */
+    struct step *steps;         /* in the order of time */
     size_t n;
 };
 
