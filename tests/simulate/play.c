@@ -12,6 +12,7 @@
 #include "world.h"
 
 enum {
+    ERRAND_LATE_MS = 10,
     SERVED_MS = 60000,  /* within this every client that nothing disturbs knows of a record */
     QUIET_MS = 150000,  /* at the end, when all is whole again */
     TURNS_MAX = 200000, /* from one look at the clients to the next */
@@ -198,10 +199,16 @@ static void pass_to_next(void)
         world_pass(next - world_now_ms());
 }
 
+/* Turns may take tens of milliseconds, and clients do not wait for them. */
+static bool errand_is_late(void)
+{
+    return world_next_ms() < world_now_ms() - ERRAND_LATE_MS;
+}
+
 /* Errands and turns in any order. */
 static void go_on(void)
 {
-    struct responder *r = pick_responder();
+    struct responder *r = errand_is_late() ? NULL : pick_responder();
 
     if (r != NULL && (world_next_ms() > world_now_ms() || dice_chance(world_dice(WHO_STORY), 50))) {
         if (++game.turns > TURNS_MAX)

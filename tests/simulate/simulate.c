@@ -131,6 +131,7 @@ static struct options read_options(int argc, char **argv)
         {"but", required_argument, NULL, 'b'},     {NULL, 0, NULL, 0},
     };
     struct options o = {.jobs = 1};
+    uint64_t longer = 0;
     uint32_t anywhere = 0;
 
     if (getrandom(&anywhere, sizeof anywhere, 0) != sizeof anywhere)
@@ -156,7 +157,7 @@ static struct options read_options(int argc, char **argv)
                 o.but[o.but_n++] = optarg;
             break;
         case 'l':
-            o.first += LONG_SEEDS;
+            longer = LONG_SEEDS;
             break;
         case 'f':
             o.first = strtoull(optarg, NULL, 10);
@@ -165,6 +166,7 @@ static struct options read_options(int argc, char **argv)
             o.jobs = 0;
         }
     }
+    o.first += longer;
     if (o.jobs < 1 || o.jobs > JOBS_MAX || o.has_seed == (o.seconds > 0)) {
         fputs(usage, stderr);
         exit(2);

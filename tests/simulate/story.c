@@ -116,7 +116,7 @@ void story_write(struct story *s, uint64_t seed)
     s->look_ms = 1000;
     s->token_s = 90;
     if (seed >= LONG_SEEDS) {
-        s->crowd = dice_chance(&d, 50) ? 1 : 10;
+        s->crowd = dice_chance(&d, 20) ? 1 : 40;
         s->look_ms = 10000;
         s->token_s = 3600;
     }
