@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,8 @@ class Logs:
     def __init__(self, front: Lighttpd):
         self.front = front
         self.directory = front.log_directory
+        # As Debian's; the log's way to its file may begin later than the server.
+        shutil.chown(self.directory, "www-data")
         self.directory.chmod(0o755)
         rules = replaced(RULES.read_text(), r"/var/log/lighttpd", str(self.directory))
         # In place of the service, which there is none of here.
