@@ -14,6 +14,7 @@
 #include "front/listener.h"
 #include "guard/guard.h"
 #include "route/routes.h"
+#include "service.h"
 #include "stop.h"
 
 enum { EXIT_CONFIG = 2 };
@@ -52,6 +53,7 @@ static void on_reload_signal(void *arg)
 
     if (p->guard != NULL)
         guard_reload(p->guard);
+    service_reload(p->service);
 }
 
 /* Those that wait, from the moment we can be reached, until the loop hears them. */
@@ -104,6 +106,7 @@ static int serve(struct config *config, int listen_fd)
     if (start(&p)) {
         struct inlet_handler handler = handler_inlet(p.handler);
         p.inlet = inlet_new(p.loop, listen_fd, &handler);
+        program_tell_service(&p);
         tell_start(config);
         loop_run(p.loop);
         status = EXIT_SUCCESS;

@@ -16,6 +16,7 @@
 #include "kafka/cluster.h"
 #include "report.h"
 #include "route/routes.h"
+#include "service.h"
 #include "stream/drain.h"
 
 enum { BACKLOGS_BYTES = 64 * 1024 * 1024 }; /* of all topics together */
@@ -208,6 +209,30 @@ static bool make_status(struct program *p)
     return p->status != NULL;
 }
 
+static bool is_ready(void *arg, struct buf *status)
+{
+    const struct program *p = arg;
+
+    if (p->status != NULL)
+        return status_sum_up(p->status, status);
+    buf_add_str(status, "standing by"); /* it lacks nothing */
+    return true;
+}
+
+static bool is_reloading(void *arg)
+{
+    const struct program *p = arg;
+
+    return p->guard != NULL && guard_is_reading(p->guard);
+}
+
+void program_tell_service(struct program *p)
+{
+    struct service_config config = {.is_ready = is_ready, .is_reloading = is_reloading, .arg = p};
+
+    p->service = service_new(p->loop, &config);
+}
+
 bool program_make(struct program *p)
 {
     const struct config *c = p->config;
@@ -237,6 +262,7 @@ bool program_make(struct program *p)
 
 void program_unmake(struct program *p)
 {
+    service_free(p->service);
     cgi_free(p->cgi);
     timer_free(p->stop);
     inlet_free(p->inlet);

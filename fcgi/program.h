@@ -23,9 +23,10 @@ struct program {
     struct timer *stop; /* NULL: it was not told to stop */
     int64_t stop_by_ms;
     struct status *status;
-    struct cgi *cgi; /* NULL: a responder */
-    int listen_fd;   /* -1: closed */
-    int asked_for;   /* a CGI program: the only topic that is read; -1: none */
+    struct service *service; /* NULL: no service manager wants to know, or a CGI program */
+    struct cgi *cgi;         /* NULL: a responder */
+    int listen_fd;           /* -1: closed */
+    int asked_for;           /* a CGI program: the only topic that is read; -1: none */
     char error[256];
 };
 
@@ -33,6 +34,9 @@ struct program {
  * `listen_fd` and `asked_for` are set.  False: `error` says why. */
 bool program_make(struct program *p);
 void program_unmake(struct program *p);
+
+/* From now on the service manager, if there is one, is told how it is. */
+void program_tell_service(struct program *p);
 
 /* The guard of a configuration that has issuers, also for who serves nothing: guard_new(). */
 struct guard *program_guard(struct loop *loop, const struct config *config,

@@ -4,6 +4,7 @@
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
+#include "service.h"
 #include "stream/drain.h"
 
 enum {
@@ -48,6 +49,7 @@ static void begin_to_stop(struct program *p)
         .arg = p,
     };
 
+    service_stop(p->service);
     p->stop = timer_new(p->loop, stop_when_answered, p);
     handler_drain(p->handler);
     inlet_close(p->inlet);

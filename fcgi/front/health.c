@@ -49,6 +49,18 @@ bool health_is_of_topic(enum reason reason)
     return reasons[reason].scope == REASON_OF_TOPIC;
 }
 
+void health_add_reasons(struct buf *out, const struct health *h)
+{
+    const char *separator = "";
+
+    for (int i = 0; i < REASONS; i++) {
+        if (!fails(h, i))
+            continue;
+        buf_printf(out, "%s%s", separator, reasons[i].name);
+        separator = ", ";
+    }
+}
+
 json_t *health_reasons(const struct health *h)
 {
     json_t *array = json_array();

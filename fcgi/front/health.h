@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+
 enum reason_kind {
     REASON_FAILS,  /* not ready */
     REASON_COUNTS, /* not ready; how many of what its text names is told, too */
@@ -56,6 +58,8 @@ bool health_ready(const struct health *h);
 const char *health_name(enum reason reason);
 /* Else it is about the whole process. */
 bool health_is_of_topic(enum reason reason);
+/* Appends the names of what keeps it from being ready, for people. */
+void health_add_reasons(struct buf *out, const struct health *h);
 
 /* What keeps it from being ready, as a JSON array of names, and all that is to be told, as an
  * object of name and text.  Each is the caller's. */

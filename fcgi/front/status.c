@@ -13,6 +13,7 @@
 enum {
     BEAT_MS = 1000,
     SILENT_MS = 5000, /* without a beat */
+    SUM_TOPICS = 4,   /* named in one line */
 };
 
 struct status {
@@ -28,6 +29,41 @@ static void take(struct status *s)
     s->own.pid = (int32_t)getpid();
     s->own.beat_ms = loop_now_ms();
     s->config.collect(s->config.arg, &s->own);
+}
+
+/* One part of the line, if it fails. */
+static bool sum_up(struct buf *line, const char **separator, const char *name,
+                   const struct health *health)
+{
+    if (health_ready(health))
+        return true;
+    buf_printf(line, "%s%s", *separator, name);
+    health_add_reasons(line, health);
+    *separator = "; ";
+    return false;
+}
+
+bool status_sum_up(struct status *s, struct buf *line)
+{
+    const char *separator = "not ready: ";
+    char name[sizeof s->own.topics[0].name + sizeof "topic : "];
+    int32_t failing = 0;
+
+    take(s);
+    bool ready = sum_up(line, &separator, "", &s->own.health);
+    for (int32_t t = 0; t < s->own.topic_count; t++) {
+        const struct metrics_topic *topic = &s->own.topics[t];
+        snprintf(name, sizeof name, "topic %s: ", topic->name);
+        if (failing < SUM_TOPICS)
+            failing += !sum_up(line, &separator, name, &topic->health);
+        else
+            failing += !health_ready(&topic->health);
+    }
+    if (failing > SUM_TOPICS)
+        buf_printf(line, "; %d more topics", (int)(failing - SUM_TOPICS));
+    if (ready && failing == 0)
+        buf_add_str(line, "ready");
+    return ready && failing == 0;
 }
 
 static void on_beat(void *arg)

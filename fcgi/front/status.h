@@ -29,4 +29,7 @@ void status_free(struct status *s);
 void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
                    struct buf *out);
 
+/* Is this responder ready, whatever its pool is?  Appends a line for people: what it lacks. */
+bool status_sum_up(struct status *s, struct buf *line);
+
 #endif

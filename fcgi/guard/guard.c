@@ -267,6 +267,14 @@ void guard_reload(struct guard *g)
         keystore_reload(g->issuers[i].store);
 }
 
+bool guard_is_reading(const struct guard *g)
+{
+    for (size_t i = 0; i < g->issuer_count; i++)
+        if (keystore_is_reading(g->issuers[i].store))
+            return true;
+    return false;
+}
+
 bool guard_has_key(const struct guard *g, const char *issuer,
                    const uint8_t thumbprint[KEY_THUMBPRINT])
 {

@@ -67,6 +67,7 @@ bool guard_has_room(const struct guard *g);
 
 /* Reads the JWKS files again, in a thread; keeps the old keys if they are broken. */
 void guard_reload(struct guard *g);
+bool guard_is_reading(const struct guard *g);
 /* Does that issuer have a key with that thumbprint? */
 bool guard_has_key(const struct guard *g, const char *issuer,
                    const uint8_t thumbprint[KEY_THUMBPRINT]);

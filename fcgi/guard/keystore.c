@@ -248,6 +248,11 @@ const struct keyset *keystore_keys(const struct keystore *store)
     return store->keys;
 }
 
+bool keystore_is_reading(const struct keystore *store)
+{
+    return store->reading != NULL;
+}
+
 bool keystore_broken(const struct keystore *store)
 {
     return *store->error != 0;

@@ -31,6 +31,8 @@ const struct keyset *keystore_keys(const struct keystore *store);
 
 /* Reads the files again and tells the log what came of it, also if that is nothing new. */
 void keystore_reload(struct keystore *store);
+/* The files are being read, or will be again when they have been. */
+bool keystore_is_reading(const struct keystore *store);
 /* The files were broken when they were read last. */
 bool keystore_broken(const struct keystore *store);
 /* When the oldest of the files was changed whose keys are in use; by the wall clock. */

@@ -90,9 +90,12 @@ class Host:
     def is_active(self, unit: str) -> bool:
         return self.run("systemctl", "is-active", unit, check=False) == "active"
 
+    def show(self, unit: str, name: str) -> str:
+        return self.run("systemctl", "show", f"--property={name}", "--value", unit)
+
     def main_pid(self, unit: str) -> int:
         """As seen from outside, where it has another number."""
-        inside = self.run("systemctl", "show", "--property=MainPID", "--value", unit)
+        inside = self.show(unit, "MainPID")
         namespace = os.readlink(f"/proc/{self.pid}/ns/pid")
         for process in Path("/proc").glob("[0-9]*"):
             try:

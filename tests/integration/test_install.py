@@ -4,6 +4,7 @@ run under the systemd that would run them, so with everything that they forbid."
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -302,6 +303,36 @@ def test_a_responder_that_dies_is_started_again(story):
     wait_until(lambda: story.host.is_active(story.second.unit), what="it is away")
     assert story.second.open().status == 200
     assert story.second.pid != before
+
+
+def test_a_restart_returns_when_the_successor_is_ready(story):
+    story.host.run("systemctl", "restart", story.first.unit)
+    assert story.host.show(story.first.unit, "StatusText") == "ready"
+
+
+def test_what_it_lacks_is_its_status(story):
+    """And nobody is told that it has started, as long as it may still become ready."""
+    host, unit = story.host, f"{UNIT}@away"
+    configure(host, f"/etc/{UNIT}/away.json", **story.config | {"brokers": "localhost:1"})
+    story.override(f"{unit}.service", f"Environment=SKF_CONFIG=/etc/{UNIT}/away.json")
+    host.run("systemctl", "start", "--no-block", unit)
+    wait_until(lambda: "kafka_away" in host.show(unit, "StatusText"), what="its status")
+    assert host.show(unit, "ActiveState") == "activating"
+    host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
+
+
+def test_a_loop_that_hangs_is_ended_and_started_again(story):
+    story.override(f"{story.second.unit}.service", "WatchdogSec=1")
+    story.host.run("systemctl", "restart", story.second.unit)
+    before = story.host.show(story.second.unit, "MainPID")
+    os.kill(story.second.pid, signal.SIGSTOP)
+    wait_until(
+        lambda: story.host.show(story.second.unit, "MainPID") not in ("0", before)
+        and story.host.is_active(story.second.unit),
+        timeout=30,
+        what="another one",
+    )
+    assert story.second.open().status == 200
 
 
 @pytest.fixture

@@ -40,6 +40,20 @@ static void names_stay_what_they_are(void **state)
     check_reasons(BIT(KAFKA_AWAY) | BIT(CATCHING_UP), "[\"kafka_away\",\"catching_up\"]");
 }
 
+static void for_people_the_names_stand_in_a_row(void **state)
+{
+    struct health h = health_of(BIT(KAFKA_AWAY) | BIT(SETTINGS_ASSUMED) | BIT(CATCHING_UP));
+    struct buf out = {0};
+
+    (void)state;
+    health_add_reasons(&out, &(struct health){0});
+    assert_int_equal(out.n, 0);
+    health_add_reasons(&out, &h);
+    buf_add_byte(&out, 0);
+    assert_string_equal(out.p, "kafka_away, catching_up");
+    buf_fini(&out);
+}
+
 #define KIND(name, text, scope, kind, meaning) REASON_##kind,
 static const enum reason_kind kinds[REASONS] = {REASON_TABLE(KIND)};
 
@@ -84,6 +98,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_stay_what_they_are),
+        cmocka_unit_test(for_people_the_names_stand_in_a_row),
         cmocka_unit_test(one_is_ready_unless_something_fails),
         cmocka_unit_test(the_details_tell_what_each_reason_means),
         cmocka_unit_test(a_count_of_any_size_stays_what_it_says),

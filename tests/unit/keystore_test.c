@@ -218,6 +218,19 @@ static void without_a_thread_or_a_descriptor_it_is_tried_again(void **state)
     assert_true(serves("b") && !keystore_broken(store));
 }
 
+static void it_reads_until_the_thread_is_done(void **state)
+{
+    (void)state;
+    assert_false(keystore_is_reading(store));
+    fake_thread_hold(true);
+    keystore_reload(store);
+    fake_loop_settle();
+    assert_true(keystore_is_reading(store));
+    fake_thread_run();
+    fake_loop_settle();
+    assert_false(keystore_is_reading(store));
+}
+
 /* -- what is logged -- */
 
 static void an_identical_file_is_silence(void **state)
@@ -358,6 +371,7 @@ int main(void)
         T(many_reloads_while_keys_are_read_are_one),
         T(the_end_may_come_while_keys_are_read),
         T(without_a_thread_or_a_descriptor_it_is_tried_again),
+        T(it_reads_until_the_thread_is_done),
         T(an_identical_file_is_silence),
         T(when_asked_for_the_outcome_is_told_in_any_case),
         T(a_broken_file_is_told_once_and_when_it_is_good_again),

@@ -210,6 +210,45 @@ static void one_responder_answers_for_the_pool(void **state)
                      "\"cache_full\"],"));
 }
 
+static void check_sum(uint32_t bits, const char *expected)
+{
+    reasons = bits;
+    out.n = 0;
+    assert_int_equal(status_sum_up(status, &out), bits == 0);
+    buf_add_byte(&out, 0);
+    assert_string_equal(out.p, expected);
+}
+
+static void collect_many(void *arg, struct metrics *m)
+{
+    (void)arg;
+    for (int i = 0; i < m->topic_count; i++) {
+        m->topics[i].name[0] = (char)('a' + i);
+        set_reasons(m, i, reasons);
+    }
+}
+
+static void its_own_health_is_not_that_of_the_pool(void **state)
+{
+    (void)state;
+    start(directory);
+    beat(0, BIT(CACHE_FULL));
+    check_sum(0, "ready");
+    check_sum(BIT(KAFKA_AWAY), "not ready: topic t: kafka_away");
+    check_sum(BIT(LOOP_SLOW) | BIT(KEYS_BROKEN) | BIT(CACHE_FULL) | BIT(CATCHING_UP),
+              "not ready: keys_broken, loop_slow; topic t: catching_up, cache_full");
+}
+
+static void of_many_topics_some_are_named_and_the_others_counted(void **state)
+{
+    const struct status_config config = {7, 0, NULL, collect_many, &reasons};
+
+    (void)state;
+    status = status_new(loop, &config, error, sizeof error);
+    check_sum(BIT(TOPIC_MISSING), "not ready: topic a: topic_missing; topic b: topic_missing; "
+                                  "topic c: topic_missing; topic d: topic_missing; 3 more topics");
+}
+
 static void metrics_are_those_of_the_moment_and_of_all(void **state)
 {
     (void)state;
@@ -477,6 +516,8 @@ int main(void)
         T(whoever_answers_lives),
         T(a_responder_alone_answers_for_itself_and_says_so),
         T(one_responder_answers_for_the_pool),
+        T(its_own_health_is_not_that_of_the_pool),
+        T(of_many_topics_some_are_named_and_the_others_counted),
         T(metrics_are_those_of_the_moment_and_of_all),
         T(the_length_is_that_of_the_body),
         T(head_gets_the_same_head_and_no_body),
