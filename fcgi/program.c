@@ -14,6 +14,7 @@
 #include "guard/guard.h"
 #include "guard/renewals.h"
 #include "kafka/cluster.h"
+#include "kafka/conf.h"
 #include "report.h"
 #include "route/routes.h"
 #include "service.h"
@@ -150,6 +151,7 @@ static bool make_consumers(struct program *p)
 {
     const struct config *c = p->config;
 
+    kafka_conf_share(c->kafka, c->topic_count);
     p->cluster = cluster_new(p->loop, c->kafka, c->brokers, p->error, sizeof p->error);
     if (p->cluster == NULL)
         return false;

@@ -3,13 +3,24 @@
 #include <assert.h>
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+/* What is fetched ahead.  librdkafka limits it by queue, which each topic has; above the first of
+ * these it may stop fetching for a whole second. */
+static const struct ahead {
+    const char *name;
+    size_t all, least; /* of all topics, and of one of many */
+} ahead[] = {{"queued.min.messages", 1000000, 20000}, {"queued.max.messages.kbytes", 131072, 4096}};
+
+enum { AHEAD = sizeof ahead / sizeof ahead[0] };
+
 struct kafka_conf {
     rd_kafka_conf_t *inside;
+    bool is_set[AHEAD]; /* by the user */
 };
 
 static const char *const defaults[][2] = {
@@ -23,9 +34,6 @@ static const char *const defaults[][2] = {
     {"log.queue", "true"},  /* log lines come in the loop, not in librdkafka's threads */
     {"check.crcs", "true"}, /* some 2 % of loading a topic */
     {"fetch.wait.max.ms", "100"},
-    /* Above the first of these librdkafka stops fetching for a whole second. */
-    {"queued.min.messages", "1000000"},
-    {"queued.max.messages.kbytes", "131072"},
     {"reconnect.backoff.ms", "100"},
     {"reconnect.backoff.max.ms", "1000"},
     {"topic.metadata.refresh.interval.ms", "5000"},
@@ -55,7 +63,21 @@ struct kafka_conf *kafka_conf_new(void)
         assert(r == RD_KAFKA_CONF_OK);
         (void)r;
     }
+    kafka_conf_share(conf, 1);
     return conf;
+}
+
+void kafka_conf_share(struct kafka_conf *conf, size_t topics)
+{
+    char value[32], error[256];
+
+    for (size_t i = 0; i < AHEAD; i++) {
+        size_t each = topics > 0 ? ahead[i].all / topics : ahead[i].all;
+        if (conf->is_set[i])
+            continue;
+        snprintf(value, sizeof value, "%zu", each > ahead[i].least ? each : ahead[i].least);
+        rd_kafka_conf_set(conf->inside, ahead[i].name, value, error, sizeof error);
+    }
 }
 
 void kafka_conf_free(struct kafka_conf *conf)
@@ -86,6 +108,8 @@ int kafka_conf_set(struct kafka_conf *conf, const char *name, const char *value,
         return -EACCES;
     switch (rd_kafka_conf_set(conf->inside, name, value, error, sizeof error)) {
     case RD_KAFKA_CONF_OK:
+        for (size_t i = 0; i < AHEAD; i++)
+            conf->is_set[i] |= strcmp(name, ahead[i].name) == 0;
         return 0;
     case RD_KAFKA_CONF_UNKNOWN:
         return -ENOENT;

@@ -4,6 +4,7 @@
 #define SKF_KAFKA_CONF_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct kafka_conf;
 struct rd_kafka_conf_s;
@@ -15,6 +16,9 @@ void kafka_conf_free(struct kafka_conf *conf);
  * code and `trusted` (the configuration file) is false; -ENOENT if librdkafka does not know it;
  * -EINVAL if it refuses the value. */
 int kafka_conf_set(struct kafka_conf *conf, const char *name, const char *value, bool trusted);
+/* For so many topics: what librdkafka fetches ahead is limited for all of them together, unless the
+ * user has set those limits, which are for each. */
+void kafka_conf_share(struct kafka_conf *conf, size_t topics);
 /* librdkafka's (borrowed). */
 const struct rd_kafka_conf_s *kafka_conf_inside(const struct kafka_conf *conf);
 
