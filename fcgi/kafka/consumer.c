@@ -75,6 +75,11 @@ void consumer_free(struct consumer *c)
     free(c);
 }
 
+const char *consumer_topic(const struct consumer *c)
+{
+    return c->topic;
+}
+
 void consumer_hold(struct consumer *c, bool hold)
 {
     if (c->held && !hold)

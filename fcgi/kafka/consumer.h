@@ -48,6 +48,9 @@ struct consumer *consumer_new(struct cluster *cluster, const char *topic, enum c
                               const struct consumer_handler *handler);
 void consumer_free(struct consumer *c);
 
+/* Its name. */
+const char *consumer_topic(const struct consumer *c);
+
 /* While held, no records are taken from librdkafka. */
 void consumer_hold(struct consumer *c, bool hold);
 

@@ -17,6 +17,7 @@ struct intake {
     struct starting starting;
     bool topic_known; /* or known not to be there: another one that comes is made again */
     bool reads_anew;  /* the same one: places in it are good */
+    bool told_full;   /* the log knows that it does not fit into the cache */
     bool caught_up;   /* everything was read that was there when the topic was found */
     uint64_t records;
     struct task start, tidy;

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "topic/holes.h"
 #include "topic/losses.h"
@@ -30,7 +29,7 @@ struct cache {
     struct records records;
     struct losses losses;
     struct segments_sweep sweep; /* where records below their origin may be */
-    bool limit_told;
+    bool overflowed;             /* a compacted topic did not fit in */
     bool outdated;
     uint32_t rereads; /* since all of its partitions had been read to their end */
     int64_t looked_ms;
@@ -71,7 +70,7 @@ void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
     c->partitions = NULL;
     c->compacted = compacted;
     cache_set_retention(c, delete_retention_ms);
-    c->limit_told = c->outdated = false;
+    c->overflowed = c->outdated = false;
     c->sweep = (struct segments_sweep){0};
     c->untidy = true;
     memset(c->recent_aged, 0, sizeof c->recent_aged);
@@ -119,12 +118,7 @@ static void enforce_limit(struct cache *c, size_t most)
 {
     for (; most > 0 && is_beyond_limit(c); most--) {
         struct entry *e = segments_first(c->records.log);
-        if (c->compacted && !c->limit_told) {
-            log_error("cache: %zu bytes are not enough for the topic: its oldest records are "
-                      "dropped, streams are told of gaps; raise --cache-bytes",
-                      c->max_bytes);
-            c->limit_told = true;
-        }
+        c->overflowed |= c->compacted;
         losses_lose(&c->losses, e->partition, entry_next(e));
         records_drop(&c->records, e);
     }
@@ -408,7 +402,12 @@ int64_t cache_lost(const struct cache *c, int32_t partition)
 
 bool cache_overflowed(const struct cache *c)
 {
-    return c->limit_told;
+    return c->overflowed;
+}
+
+size_t cache_limit(const struct cache *c)
+{
+    return c->max_bytes;
 }
 
 uint64_t cache_losses(const struct cache *c)

@@ -96,6 +96,7 @@ uint64_t cache_losses(const struct cache *c);
 
 /* The topic is compacted and did not fit in: some newest records were dropped for the limit. */
 bool cache_overflowed(const struct cache *c);
+size_t cache_limit(const struct cache *c);
 
 size_t cache_count(const struct cache *c);
 /* Keys known, the deleted ones included for as long as that is remembered; 0 if not compacted. */

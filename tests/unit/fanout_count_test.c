@@ -1,5 +1,7 @@
 #include "fanout_setup.h"
 
+#include "logged.h"
+
 /* -- what is counted -- */
 
 static void openings_and_ends_are_counted(void **state)
@@ -48,8 +50,13 @@ static void a_compacted_topic_that_does_not_fit_in_is_told(void **state)
     make_topic(true, 1);
     produce_kilobytes(50, 1);
     assert_false(fanout_stats(fanout).cache_overflowed);
+    log_capture();
     produce_kilobytes(2000, 2000);
     assert_true(fanout_stats(fanout).cache_overflowed);
+    produce_kilobytes(2000, 2000);
+    assert_int_equal(logged("cache: 65536 bytes are not enough for topic events: "), 1);
+    assert_int_equal(logged(""), 1);
+    log_release();
 }
 
 static void what_is_encoded_goes_with_the_last_stream(void **state)
