@@ -17,11 +17,23 @@ paths=${2:-events}
 # our end.  So is HUP, after logrotate has renamed the file.  (Ignored signals stay ignored after exec.)
 trap '' INT TERM HUP
 
-# The file is opened by its name for each line: after a rotation that is another file.
+# The file is opened by its name for each line: after a rotation that is another file.  What cannot be
+# written is lost, and told to syslog once: our standard error is none, and without us lighttpd ends.
+put() {
+    if printf '%s' "$1" 2>/dev/null >>"$file"; then
+        lost=
+    elif [ -z "$lost" ]; then
+        lost=1
+        logger -p daemon.err -t mask-log "cannot write $file: the error log is lost until that is mended"
+    fi
+}
+
 append() {
-    : >>"$file"
+    lost=
+    put ''
     while IFS= read -r line || [ -n "$line" ]; do
-        printf '%s\n' "$line" >>"$file"
+        put "$line
+"
     done
 }
 

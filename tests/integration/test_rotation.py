@@ -12,7 +12,7 @@ import pytest
 
 from clients import CurlReader
 from fronts import Lighttpd, Place
-from helpers import wait_until
+from helpers import REPOSITORY, wait_until
 from lighttpd import SEARCH_PATH, make_certificates, replaced
 
 RULES = Path("/etc/logrotate.d/lighttpd")
@@ -87,3 +87,32 @@ def test_error_log_masking_survives_logrotate(place):
     assert (logs.directory / "error.log.2.gz").exists()
     front.end()
     assert SECRET not in front.text() and " for /events" in front.text()
+
+
+def test_an_error_log_that_cannot_be_written_is_told_and_gone_on_with_when_it_can(tmp_path):
+    told, log = tmp_path / "told", tmp_path / "missing" / "error.log"
+    logger = tmp_path / "logger"
+    logger.write_text(f'#!/bin/sh\necho "$@" >>"{told}"\n')
+    logger.chmod(0o755)
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    command = [REPOSITORY / "fcgi" / "mask-log.sh", log]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as mask:
+
+        def write(line: bytes) -> None:
+            mask.stdin.write(line + b"\n")
+            mask.stdin.flush()
+
+        write(b"lost")
+        wait_until(told.exists)
+        write(b"lost, too")
+        log.parent.mkdir()
+
+        def written() -> bool:
+            write(b"kept?" + SECRET.encode())
+            return log.exists() and "kept?-" in log.read_text()
+
+        wait_until(written)
+        mask.stdin.close()
+        assert mask.wait() == 0
+    assert str(log) in told.read_text() and len(told.read_text().splitlines()) == 1
+    assert SECRET not in log.read_text()
