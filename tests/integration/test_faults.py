@@ -379,11 +379,13 @@ def test_many_partitions_whose_records_were_dropped_are_a_few_lines(kafka, start
     assert len(dropped(responder)) < 8, "one for each survey that finds some, not for each partition"
 
 
+SMALL_LIMITS = ["-X", "receive.message.max.bytes=2000000", "-X", "fetch.max.bytes=1000000"]
+SMALL_LIMITS += ["-X", "message.max.bytes=1000000", "-X", "fetch.message.max.bytes=1000000"]
+
+
 def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(kafka, start):
     topic = kafka.topic(2, config={"max.message.bytes": "9000000"})
-    limit = ["receive.message.max.bytes=2000000", "fetch.max.bytes=1000000"]
-    limit += ["message.max.bytes=1000000", "fetch.message.max.bytes=1000000"]
-    responder = start(topic, "--keepalive", "1", *(w for name in limit for w in ("-X", name)))
+    responder = start(topic, "--keepalive", "1", *SMALL_LIMITS)
     stream = responder.open()
     kafka.put(topic, "a", "1")
     assert stream.next().text == "1"
@@ -400,3 +402,16 @@ def test_a_record_over_the_size_limit_is_noticed_and_harms_no_other_partition(ka
     assert stream.next(timeout=60).text == "3"
     comments = len(stream.comments)
     stream.wait(lambda: len(stream.comments) > comments)
+
+
+def test_a_batch_that_unpacks_to_too_much_is_told_with_the_setting_that_helps(kafka, start):
+    topic = kafka.topic(2, config={"max.message.bytes": "9000000"})
+    responder = start(topic, *SMALL_LIMITS)
+    stream = responder.open()
+    zeros = Record(b"zeros", bytes(5_000_000))
+    kafka.produce(topic, zeros, producer=kafka.new_producer(compression_type="zstd"))
+    kafka.put(topic, "b", "2", partition=1)
+    assert stream.next(timeout=60).text == "2"
+    wait_until(lambda: "consumer_stuck" in reasons(responder), timeout=120)
+    [told] = [line for line in kafka_lines(responder) if "is stuck" in line]
+    assert f"{topic}[0]" in told and "receive.message.max.bytes" in told
