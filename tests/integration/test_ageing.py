@@ -38,6 +38,7 @@ def name(key: bytes) -> str:
 def test_keys_that_age_out_are_deleted_on_open_pages_and_on_those_that_come_back(
     cleaning, start, form
 ):
+    """PROTOCOL 3.17."""
     topic = cleaning.topic(config=SETTINGS | {"retention.ms": "-1"})
     responder = start(topic, "--event-id", form, brokers=cleaning.brokers)
     page, away = responder.open(), responder.open()

@@ -75,6 +75,7 @@ def blamed(responder, topic: str) -> list[str]:
 
 @pytest.mark.parametrize("way", [refused, dropped, silent, advertised_wrongly])
 def test_one_that_cannot_be_reached_at_the_start(three, start, note, way):
+    """PROTOCOL 3.19."""
     topic = three.topic_of_all()
     three.put(topic, "a", "a", partition=0)
     three.put(topic, "b", "b", partition=1)

@@ -274,6 +274,7 @@ def test_the_token_leaves_the_environment(front, directory):
 
 
 def test_a_token_is_demanded_and_ends_its_stream(front, kafka, topic, directory):
+    """PROTOCOL 5.13."""
     kafka.produce(topic, *numbered(1, keys=1))
     server = front(**guarded(directory))
     refused = server.get().wait_end()

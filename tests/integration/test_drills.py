@@ -75,6 +75,7 @@ def test_4_the_topic_is_late(drill, kafka, note):
 
 
 def test_5_the_topic_is_made_again(drill, kafka, topic, note):
+    """PROTOCOL 3.13."""
     drill = drill(topic)
     drill.traffic.write(500)  # the new one does not get that long before it is noticed
     drill.open()

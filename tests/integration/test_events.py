@@ -39,6 +39,7 @@ def wire(kafka, topic, start) -> Wire:
 
 
 def test_the_bytes_of_the_first_record_are_exactly_these(kafka, topic, start):
+    """PROTOCOL 2.1."""
     kafka.put(topic, "1", "Hello")
     stream = start(topic).open()
     assert stream.next().raw == b"id:AQIAAg==\ndata:Hello\n\n"
@@ -56,11 +57,13 @@ def test_the_bytes_of_the_first_record_are_exactly_these(kafka, topic, start):
     ],
 )
 def test_a_value_of_several_lines_is_one_data_line_each(wire, value, lines):
+    """PROTOCOL 2.2."""
     assert wire.event(Record(b"1", value)) == lines
 
 
 @pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
 def test_a_line_end_at_the_end_of_a_value_is_one_more_empty_line(wire, line_end):
+    """PROTOCOL 2.3."""
     assert wire.event(Record(b"1", b"one" + line_end)) == b"data:one\ndata:\n\n"
 
 
@@ -76,6 +79,7 @@ def test_a_line_end_at_the_end_of_a_value_is_one_more_empty_line(wire, line_end)
     ],
 )
 def test_a_leading_space_reaches_the_client(wire, value, lines):
+    """PROTOCOL 2.4."""
     assert wire.event(Record(b"1", value)) == lines
 
 
@@ -84,10 +88,12 @@ def test_a_leading_space_reaches_the_client(wire, value, lines):
     [(b"", b"data:\n\n"), (b"\n", b"data:\ndata:\n\n"), (b"\r\n\r\n", b"data:\ndata:\ndata:\n\n")],
 )
 def test_an_empty_value_and_empty_lines_are_events(wire, value, lines):
+    """PROTOCOL 2.5."""
     assert wire.event(Record(b"1", value)) == lines
 
 
 def test_any_other_bytes_pass_as_they_are(wire):
+    """PROTOCOL 2.6."""
     value = bytes(b for b in range(256) if b not in b"\r\n") + "\ufeff\u2028\u0085ü".encode()
     assert wire.event(Record(b"1", value)) == b"data:" + value + b"\n\n"
 
@@ -114,6 +120,7 @@ def test_a_value_near_the_limit_of_a_fastcgi_record_is_whole(wire, size):
 
 
 def test_a_value_as_large_as_the_broker_accepts_is_one_event(kafka, start):
+    """PROTOCOL 2.6."""
     topic = kafka.topic(config={"max.message.bytes": "9000000"})
     value = b"".join(b"%d\n" % n for n in range(1_000_000))
     kafka.produce(topic, Record(b"1", value))
@@ -122,7 +129,7 @@ def test_a_value_as_large_as_the_broker_accepts_is_one_event(kafka, start):
 
 
 def test_nothing_is_written_inside_an_event(kafka, start):
-    """A reader that needs several keep-alive times for one event gets it whole."""
+    """A reader that needs several keep-alive times for one event gets it whole. PROTOCOL 2.9."""
     topic = kafka.topic(config={"max.message.bytes": "9000000"})
     value = b"x" * 8_000_000
     stream = start(topic, "--keepalive", "1").open()
@@ -140,16 +147,19 @@ def test_nothing_is_written_inside_an_event(kafka, start):
 
 @pytest.mark.parametrize("key", [b"1", b"", b"\x00\xff\n", b"k" * 200, b"k" * 5000])
 def test_a_tombstone_is_a_delete_of_its_key(wire, key):
+    """PROTOCOL 2.7."""
     assert wire.event(Record(key, None)) == b"event:delete\ndata:" + base64url(key) + b"\n\n"
 
 
 def test_the_bytes_of_a_delete_are_exactly_these(kafka, topic, start):
+    """PROTOCOL 2.7."""
     stream = start(topic).open(encode({0: 0}))
     kafka.put(topic, "1", None)
     assert stream.next().raw == b"id:AQIAAg==\nevent:delete\ndata:MQ==\n\n"
 
 
 def test_a_record_without_key_and_value_is_not_sent(kafka, start):
+    """PROTOCOL 2.8."""
     topic = kafka.log_topic()
     stream = start(topic).open()
     kafka.produce(topic, Record(None, None), Record(None, b"after"))
@@ -167,6 +177,7 @@ def test_a_record_without_key_is_sent(kafka, start):
 
 @pytest.mark.parametrize("partitions", [1, 3, 100])
 def test_an_id_is_the_next_offset_of_every_partition(kafka, start, partitions):
+    """PROTOCOL 2.12."""
     topic = kafka.topic(partitions)
     chosen = [p for p in (0, 1, 2, 63, 64, 99) if p < partitions]
     kafka.produce(topic, *(Record(b"%d" % p, b"%d" % p, p) for p in chosen))
@@ -199,6 +210,7 @@ def test_an_id_passes_over_the_records_that_are_superseded(kafka, topic, start):
 
 
 def test_an_etag_is_appended_to_the_id(kafka, topic, start):
+    """PROTOCOL 2.13."""
     kafka.produce(topic, Record(b"1", b"Hello", headers=(("etag", b'W/"5"!~'),)))
     raw = start(topic).open().next().raw
     assert raw == b'id:AQIAAg==/W/"5"!~\ndata:Hello\n\n'
@@ -206,11 +218,13 @@ def test_an_etag_is_appended_to_the_id(kafka, topic, start):
 
 @pytest.mark.parametrize("etag", [b"a\nb", b"a\rb", b"a\0b", b"a b", b"\xc3\xbc", b"x" * 4100])
 def test_an_etag_that_an_id_cannot_hold_is_left_out(kafka, topic, start, etag):
+    """PROTOCOL 2.13."""
     kafka.produce(topic, Record(b"1", b"Hello", headers=(("etag", etag),)))
     assert start(topic).open().next().raw == b"id:AQIAAg==\ndata:Hello\n\n"
 
 
 def test_an_id_may_be_4096_bytes_long_with_its_etag_and_no_longer(kafka, topic, start):
+    """PROTOCOL 2.13."""
     fits = b"x" * (4096 - len("AQIAAg==/"))
     kafka.produce(topic, Record(b"1", b"", headers=(("etag", fits),)))
     kafka.produce(topic, Record(b"2", b"", headers=(("etag", fits + b"x"),)))
@@ -220,6 +234,7 @@ def test_an_id_may_be_4096_bytes_long_with_its_etag_and_no_longer(kafka, topic, 
 
 
 def test_with_event_id_key_an_id_names_the_key(kafka, start):
+    """PROTOCOL 2.14."""
     topic = kafka.log_topic()
     kafka.produce(topic, Record(b"1", b"Hello"), Record(None, b"no key"))
     stream = start(topic, "--event-id", "key").open()
@@ -232,6 +247,7 @@ def test_with_event_id_key_an_id_names_the_key(kafka, start):
 
 
 def test_with_event_id_key_a_key_that_is_too_long_is_left_out(kafka, topic, start):
+    """PROTOCOL 2.14."""
     short, long = b"k" * 3000, b"k" * 3100  # 4000 and 4136 bytes in base64
     kafka.produce(topic, Record(short, b"short"), Record(long, b"long"))
     events = start(topic, "--event-id", "key").open().take(2)
@@ -246,7 +262,7 @@ def test_with_event_id_key_an_etag_stays_inside_the_json(kafka, topic, start):
 
 
 def test_every_id_is_accepted_in_a_request_header(kafka, start):
-    """4096 bytes, 100 partitions: what a stream says can be said back."""
+    """4096 bytes, 100 partitions: what a stream says can be said back. PROTOCOL 2.15."""
     topic = kafka.topic(100)
     etag = (("etag", b"x" * 3000),)
     kafka.produce(topic, Record(b"1", b"one", 99, etag), Record(b"2", b"two", 99))

@@ -30,6 +30,7 @@ def numbers_until(stream: EventReader, last: int) -> list[int]:
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_streams_go_on_when_kafka_was_stopped_and_started(kafka, topic, start, note, how):
+    """PROTOCOL 6.4."""
     responder = start(topic)
     streams = [responder.open() for _ in range(3)]
     kafka.produce(topic, *numbered(100, keys=100))
@@ -144,6 +145,7 @@ def test_a_leader_that_moves_and_comes_back_costs_nothing(cluster, start, how):
 
 
 def test_a_partition_without_a_leader_holds_the_others_back_ten_seconds_at_most(cluster, start):
+    """PROTOCOL 3.5."""
     topic = cluster.topic_of_both()
     cluster.produce(topic, Record(b"a", b"1", 0), Record(b"b", b"2", 1))
     cluster.second.stop()
@@ -195,6 +197,7 @@ def test_the_records_of_an_added_partition_arrive(kafka, topic, start):
 
 
 def test_streams_stay_open_without_their_topic(kafka, topic, start):
+    """PROTOCOL 6.4."""
     kafka.put(topic, "a", "1")
     responder = start(topic, "--keepalive", "1")
     before = responder.open()
@@ -332,7 +335,7 @@ def test_a_transaction_whose_producer_is_gone_is_over_when_the_broker_says_so(ka
 
 @pytest.mark.parametrize("policy, event", [("delete", "gap"), ("compact,delete", "reset")])
 def test_what_kafka_deleted_before_it_was_read_is_told(kafka, start, policy, event):
-    """A responder that was stopped for long finds the log's beginning further on."""
+    """A responder that was stopped for long finds the log's beginning further on. PROTOCOL 3.15."""
     topic = kafka.topic(config={"cleanup.policy": policy})
     responder = start(topic)
     stream = responder.open()

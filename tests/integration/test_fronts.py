@@ -376,6 +376,7 @@ def is_told_to_come_back(answer: CurlReader) -> bool:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_while_the_pool_is_away_every_client_hears_what_it_understands(pool, place, kind, way):
+    """PROTOCOL 6.1, 6.2."""
     members = pool()
     front = kind(place).start()
     curl(front, way, token=token()).wait_started().close()

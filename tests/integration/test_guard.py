@@ -131,6 +131,7 @@ BAD_WAYS = {
 
 
 def test_a_good_token_opens_a_stream_wherever_it_is_looked_for(guarded):
+    """PROTOCOL 4.2, 4.3."""
     responder = guarded()
     for name, way in GOOD_WAYS.items():
         for key in (rsa_key(), ec_key()):
@@ -147,6 +148,7 @@ def test_a_good_token_opens_a_stream_wherever_it_is_looked_for(guarded):
 
 
 def test_anywhere_else_it_does_not(guarded):
+    """PROTOCOL 4.2, 4.3."""
     responder = guarded()
     for name, (way, expected) in BAD_WAYS.items():
         target, headers = way(rsa_key().mint())
@@ -218,6 +220,7 @@ def test_what_the_front_says_of_the_path_must_agree(guarded):
 
 
 def test_a_refusal_is_readable_for_the_pages_that_may(guarded):
+    """PROTOCOL 1.15."""
     responder = guarded("--cors", "https://a.example")
     for origin, status in (("https://a.example", 401), ("https://b.example", 403)):
         answer = responder.send(headers={"Origin": origin}).wait_end()
@@ -477,6 +480,7 @@ FRIENDLY: dict[str, Callable[[Key], str]] = {
 
 
 def test_hostile_tokens_open_nothing(guarded):
+    """PROTOCOL 4.4, 4.5, 4.6."""
     responder = guarded()
     for key in (rsa_key(), ec_key()):
         for name, build in HOSTILE.items():
@@ -494,6 +498,7 @@ def test_hostile_tokens_open_nothing(guarded):
 
 
 def test_unusual_tokens_are_good(guarded):
+    """PROTOCOL 4.5."""
     responder = guarded()
     for key in (rsa_key(), ec_key()):
         for name, build in FRIENDLY.items():
@@ -506,6 +511,7 @@ ALGORITHMS = [f"{family}{bits}" for family in ("RS", "PS") for bits in (256, 384
 
 
 def test_every_algorithm_of_a_key_without_alg(start, keys):
+    """PROTOCOL 4.4."""
     curves = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
     ecs = [ec_key(curve, curve, alg) for curve, alg in curves.items()]
     keys.write(rsa_key().jwk(alg=None), *(key.jwk(alg=None) for key in ecs))
@@ -595,6 +601,7 @@ def test_the_demo_key_is_refused_unless_allowed(start, keys):
 
 
 def test_a_front_can_demand_the_guard(start, guarded):
+    """PROTOCOL 10.6."""
     unguarded = start("events", brokers=f"127.0.0.1:{free_port()}")
     good = bearer(rsa_key().mint())
     for method in ("GET", "HEAD", "POST", "OPTIONS"):

@@ -203,6 +203,7 @@ def raw(server: Lighttpd, said: bytes, host: str = "127.0.0.1") -> bytes:
 
 
 def test_there_is_no_way_in_without_a_token(topic, front):
+    """PROTOCOL 4.1."""
     server = front(topic)
     for path in PATHS:
         for line in (f"GET {path} HTTP/1.1", f"GET {path} HTTP/1.0", f"HEAD {path} HTTP/1.1"):

@@ -72,6 +72,7 @@ def parsed(text: str) -> dict[str, float]:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_only_the_front_can_let_somebody_ask(topic, start, path):
+    """PROTOCOL 10.1."""
     responder = start(topic)
     assert responder.send("GET", path).wait_end().status == 404
     assert responder.send("GET", path, headers={"Skf-Admin": "1"}).wait_end().status == 404
@@ -86,6 +87,7 @@ def test_only_the_front_can_let_somebody_ask(topic, start, path):
 
 
 def test_the_guard_is_not_for_those_who_may_ask(start, tmp_path):
+    """PROTOCOL 10.1."""
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     responder = start("events", *keys.options(), brokers=f"127.0.0.1:{free_port()}")
     assert ask(responder, "/health/live").status == 200
@@ -93,6 +95,7 @@ def test_the_guard_is_not_for_those_who_may_ask(start, tmp_path):
 
 
 def test_ready_is_who_has_read_the_topic(kafka, start):
+    """PROTOCOL 10.2, 10.3."""
     topic = kafka.new_name()
     responder = start(topic)
     wait_until(lambda: reasons(responder) == ["topic_missing"])
@@ -137,7 +140,7 @@ def test_broken_keys_are_told(topic, start, tmp_path):
 
 
 def test_one_answers_for_the_pool(topic, start, peers, tmp_path):
-    """Also an open one for a guarded one, when both have the directory."""
+    """Also an open one for a guarded one, when both have the directory. PROTOCOL 10.4."""
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     pool = [start(topic, "--peer-dir", str(peers)) for _ in range(2)]
     pool.append(start(topic, *keys.options("--peer-dir", str(peers))))
@@ -175,6 +178,7 @@ def metrics_files(directory: Path) -> set[str]:
 
 
 def test_two_topics_in_one_directory_can_be_told_apart(kafka, topic, start, peers):
+    """PROTOCOL 10.5."""
     missing = kafka.new_name()
     good, bad = (start(name, "--peer-dir", str(peers)) for name in (topic, missing))
 

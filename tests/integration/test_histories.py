@@ -58,6 +58,7 @@ def assert_begun_anew(stream: EventReader, records: int) -> None:
 
 
 def test_streams_are_reset_if_the_log_ends_below_what_they_have(three, topic, start):
+    """PROTOCOL 3.20."""
     responder = start(topic, brokers=three.brokers)
     streams = [responder.open() for _ in range(3)]
     pump(streams, lambda: all(len(stream.events) == KEPT for stream in streams))
@@ -75,6 +76,7 @@ def test_streams_are_reset_if_the_log_ends_below_what_they_have(three, topic, st
 
 @pytest.mark.skipif(LIBRDKAFKA < 0x02010000, reason=f"leaders' epochs are {ABSENT_REASON}")
 def test_streams_are_reset_if_the_log_has_grown_again_by_then(three, topic, start):
+    """PROTOCOL 3.20."""
     responder = start(topic, brokers=three.brokers)
     streams = [responder.open() for _ in range(3)]
     pump(streams, lambda: all(len(stream.events) == KEPT for stream in streams))

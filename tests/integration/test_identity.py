@@ -9,7 +9,7 @@ from tokens import AUDIENCE, bearer, in_url, renew, rsa_key, send_renewal
 
 
 def test_the_audience_may_be_in_another_claim(guarded):
-    """As in Cognito's access tokens, which have no `aud`."""
+    """As in Cognito's access tokens, which have no `aud`. PROTOCOL 4.5."""
     responder = guarded("--audience-claim", "client_id")
     good = rsa_key().mint(aud=None, client_id=AUDIENCE)
     assert responder.open(target=in_url(good)).status == 200
@@ -25,6 +25,7 @@ def test_another_claim_without_keys_ends_the_start(option):
 
 
 def test_streams_are_limited_by_the_identity(guarded):
+    """PROTOCOL 4.9."""
     responder = guarded("--identity", "user.id", "--max-streams-per-subject", "1")
 
     def came_in(token: str) -> bool:
@@ -44,6 +45,7 @@ def test_streams_are_limited_by_the_identity(guarded):
 
 
 def test_renewals_are_by_the_identity(pool):
+    """PROTOCOL 4.9."""
     here, there = pool(2, "--identity", "uid")
 
     def mint(ttl: float, uid: str | None, sub: str) -> str:

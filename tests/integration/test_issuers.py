@@ -51,6 +51,7 @@ def mint(issuer: str, ttl: float = 60, signed_by: str = "", **claims: object) ->
 
 
 def test_a_token_is_verified_by_the_keys_of_its_issuer_alone(pool):
+    """PROTOCOL 4.5."""
     [responder] = pool(1)
     for issuer, other in ((ONE, TWO), (TWO, ONE)):
         for _ in range(2):
@@ -64,6 +65,7 @@ def test_a_token_is_verified_by_the_keys_of_its_issuer_alone(pool):
 
 
 def test_the_same_sub_of_two_issuers_is_two_subjects_in_limits(pool):
+    """PROTOCOL 4.9."""
     [responder] = pool(1, "--max-streams-per-subject", "1")
     opened = [responder.open(headers=bearer(mint(iss))) for iss in (ONE, TWO, ONE, TWO)]
     told_to_come_back = [answer.retry[0] >= 10000 for answer in opened]
@@ -71,7 +73,7 @@ def test_the_same_sub_of_two_issuers_is_two_subjects_in_limits(pool):
 
 
 def test_the_same_sub_of_two_issuers_is_two_subjects_in_renewals(pool):
-    """Whichever responder gets the renewal, with a selector and without one."""
+    """Whichever responder gets the renewal, with a selector and without one. PROTOCOL 4.9, 5.3."""
     here, there = pool(2)
     ones, twos = ([mint(iss, WINDOW + 1) for _ in range(2)] for iss in (ONE, TWO))
     kept, over = (

@@ -224,6 +224,7 @@ def test_one_key_listed_for_several_algorithms_is_good_for_each(responder, keys)
 
 
 def test_eddsa(responder, keys):
+    """PROTOCOL 4.4."""
     keys.write(OLD, ed25519_key())
     reload(responder)
     token = ed25519_key().mint()
@@ -269,7 +270,8 @@ def test_keys_that_take_long_to_check_keep_nobody_waiting(responder, keys, note)
 
 
 def test_a_withdrawn_key_ends_its_streams_after_the_window(responder, keys, note):
-    """Challenged at once; ended after the window; one renewed under a key of the set stays."""
+    """Challenged at once; ended after the window; one renewed under a key of the set stays.
+    PROTOCOL 4.8."""
     old, renewed, untouched = OLD.mint(), OLD.mint(sub="bob"), NEW.mint()
     keys.write(OLD, NEW)
     reload(responder)

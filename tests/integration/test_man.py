@@ -56,6 +56,7 @@ def said_by_man() -> Iterator[Option]:
 
 
 def test_the_man_page_has_every_option_as_help_has_it():
+    """PROTOCOL 8.2."""
     by_help, by_man = sorted(said_by_help()), sorted(said_by_man())
     assert len(by_help) > 30
     assert by_man == by_help

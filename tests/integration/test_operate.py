@@ -16,6 +16,7 @@ STREAM = {"Accept": "text/event-stream"}
 
 
 def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path):
+    """PROTOCOL 4.7."""
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     responder = start(topic, *keys.options("--max-streams", "1"))
     refused = [

@@ -67,6 +67,7 @@ def open_from(responder, address: str) -> EventReader:
 
 
 def test_a_full_responder_tells_clients_to_come_back(lonely):
+    """PROTOCOL 6.1, 6.2."""
     responder = lonely("--max-streams", "2")
     streams = [responder.open() for _ in range(2)]
     retries = set()
@@ -86,6 +87,7 @@ def test_a_full_responder_tells_clients_to_come_back(lonely):
 
 
 def test_a_full_responder_answers_every_token_alike(lonely, keys):
+    """PROTOCOL 6.1."""
     responder = lonely(*keys.options("--max-streams", "1"))
     good = rsa_key().mint()
     stream = responder.open(target=in_url(good))
@@ -210,6 +212,7 @@ def ends_of(streams: list[EventReader], began: float) -> list[float]:
 
 
 def test_streams_are_ended_over_the_drain_time(kafka, topic, start, note):
+    """PROTOCOL 6.3."""
     responder = start(topic, "--drain", "5", "--retry", "1000")
     kafka.produce(topic, *numbered(10, keys=10))
     streams = [responder.open() for _ in range(100)]

@@ -102,6 +102,7 @@ def assert_end(stream: EventReader, token: str) -> float:
 
 @pytest.mark.parametrize("request_id", [1, 7])
 def test_a_challenge_before_the_end_and_the_end_at_exp(pool, note, request_id):
+    """PROTOCOL 5.1, 5.10."""
     [responder] = pool(1)
     token = rsa_key().mint(WINDOW + 1)
     stream = responder.send("GET", in_url(token), request_id=request_id).wait_started()
@@ -112,6 +113,7 @@ def test_a_challenge_before_the_end_and_the_end_at_exp(pool, note, request_id):
 
 
 def test_a_short_token_is_challenged_at_once(pool):
+    """PROTOCOL 5.12."""
     [responder] = pool(1)
     token = rsa_key().mint(WINDOW - 0.2)
     stream = at_responder(responder, token)
@@ -123,6 +125,7 @@ def test_a_short_token_is_challenged_at_once(pool):
 
 
 def test_events_go_on_around_a_challenge_and_none_comes_after_the_end(kafka, topic, pool):
+    """PROTOCOL 5.10."""
     kafka.produce(topic, *numbered(20, keys=20))
     [responder] = pool(1, topic=topic)
     token = rsa_key().mint(WINDOW + 0.5)
@@ -140,7 +143,8 @@ def test_events_go_on_around_a_challenge_and_none_comes_after_the_end(kafka, top
 
 
 def test_who_stops_reading_before_the_end_gets_nothing_begun_after_it(kafka, topic, pool):
-    """Half of an event may be finished, as long as that takes no more than two seconds."""
+    """Half of an event may be finished, as long as that takes no more than two seconds.
+    PROTOCOL 5.10."""
     kafka.produce(topic, *numbered(200, keys=200, size=50_000))
     [responder] = pool(1, topic=topic)
     token = rsa_key().mint(3)
@@ -156,6 +160,7 @@ def test_who_stops_reading_before_the_end_gets_nothing_begun_after_it(kafka, top
 
 
 def test_a_reader_that_is_only_slow_gets_its_last_event_whole(kafka, topic, pool):
+    """PROTOCOL 5.10."""
     kafka.produce(topic, *numbered(60, keys=60, size=500_000))
     [responder] = pool(1, topic=topic)
     for _ in range(5):
@@ -190,6 +195,7 @@ def test_a_responder_that_was_stopped_begins_nothing_after_the_end(kafka, topic,
 
 
 def test_a_stream_has_an_age_that_no_renewal_changes(pool):
+    """PROTOCOL 5.11."""
     [responder] = pool(1, "--max-stream-age", "4")
     token, later = rsa_key().mint(3.4), rsa_key().mint(60)
     began = time.monotonic()
@@ -204,7 +210,8 @@ def test_a_stream_has_an_age_that_no_renewal_changes(pool):
 
 
 def test_a_renewal_moves_the_end_wherever_it_comes_in(pool, note):
-    """Four streams, two of them with their token in the URL, renewed here and at the other."""
+    """Four streams, two of them with their token in the URL, renewed here and at the other.
+    PROTOCOL 5.2, 5.5."""
     here, there = pool(2)
     ways = {}
     for url in (True, False):
@@ -227,6 +234,7 @@ def test_a_renewal_moves_the_end_wherever_it_comes_in(pool, note):
 
 
 def test_twenty_renewals_in_a_row(pool):
+    """PROTOCOL 5.9."""
     both = itertools.cycle(pool(2))
     first = token = rsa_key().mint(WINDOW + 0.5)
     stream = at_responder(next(both), token)
@@ -240,6 +248,7 @@ def test_twenty_renewals_in_a_row(pool):
 
 
 def test_one_renewal_is_for_all_streams_of_the_token(pool):
+    """PROTOCOL 5.4."""
     here, there = pool(2)
     token, new = rsa_key().mint(WINDOW + 1), rsa_key().mint(WINDOW + 2)
     streams = [at_responder(responder, token) for responder in (here, here, there, there)]
@@ -273,6 +282,7 @@ def test_of_one_subject_the_selected_streams_are_renewed(pool):
 
 
 def test_without_a_selector_the_streams_without_a_token_in_the_url_are_renewed(pool):
+    """PROTOCOL 5.4."""
     here, there = pool(2)
     one, two = (rsa_key().mint(WINDOW + 1) for _ in range(2))
     kept = [
@@ -298,6 +308,7 @@ def test_without_a_selector_the_streams_without_a_token_in_the_url_are_renewed(p
 
 
 def test_a_token_without_subject_is_renewed_by_its_url(pool):
+    """PROTOCOL 5.4."""
     here, there = pool(2)
     token, new = (rsa_key().mint(WINDOW + ttl, sub=None) for ttl in (1, 2))
     stream = at_responder(here, token)
@@ -306,7 +317,8 @@ def test_a_token_without_subject_is_renewed_by_its_url(pool):
 
 
 def test_refused_renewals_change_nothing(pool):
-    """Status as in the contract, at both responders; the stream ends when it would have."""
+    """Status as in the contract, at both responders; the stream ends when it would have.
+    PROTOCOL 5.2, 5.3, 5.6."""
     here, there = pool(2)
     token = rsa_key().mint(WINDOW + 4)
     in_the_url = at_responder(here, token)
@@ -368,7 +380,8 @@ def test_refused_renewals_change_nothing(pool):
 
 
 def test_a_selector_may_be_long_over(pool):
-    """Each renewal after the first is selected by the token that opened the stream."""
+    """Each renewal after the first is selected by the token that opened the stream.
+    PROTOCOL 5.4."""
     [responder] = pool(1)
     first, second = rsa_key().mint(3), rsa_key().mint(WINDOW + 3.5)
     stream = at_responder(responder, first)
@@ -391,6 +404,7 @@ def test_a_renewal_may_have_a_narrower_scope(pool):
 
 @pytest.mark.parametrize("size", [0, 200, 60_000])
 def test_the_body_of_a_renewal_is_read_and_ignored(pool, size):
+    """PROTOCOL 1.3."""
     [responder] = pool(1)
     token, new = rsa_key().mint(WINDOW + 0.5), rsa_key().mint(WINDOW + 1)
     stream = at_responder(responder, token)
@@ -401,6 +415,7 @@ def test_the_body_of_a_renewal_is_read_and_ignored(pool, size):
 
 
 def test_renewals_of_one_subject_are_limited_to_ten_a_second(pool):
+    """PROTOCOL 5.7."""
     here, there = pool(2)
     fast = [rsa_key().mint(60 + n) for n in range(40)]
     other = rsa_key().mint(60, sub="bob")
@@ -436,6 +451,7 @@ def test_many_streams_whose_tokens_have_no_subject_are_all_renewed(pool):
 
 
 def test_a_holder_of_a_token_without_subject_uses_up_his_own_allowance_alone(pool):
+    """PROTOCOL 5.7."""
     [responder] = pool(1)
     mallory, alice = (rsa_key().mint(60, sub=None) for _ in range(2))
     selector = rsa_key().mint(60, sub=None)
@@ -539,6 +555,7 @@ def test_all_renewals_reach_a_peer_that_was_stopped_meanwhile(pool):
 
 
 def test_a_peer_that_can_take_no_more_is_told_to_the_client(pool):
+    """PROTOCOL 5.8."""
     here, there = pool(2)
     os.kill(there.pid, signal.SIGSTOP)
     large = {"fill": "x" * 5500}

@@ -11,6 +11,7 @@ from sse import pump
 
 
 def test_a_thousand_updates_of_five_keys_are_five_events(kafka, topic, start):
+    """PROTOCOL 3.2."""
     kafka.produce(topic, *numbered(1000, keys=5))
     stream = start(topic).open()
     events = stream.take(5)
@@ -21,12 +22,14 @@ def test_a_thousand_updates_of_five_keys_are_five_events(kafka, topic, start):
 
 
 def test_the_order_is_that_of_the_log_not_of_the_keys(kafka, topic, start):
+    """PROTOCOL 3.2."""
     for key, value in [("a", "1"), ("b", "2"), ("a", "3"), ("c", "4"), ("b", "5")]:
         kafka.put(topic, key, value)
     assert [event.text for event in start(topic).open().take(3)] == ["3", "4", "5"]
 
 
 def test_each_partition_keeps_its_order_and_its_own_keys(kafka, start):
+    """PROTOCOL 3.1."""
     topic = kafka.topic(3)
     kafka.produce(topic, *(Record(b"same", b"%d %d" % (n, n % 3), n % 3) for n in range(300)))
     kafka.produce(
@@ -41,6 +44,7 @@ def test_each_partition_keeps_its_order_and_its_own_keys(kafka, start):
 
 
 def test_every_record_of_a_topic_that_is_not_compacted_is_replayed(kafka, start):
+    """PROTOCOL 3.3."""
     topic = kafka.log_topic()
     kafka.produce(topic, *numbered(1000, keys=5))
     events = start(topic).open().take(1000)
@@ -60,6 +64,7 @@ def test_what_is_compacted_follows_the_topic_or_the_option(kafka, start, policy,
 
 
 def test_a_fresh_stream_does_not_get_old_deletes(kafka, topic, start):
+    """PROTOCOL 3.2."""
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
     kafka.put(topic, "a", None)
@@ -90,7 +95,8 @@ def test_an_open_stream_gets_a_delete_live(kafka, topic, start):
 
 
 def test_nothing_superseded_before_the_start_is_shown(kafka, start):
-    """A stream that waits while the cache loads gets the topic as it was at the start."""
+    """A stream that waits while the cache loads gets the topic as it was at the start.
+    PROTOCOL 3.4."""
     topic = kafka.topic(4)
     kafka.produce(topic, *(r._replace(partition=n % 4) for n, r in enumerate(numbered(40_000, 4))))
     responder = start(topic)
@@ -128,7 +134,8 @@ class Producing:
 
 
 def test_replay_and_live_join_without_loss_or_repetition(kafka, start):
-    """Streams opened while records pour in: each gets 0, 1, 2 ... to the end, whenever it came."""
+    """Streams opened while records pour in: each gets 0, 1, 2 ... to the end, whenever it came.
+    PROTOCOL 3.1."""
     topic = kafka.log_topic()
     kafka.produce(topic, *numbered(5000, keys=5000))
     responder = start(topic)
@@ -179,6 +186,7 @@ def transaction(kafka, topic):
 
 
 def test_an_aborted_record_is_never_shown(kafka, topic, start, transaction):
+    """PROTOCOL 3.16."""
     live = start(topic).open()
     kafka.put(topic, "a", "before")
     kafka.produce(topic, Record(b"a", b"aborted"), producer=transaction)

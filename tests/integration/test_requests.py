@@ -1,31 +1,28 @@
 """The request, as section 1 of the contract has it, over FastCGI and without a front."""
 
 import json
+import re
 import struct
 import time
 
 import pytest
 
 import fastcgi
-from helpers import cpu_seconds, free_port, unix_connections, wait_until
+from helpers import REPOSITORY, cpu_seconds, free_port, unix_connections, wait_until
 from sse import EVENT_STREAM, EventReader
 
 RENEWAL = "application/x-challenge-response"
 
-# The codes of problem documents, by status.
-REASONS = {
-    400: ["token_invalid", "request_invalid"],
-    401: ["token_missing", "token_invalid", "token_too_long"],
-    403: ["scope_missing", "subject_differs", "origin"],
-    404: ["route_unknown"],
-    405: ["method"],
-    413: ["too_large"],
-    415: ["type"],
-    429: ["rate"],
-    431: ["too_large"],
-    500: ["misconfigured"],
-    503: ["busy", "rate"],
-}
+
+
+def reasons_of_protocol() -> set[tuple[str, int]]:
+    """PROTOCOL 7.1: the codes of problem documents, each with its status."""
+    text = (REPOSITORY / "PROTOCOL.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([\d, ]+) \|", text, re.M)
+    return {(code, int(status)) for code, statuses in rows for status in statuses.split(",")}
+
+
+REASONS = reasons_of_protocol()
 
 
 @pytest.fixture
@@ -41,14 +38,22 @@ def assert_refused(answer: EventReader, *statuses: int) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
     problem = json.loads(answer.body)
     assert problem["status"] == answer.status
-    assert problem["reason"] in REASONS[answer.status]
+    assert (problem["reason"], answer.status) in REASONS
     assert len(answer.body) < 1000
+
+
+def test_the_reasons_are_those_of_the_sources():
+    """PROTOCOL 7.1."""
+    source = (REPOSITORY / "fcgi" / "front" / "refusal.h").read_text()
+    rows = re.findall(r"X\(\w+, (\d{3}), \"(\w+)\"", source)
+    assert len(rows) > 20 and {(code, int(status)) for status, code in rows} == REASONS
 
 
 # GET and HEAD
 
 
 def test_a_get_has_its_headers_and_first_bytes_before_kafka_has_answered(responder):
+    """PROTOCOL 1.1, 1.16, 1.18, 1.20, 1.22."""
     stream = responder.send().wait_started()
     assert stream.status == 200
     assert stream.headers["content-type"] == EVENT_STREAM
@@ -70,6 +75,7 @@ def test_a_get_has_its_headers_and_first_bytes_before_kafka_has_answered(respond
 
 @pytest.mark.parametrize("options, retry", [([], 2000), (["--retry", "10000"], 10000)])
 def test_the_time_to_retry_is_drawn_for_each_stream(start, options, retry):
+    """PROTOCOL 1.17."""
     responder = start("events", *options, brokers=f"127.0.0.1:{free_port()}")
     drawn = [responder.open().retry[0] for _ in range(40)]
     assert retry * 0.5 <= min(drawn) < retry * 0.8
@@ -77,16 +83,19 @@ def test_the_time_to_retry_is_drawn_for_each_stream(start, options, retry):
 
 
 def test_accept_is_not_demanded(responder):
+    """PROTOCOL 1.10."""
     for accept in ("*/*", "text/html", ""):
         assert responder.open(headers={"Accept": accept}).status == 200
 
 
 def test_a_query_is_no_part_of_the_path(responder):
+    """PROTOCOL 1.8."""
     assert responder.open(target="/events?one=1&two=%00&?").status == 200
     assert responder.open(target="/events?").status == 200
 
 
 def test_head_has_the_headers_of_a_get_and_no_body(responder):
+    """PROTOCOL 1.2."""
     head = responder.send("HEAD").wait_end()
     assert head.status == 200
     assert head.headers == responder.open().headers
@@ -94,6 +103,7 @@ def test_head_has_the_headers_of_a_get_and_no_body(responder):
 
 
 def test_a_silent_stream_gets_a_comment_each_keep_alive_time(start, note):
+    """PROTOCOL 2.10."""
     responder = start("events", "--keepalive", "1", brokers=f"127.0.0.1:{free_port()}")
     began = time.monotonic()
     stream = responder.open()
@@ -124,6 +134,7 @@ def test_a_responder_may_serve_another_path(start):
     ],
 )
 def test_a_renewal_without_keys_is_not_allowed(responder, content_type, body):
+    """PROTOCOL 1.5."""
     answer = responder.send("POST", headers={"Content-Type": content_type}, body=body)
     assert_refused(answer, 405)
 
@@ -133,15 +144,18 @@ def test_a_renewal_without_keys_is_not_allowed(responder, content_type, body):
     ["text/plain", "", RENEWAL + "x", "x" + RENEWAL, f"text/plain; {RENEWAL}", f"a, {RENEWAL}"],
 )
 def test_a_post_of_another_type_is_not_supported(responder, content_type):
+    """PROTOCOL 1.4."""
     answer = responder.send("POST", headers={"Content-Type": content_type}, body=b"x=1")
     assert_refused(answer, 415)
 
 
 def test_a_post_without_a_type_is_not_supported(responder):
+    """PROTOCOL 1.4."""
     assert_refused(responder.send("POST", body=b"x=1"), 415)
 
 
 def test_a_preflight_is_answered_with_what_a_page_may_send(responder):
+    """PROTOCOL 1.6, 1.21."""
     answer = responder.send(
         "OPTIONS",
         headers={"Origin": "https://a.example", "Access-Control-Request-Method": "POST"},
@@ -168,6 +182,7 @@ def test_a_preflight_is_answered_with_what_a_page_may_send(responder):
 
 @pytest.mark.parametrize("headers", [{}, {"Origin": "https://a.example"}])
 def test_options_that_are_no_preflight_are_answered_with_allow(responder, headers):
+    """PROTOCOL 1.6."""
     answer = responder.send("OPTIONS", headers=headers).wait_end()
     assert answer.status == 204
     assert words(answer, "allow") >= {"get", "head", "options"}
@@ -179,6 +194,7 @@ def words(answer: EventReader, header: str) -> set[str]:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "get", "GETS", "TRACE"])
 def test_any_other_method_is_not_allowed(responder, method):
+    """PROTOCOL 1.7."""
     answer = responder.send(method)
     assert_refused(answer, 405)
     assert words(answer, "allow") >= {"get", "head", "options"}
@@ -189,10 +205,12 @@ def test_any_other_method_is_not_allowed(responder, method):
     ["/", "/eventsfoo", "/events/", "/Events", "/%65vents", "//events", "/events%3f", "/metrics"],
 )
 def test_any_other_path_is_not_found(responder, target):
+    """PROTOCOL 1.8."""
     assert_refused(responder.send(target=target), 404)
 
 
 def test_a_path_that_the_front_sees_differently_is_refused(responder):
+    """PROTOCOL 1.9."""
     assert_refused(responder.send(params={"SCRIPT_NAME": "/other"}), 400, 404)
     assert_refused(responder.send(params={"PATH_INFO": "/more"}), 400, 404)
     split = {"SCRIPT_NAME": "", "PATH_INFO": "/events"}
@@ -200,6 +218,7 @@ def test_a_path_that_the_front_sees_differently_is_refused(responder):
 
 
 def test_a_reason_never_repeats_the_request(responder):
+    """PROTOCOL 1.14."""
     answer = responder.send("PUT", target="/secret?access_token=secret")
     assert_refused(answer, 404, 405)
     assert b"secret" not in answer.body and "secret" not in str(answer.headers)
@@ -217,6 +236,7 @@ def two_origins(start):
 
 @pytest.mark.parametrize("origin", ["https://a.example", "http://b.example:8080"])
 def test_a_listed_origin_is_echoed(two_origins, origin):
+    """PROTOCOL 1.19."""
     stream = two_origins.open(headers={"Origin": origin})
     assert stream.headers["access-control-allow-origin"] == origin
     assert "origin" in words(stream, "vary")
@@ -227,12 +247,14 @@ def test_a_listed_origin_is_echoed(two_origins, origin):
     "origin", ["https://evil.example", "http://a.example", "https://a.example:8080", "null"]
 )
 def test_another_origin_is_forbidden(two_origins, origin):
+    """PROTOCOL 1.19."""
     answer = two_origins.send(headers={"Origin": origin}).wait_end()
     assert answer.status == 403
     assert "access-control-allow-origin" not in answer.headers
 
 
 def test_the_pages_own_origin_is_always_allowed(two_origins):
+    """PROTOCOL 1.19."""
     assert two_origins.open(headers={"Origin": "http://localhost:8080"}).status == 200
     https = {"HTTPS": "on", "REQUEST_SCHEME": "https", "HTTP_HOST": "localhost:9090"}
     own = {"Origin": "https://localhost:9090"}
@@ -250,6 +272,7 @@ def test_a_client_without_an_origin_is_served(two_origins):
     "name", ["REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "CONTENT_TYPE", "HTTP_AUTHORIZATION"]
 )
 def test_a_parameter_that_decides_something_must_not_come_twice(responder, name):
+    """PROTOCOL 1.12."""
     params = fastcgi.cgi("GET", "/events", {"Content-Type": "a/b", "Authorization": "Basic eA=="})
     pairs = list(params.items())
     assert_refused(responder.say(fastcgi.request([*pairs, (name, params[name])])), 400)
@@ -257,6 +280,7 @@ def test_a_parameter_that_decides_something_must_not_come_twice(responder, name)
 
 @pytest.mark.parametrize("size", [20_000, 60_000, 70_000, 200_000, 900_000])
 def test_a_head_that_is_too_large_gets_an_answer(responder, size):
+    """PROTOCOL 1.11."""
     said = fastcgi.request(fastcgi.cgi("GET", "/events", {"X-Large": "x" * size}).items())
     answer = responder.say(said)
     answer.wait(lambda: answer.ended or answer.retry)
@@ -266,6 +290,7 @@ def test_a_head_that_is_too_large_gets_an_answer(responder, size):
 
 @pytest.mark.parametrize("size", [70_000, 900_000])
 def test_a_body_that_is_too_large_gets_an_answer(responder, size):
+    """PROTOCOL 1.11."""
     answer = responder.send("POST", headers={"Content-Type": RENEWAL}, body=b"x" * size)
     assert_refused(answer, 400, 405, 413)
 
@@ -299,6 +324,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("said", BROKEN.values(), ids=BROKEN.keys())
 def test_broken_framing_is_closed_and_hurts_nobody(responder, said):
+    """PROTOCOL 1.13."""
     other = responder.open()
     broken = responder.say(said + fastcgi.stream(fastcgi.STDIN, b""))
     broken.wait(lambda: broken.closed)

@@ -34,6 +34,7 @@ def assert_full_replay(stream) -> None:
 
 
 def test_a_stream_resumes_after_the_id_of_its_header(ten):
+    """PROTOCOL 3.6."""
     assert_resumed_at(ten.open(encode({0: 7})), 7)
 
 
@@ -51,6 +52,7 @@ def test_a_stream_resumes_after_the_id_of_its_header(ten):
     ],
 )
 def test_a_stream_resumes_after_the_id_of_its_query(ten, name):
+    """PROTOCOL 3.6."""
     place = encode({0: 7})
     assert_resumed_at(ten.open(target=f"/events?{name}={place}"), 7)
     assert_resumed_at(ten.open(target=f"/events?a=b&{name}={quote(place, safe='')}&c"), 7)
@@ -59,6 +61,7 @@ def test_a_stream_resumes_after_the_id_of_its_query(ten, name):
 
 
 def test_of_several_ids_in_the_query_the_last_one_counts(ten):
+    """PROTOCOL 3.6."""
     old, new = (encode({0: place}) for place in (2, 7))
     for names in (("lastEventId", "lastEventId"), ("last-event-id", "lastEventId")):
         target = f"/events?{names[0]}={old}&a=b&{names[1]}={new}"
@@ -66,6 +69,7 @@ def test_of_several_ids_in_the_query_the_last_one_counts(ten):
 
 
 def test_the_header_wins_over_the_query(ten):
+    """PROTOCOL 3.6."""
     target = f"/events?lastEventId={encode({0: 2})}"
     assert_resumed_at(ten.open(encode({0: 7}), target=target), 7)
 
@@ -76,6 +80,7 @@ def test_the_header_wins_even_if_it_is_wrong(ten):
 
 
 def test_an_empty_header_leaves_it_to_the_query(ten):
+    """PROTOCOL 3.6."""
     assert_resumed_at(ten.open("", target=f"/events?lastEventId={encode({0: 7})}"), 7)
 
 
@@ -86,6 +91,7 @@ def test_no_id_is_a_fresh_stream(ten, target):
 
 @pytest.mark.parametrize("form", ["progress", "key"])
 def test_both_forms_of_an_id_are_accepted_whichever_is_configured(kafka, topic, start, form):
+    """PROTOCOL 3.8."""
     kafka.produce(topic, *numbered(10, keys=10))
     responder = start(topic, "--event-id", form)
     place = encode({0: 7})
@@ -102,12 +108,14 @@ def test_an_id_with_an_etag_is_accepted(ten):
 
 @pytest.mark.parametrize("place", [{0: -1}, {0: -2}, {}, {0: 0}])
 def test_a_partition_that_an_id_leaves_open_starts_at_its_beginning(ten, place):
+    """PROTOCOL 3.9."""
     stream = ten.open(encode(place))
     assert_full_replay(stream)
     assert all(event.event == "message" for event in stream.events)
 
 
 def test_an_id_that_omits_a_partition_resumes_the_others(kafka, start):
+    """PROTOCOL 3.9."""
     topic = kafka.topic(2)
     kafka.produce(topic, *(Record(b"%d" % n, b"%d" % n, n % 2) for n in range(10)))
     stream = start(topic).open(encode({1: 4}))
@@ -124,6 +132,7 @@ def test_an_id_at_the_end_waits_for_what_comes(kafka, topic, ten):
 
 
 def test_a_resumed_stream_gets_the_newest_of_each_key_and_the_deletes(kafka, topic, start):
+    """PROTOCOL 3.7."""
     responder = start(topic)
     first = responder.open()
     for key in ("a", "b", "c"):
@@ -142,13 +151,15 @@ def test_a_resumed_stream_gets_the_newest_of_each_key_and_the_deletes(kafka, top
 
 
 def test_an_id_of_another_responder_is_as_good(kafka, topic, start):
+    """PROTOCOL 3.8."""
     kafka.produce(topic, *numbered(10, keys=10))
     one, two = start(topic), start(topic)
     assert_resumed_at(two.open(one.open().take(7)[-1].id), 7)
 
 
 def test_an_id_that_is_ahead_of_this_responders_cache_waits(kafka, topic, start):
-    """The other responder of the pool may be a moment behind: that is no reason for a reset."""
+    """The other responder of the pool may be a moment behind: that is no reason for a reset.
+    PROTOCOL 3.10."""
     one, two = start(topic), start(topic)
     ahead, behind = one.open(), two.open()
     for n in range(200):
@@ -203,6 +214,7 @@ def assert_reset(stream, place: str) -> str:
     ],
 )
 def test_a_malformed_id_is_a_reset_and_a_full_replay(ten, event_id):
+    """PROTOCOL 3.11."""
     stream = ten.open(event_id)
     reason = assert_reset(stream, encode({0: 0}))
     assert event_id not in reason
@@ -210,18 +222,21 @@ def test_a_malformed_id_is_a_reset_and_a_full_replay(ten, event_id):
 
 
 def test_a_partition_that_the_topic_lacks_is_a_reset(ten):
+    """PROTOCOL 3.11."""
     stream = ten.open(encode({0: 7, 1: 3}))
     assert_reset(stream, encode({0: 0}))
     assert_full_replay(stream)
 
 
 def test_an_id_beyond_the_end_is_a_reset(ten):
+    """PROTOCOL 3.11."""
     stream = ten.open(encode({0: 11}))
     assert_reset(stream, encode({0: 0}))
     assert_full_replay(stream)
 
 
 def test_the_reasons_differ(ten):
+    """PROTOCOL 3.11."""
     wrong = ("wrong", encode({0: 7, 1: 3}), encode({0: 11}))
     assert len({assert_reset(ten.open(event_id), encode({0: 0})) for event_id in wrong}) == 3
 
@@ -241,6 +256,7 @@ def test_a_reset_before_kafka_has_answered_comes_in_its_time(kafka, topic, start
 
 
 def test_a_client_that_missed_a_dropped_delete_is_reset(kafka, start):
+    """PROTOCOL 3.12."""
     topic = kafka.topic(config={"delete.retention.ms": "6000"})
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
@@ -263,6 +279,7 @@ def test_a_client_that_missed_a_dropped_delete_is_reset(kafka, start):
 
 
 def test_a_slow_reader_that_missed_a_dropped_delete_is_reset(kafka, start):
+    """PROTOCOL 3.14."""
     topic = kafka.topic(config={"delete.retention.ms": "1000", "max.message.bytes": "9000000"})
     responder = start(topic)
     stalled = responder.open()
@@ -312,6 +329,7 @@ def assert_gap(event: Event, start: int) -> int:
 
 
 def test_what_a_bounded_cache_has_dropped_is_told_as_a_gap(kafka, start):
+    """PROTOCOL 3.15."""
     topic = kafka.log_topic()
     kafka.produce(topic, *numbered(5000, keys=1, size=1000))
     responder = start(topic, "--cache-bytes", "1000000")
@@ -350,6 +368,7 @@ def test_a_slow_reader_of_a_bounded_cache_is_told_its_gap(kafka, start):
 
 
 def test_holes_made_by_kafka_are_no_gap(kafka, start):
+    """PROTOCOL 3.15."""
     topic = kafka.log_topic()
     producer = kafka.new_producer(transactional_id=f"by {topic}")
     producer.init_transactions(60)

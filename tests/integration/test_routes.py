@@ -47,6 +47,7 @@ def reason(answer) -> tuple[int, str]:
 
 
 def test_each_route_leads_to_its_topic(kafka, topic, routed):
+    """PROTOCOL 9.1, 9.2, 9.3, 9.4."""
     kafka.produce(topic, *numbered(3, keys=3))
     responder = routed(topic, ["/all", "/of/{customer}", "/rest/{symbol*}", ("/raw/{t}", "{t}")])
     encoded = f"/raw/%{ord(topic[0]):x}{topic[1:]}?x"
@@ -62,6 +63,7 @@ def test_each_route_leads_to_its_topic(kafka, topic, routed):
 
 
 def test_no_front_may_turn_one_path_into_another(routed):
+    """PROTOCOL 1.9."""
     responder = routed("events", ["/of/{a}", "/rest/{b*}"], brokers=f"127.0.0.1:{free_port()}")
 
     def status(uri: str, made_of_it: str) -> int:
@@ -82,6 +84,7 @@ def test_no_front_may_turn_one_path_into_another(routed):
 
 
 def test_a_route_demands_its_scopes_before_it_tells_of_topics(routed, keys):
+    """PROTOCOL 9.5, 9.6."""
     routes = ["/all", ("/raw/{topic}", "{topic}", "raw:read")]
     responder = routed("events", routes, brokers=f"127.0.0.1:{free_port()}", **keys)
     may, may_not = rsa_key().mint(**SCOPES), rsa_key().mint()
@@ -98,7 +101,8 @@ def test_a_route_demands_its_scopes_before_it_tells_of_topics(routed, keys):
 
 
 def test_routes_may_change_one_responder_after_the_other(routed, keys, peers):  # noqa: F811
-    """While tokens are renewed, at either: streams are renewed whose route the token opens."""
+    """While tokens are renewed, at either: streams are renewed whose route the token opens.
+    PROTOCOL 9.7."""
     members = keys | {"brokers": f"127.0.0.1:{free_port()}"}
     options = ["--challenge", str(WINDOW), "--peer-dir", str(peers)]
     old = routed("events", ["/all"], *options, **members)

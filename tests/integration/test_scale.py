@@ -45,6 +45,7 @@ def open_files(server) -> int:
 
 
 def test_a_client_that_does_not_read_harms_nobody(kafka, topic, start, note):
+    """PROTOCOL 3.14."""
     responder = start(topic)
     stalled = responder.open()
     others = [responder.open() for _ in range(3)]

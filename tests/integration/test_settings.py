@@ -80,6 +80,7 @@ def test_a_right_that_is_granted_late_is_noticed(behind, start):
 
 
 def test_settings_that_change_are_noticed_by_the_whole_pool(kafka, start):
+    """PROTOCOL 3.18."""
     table, log = kafka.topic(), kafka.topic(config={"cleanup.policy": "delete"})
     for topic in (table, log):
         kafka.produce(topic, *numbered(10, keys=2))

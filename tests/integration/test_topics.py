@@ -49,6 +49,7 @@ def lines_about(responder: Responder, topic: str) -> list[str]:
 
 
 def test_each_path_has_the_records_of_its_topic_alone(kafka, serve):
+    """PROTOCOL 9.9."""
     topics = [kafka.topic(), kafka.log_topic(2), kafka.topic()]
     routes = [{"path": "/first", "topic": topics[0]}, RAW]
     for n, topic in enumerate(topics):
@@ -78,6 +79,7 @@ def test_each_path_has_the_records_of_its_topic_alone(kafka, serve):
 
 
 def test_a_topic_that_is_missing_or_made_again_is_so_for_its_own_streams_alone(kafka, serve):
+    """PROTOCOL 9.8."""
     well, again, late = kafka.topic(), kafka.topic(), kafka.new_name()
     kafka.produce(again, *numbered(5, keys=5))
     responder = serve([well, again, late], "--keepalive", "1")
@@ -119,6 +121,7 @@ def test_a_topic_that_is_missing_or_made_again_is_so_for_its_own_streams_alone(k
 
 
 def test_topics_that_may_not_be_read_hold_up_no_other(secured: SecuredKafka, serve):  # noqa: F811
+    """PROTOCOL 9.8."""
     may, hidden, unread = (secured.topic() for _ in range(3))
     for topic in (may, hidden, unread):
         secured.put(topic, "a", topic)

@@ -36,6 +36,7 @@ def readers(server, event_id: str) -> list:
 
 
 def test_a_topic_of_2000_partitions_is_served_and_not_the_2001st(wide, start, front, note):
+    """PROTOCOL 2.16."""
     topic = wide.topic(MOST, config={"segment.index.bytes": "1000"})
     producer = wide.new_producer(linger_ms=1000)
     wide.produce(topic, *(Record(b"k", b"%d" % n, n) for n in range(MOST)), producer=producer)

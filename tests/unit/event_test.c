@@ -237,6 +237,7 @@ static void ids_of_both_forms_can_be_read(void **state)
     }
 }
 
+/* PROTOCOL 2.11. */
 static void a_notice_carries_its_place(void **state)
 {
     static const char *const expected[] = {

@@ -237,6 +237,7 @@ static void what_libfcgi_would_misread_is_broken(void **state)
     assert_int_equal(state_with_params(BYTES("\1\3a=b=")), FCGI_COMPLETE);   /* '=' in a value */
 }
 
+/* PROTOCOL 1.23. */
 static void a_nul_in_a_value_is_told_apart_for_a_client_can_put_it_there(void **state)
 {
     (void)state;

@@ -23,6 +23,7 @@ static bool fits(const char *pattern, const char *path)
     return fit;
 }
 
+/* PROTOCOL 9.1. */
 static void a_literal_path_is_compared_as_it_stands(void **state)
 {
     static const char *const others[] = {"",         "/",         "/event",   "/eventss",
@@ -40,6 +41,7 @@ static void a_literal_path_is_compared_as_it_stands(void **state)
     assert_false(fits("/a//b/", "/a//b"));
 }
 
+/* PROTOCOL 9.2. */
 static void a_parameter_is_a_whole_segment(void **state)
 {
     static const char *const others[] = {"/orders",     "/orders/", "/orders//", "/orders/a/",
@@ -58,6 +60,7 @@ static void a_parameter_is_a_whole_segment(void **state)
     assert_false(fits("/{a}/x/{b_2}", "/1/y/2"));
 }
 
+/* PROTOCOL 9.2. */
 static void the_rest_may_hold_slashes(void **state)
 {
     (void)state;
@@ -72,7 +75,7 @@ static void the_rest_may_hold_slashes(void **state)
     assert_true(fits("/{a*}", "//"));
 }
 
-/* Counted as decoded. */
+/* Counted as decoded.  PROTOCOL 9.2. */
 static void a_parameter_stands_for_4096_bytes_at_most(void **state)
 {
     static const char *const patterns[] = {"/{a}", "/{a*}"};

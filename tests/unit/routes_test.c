@@ -49,6 +49,7 @@ static void check_none(const char *path, enum route_found found)
     assert_int_equal(routes_find(routes, slice_str(path), &to), found);
 }
 
+/* PROTOCOL 9.1. */
 static void the_first_route_that_fits_is_taken(void **state)
 {
     (void)state;

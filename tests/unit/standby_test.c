@@ -200,6 +200,7 @@ static void check_standby(const struct request *r, const char *policy, bool of_f
         check_short("Service Unavailable", lines, REFUSAL_POOL_AWAY);
 }
 
+/* PROTOCOL 10.7. */
 static void each_request_gets_what_its_client_understands(void **state)
 {
     static const char *const policies[] = {"cross-origin", "https://b.example," ORIGIN};

@@ -1250,7 +1250,7 @@ static void a_token_is_not_good_before_its_time(void **state)
     check_nbf("253402300799", TOKEN_NOT_YET);
 }
 
-/* The clock of its issuer may be ahead. */
+/* The clock of its issuer may be ahead.  PROTOCOL 4.5. */
 static void for_nbf_the_leeway_is_ten_seconds_at_least(void **state)
 {
     static const int64_t leeways_ms[] = {0, 5000, 10000, 15000};
