@@ -1,12 +1,14 @@
 #include "explain.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "base/buf.h"
 #include "base/percent.h"
 #include "front/admission.h"
 #include "front/credential.h"
+#include "front/narrowing.h"
 #include "program.h"
 #include "route/routes.h"
 
@@ -41,8 +43,17 @@ static void print_scopes(const struct routes *all, const struct route *route)
     }
 }
 
-static void print_route(const struct config *c, const struct route *route)
+static void print_select(const json_t *select)
 {
+    char *text = json_dumps(select, JSON_COMPACT);
+
+    printf(", select %s", text);
+    free(text);
+}
+
+static void print_route(const struct config *c, size_t i)
+{
+    const struct route *route = routes_at(c->routes, i);
     struct slice name = pattern_param_name(route->path, route->topic_param);
 
     printf("route %s: ", pattern_text(route->path));
@@ -52,6 +63,8 @@ static void print_route(const struct config *c, const struct route *route)
         printf("the topic that is {%.*s}", (int)name.n, (const char *)name.p);
     printf(c->issuer_count > 0 ? ", with a token" : ", open to all");
     print_scopes(c->routes, route);
+    if (route->select != NULL)
+        print_select(c->route_texts[i].select);
     putchar('\n');
 }
 
@@ -75,14 +88,45 @@ static void print_topic(const struct config *c, int topic)
     puts(*before == ':' ? ": no route" : "");
 }
 
+static bool has_claims(const struct route *route)
+{
+    return route->select != NULL && template_has_claims(route->select);
+}
+
+/* The first route to the topic that selects by a claim, or by none; NULL: there is none. */
+static const struct route *find_route(const struct routes *all, int topic, bool claims)
+{
+    for (size_t i = 0; i < routes_count(all); i++) {
+        const struct route *route = routes_at(all, i);
+        if ((route->topic == topic || route->topic < 0) && has_claims(route) == claims)
+            return route;
+    }
+    return NULL;
+}
+
+/* What each is to see alone at one path, all may see at another. */
+static void print_topic_warning(const struct routes *all, int topic)
+{
+    const struct route *with = find_route(all, topic, true);
+    const struct route *without = find_route(all, topic, false);
+
+    if (with != NULL && without != NULL)
+        printf("warning: topic %s: %s selects by a claim, %s does not\n",
+               routes_topic(all, (size_t)topic), pattern_text(with->path),
+               pattern_text(without->path));
+}
+
 /* Whoever writes {customer} into a path may expect that it selects something. */
 static void print_warnings(const struct routes *all)
 {
+    for (size_t i = 0; i < routes_topics(all); i++)
+        print_topic_warning(all, (int)i);
     for (size_t i = 0; i < routes_count(all); i++) {
         const struct route *route = routes_at(all, i);
         struct slice name;
         for (int k = 0; (name = pattern_param_name(route->path, k)).p != NULL; k++)
-            if (k != route->topic_param)
+            if (k != route->topic_param &&
+                !(route->select != NULL && template_has_param(route->select, k)))
                 printf("warning: route %s: {%.*s} decides nothing\n", pattern_text(route->path),
                        (int)name.n, (const char *)name.p);
     }
@@ -98,6 +142,7 @@ struct judgement {
     const char *detail;
     const struct config *config;
     struct destination destination;
+    struct narrowing narrowing;
 };
 
 static void on_keys(void *arg)
@@ -120,6 +165,8 @@ static bool judgement_init(struct judgement *j, const struct config *c)
 
 static void judgement_fini(struct judgement *j)
 {
+    destination_fini(&j->destination);
+    narrowing_fini(&j->narrowing);
     guard_free(j->guard);
     loop_free(j->loop);
 }
@@ -135,7 +182,7 @@ bool explain_configuration(const struct config *c)
     for (size_t i = 0; i < c->issuer_count; i++)
         print_issuer(&c->issuers[i]);
     for (size_t i = 0; i < routes_count(c->routes); i++)
-        print_route(c, routes_at(c->routes, i));
+        print_route(c, i);
     for (size_t i = 0; i < routes_topics(c->routes); i++)
         print_topic(c, (int)i);
     print_warnings(c->routes);
@@ -194,6 +241,37 @@ static void print_token(const struct verdict *verdict)
     printf("good until %s\n", until);
 }
 
+/* The first keys of one that selects. */
+static void print_selection(const struct selection *s)
+{
+    enum { SHOWN = 16 };
+    struct log_quoted quoted;
+
+    if (s == NULL)
+        return;
+    printf("selects %zu key(s)", selection_count(s));
+    for (size_t i = 0; i < selection_count(s) && i < SHOWN; i++)
+        printf("%s%s", i ? ", " : ": ", log_quote(selection_key(s, i), &quoted));
+    puts(selection_count(s) > SHOWN ? ", ..." : "");
+}
+
+/* Of a token that is good, or without one (NULL) where none is needed. */
+static void judge_destination(struct judgement *j, const struct verdict *verdict)
+{
+    struct selection *selection = NULL;
+    int lacks;
+
+    j->why = admission_destination(&j->destination, verdict);
+    if (j->why == REFUSALS)
+        j->why = narrowing_select(&j->narrowing, &j->destination, verdict ? verdict->claims : NULL,
+                                  &selection, &lacks);
+    if (j->why == REFUSAL_CLAIM_MISSING)
+        printf("the token lacks %s\n", routes_claim(j->config->routes)[lacks]);
+    else if (j->why == REFUSALS)
+        print_selection(selection);
+    selection_unref(selection);
+}
+
 static void on_verdict(void *arg, const struct verdict *verdict)
 {
     struct judgement *j = arg;
@@ -204,7 +282,7 @@ static void on_verdict(void *arg, const struct verdict *verdict)
         j->detail = token_error_text(verdict->error);
     } else {
         print_token(verdict);
-        j->why = admission_destination(&j->destination, verdict);
+        judge_destination(j, verdict);
     }
     loop_stop(j->loop);
 }
@@ -250,7 +328,7 @@ static bool find_token(struct judgement *j, struct slice query, const char *file
 static void judge(struct judgement *j, struct slice token)
 {
     if (j->guard == NULL)
-        j->why = admission_destination(&j->destination, NULL);
+        judge_destination(j, NULL);
     else if (j->bad_place)
         j->why = REFUSAL_TOKEN_PLACE;
     else
@@ -288,6 +366,7 @@ bool explain_request(const struct config *c, const char *url, const char *token_
     struct judgement j;
     bool good = judgement_init(&j, c) && find_token(&j, query, token_file, &token);
 
+    narrowing_read(&j.narrowing, query);
     if (good)
         explain_path(&j, path, buf_slice(&token));
     buf_fini(&token);

@@ -85,7 +85,9 @@ struct guard *program_guard(struct loop *loop, const struct config *c, void (*on
                                  .issuer_count = c->issuer_count,
                                  .allow_demo_key = c->allow_demo_key,
                                  .scopes = routes_scope(c->routes),
-                                 .scope_count = routes_scopes(c->routes)};
+                                 .scope_count = routes_scopes(c->routes),
+                                 .claims = routes_claim(c->routes),
+                                 .claim_count = routes_claims(c->routes)};
 
     for (size_t i = 0; i < c->issuer_count; i++)
         issuers[i] = issuer_of(c, &c->issuers[i]);

@@ -70,7 +70,10 @@ static void collect_topic(const struct fanout *f, const struct consumer *c, stru
     v[TOPIC_METRIC_RECORDS] = (int64_t)fanout.records;
     v[TOPIC_METRIC_CONFLATIONS] = (int64_t)fanout.conflations;
     v[TOPIC_METRIC_GAPS] = (int64_t)fanout.gaps;
-    v[TOPIC_METRIC_RESETS] = (int64_t)fanout.resets;
+    for (int i = RESET_NONE + 1; i < RESETS; i++)
+        v[TOPIC_METRIC_RESET_ID_MALFORMED + i - RESET_ID_MALFORMED] = (int64_t)fanout.resets[i];
+    v[TOPIC_METRIC_UNWANTED] = (int64_t)fanout.unwanted;
+    v[TOPIC_METRIC_INDEX_KEYS] = (int64_t)fanout.index_keys;
     v[TOPIC_METRIC_CACHE_RECORDS] = (int64_t)fanout.cache_records;
     v[TOPIC_METRIC_CACHE_KEYS] = (int64_t)fanout.cache_keys;
     v[TOPIC_METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;

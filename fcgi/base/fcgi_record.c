@@ -196,6 +196,13 @@ void fcgi_stdout_end(struct buf *out, size_t mark, uint16_t id)
     }
 }
 
+void fcgi_continue_add(struct buf *out, const uint8_t *record, size_t skipped)
+{
+    put_header(buf_reserve(out, FCGI_RECORD_HEADER), record[1], get16(record + 2),
+               get16(record + 4) - skipped);
+    out->n += FCGI_RECORD_HEADER;
+}
+
 void fcgi_end_add(struct buf *out, uint16_t id, enum fcgi_protocol_status status)
 {
     uint8_t *p = buf_reserve(out, 3 * FCGI_RECORD_HEADER);

@@ -55,6 +55,9 @@ bool fcgi_input_ends(struct fcgi_input *in, const uint8_t *bytes, size_t n);
  * they need.  begin returns the mark for end. */
 size_t fcgi_stdout_begin(struct buf *out);
 void fcgi_stdout_end(struct buf *out, size_t mark, uint16_t id);
+/* The first `skipped` bytes of a STDOUT record's content, not all, are sent in another record:
+ * appends the header for what is left of it. */
+void fcgi_continue_add(struct buf *out, const uint8_t *record, size_t skipped);
 
 /* The empty STDOUT record and END_REQUEST (5.5) with exit status 0. */
 enum fcgi_protocol_status { FCGI_STATUS_COMPLETE = 0, FCGI_STATUS_UNKNOWN_ROLE = 3 };

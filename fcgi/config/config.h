@@ -2,6 +2,7 @@
 #ifndef SKF_CONFIG_CONFIG_H
 #define SKF_CONFIG_CONFIG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,7 @@ struct config_topic {
 struct config_route {
     char *path, *topic;
     struct config_list scopes;
+    json_t *select; /* NULL: everything */
 };
 
 /* What else the command line asks for, in place of serving. */

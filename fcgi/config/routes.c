@@ -37,6 +37,26 @@ static enum config_result take_nothing(const struct row *row, void *to, const js
 static const struct row_kind kind_later = {.mismatch = mismatch_later, .take = take_nothing};
 static const struct row_kind kind_from = {.mismatch = mismatch_from, .take = take_nothing};
 
+static const char *mismatch_select(const json_t *value)
+{
+    return json_is_array(value) ? NULL : "a list of objects";
+}
+
+static enum config_result take_select(const struct row *row, void *to, const json_t *value)
+{
+    (void)row;
+    *(json_t **)to = json_incref((json_t *)value);
+    return CONFIG_OK;
+}
+
+static void fini_select(void *value)
+{
+    json_decref(*(json_t **)value);
+}
+
+static const struct row_kind kind_select = {
+    .mismatch = mismatch_select, .take = take_select, .fini = fini_select};
+
 static const struct row topic_rows[] = {
     {.name = "compact",
      .kind = &kind_choice,
@@ -58,7 +78,9 @@ static const struct row route_rows[] = {
      .kind = &kind_list,
      .at = ROW_MEMBER(struct config_route, scopes, struct config_list)},
     {.name = "from", .kind = &kind_from},
-    {.name = "select", .kind = &kind_later},
+    {.name = "select",
+     .kind = &kind_select,
+     .at = ROW_MEMBER(struct config_route, select, json_t *)},
     {.name = "topics", .kind = &kind_later},
     {.name = "data", .kind = &kind_later},
     {.name = "event", .kind = &kind_later},
@@ -163,7 +185,7 @@ static enum config_result add_route(struct config *c, size_t i)
 {
     const struct config_route *from = &c->route_texts[i];
     struct route_text text = {from->path, from->topic, (const char *const *)from->scopes.at,
-                              from->scopes.n};
+                              from->scopes.n, from->select};
     char wrong[WHERE_SIZE];
 
     if (from->path == NULL || from->topic == NULL)
@@ -172,6 +194,8 @@ static enum config_result add_route(struct config *c, size_t i)
         return config_fail("routes[%zu]: scopes: only with jwks, issuer and audience", i);
     if (!routes_add(c->routes, &text, wrong, sizeof wrong))
         return config_fail("routes[%zu]: %s", i, wrong);
+    if (routes_claims(c->routes) > 0 && c->issuer_count == 0)
+        return config_fail("routes[%zu]: select: claims only with jwks, issuer and audience", i);
     return CONFIG_OK;
 }
 

@@ -1,5 +1,6 @@
 #include "front/exchange.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -46,6 +47,8 @@ void exchange_free(struct exchange *x)
     buf_fini(&x->last_event_id);
     buf_fini(&x->token);
     buf_fini(&x->selector);
+    destination_fini(&x->destination);
+    narrowing_fini(&x->narrowing);
     free(x);
 }
 
@@ -111,6 +114,16 @@ void exchange_refuse_token(struct exchange *x, enum token_error error)
     buf_printf(&answer.headers,
                "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n",
                error == TOKEN_SCOPE ? "insufficient_scope" : "invalid_token", answer.detail);
+    exchange_finish(x, &answer);
+}
+
+void exchange_refuse_claim(struct exchange *x, const char *claim)
+{
+    struct answer answer = answer_refusing(REFUSAL_CLAIM_MISSING);
+    char detail[512];
+
+    snprintf(detail, sizeof detail, "%s: %s", answer.detail, claim);
+    refusals_add(&x->all->refusals, REFUSAL_CLAIM_MISSING, detail);
     exchange_finish(x, &answer);
 }
 

@@ -11,6 +11,7 @@
 #include "front/answer.h"
 #include "front/cors.h"
 #include "front/limits.h"
+#include "front/narrowing.h"
 #include "front/request.h"
 #include "guard/token.h"
 #include "route/routes.h"
@@ -41,6 +42,8 @@ struct exchange {
     struct buf origin_text, host_text, last_event_id;
     bool resumes;
     struct destination destination; /* where its path leads */
+    struct narrowing narrowing;     /* of its query */
+    int lacks;                      /* the number of a claim, of REFUSAL_CLAIM_MISSING */
     struct buf token;               /* what is verified */
     struct buf selector;            /* the token in the URL; empty: none */
 };
@@ -58,6 +61,8 @@ void exchange_finish(struct exchange *x, struct answer *answer);
 /* `header`: one more line, or NULL. */
 void exchange_refuse(struct exchange *x, enum refusal why, const char *header);
 void exchange_refuse_token(struct exchange *x, enum token_error error);
+/* The log names the claim. */
+void exchange_refuse_claim(struct exchange *x, const char *claim);
 /* Tells the client to come back, in the way that it understands. */
 void exchange_turn_away(struct exchange *x, enum refusal why);
 

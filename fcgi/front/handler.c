@@ -5,6 +5,7 @@
 #include "front/lastid.h"
 #include "front/standby.h"
 #include "front/status.h"
+#include "front/stay.h"
 #include "stream/fanouts.h"
 #include "stream/stream.h"
 #include "topic/sse.h"
@@ -31,42 +32,28 @@ static void answer_head(struct exchange *x)
     buf_fini(&text);
 }
 
-/* What is given back when a stream ends. */
-struct stay {
-    struct handler *handler;
-    size_t route; /* its number */
-    struct guest guest;
-    struct session *session; /* NULL: it has none */
-};
-
 static void on_stream_end(void *arg)
 {
-    struct stay *s = arg;
-
-    if (s->session != NULL)
-        session_close(s->session);
-    admission_leave(s->handler->admission, &s->guest);
-    s->handler->streams[s->route]--;
-    free(s);
+    stay_free(arg);
 }
 
-static struct stay *stay_new(const struct exchange *x, struct session *session,
-                             const struct guest *guest)
+static void open_stream(struct exchange *x, struct session *session, const struct guest *guest,
+                        struct selection *selection)
 {
     struct handler *h = x->handler;
-    struct stay *s = mem_zero(sizeof *s);
-
-    *s = (struct stay){h, (size_t)(x->destination.route - routes_at(h->config.routes, 0)), *guest,
-                       session};
-    h->streams[s->route]++;
-    return s;
-}
-
-static void open_stream(struct exchange *x, struct session *session, const struct guest *guest)
-{
-    struct handler *h = x->handler;
-    struct stream_owner owner = {on_stream_end, stay_new(x, session, guest)};
-    struct slice id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0);
+    struct fanout *fanout = h->fanouts->at[x->destination.topic];
+    size_t route = (size_t)(x->destination.route - routes_at(h->config.routes, 0));
+    struct stay_config stay = {
+        .admission = h->admission,
+        .guest = *guest,
+        .session = session,
+        .streams = &h->streams[route],
+        .destination = &x->destination,
+        .narrowing = &x->narrowing,
+        .selection = selection,
+    };
+    struct stay *s = stay_new(&stay);
+    struct stream_owner owner = {on_stream_end, s};
     struct buf head = {0};
     size_t mark = fcgi_stdout_begin(&head);
 
@@ -74,12 +61,17 @@ static void open_stream(struct exchange *x, struct session *session, const struc
     sse_add_retry(&head, h->config.retry_ms);
     buf_add_str(&head, ":\n"); /* no blank line: half of the clients make an event of one */
     fcgi_stdout_end(&head, mark, 1);
-    struct stream *s = fanout_open(h->fanouts->at[x->destination.topic], x->fd, x->id,
-                                   buf_slice(&head), id, &owner);
-    if (s != NULL)
-        stream_set_input(s, &x->input);
-    if (session != NULL && s != NULL)
-        session_attach(session, s);
+    const struct opening opening = {
+        .head = buf_slice(&head),
+        .last_event_id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0),
+        .selection = selection,
+        .owner = &owner,
+    };
+    struct stream *stream = fanout_open(fanout, x->fd, x->id, &opening);
+    if (stream != NULL) {
+        stream_set_input(stream, &x->input);
+        stay_attach(s, stream);
+    }
     buf_fini(&head);
     exchange_free(x);
 }
@@ -95,14 +87,14 @@ static struct session *open_session(const struct exchange *x, const struct verdi
                         x->selector.n > 0 ? &in_url : NULL);
 }
 
-static void enter(struct exchange *x, const struct verdict *verdict)
+static void enter(struct exchange *x, const struct verdict *verdict, struct selection *selection)
 {
     struct guest guest;
     enum refusal why =
         admission_enter(x->handler->admission, x->address, buf_slice(&x->token), verdict, &guest);
 
     if (why == REFUSALS)
-        open_stream(x, open_session(x, verdict), &guest);
+        open_stream(x, open_session(x, verdict), &guest, selection);
     else
         exchange_turn_away(x, why);
 }
@@ -110,13 +102,20 @@ static void enter(struct exchange *x, const struct verdict *verdict)
 static void serve_stream(struct exchange *x, const struct verdict *verdict)
 {
     enum refusal why = admission_destination(&x->destination, verdict);
+    struct selection *selection = NULL;
 
-    if (why != REFUSALS)
+    if (why == REFUSALS)
+        why = narrowing_select(&x->narrowing, &x->destination, verdict ? verdict->claims : NULL,
+                               &selection, &x->lacks);
+    if (why == REFUSAL_CLAIM_MISSING)
+        exchange_refuse_claim(x, routes_claim(x->handler->config.routes)[x->lacks]);
+    else if (why != REFUSALS)
         exchange_refuse(x, why, NULL);
     else if (x->head)
         answer_head(x);
     else
-        enter(x, verdict);
+        enter(x, verdict, selection);
+    selection_unref(selection);
 }
 
 static void on_stream_verdict(void *arg, const struct verdict *verdict)
@@ -159,6 +158,7 @@ static void get_stream(struct exchange *x, const struct request *r)
 
     x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
                              slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
+    narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)));
     x->wants_stream = !x->head && standby_wants_stream(r);
     why = x->head ? REFUSALS : admission_ask(x->handler->admission, x->address);
     if (why != REFUSALS)

@@ -14,6 +14,8 @@ static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error
     admission_token_tried(x->handler->admission, x->address, error);
     if (error)
         exchange_refuse_token(x, error);
+    else if (outcome == RENEWAL_FORBIDDEN && x->lacks >= 0)
+        exchange_refuse_claim(x, routes_claim(x->handler->config.routes)[x->lacks]);
     else if (outcome == RENEWAL_FORBIDDEN)
         exchange_refuse(x, REFUSAL_SUBJECT_DIFFERS, NULL);
     else if (outcome == RENEWAL_LIMITED)
@@ -36,6 +38,22 @@ static void on_renewal_astray(void *arg, const struct verdict *verdict)
         exchange_refuse_token(x, error);
     else
         exchange_refuse(x, REFUSAL_TOPIC_UNKNOWN, NULL);
+}
+
+/* Could it open a stream there? */
+static bool opens(void *arg, const struct verdict *verdict)
+{
+    struct exchange *x = arg;
+    const struct narrowing none = {.why = REFUSALS};
+    struct selection *selection;
+    int lacks;
+
+    enum refusal why =
+        narrowing_select(&none, &x->destination, verdict->claims, &selection, &lacks);
+    selection_unref(selection);
+    if (why == REFUSAL_CLAIM_MISSING)
+        x->lacks = lacks;
+    return why != REFUSAL_CLAIM_MISSING;
 }
 
 void handler_renew(struct exchange *x, const struct request *r)
@@ -64,6 +82,7 @@ void handler_renew(struct exchange *x, const struct request *r)
         return;
     }
     struct renewal_request request = {buf_slice(&x->token), buf_slice(&x->selector),
-                                      x->destination.route->scopes};
+                                      x->destination.route->scopes, opens};
+    x->lacks = -1;
     renewals_take(h->gate.renewals, &request, on_renewal, x);
 }

@@ -9,6 +9,11 @@
 #include "front/refusal.h"
 #include "guard/renewals.h"
 #include "route/pattern.h"
+#include "stream/resume.h"
+
+#define METRIC_RESET_ROW(X, name, code, detail)                                                    \
+    X(RESET_##name, "resets_total", "reason=\"" code "\"",                                         \
+      "Reset events sent: a stream had to start anew.")
 
 /* Enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
  * with
@@ -30,7 +35,10 @@
     X(RECORDS, "records_total", "", "Records read from Kafka.")                                    \
     X(CONFLATIONS, "conflations_total", "", "Times that a slow stream fell behind the backlog.")   \
     X(GAPS, "gaps_total", "", "Gap events sent: records were lost to a stream.")                   \
-    X(RESETS, "resets_total", "", "Reset events sent: a stream had to start anew.")                \
+    RESET_TABLE(METRIC_RESET_ROW, X)                                                               \
+    X(UNWANTED, "records_unwanted_total", "",                                                      \
+      "Records that no stream was to be given, for all that were open select others.")             \
+    X(INDEX_KEYS, "index_keys", "", "Different keys that open streams select by.")                 \
     X(CACHE_RECORDS, "cache_records", "", "Records in the cache.")                                 \
     X(CACHE_KEYS, "cache_keys", "",                                                                \
       "Keys of a compacted topic in the cache, those of remembered deletes included.")             \

@@ -52,10 +52,20 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(SCOPE_MISSING, 403, "scope_missing", FORBIDDEN, "the token lacks a scope")                   \
     X(SUBJECT_DIFFERS, 403, "subject_differs", FORBIDDEN,                                          \
       "the token in the URL is of another issuer or subject")                                      \
+    X(CLAIM_MISSING, 403, "claim_missing", FORBIDDEN,                                              \
+      "the token lacks a claim that the route selects by")                                         \
     X(ORIGIN, 403, "origin", FORBIDDEN, "the origin is not allowed")                               \
     X(ROUTE_UNKNOWN, 404, "route_unknown", OTHER, "there is nothing at this path")                 \
     X(TOPIC_UNKNOWN, 404, "topic_unknown", OTHER, "the topic in the path is not served")           \
     X(PATH_INVALID, 400, "path_invalid", OTHER, "the path is badly encoded")                       \
+    X(PATH_NOT_BASE64, 400, "path_invalid", OTHER,                                                 \
+      "the path holds what should be base64url and is not")                                        \
+    X(FILTER_UNKNOWN, 400, "filter_unknown", OTHER,                                                \
+      "the query selects by a header or field that the topic does not declare")                    \
+    X(FILTER_INVALID, 400, "filter_unknown", OTHER,                                                \
+      "a value that the query selects by is badly encoded")                                        \
+    X(FILTER_TOO_LARGE, 400, "filter_too_large", OTHER,                                            \
+      "the query selects by more than 256 values, or by more than 8 KB")                           \
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \

@@ -1,5 +1,7 @@
 #include "guard/claim.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/slice.h"
@@ -37,6 +39,42 @@ const char *claim_text(const json_t *object, const char *name)
     if (!json_is_string(s) || strlen(json_string_value(s)) != json_string_length(s))
         return NULL;
     return json_string_value(s);
+}
+
+/* As short as it can be without being another number. */
+static void add_real(double number, struct values *out)
+{
+    char text[32];
+
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        if (strtod(text, NULL) == number)
+            break;
+    }
+    values_add(out, slice_str(text));
+}
+
+static void add_one(const json_t *claim, struct values *out)
+{
+    struct slice text = string_slice(claim);
+    char number[32];
+
+    if (json_is_string(claim) && text.n > 0 && memchr(text.p, 0, text.n) == NULL) {
+        values_add(out, text);
+    } else if (json_is_integer(claim)) {
+        snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(claim));
+        values_add(out, slice_str(number));
+    } else if (json_is_real(claim)) {
+        add_real(json_real_value(claim), out);
+    }
+}
+
+void claim_add_values(const json_t *claim, struct values *out)
+{
+    if (!json_is_array(claim))
+        add_one(claim, out);
+    for (size_t i = 0; i < json_array_size(claim) && i < CLAIM_VALUES; i++)
+        add_one(json_array_get(claim, i), out);
 }
 
 static bool array_has(const json_t *array, struct slice wanted)

@@ -25,7 +25,8 @@ struct remembered {
     int64_t exp_ms, nbf_ms;
     uint64_t scopes;
     uint8_t key[KEY_THUMBPRINT];
-    char *subject; /* NULL: none */
+    char *subject;         /* NULL: none */
+    struct values *claims; /* of the guard's paths */
 };
 
 struct waiting {
@@ -47,6 +48,8 @@ struct guard {
     size_t issuer_count;
     const char *const *scopes;
     size_t scope_count;
+    const char *const *claims;
+    size_t claim_count;
     struct remembered *remembered;
     TAILQ_HEAD(, waiting) waiting;
     size_t waiting_count;
@@ -67,6 +70,9 @@ static void forget(struct guard *g, struct remembered *r)
 {
     HASH_DEL(g->remembered, r);
     free(r->subject);
+    for (size_t i = 0; i < g->claim_count; i++)
+        values_fini(&r->claims[i]);
+    free(r->claims);
     free(r);
 }
 
@@ -83,8 +89,8 @@ static struct remembered *find(struct guard *g, struct slice signed_part)
     return r;
 }
 
-static void remember(struct guard *g, const struct token *t, const struct issuer *issuer,
-                     const struct verdict *v)
+static const struct remembered *remember(struct guard *g, const struct token *t,
+                                         const struct issuer *issuer, const struct verdict *v)
 {
     struct slice signed_part = slice_of(t->text.p, t->signed_size);
     struct remembered *r;
@@ -92,7 +98,7 @@ static void remember(struct guard *g, const struct token *t, const struct issuer
     r = find(g, signed_part);
     if (r != NULL) { /* the other form of its signature: the last one seen is the one to know */
         r->text = token_hash(t->text);
-        return;
+        return r;
     }
     if (HASH_COUNT(g->remembered) >= REMEMBERED_MAX)
         forget(g, g->remembered);
@@ -105,7 +111,9 @@ static void remember(struct guard *g, const struct token *t, const struct issuer
     r->scopes = v->scopes;
     memcpy(r->key, v->key, sizeof r->key);
     r->subject = v->subject ? mem_strdup(v->subject) : NULL;
+    r->claims = token_claims(t, g->claims, g->claim_count);
     HASH_ADD(hh, g->remembered, signed_part, sizeof r->signed_part, r);
+    return r;
 }
 
 /* True if the verdict needs no signature: the very token was verified before. */
@@ -129,6 +137,7 @@ static bool recall(struct guard *g, struct slice text, struct verdict *v)
     v->issuer = r->issuer->policy.issuer;
     v->subject = r->subject;
     v->scopes = r->scopes;
+    v->claims = r->claims;
     memcpy(v->key, r->key, sizeof v->key);
     return true;
 }
@@ -180,7 +189,7 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
     v->subject = token_subject(t, &issuer->policy);
     v->scopes = token_scopes(t, &issuer->policy, g->scopes, g->scope_count);
     memcpy(v->key, key->thumbprint, sizeof v->key);
-    remember(g, t, issuer, v);
+    v->claims = remember(g, t, issuer, v)->claims;
     return TOKEN_OK;
 }
 
@@ -308,6 +317,8 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
     g->loop = loop;
     g->scopes = config->scopes;
     g->scope_count = config->scope_count;
+    g->claims = config->claims;
+    g->claim_count = config->claim_count;
     TAILQ_INIT(&g->waiting);
     g->verify = (struct task){.run = verify_waiting, .arg = g};
     g->issuers = mem_zero(config->issuer_count * sizeof *g->issuers);

@@ -27,6 +27,9 @@ struct guard_config {
     /* What some streams demand besides: borrowed, 64 at most. */
     const char *const *scopes;
     size_t scope_count;
+    /* Paths to the claims that some are filled in by: borrowed. */
+    const char *const *claims;
+    size_t claim_count;
 };
 
 /* SHA-256 of a token's text: under it the token is known, here and to the sessions. */
@@ -38,9 +41,10 @@ struct token_hash token_hash(struct slice text);
 struct verdict {
     enum token_error error;
     int64_t exp_ms;
-    const char *issuer;  /* the guard's */
-    const char *subject; /* borrowed for the call; NULL: none */
-    uint64_t scopes;     /* bit 1 << i: it holds scopes[i] of the configuration */
+    const char *issuer;          /* the guard's */
+    const char *subject;         /* borrowed for the call; NULL: none */
+    uint64_t scopes;             /* bit 1 << i: it holds scopes[i] of the configuration */
+    const struct values *claims; /* likewise; borrowed for the call */
     uint8_t key[KEY_THUMBPRINT];
 };
 

@@ -102,6 +102,8 @@ static enum renewal_outcome renew(const struct waiting *w, const struct verdict 
 
     if (error)
         return renewals_outcome(error);
+    if (w->request.opens != NULL && !w->request.opens(w->arg, verdict))
+        return RENEWAL_FORBIDDEN;
     if (w->has_selector &&
         !guard_names(w->renewals->guard, w->request.selector, verdict->issuer, verdict->subject))
         return RENEWAL_FORBIDDEN;

@@ -44,6 +44,8 @@ enum renewal_outcome renewals_outcome(enum token_error error);
 struct renewal_request {
     struct slice token, selector; /* selector: the token in the URL; empty: none */
     uint64_t scopes;              /* demanded by the route of its path, as in a verdict */
+    /* With the argument of `done`: does the token have what else its route needs?  NULL: yes. */
+    bool (*opens)(void *arg, const struct verdict *verdict);
 };
 /* Renews the streams of the token's subject that have the selector in their URL; without one those
  * that have no token there.  Calls done(arg, outcome, error) once, maybe in a later turn.  `error`:

@@ -41,6 +41,8 @@ struct session {
     uint8_t key[KEY_THUMBPRINT];
     int64_t challenged_exp_ms; /* the expiry that it was challenged for; 0: for none */
     bool due;
+    bool (*renews)(void *arg, const struct verdict *verdict, bool named); /* NULL: each may */
+    void *arg;
     int64_t over_at_ms; /* when it was found to be over, by loop_now_ms(); 0: it is not */
 };
 
@@ -285,6 +287,13 @@ void session_attach(struct session *s, struct stream *stream)
     s->stream = stream;
 }
 
+void session_ask(struct session *s,
+                 bool (*renews)(void *arg, const struct verdict *verdict, bool named), void *arg)
+{
+    s->renews = renews;
+    s->arg = arg;
+}
+
 void session_close(struct session *s)
 {
     struct sessions *ss = s->sessions;
@@ -308,6 +317,8 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
     LIST_FOREACH(s, &group->sessions, link)
     {
         if (v->exp_ms <= s->exp_ms || (s->scopes & ~v->scopes) != 0)
+            continue;
+        if (s->renews != NULL && !s->renews(s->arg, v, selector != NULL))
             continue;
         s->exp_ms = v->exp_ms;
         memcpy(s->key, v->key, sizeof s->key);

@@ -34,6 +34,10 @@ struct session *session_open(struct sessions *ss, const struct verdict *verdict,
                              const struct token_hash *in_url);
 /* Its stream, once there is one; to be closed when that ends. */
 void session_attach(struct session *s, struct stream *stream);
+/* Before a good token renews the stream renews(arg, verdict, named) is asked: may it?  named: the
+ * renewal has a selector. */
+void session_ask(struct session *s,
+                 bool (*renews)(void *arg, const struct verdict *verdict, bool named), void *arg);
 void session_close(struct session *s);
 
 /* A good token renews the streams of its subject that it could open and that have `selector` in

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/base64.h"
+#include "base/mem.h"
 #include "guard/claim.h"
 #include "guard/jsontext.h"
 
@@ -200,6 +201,15 @@ uint64_t token_scopes(const struct token *t, const struct token_policy *policy,
         if (claim_has_word(claim, scopes[i]))
             held |= UINT64_C(1) << i;
     return held;
+}
+
+struct values *token_claims(const struct token *t, const char *const *paths, size_t n)
+{
+    struct values *claims = mem_zero((n + 1) * sizeof *claims);
+
+    for (size_t i = 0; i < n; i++)
+        claim_add_values(claim_at(t->payload, paths[i]), &claims[i]);
+    return claims;
 }
 
 enum token_error token_check_scope(const struct token *t, const struct token_policy *policy)

@@ -10,6 +10,7 @@
 
 #include "base/slice.h"
 #include "guard/jwk.h"
+#include "select/values.h"
 
 enum {
     TOKEN_MAX = 8192,
@@ -77,6 +78,8 @@ enum token_error token_check_scope(const struct token *token, const struct token
 /* Which of these (64 at most) it holds: bit 1 << i for scopes[i]. */
 uint64_t token_scopes(const struct token *token, const struct token_policy *policy,
                       const char *const *scopes, size_t n);
+/* What it says at each of these n paths (guard/claim.h); values_fini() and free() it. */
+struct values *token_claims(const struct token *token, const char *const *paths, size_t n);
 /* Whose it is to limits and renewals, together with the issuer: the identity claim, if that is a
  * string that is not empty; else NULL.  Valid until token_fini(). */
 const char *token_subject(const struct token *token, const struct token_policy *policy);

@@ -9,8 +9,8 @@
 
 struct routes {
     struct route *all;
-    char **topics, **scopes;
-    size_t n, topic_count, scope_count;
+    char **topics, **scopes, **claims;
+    size_t n, topic_count, scope_count, claim_count;
 };
 
 struct routes *routes_new(void)
@@ -29,11 +29,14 @@ void routes_free(struct routes *r)
 {
     if (r == NULL)
         return;
-    for (size_t i = 0; i < r->n; i++)
+    for (size_t i = 0; i < r->n; i++) {
         pattern_free(r->all[i].path);
+        template_free(r->all[i].select);
+    }
     free(r->all);
     free_texts(r->topics, r->topic_count);
     free_texts(r->scopes, r->scope_count);
+    free_texts(r->claims, r->claim_count);
     free(r);
 }
 
@@ -58,19 +61,48 @@ static int find_topic(const struct routes *r, struct slice name)
     return -1;
 }
 
-/* False: there are too many. */
-static bool add_scope(struct routes *r, const char *scope, uint64_t *bits)
+/* Its number among the texts, to which it is added if it is new; -1: there are too many. */
+static int find_or_add(char ***texts, size_t *n, size_t max, const char *text)
 {
     size_t i = 0;
 
-    while (i < r->scope_count && strcmp(r->scopes[i], scope) != 0)
+    while (i < *n && strcmp((*texts)[i], text) != 0)
         i++;
-    if (i == ROUTE_SCOPES_MAX)
-        return false;
-    if (i == r->scope_count)
-        add_text(&r->scopes, &r->scope_count, scope);
-    *bits |= UINT64_C(1) << i;
-    return true;
+    if (i == max)
+        return -1;
+    if (i == *n)
+        add_text(texts, n, text);
+    return (int)i;
+}
+
+/* False: there are too many. */
+static bool add_scope(struct routes *r, const char *scope, uint64_t *bits)
+{
+    int i = find_or_add(&r->scopes, &r->scope_count, ROUTE_SCOPES_MAX, scope);
+
+    if (i >= 0)
+        *bits |= UINT64_C(1) << i;
+    return i >= 0;
+}
+
+/* What a route's "select" may be filled in from. */
+struct names {
+    struct routes *routes;
+    const struct pattern *path;
+};
+
+static int name_param(void *arg, struct slice name)
+{
+    const struct names *names = arg;
+
+    return pattern_param(names->path, name);
+}
+
+static int name_claim(void *arg, const char *path)
+{
+    struct routes *r = ((const struct names *)arg)->routes;
+
+    return find_or_add(&r->claims, &r->claim_count, ROUTE_CLAIMS_MAX, path);
 }
 
 static bool fail(char *wrong, size_t size, const char *what, const char *of)
@@ -103,6 +135,16 @@ static bool is_new(const struct routes *r, const struct pattern *path, char *wro
     return r->n < ROUTES_MAX || fail(wrong, size, "there are more than 256 routes", "");
 }
 
+static bool read_select(struct routes *r, const json_t *select, struct route *route, char *wrong,
+                        size_t size)
+{
+    struct names of = {r, route->path};
+    const struct template_names names = {name_param, name_claim, &of};
+
+    route->select = template_new(select, &names, wrong, size);
+    return route->select != NULL;
+}
+
 static bool read(struct routes *r, const struct route_text *text, struct route *route, char *wrong,
                  size_t size)
 {
@@ -116,7 +158,7 @@ static bool read(struct routes *r, const struct route_text *text, struct route *
     for (size_t i = 0; i < text->scope_count; i++)
         if (!add_scope(r, text->scopes[i], &route->scopes))
             return fail(wrong, size, "scopes: more than 64 different ones", "");
-    return true;
+    return text->select == NULL || read_select(r, text->select, route, wrong, size);
 }
 
 static void push(struct routes *r, const struct route *route)
@@ -172,27 +214,46 @@ const char *const *routes_scope(const struct routes *r)
     return (const char *const *)r->scopes;
 }
 
+size_t routes_claims(const struct routes *r)
+{
+    return r->claim_count;
+}
+
+const char *const *routes_claim(const struct routes *r)
+{
+    return (const char *const *)r->claims;
+}
+
 /* -- where a path leads -- */
+
+void destination_fini(struct destination *d)
+{
+    values_fini(&d->params);
+}
 
 /* All parameters must be well encoded, also those that nothing uses. */
 static enum route_found follow(const struct routes *r, const struct route *route,
                                const struct slice values[PATTERN_PARAMS], size_t n,
                                struct destination *destination)
 {
+    struct destination to = {.route = route, .topic = route->topic};
     struct buf value = {0};
     enum route_found found = ROUTE_FOUND;
-    int topic = route->topic;
 
     for (size_t i = 0; i < n && found == ROUTE_FOUND; i++) {
         value.n = 0;
         if (!percent_decode(&value, values[i]))
             found = ROUTE_BAD_ESCAPE;
         else if ((int)i == route->topic_param)
-            topic = find_topic(r, buf_slice(&value));
+            to.topic = find_topic(r, buf_slice(&value));
+        if (found == ROUTE_FOUND && route->select != NULL)
+            values_add(&to.params, buf_slice(&value));
     }
     buf_fini(&value);
     if (found == ROUTE_FOUND)
-        *destination = (struct destination){route, topic};
+        *destination = to;
+    else
+        destination_fini(&to);
     return found;
 }
 

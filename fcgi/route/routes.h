@@ -4,6 +4,7 @@
 #define SKF_ROUTE_ROUTES_H
 
 #include "route/pattern.h"
+#include "select/template.h"
 
 struct routes;
 
@@ -11,13 +12,15 @@ enum {
     ROUTES_MAX = 256,
     ROUTES_TOPICS = 256,   /* of the allow list */
     ROUTE_SCOPES_MAX = 64, /* different ones, of all routes together */
+    ROUTE_CLAIMS_MAX = 64, /* likewise */
 };
 
 struct route {
     struct pattern *path;
-    int topic;       /* its number in the allow list; -1: the path names it, ... */
-    int topic_param; /* ... by this parameter */
-    uint64_t scopes; /* demanded of a token, besides those of its issuer: routes_scope() */
+    int topic;               /* its number in the allow list; -1: the path names it, ... */
+    int topic_param;         /* ... by this parameter */
+    uint64_t scopes;         /* demanded of a token, besides those of its issuer: routes_scope() */
+    struct template *select; /* NULL: everything */
 };
 
 struct routes *routes_new(void);
@@ -31,6 +34,7 @@ struct route_text {
     const char *path, *topic; /* topic: a name of the allow list, or {name} of the path */
     const char *const *scopes;
     size_t scope_count;
+    const json_t *select; /* NULL: everything */
 };
 /* False, and what is wrong with it. */
 bool routes_add(struct routes *r, const struct route_text *text, char *wrong, size_t size);
@@ -44,14 +48,19 @@ const char *routes_topic(const struct routes *r, size_t i);
 /* The scopes of all routes, by the number of their bit. */
 size_t routes_scopes(const struct routes *r);
 const char *const *routes_scope(const struct routes *r);
+/* The paths to all claims that routes select by, by their number. */
+size_t routes_claims(const struct routes *r);
+const char *const *routes_claim(const struct routes *r);
 
 /* Where a path leads. */
 struct destination {
     const struct route *route;
-    int topic; /* -1: the path names one that is not in the allow list */
+    int topic;            /* -1: the path names one that is not in the allow list */
+    struct values params; /* what the path's parameters stand for, where the route selects */
 };
+void destination_fini(struct destination *d);
 enum route_found { ROUTE_FOUND, ROUTE_UNKNOWN, ROUTE_BAD_ESCAPE };
-/* Only a ROUTE_FOUND sets *destination. */
+/* Only a ROUTE_FOUND sets *destination, which must hold nothing before. */
 enum route_found routes_find(const struct routes *r, struct slice path,
                              struct destination *destination);
 

@@ -2,43 +2,13 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/mem.h"
+#include "stream/backlog_inside.h"
 
 enum {
     BLOCK_BYTES = 64 * 1024,
     REST_COPIED = 4096, /* less than that is not worth a block */
-};
-
-/* Where an event ends, and the record it came from.  An event has more bytes than its mark, so the
- * limit on those bounds both. */
-struct mark {
-    size_t end;
-    uint64_t number;
-    int64_t next; /* of the partition, behind the record */
-    int32_t partition;
-};
-
-/* A partition's place that moved without an event (a transaction's marker, a record that is none):
- * the ids of the events behind `end` include it. */
-struct pass {
-    size_t end;
-    int64_t next;
-    int32_t partition;
-};
-
-struct block {
-    TAILQ_ENTRY(block) link;
-    unsigned refs;         /* the chain's, and those of rests */
-    uint64_t number;       /* of the first record that is not before the block */
-    uint64_t event;        /* how many were added before it */
-    struct progress start; /* before it */
-    struct buf bytes;
-    struct mark *marks; /* one for each event */
-    size_t n, cap;
-    struct pass *passes; /* between two events at most one for each partition */
-    size_t pass_n, pass_cap;
 };
 
 struct backlog {
@@ -80,6 +50,7 @@ static void block_unref(struct block *block)
     buf_fini(&block->bytes);
     free(block->marks);
     free(block->passes);
+    free(block->notes);
     free(block);
 }
 
@@ -190,6 +161,20 @@ static void bound_all(const struct backlogs *together, const struct backlog *gro
             drop_oldest(largest);
 }
 
+void backlog_skip(struct backlog *b, uint64_t number, const struct progress *at)
+{
+    struct block *last = TAILQ_LAST(&b->blocks, chain);
+
+    if (last->n > 0) {
+        add_block(b, number, at);
+        return;
+    }
+    last->number = number;
+    progress_copy(&last->start, at);
+    b->bytes -= last->pass_n * sizeof *last->passes;
+    last->pass_n = 0;
+}
+
 static void add_mark(struct block *block, struct mark mark)
 {
     if (block->n == block->cap) {
@@ -234,14 +219,19 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
         progress_fini(&before);
     }
     size_t had = block->bytes.n;
-    bool begins = had == 0;
-    event_encode(&block->bytes, form, at, r);
+    size_t tag_at = event_encode(&block->bytes, form, at, slice_of(NULL, 0), r);
     b->events++;
-    add_mark(block, (struct mark){block->bytes.n, number, record_next(r), r->partition});
+    add_mark(block,
+             (struct mark){block->bytes.n, number, record_next(r), r->partition, (uint32_t)tag_at});
     b->bytes += block->bytes.n - had;
     b->added += block->bytes.n - had;
-    while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != block)
+}
+
+void backlog_trim(struct backlog *b)
+{
+    while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != TAILQ_LAST(&b->blocks, chain))
         drop_oldest(b);
+    bool begins = TAILQ_LAST(&b->blocks, chain)->n == 1;
     if (begins && b->together != NULL)
         bound_all(b->together, b);
 }
@@ -338,39 +328,58 @@ static void raise_place(struct progress *p, int32_t partition, int64_t next)
         p->next[partition] = next;
 }
 
-void backlog_progress(const struct place *at, struct progress *out)
+void block_progress(const struct block *block, size_t n, size_t sent, struct progress *out)
 {
-    progress_copy(out, &at->block->start);
-    size_t n = marks_before(at);
+    progress_copy(out, &block->start);
     for (size_t i = 0; i < n; i++)
-        raise_place(out, at->block->marks[i].partition, at->block->marks[i].next);
-    for (size_t i = 0; i < at->block->pass_n && at->block->passes[i].end <= at->sent; i++)
-        raise_place(out, at->block->passes[i].partition, at->block->passes[i].next);
+        raise_place(out, block->marks[i].partition, block->marks[i].next);
+    for (size_t i = 0; i < block->pass_n && block->passes[i].end <= sent; i++)
+        raise_place(out, block->passes[i].partition, block->passes[i].next);
 }
 
-/* The event under way; then its block costs little more than the event would. */
-static bool is_most_of_block(const struct place *at)
+void backlog_progress(const struct place *at, struct progress *out)
 {
-    const struct block *block = at->block;
-    size_t n = marks_before(at), start = n > 1 ? block->marks[n - 2].end : 0;
+    block_progress(at->block, marks_before(at), at->sent, out);
+}
 
-    return (block->marks[n - 1].end - start) * 2 >= block->bytes.n;
+size_t block_event_start(const struct block *block, size_t mark)
+{
+    return mark > 0 ? block->marks[mark - 1].end : 0;
+}
+
+void block_keep_rest(struct block *block, size_t mark, size_t from, struct rest *rest)
+{
+    size_t end = block->marks[mark].end;
+    bool is_most = (end - block_event_start(block, mark)) * 2 >= block->bytes.n;
+
+    assert(rest->block == NULL);
+    if (end - from < REST_COPIED || !is_most) {
+        rest_copy(rest, slice_of(block->bytes.p + from, end - from));
+        return;
+    }
+    block->refs++;
+    *rest = (struct rest){block, from, end};
 }
 
 void backlog_keep_rest(const struct place *at, struct rest *rest)
 {
-    struct slice bytes = backlog_rest(at);
-
-    if (bytes.n == 0)
-        return;
-    assert(rest->block == NULL);
-    if (bytes.n < REST_COPIED || !is_most_of_block(at)) {
-        rest_copy(rest, bytes);
-        return;
-    }
-    at->block->refs++;
-    *rest = (struct rest){at->block, at->sent, at->sent + bytes.n};
+    if (backlog_rest(at).n > 0)
+        block_keep_rest(at->block, marks_before(at) - 1, at->sent, rest);
 }
+
+struct item backlog_note(struct backlog *b, uint64_t moves)
+{
+    struct block *block = TAILQ_LAST(&b->blocks, chain);
+
+    if (block->note_n == block->note_cap) {
+        block->note_cap = block->note_cap ? block->note_cap * 2 : 8;
+        block->notes = mem_resize_array(block->notes, block->note_cap, sizeof *block->notes);
+    }
+    block->notes[block->note_n] = (struct note){.mark = (uint32_t)block->n - 1, .moves = moves};
+    return (struct item){block, (uint32_t)block->note_n++};
+}
+
+/* -- rests -- */
 
 void rest_copy(struct rest *rest, struct slice bytes)
 {

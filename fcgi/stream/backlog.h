@@ -54,10 +54,17 @@ size_t backlog_bytes(const struct backlog *b);
 /* Forgets all events; what comes next has this number and follows this progress (copied). */
 void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at);
 
+/* What comes next has this number and follows this progress, whatever came in between without being
+ * added.  No place may be in the backlog; items may. */
+void backlog_skip(struct backlog *b, uint64_t number, const struct progress *at);
+
 /* Adds the event of a record; `at` is the progress with it.  A record that is no event only
  * passes (backlog_pass()). */
 void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
                  const struct record *r);
+
+/* Drops the oldest blocks beyond the limit: after each backlog_add(). */
+void backlog_trim(struct backlog *b);
 
 /* The partition's place moved without an event: ids of events that are added from now on say so. */
 void backlog_pass(struct backlog *b, int32_t partition, int64_t next);

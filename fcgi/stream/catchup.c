@@ -110,7 +110,12 @@ int32_t catchup_due(struct catchup *c, struct consumer *consumer)
     return -1;
 }
 
-bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
+bool catchup_any(const struct catchup *c, int32_t partition)
+{
+    return c->partitions[partition].any;
+}
+
+void catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
                   struct hidden *hidden)
 {
     struct catchup_partition *p = &c->partitions[partition];
@@ -119,7 +124,6 @@ bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cach
     c->hidden--;
     c->shown.next[partition] = progress_get(cache_progress(cache), partition);
     *hidden = p->what;
-    return p->any;
 }
 
 bool catchup_done(const struct catchup *c, const struct consumer *consumer)

@@ -42,8 +42,10 @@ bool catchup_pass(struct catchup *c, int32_t partition, int64_t next);
 
 /* A partition whose end has been reached; -1: none.  Asks for the ends that are not known. */
 int32_t catchup_due(struct catchup *c, struct consumer *consumer);
-/* It is hidden no more.  True if streams must go back for what was. */
-bool catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
+/* A record of it was hidden, for which streams must go back. */
+bool catchup_any(const struct catchup *c, int32_t partition);
+/* It is hidden no more. */
+void catchup_show(struct catchup *c, int32_t partition, const struct cache *cache,
                   struct hidden *hidden);
 
 /* None is hidden but what was given up. */

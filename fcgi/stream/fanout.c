@@ -20,6 +20,12 @@ static void on_backlog_drop(void *arg, struct block *block)
     regroup_drop(arg, block);
 }
 
+static void on_due(void *arg, struct reader *reader)
+{
+    (void)arg;
+    streams_due(reader);
+}
+
 struct consumer_handler fanout_handler(struct fanout *f)
 {
     return intake_handler(&f->intake);
@@ -30,10 +36,9 @@ void fanout_attach(struct fanout *f, struct consumer *consumer)
     intake_attach(&f->intake, consumer);
 }
 
-struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
-                           struct slice last_event_id, const struct stream_owner *owner)
+struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
-    struct stream *s = stream_open(&f->streams, fd, id, head, last_event_id, owner);
+    struct stream *s = stream_open(&f->streams, fd, id, opening);
 
     if (s != NULL)
         intake_start(&f->intake);
@@ -64,30 +69,34 @@ struct fanout_stats fanout_stats(const struct fanout *f)
         .records = f->intake.records,
         .conflations = source->counts.conflations,
         .gaps = source->counts.gaps,
-        .resets = source->counts.resets,
+        .unwanted = source->counts.unwanted,
         .sent_events = source->counts.events,
         .sent_bytes = f->streams.bytes,
         .cache_records = cache_count(source->cache),
         .cache_keys = cache_keys(source->cache),
         .cache_bytes = cache_bytes(source->cache),
         .backlog_bytes = backlog_bytes(source->backlog),
+        .index_keys = index_count(source->picks.index),
         .cache_overflowed = cache_overflowed(source->cache),
         .caught_up = f->intake.caught_up,
     };
 
     for (int i = 0; i < STREAM_ENDS; i++)
         stats.ended[i] = f->streams.ended_by[i];
+    for (int i = 0; i < RESETS; i++)
+        stats.resets[i] = source->counts.resets[i];
     return stats;
 }
 
 struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
 {
     struct fanout *f = mem_zero(sizeof *f);
+    const struct source_owner owner = {on_backlog_drop, on_due, &f->streams};
 
     const struct source_config source = {config->event_id, config->cache_bytes,
                                          INTAKE_BACKLOG_BYTES, config->backlogs};
 
-    source_init(&f->source, &source, on_backlog_drop, &f->streams);
+    source_init(&f->source, &source, &owner);
     streams_init(&f->streams, loop, &f->source, &f->flush.replays);
     flush_init(&f->flush, &f->streams, config->flush_ms, intake_flushed, &f->intake);
     keepalive_init(&f->keepalive, &f->streams, config->keepalive_ms);

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "kafka/consumer.h"
 #include "stream/backlog.h"
+#include "stream/resume.h"
 #include "stream/stream.h"
 #include "topic/event.h"
 
@@ -20,9 +21,11 @@ struct fanout_stats {
     uint64_t opened, ended[STREAM_ENDS];
     uint64_t records;
     uint64_t conflations; /* times that a stream fell behind the backlog */
-    uint64_t gaps, resets;
+    uint64_t gaps, resets[RESETS];
+    uint64_t unwanted; /* records that no stream was to be given, while some were open */
     uint64_t sent_events, sent_bytes; /* to all streams; the framing included */
     size_t cache_records, cache_keys, cache_bytes, backlog_bytes;
+    size_t index_keys;     /* that streams select by */
     bool cache_overflowed; /* a compacted topic did not fit in */
     bool caught_up;        /* everything was read that was there when the topic was found */
 };
@@ -45,12 +48,9 @@ void fanout_free(struct fanout *f);
 struct consumer_handler fanout_handler(struct fanout *f);
 void fanout_attach(struct fanout *f, struct consumer *consumer);
 
-/* Opens a stream on the socket (taken over) of FastCGI request `id`.  `head` is what it sends
- * first, as STDOUT records made with id 1; `last_event_id` (p NULL: none) is where it wants to
- * resume.  Both are copied.  The stream is valid until the owner (NULL: nobody) is told of its end,
- * which may be before this returns: then it is NULL. */
-struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
-                           struct slice last_event_id, const struct stream_owner *owner);
+/* Opens a stream on the socket (taken over) of FastCGI request `id`.  It is valid until its owner
+ * is told of its end, which may be before this returns: then it is NULL. */
+struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening);
 
 /* How many streams are open. */
 size_t fanout_count(const struct fanout *f);

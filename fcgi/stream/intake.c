@@ -17,8 +17,7 @@ static bool is_behind(const struct intake *in)
 /* A record that is in the cache by now. */
 static void publish(struct intake *in, uint64_t number, const struct record *r)
 {
-    pace_add(&in->flush->pace,
-             source_publish(in->source, number, r, streams_any_started(in->streams)));
+    pace_add(&in->flush->pace, source_publish(in->source, number, r));
 }
 
 /* What the cache has put off, a piece in each turn. */
@@ -159,7 +158,7 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
         return;
     }
     if (next < 0)
-        source_begin(source, partition, offset, streams_any_started(in->streams));
+        source_begin(source, partition, offset);
     if (loses)
         catchup_pass(&source->catchup, partition, offset); /* it is told when it is shown */
     cache_set_origin(source->cache, partition, offset);
@@ -195,7 +194,7 @@ static void on_position(void *arg, int32_t partition, int64_t next)
         return;
     }
     if (moves)
-        source_pass(in->source, partition, next, streams_any_started(in->streams));
+        source_pass(in->source, partition, next);
 }
 
 static void on_end(void *arg, int32_t partition, int64_t at_ms)

@@ -11,13 +11,38 @@ enum {
 
 /* -- where it is -- */
 
-void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id)
+void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id,
+                 struct selection *selection)
 {
+    struct slice tag = selection_tag(selection);
+
     *r = (struct reader){
         .at = READER_WAITING,
         .request_id = request_id,
-        .resume = last_event_id.p ? resume_new(last_event_id) : NULL,
+        .resume = last_event_id.p ? resume_new(last_event_id, tag) : NULL,
+        .selection = selection_ref(selection),
     };
+}
+
+static bool has_begun(enum reader_at at)
+{
+    return at != READER_WAITING && at != READER_STOPPED;
+}
+
+/* Everything is encoded for it. */
+static bool follows(const struct reader *r, enum reader_at at)
+{
+    return r->selection == NULL ? has_begun(at) : at == READER_AHEAD;
+}
+
+static void reader_set_at(struct reader *r, struct source *src, enum reader_at at)
+{
+    const enum reader_at from = r->at;
+
+    src->readers += (size_t)has_begun(at) - (size_t)has_begun(from);
+    src->followers += (size_t)follows(r, at) - (size_t)follows(r, from);
+    src->ahead += (size_t)(at == READER_AHEAD) - (size_t)(from == READER_AHEAD);
+    r->at = (uint8_t)at;
 }
 
 /* Moves on from wherever it is; the rest of the event that is under way stays. */
@@ -26,20 +51,22 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
 {
     if (r->at == READER_LIVE)
         backlog_keep_rest(&r->place, &r->rest);
-    src->ahead -= r->at == READER_AHEAD;
-    src->ahead += at == READER_AHEAD;
+    if (r->picker != NULL)
+        picker_free(&src->picks, r->picker);
     replay_free(r->replay);
     resume_free(r->resume);
-    r->at = (uint8_t)at;
+    reader_set_at(r, src, at);
     r->replay = replay;
     r->resume = NULL;
     r->place = (struct place){0};
+    r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection) : NULL;
 }
 
 void reader_fini(struct reader *r, struct source *src)
 {
     reader_move(r, src, READER_STOPPED, NULL);
     rest_fini(&r->rest);
+    selection_unref(r->selection);
 }
 
 static void reader_begin_fresh(struct reader *r, struct source *src)
@@ -53,6 +80,7 @@ void reader_begin(struct reader *r, struct source *src)
     struct progress from = {0};
 
     assert(r->at == READER_WAITING);
+    source_enter(src, r->selection != NULL);
     r->reset = (uint8_t)(r->resume ? resume_judge(r->resume, src->cache, &from) : RESET_NONE);
     if (r->resume == NULL || r->reset != RESET_NONE) {
         reader_begin_fresh(r, src);
@@ -72,16 +100,30 @@ void reader_void(struct reader *r, struct source *src, enum reset why)
     r->reset = RESET_NONE;
 }
 
+/* Where one is that picks: the number that it goes on with, and its progress. */
+static uint64_t reader_picked(const struct reader *r, const struct source *src, struct progress *at)
+{
+    uint64_t number = cache_end(src->cache);
+
+    if (picker_waits(r->picker))
+        picker_place(r->picker, &number, at);
+    else
+        progress_copy(at, source_shown(src));
+    return number;
+}
+
 static struct resume *reader_place(const struct reader *r, const struct source *src)
 {
     struct progress at = {0};
 
     if (r->reset != RESET_NONE)
         return resume_none(r->reset);
-    if (r->at != READER_LIVE && r->no_deletes > 0 && replay_is_new(r->replay))
+    if (!reader_is_live(r) && r->no_deletes > 0 && replay_is_new(r->replay))
         return NULL; /* it was given nothing */
     if (r->at == READER_LIVE)
         backlog_progress(&r->place, &at);
+    else if (r->at == READER_PICKING)
+        reader_picked(r, src, &at);
     else
         progress_copy(&at, replay_progress(r->replay));
     struct resume *place = resume_held(&at, src->cache);
@@ -105,6 +147,18 @@ void reader_start_over(struct reader *r, struct source *src, enum reset why)
         r->reset = (uint8_t)why;
 }
 
+void reader_select(struct reader *r, struct source *src, struct selection *selection)
+{
+    bool waits = r->at == READER_WAITING;
+
+    if (!waits)
+        reader_start_over(r, src, RESET_SELECTION); /* it picks no longer */
+    else if (r->resume != NULL)
+        reader_void(r, src, RESET_SELECTION);
+    selection_unref(r->selection);
+    r->selection = selection_ref(selection);
+}
+
 void reader_stop(struct reader *r, struct source *src)
 {
     reader_move(r, src, READER_STOPPED, NULL);
@@ -115,18 +169,38 @@ void reader_pause(struct reader *r, bool pause)
     r->paused = pause;
 }
 
+/* From where one is that picks. */
+static struct replay *reader_behind_picks(const struct reader *r, const struct source *src)
+{
+    struct progress at = {0};
+    uint64_t number = reader_picked(r, src, &at);
+
+    struct replay *replay = replay_from(number, &at);
+    progress_fini(&at);
+    return replay;
+}
+
 void reader_leave(struct reader *r, struct source *src)
 {
     if (r->at == READER_LIVE)
         reader_move(r, src, READER_REPLAY, replay_behind(&r->place));
+    else if (r->at == READER_PICKING)
+        reader_move(r, src, READER_REPLAY, reader_behind_picks(r, src));
     r->place = (struct place){0};
+}
+
+struct reader *reader_first_in(struct block *block)
+{
+    return picks_first_in(block);
 }
 
 bool reader_drop(struct reader *r, struct source *src, const struct block *block)
 {
-    if (r->place.block != block)
+    bool picks = r->picker != NULL && picker_is_in(r->picker, block);
+
+    if (r->place.block != block && !picks)
         return false;
-    src->counts.conflations += r->at == READER_LIVE;
+    src->counts.conflations += reader_is_live(r);
     reader_leave(r, src);
     return true;
 }
@@ -147,31 +221,44 @@ const struct progress *reader_progress(const struct reader *r)
 
 static void reader_add_reset(struct reader *r, const struct replay_scope *scope, struct source *src)
 {
+    const enum reset why = r->reset;
     struct buf json = {0};
 
-    buf_printf(&json, "{\"reason\":\"%s\",\"detail\":\"%s\"}", reset_reason(r->reset),
-               reset_detail(r->reset));
+    buf_printf(&json, "{\"reason\":\"%s\",\"detail\":\"%s\"}", reset_reason(why),
+               reset_detail(why));
     buf_add_byte(&json, 0);
     replay_add_notice(r->replay, scope, "reset", (const char *)json.p, &src->chunk);
     buf_fini(&json);
     r->reset = RESET_NONE;
-    src->counts.resets++;
+    src->counts.resets[why]++;
+}
+
+/* It has all of the cache: from here on it gets what comes. */
+static void reader_join(struct reader *r, struct source *src)
+{
+    struct place place = r->place;
+
+    if (r->selection != NULL) {
+        reader_move(r, src, READER_PICKING, NULL);
+        return;
+    }
+    reader_move(r, src, READER_LIVE, NULL);
+    r->place = place;
+    r->counted = backlog_event(&place);
+    r->more = true; /* what has come to the backlog since */
 }
 
 /* The whole chunk was sent. */
 static void reader_chunk_done(struct reader *r, struct source *src)
 {
+    if (src->chunk.events > 0)
+        r->told = src->chunk.whole ? src->moves : 0;
     if (r->more)
         return;
     if (!replay_is_ahead(r->replay, source_shown(src))) {
-        struct place place = r->place;
-        reader_move(r, src, READER_LIVE, NULL);
-        r->place = place;
-        r->counted = backlog_event(&place);
-        r->more = true; /* what has come to the backlog since */
+        reader_join(r, src);
     } else if (r->at == READER_REPLAY) {
-        r->at = READER_AHEAD;
-        src->ahead++;
+        reader_set_at(r, src, READER_AHEAD);
         r->more = true; /* what stands in the backlog from its place on */
     }
 }
@@ -182,6 +269,7 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
         .cache = src->cache,
         .shown = src->catchup.hidden > 0 ? source_shown(src) : NULL,
         .until = &r->place,
+        .selection = r->selection,
         .no_deletes = r->no_deletes,
         .form = src->form,
     };
@@ -199,7 +287,7 @@ static int reader_next_of_cache(struct reader *r, struct source *src, struct iov
 
     if (replay_lost_deletes(r->replay, src->cache, source_shown(src), r->no_deletes))
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
-    if (r->at == READER_AHEAD || r->place.block == NULL)
+    if (r->selection == NULL && (r->at == READER_AHEAD || r->place.block == NULL))
         r->place = backlog_end(src->backlog);
     reader_fill_chunk(r, src);
     if (bytes->n == 0) {
@@ -216,10 +304,12 @@ static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
 {
     struct chunk *chunk = &src->chunk;
 
-    if (n == chunk->bytes.n)
+    if (n == chunk->bytes.n) {
         reader_chunk_done(r, src);
-    else
+    } else {
         rest_copy(&r->rest, replay_cut(r->replay, chunk, n));
+        r->told = 0;
+    }
     src->counts.events += chunk->events;
 }
 
@@ -259,6 +349,50 @@ static void reader_sent_of_backlog(struct reader *r, struct source *src, size_t 
     r->counted = event;
 }
 
+/* -- picked -- */
+
+/* All of it as one copy, of another request's id. */
+static int reader_copy_picked(const struct reader *r, struct source *src, struct iovec *iov, int n)
+{
+    struct buf *copy = &src->chunk.bytes;
+
+    chunk_clear(&src->chunk);
+    for (int i = 0; i < n; i++)
+        buf_add(copy, iov[i].iov_base, iov[i].iov_len);
+    fcgi_set_id(copy->p, copy->n, r->request_id);
+    iov[0] = (struct iovec){copy->p, copy->n};
+    return 1;
+}
+
+static int reader_next_picked(struct reader *r, struct source *src, struct iovec *iov, int max)
+{
+    int n = picker_next(&src->picks, r->picker, src->form, selection_tag(r->selection), iov, max);
+
+    r->more = picker_waits(r->picker);
+    return n > 0 && r->request_id != SHARED_REQUEST_ID ? reader_copy_picked(r, src, iov, n) : n;
+}
+
+static void reader_sent_picked(struct reader *r, struct source *src, size_t n)
+{
+    int begun = picker_sent(&src->picks, n, &r->rest, &r->told);
+
+    if (r->rest.block != NULL && r->request_id != SHARED_REQUEST_ID) {
+        size_t rest = rest_slice(&r->rest).n;
+        rest_fini(&r->rest); /* its header is of the shared id */
+        rest_copy(&r->rest, slice_of(src->chunk.bytes.p + n, rest));
+    }
+    src->counts.events += (uint64_t)begun;
+}
+
+bool reader_add_place(struct reader *r, struct source *src, struct buf *out)
+{
+    if (r->at != READER_PICKING || picker_waits(r->picker) || r->told == src->moves)
+        return false;
+    event_encode_place(out, src->form, source_shown(src), selection_tag(r->selection));
+    r->told = src->moves;
+    return true;
+}
+
 /* -- pulled -- */
 
 struct iovec reader_rest(const struct reader *r)
@@ -281,9 +415,11 @@ static __attribute__((noinline)) int reader_next_else(struct reader *r, struct s
     }
     if (r->at == READER_REPLAY || r->at == READER_AHEAD) {
         int n = reader_next_of_cache(r, src, iov);
-        if (n > 0 || r->at != READER_LIVE)
+        if (n > 0 || !reader_is_live(r))
             return n;
     }
+    if (r->at == READER_PICKING)
+        return reader_next_picked(r, src, iov, max);
     return r->at == READER_LIVE ? reader_next_of_backlog(r, src, iov, max) : 0;
 }
 
@@ -303,6 +439,8 @@ void reader_sent(struct reader *r, struct source *src, size_t n)
         rest_advance(&r->rest, n);
     else if (r->at == READER_LIVE)
         reader_sent_of_backlog(r, src, n);
+    else if (r->at == READER_PICKING)
+        reader_sent_picked(r, src, n);
     else
         reader_sent_of_cache(r, src, n);
 }

@@ -11,6 +11,9 @@
  *                                                 cache can skip that, until they are there, too
  *     any --void, put back--> WAITING    any --stop--> STOPPED
  *
+ * One that selects is PICKING in place of LIVE: it has no place in the backlog, what comes for it
+ * is picked out of it (stream/picks.h).
+ *
  * One that keeps up costs a place in the backlog; all that it keeps besides while it is slow is the
  * rest of one event.  Pure: no descriptor, no loop, no clock. */
 #ifndef SKF_STREAM_READER_H
@@ -24,6 +27,7 @@ enum reader_at {
     READER_REPLAY,  /* in the cache, up to `place` */
     READER_AHEAD,   /* in the cache alone, as far as it goes */
     READER_LIVE,    /* in the backlog, at `place` */
+    READER_PICKING, /* what comes for it is picked for it by `picker` */
     READER_STOPPED, /* gets no more than the rest */
 };
 
@@ -34,15 +38,20 @@ struct reader {
     uint8_t reset;       /* enum reset: to be told first */
     uint16_t request_id; /* events are framed for request 1; another gets copies of them */
     struct rest rest;
-    struct place place;    /* no block: to be chosen at the next pull */
-    struct replay *replay; /* REPLAY and AHEAD: where in the cache */
-    struct resume *resume; /* WAITING; NULL: from the beginning */
-    uint64_t counted;      /* LIVE: this event of the backlog was the last to be counted */
-    uint64_t no_deletes;   /* a delete with a lower number deletes nothing that it has */
+    struct place place;          /* no block: to be chosen at the next pull */
+    struct replay *replay;       /* REPLAY and AHEAD: where in the cache */
+    struct resume *resume;       /* WAITING; NULL: from the beginning */
+    uint64_t counted;            /* LIVE: this event of the backlog was the last to be counted */
+    uint64_t no_deletes;         /* a delete with a lower number deletes nothing that it has */
+    struct selection *selection; /* counted; NULL: it gets everything */
+    struct picker *picker;       /* PICKING */
+    uint64_t told;               /* which of the source's moves the last id has that it was given */
 };
 
-/* One that waits, to go on at that event id (p NULL: from the beginning). */
-void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id);
+/* One that waits, to go on at that event id (p NULL: from the beginning).  The selection (NULL: it
+ * gets everything) gets a reference. */
+void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id,
+                 struct selection *selection);
 /* From wherever it is; the source must be there still. */
 void reader_fini(struct reader *r, struct source *src);
 
@@ -55,6 +64,8 @@ void reader_void(struct reader *r, struct source *src, enum reset why);
 void reader_put_back(struct reader *r, struct source *src);
 /* It is reset, and gets what a fresh one would. */
 void reader_start_over(struct reader *r, struct source *src, enum reset why);
+/* It selects something else: it is reset as well, if it was given anything or has an id. */
+void reader_select(struct reader *r, struct source *src, struct selection *selection);
 /* Gets the rest, and never anything again. */
 void reader_stop(struct reader *r, struct source *src);
 /* While it is paused it gets no more than the rest. */
@@ -62,8 +73,11 @@ void reader_pause(struct reader *r, bool pause);
 
 /* It leaves the backlog for the cache: before the backlog begins anew. */
 void reader_leave(struct reader *r, struct source *src);
-/* That block of the backlog is about to go.  True if the reader was on it. */
+/* That block of the backlog is about to go.  True if the reader was on it, or picks, and its first
+ * event is there. */
 bool reader_drop(struct reader *r, struct source *src, const struct block *block);
+/* One that picks whose first event is in that block; NULL: there is none, any more. */
+struct reader *reader_first_in(struct block *block);
 /* What was hidden is shown: it goes back for that. */
 void reader_return(struct reader *r, struct source *src, const struct hidden *hidden);
 
@@ -81,6 +95,14 @@ static inline bool reader_is_owed(const struct reader *r)
 }
 /* The rest of the event that is under way (borrowed): none between events. */
 struct iovec reader_rest(const struct reader *r);
+/* It gets what comes, in one way or the other. */
+static inline bool reader_is_live(const struct reader *r)
+{
+    return r->at == READER_LIVE || r->at == READER_PICKING;
+}
+/* One that picks and has moved on, past what is not for it, since it was given an id: appends its
+ * place as an id alone.  False: it has not. */
+bool reader_add_place(struct reader *r, struct source *src, struct buf *out);
 /* How far it is, while it is in REPLAY or AHEAD. */
 const struct progress *reader_progress(const struct reader *r);
 

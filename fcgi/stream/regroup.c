@@ -6,9 +6,21 @@ static void drop_block(struct stream *s, void *arg)
         streams_replay(s);
 }
 
-void regroup_drop(struct streams *all, const struct block *block)
+void regroup_drop(struct streams *all, struct block *block)
 {
-    streams_each_started(all, drop_block, (void *)block);
+    struct reader *r;
+
+    if (all->source->followers > 0)
+        streams_each_busy(all, drop_block, block);
+    while ((r = reader_first_in(block)) != NULL)
+        drop_block(stream_of(r), block);
+}
+
+static void leave_backlog(struct stream *s, void *arg)
+{
+    (void)arg;
+    reader_leave(&s->reader, s->all->source);
+    streams_replay(s);
 }
 
 static void return_for_hidden(struct stream *s, void *arg)
@@ -22,23 +34,15 @@ void regroup_show(struct streams *all, int32_t partition)
     struct source *source = all->source;
     struct hidden hidden;
 
-    bool any = catchup_show(&source->catchup, partition, source->cache, &hidden);
-    if (!streams_any_started(all))
-        return;
-    if (!any) {
-        backlog_pass(source->backlog, partition,
-                     progress_get(cache_progress(source->cache), partition));
+    if (!catchup_any(&source->catchup, partition)) {
+        catchup_show(&source->catchup, partition, source->cache, &hidden);
+        source_pass(source, partition, progress_get(cache_progress(source->cache), partition));
         return;
     }
+    streams_each_started(all, leave_backlog, NULL); /* from where they are now */
+    catchup_show(&source->catchup, partition, source->cache, &hidden);
     streams_each_started(all, return_for_hidden, &hidden);
     source_restart_backlog(source);
-}
-
-static void leave_backlog(struct stream *s, void *arg)
-{
-    (void)arg;
-    reader_leave(&s->reader, s->all->source);
-    streams_replay(s);
 }
 
 static void start_over(struct stream *s, void *arg)

@@ -5,7 +5,7 @@
 #include "stream/streams.h"
 
 /* That block of the backlog is about to go: whoever still stands there goes on from the cache. */
-void regroup_drop(struct streams *all, const struct block *block);
+void regroup_drop(struct streams *all, struct block *block);
 
 /* The end of a hidden partition has been reached: all go back for what they were not shown. */
 void regroup_show(struct streams *all, int32_t partition);

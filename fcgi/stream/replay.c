@@ -5,19 +5,7 @@
 
 #include "base/mem.h"
 
-enum {
-    STEPS = 20000,        /* records looked at for one chunk */
-    CHUNK_KEPT = 1 << 20, /* what a larger event took is given back */
-    NO_PARTITION = -1,    /* of a mark: no place moves */
-};
-
-struct chunk_mark {
-    size_t end;   /* of the record's event, if it has one */
-    uint64_t pos; /* behind the record */
-    int64_t next;
-    int32_t partition;
-    uint32_t events; /* so far */
-};
+enum { STEPS = 20000 }; /* records looked at for one chunk */
 
 struct replay {
     uint64_t pos;    /* the number to go on with */
@@ -65,6 +53,11 @@ struct replay *replay_behind(const struct place *at)
     return r;
 }
 
+struct replay *replay_from(uint64_t number, const struct progress *at)
+{
+    return replay_new(number, at);
+}
+
 void replay_free(struct replay *r)
 {
     if (r == NULL)
@@ -106,6 +99,14 @@ bool replay_lost_deletes(const struct replay *r, const struct cache *c,
            forgotten >= no_deletes && is_below_horizon(r, c, shown);
 }
 
+bool replay_is_at(const struct replay *r, const struct progress *end)
+{
+    for (int32_t i = 0; i < r->at.n; i++)
+        if (r->at.next[i] < progress_get(end, i))
+            return false;
+    return true;
+}
+
 bool replay_is_ahead(const struct replay *r, const struct progress *end)
 {
     for (int32_t i = 0; i < r->at.n; i++)
@@ -145,31 +146,25 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
     return true;
 }
 
-void chunk_clear(struct chunk *chunk)
+/* -- what it goes through -- */
+
+static const struct progress *scope_shown(const struct replay_scope *scope)
 {
-    if (chunk->bytes.cap > CHUNK_KEPT)
-        buf_fini(&chunk->bytes);
-    chunk->bytes.n = 0;
-    chunk->n = 0;
-    chunk->gaps = 0;
-    chunk->events = 0;
+    return scope->shown ? scope->shown : cache_progress(scope->cache);
 }
 
-void chunk_fini(struct chunk *chunk)
+/* The number, and the progress, from which on it is sent something else. */
+static uint64_t scope_limit(const struct replay_scope *scope)
 {
-    buf_fini(&chunk->bytes);
-    progress_fini(&chunk->start);
-    free(chunk->marks);
+    return scope->selection ? cache_end(scope->cache) : backlog_number(scope->until);
 }
 
-static void add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64_t next)
+static void scope_end(const struct replay_scope *scope, struct progress *end)
 {
-    if (chunk->n == chunk->cap) {
-        chunk->cap = chunk->cap ? chunk->cap * 2 : 256;
-        chunk->marks = mem_resize_array(chunk->marks, chunk->cap, sizeof *chunk->marks);
-    }
-    chunk->marks[chunk->n++] =
-        (struct chunk_mark){chunk->bytes.n, pos, next, partition, chunk->events};
+    if (scope->selection != NULL)
+        progress_copy(end, scope_shown(scope));
+    else
+        backlog_progress(scope->until, end);
 }
 
 /* Partitions that are new, or whose beginning was not known, start where the cache starts; but not
@@ -186,7 +181,7 @@ static void complete_progress(struct replay *r, const struct replay_scope *scope
             continue;
         if (start.n == 0) {
             cache_start(scope->cache, &start);
-            backlog_progress(scope->until, &place);
+            scope_end(scope, &place);
         }
         int64_t most = progress_get(&place, i);
         r->at.next[i] = start.next[i] < most ? start.next[i] : most;
@@ -198,9 +193,10 @@ static void complete_progress(struct replay *r, const struct replay_scope *scope
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk)
 {
-    event_encode_notice(&chunk->bytes, scope->form, &r->at, type, json);
+    event_encode_notice(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), type,
+                        json);
     chunk->events++;
-    add_mark(chunk, r->pos, NO_PARTITION, 0);
+    chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
 
 static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t partition,
@@ -211,10 +207,11 @@ static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t 
     snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)partition,
              (long long)r->at.next[partition], (long long)to);
     r->at.next[partition] = to;
-    event_encode_notice(&chunk->bytes, scope->form, &r->at, "gap", json);
+    event_encode_notice(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), "gap",
+                        json);
     chunk->events++;
     chunk->gaps++;
-    add_mark(chunk, r->pos, partition, to);
+    chunk_add_mark(chunk, r->pos, partition, to);
 }
 
 /* What comes from the backlog is not lost: no gap is longer than up to the place there. */
@@ -231,7 +228,7 @@ static void add_gaps(struct replay *r, const struct replay_scope *scope, struct 
         if (r->at.next[i] < 0 || r->at.next[i] >= to)
             continue;
         if (bound.n == 0)
-            backlog_progress(scope->until, &bound);
+            scope_end(scope, &bound);
         if (i < bound.n && to > bound.next[i]) {
             to = bound.next[i];
             r->losses = UINT64_MAX; /* the rest is told when the stream's place is there */
@@ -240,6 +237,11 @@ static void add_gaps(struct replay *r, const struct replay_scope *scope, struct 
             add_gap(r, scope, i, to, chunk);
     }
     progress_fini(&bound);
+}
+
+static bool is_selected(const struct replay_scope *scope, const struct record *record)
+{
+    return scope->selection == NULL || selection_passes(scope->selection, record->key);
 }
 
 /* A delete older than the stream: it has nothing to delete.  Where nothing is compacted a record
@@ -262,39 +264,144 @@ static bool is_seen(const struct replay *r, const struct cache *c, const struct 
            !(record->aged && number >= cache_recent_aged(c));
 }
 
-bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room,
-                 struct chunk *chunk)
+/* -- the records -- */
+
+/* All that is shown was passed over. */
+static void pass_all(struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
 {
-    const struct cache *c = scope->cache;
-    const uint64_t limit = backlog_number(scope->until);
+    const struct progress *shown = scope_shown(scope);
+
+    for (int32_t i = 0; i < r->at.n; i++)
+        if (progress_get(shown, i) > r->at.next[i])
+            r->at.next[i] = progress_get(shown, i);
+    progress_copy(&chunk->shown, &r->at);
+}
+
+static void add_event(const struct replay *r, const struct replay_scope *scope,
+                      const struct record *record, struct chunk *chunk)
+{
+    event_encode(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), record);
+    chunk->events++;
+}
+
+/* The record of that number, the next one to be looked at; puts its event into the chunk if it is
+ * for the reader. */
+static void take_record(struct replay *r, const struct replay_scope *scope,
+                        const struct record *record, uint64_t number, bool last,
+                        struct chunk *chunk)
+{
+    bool seen = is_seen(r, scope->cache, record, number);
+
+    r->pos = number + 1;
+    if (seen || (scope->shown != NULL &&
+                 record_next(record) > progress_get(scope->shown, record->partition)))
+        return;
+    int64_t *next = &r->at.next[record->partition];
+    if (record_next(record) > *next)
+        *next = record_next(record);
+    if (last)
+        pass_all(r, scope, chunk);
+    chunk->whole =
+        !event_none(record) && !is_spared(r, scope, record, number) && is_selected(scope, record);
+    if (chunk->whole)
+        add_event(r, scope, record, chunk);
+    chunk_add_mark(chunk, r->pos, last ? CHUNK_ALL_PARTITIONS : record->partition, *next);
+}
+
+static bool fill_by_log(struct replay *r, const struct replay_scope *scope, size_t room,
+                        struct chunk *chunk)
+{
+    const uint64_t limit = scope_limit(scope);
     struct record record;
     uint64_t number;
 
-    complete_progress(r, scope);
-    progress_copy(&chunk->start, &r->at);
-    add_gaps(r, scope, chunk);
-    struct cache_walk walk = cache_walk(c, r->pos, limit);
+    struct cache_walk walk = cache_walk(scope->cache, r->pos, limit);
     for (int steps = 0; chunk->bytes.n < room && steps < STEPS; steps++) {
         if (!cache_walk_next(&walk, &record, &number)) {
             r->pos = limit;
+            chunk->whole = chunk->whole && replay_is_at(r, scope_shown(scope));
             return false;
         }
-        r->pos = number + 1;
-        if (is_seen(r, c, &record, number))
-            continue;
-        if (scope->shown != NULL &&
-            record_next(&record) > progress_get(scope->shown, record.partition))
-            continue;
-        int64_t *next = &r->at.next[record.partition];
-        if (record_next(&record) > *next)
-            *next = record_next(&record);
-        if (!event_none(&record) && !is_spared(r, scope, &record, number)) {
-            event_encode(&chunk->bytes, scope->form, &r->at, &record);
-            chunk->events++;
-        }
-        add_mark(chunk, r->pos, record.partition, *next);
+        take_record(r, scope, &record, number, false, chunk);
     }
     return true;
+}
+
+/* -- by key -- */
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+/* How many keys there may be to look for: one of each partition. */
+static uint64_t key_count(const struct replay_scope *scope)
+{
+    return (uint64_t)selection_count(scope->selection) * (uint64_t)cache_progress(scope->cache)->n;
+}
+
+/* The newest records of the selected keys from r->pos on, in order; how many. */
+static size_t find_numbers(const struct replay *r, const struct replay_scope *scope,
+                           struct chunk *chunk)
+{
+    size_t keys = selection_count(scope->selection), n = 0;
+
+    if (key_count(scope) > chunk->number_cap) {
+        chunk->number_cap = key_count(scope);
+        chunk->numbers = mem_resize_array(chunk->numbers, chunk->number_cap, sizeof(uint64_t));
+    }
+    for (size_t i = 0; i < keys; i++) {
+        struct slice key = selection_key(scope->selection, i);
+        for (int32_t p = 0; p < cache_progress(scope->cache)->n; p++) {
+            uint64_t number = cache_newest(scope->cache, p, key);
+            if (number >= r->pos && number > 0)
+                chunk->numbers[n++] = number;
+        }
+    }
+    if (n > 0)
+        qsort(chunk->numbers, n, sizeof chunk->numbers[0], by_number);
+    return n;
+}
+
+static bool fill_by_key(struct replay *r, const struct replay_scope *scope, size_t room,
+                        struct chunk *chunk)
+{
+    size_t n = find_numbers(r, scope, chunk);
+
+    for (size_t i = 0; i < n; i++) {
+        struct record record;
+        uint64_t number = chunk->numbers[i];
+        struct cache_walk walk = cache_walk(scope->cache, number, number + 1);
+        if (chunk->bytes.n >= room)
+            return true;
+        if (cache_walk_next(&walk, &record, &number))
+            take_record(r, scope, &record, number, i + 1 == n, chunk);
+    }
+    chunk->whole = chunk->whole && replay_is_at(r, scope_shown(scope));
+    r->pos = cache_end(scope->cache);
+    pass_all(r, scope, chunk);
+    chunk_add_mark(chunk, r->pos, CHUNK_ALL_PARTITIONS, 0);
+    return false;
+}
+
+/* Only of a compacted topic the newest record of a key is all that is wanted of it; and a few
+ * records are sooner gone through than many keys. */
+static bool is_by_key(const struct replay *r, const struct replay_scope *scope)
+{
+    return scope->selection != NULL && cache_compacted(scope->cache) && key_count(scope) <= STEPS &&
+           key_count(scope) < cache_end(scope->cache) - r->pos;
+}
+
+bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room,
+                 struct chunk *chunk)
+{
+    complete_progress(r, scope);
+    progress_copy(&chunk->start, &r->at);
+    add_gaps(r, scope, chunk);
+    return is_by_key(r, scope) ? fill_by_key(r, scope, room, chunk)
+                               : fill_by_log(r, scope, room, chunk);
 }
 
 struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent)
@@ -303,8 +410,10 @@ struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent)
     r->losses = UINT64_MAX; /* a gap may be among what was not sent */
     for (size_t i = 0; i < chunk->n; i++) {
         const struct chunk_mark *m = &chunk->marks[i];
-        if (m->partition != NO_PARTITION)
+        if (m->partition >= 0)
             r->at.next[m->partition] = m->next;
+        else if (m->partition == CHUNK_ALL_PARTITIONS)
+            progress_copy(&r->at, &chunk->shown);
         r->pos = m->pos;
         chunk->events = m->events;
         if (m->end >= sent)

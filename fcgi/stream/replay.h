@@ -6,24 +6,12 @@
 #ifndef SKF_STREAM_REPLAY_H
 #define SKF_STREAM_REPLAY_H
 
+#include "select/selection.h"
 #include "stream/backlog.h"
+#include "stream/chunk.h"
 #include "topic/cache.h"
-#include "topic/event.h"
 
 struct replay;
-
-/* Whole events, with where each of them ends.  The caller owns the struct and uses it for one
- * replay after the other; `{0}` is an empty one. */
-struct chunk {
-    struct buf bytes;
-    struct progress start;
-    struct chunk_mark *marks;
-    size_t n, cap;
-    unsigned gaps;   /* `gap` events among them */
-    unsigned events; /* all of them */
-};
-void chunk_clear(struct chunk *chunk);
-void chunk_fini(struct chunk *chunk);
 
 /* From the beginning. */
 struct replay *replay_fresh(const struct cache *c);
@@ -31,6 +19,8 @@ struct replay *replay_fresh(const struct cache *c);
 struct replay *replay_resumed(const struct cache *c, const struct progress *from);
 /* From where the place in the backlog is, behind the event under way. */
 struct replay *replay_behind(const struct place *at);
+/* From the record of that number on, with that progress (copied) before it. */
+struct replay *replay_from(uint64_t number, const struct progress *at);
 void replay_free(struct replay *r);
 
 /* The progress so far. */
@@ -44,6 +34,8 @@ bool replay_is_new(const struct replay *r);
 bool replay_lost_deletes(const struct replay *r, const struct cache *c,
                          const struct progress *shown, uint64_t no_deletes);
 
+/* True if it has seen, or passed over, all up to `end`. */
+bool replay_is_at(const struct replay *r, const struct progress *end);
 /* True if it has seen more than `end`, which happens where nobody could be asked: its own progress
  * then tells what is new to it. */
 bool replay_is_ahead(const struct replay *r, const struct progress *end);
@@ -63,9 +55,10 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
 /* What it goes through, and how. */
 struct replay_scope {
     const struct cache *cache;
-    const struct progress *shown; /* nothing beyond is looked at; NULL: the cache's progress */
-    const struct place *until;    /* of the backlog: what follows is sent from there */
-    uint64_t no_deletes;          /* a delete with a lower number deletes nothing that it has */
+    const struct progress *shown;      /* nothing beyond is looked at; NULL: the cache's progress */
+    const struct place *until;         /* of the backlog: what follows is sent from there; ... */
+    const struct selection *selection; /* ... or it selects, and what follows is picked for it */
+    uint64_t no_deletes; /* a delete with a lower number deletes nothing that it has */
     enum event_id form;
 };
 
@@ -75,7 +68,7 @@ void replay_add_notice(const struct replay *r, const struct replay_scope *scope,
 
 /* Puts into the chunk (cleared, but for notices) what comes next, a little over `room` bytes at
  * most but for one large event, a `gap` first if records were lost.  True if there may be more
- * before scope->until. */
+ * before scope->until, or for one that selects, before the cache's end. */
 bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room,
                  struct chunk *chunk);
 

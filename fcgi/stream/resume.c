@@ -4,16 +4,10 @@
 
 #include "base/mem.h"
 
+#define RESET_ROW(X, name, code, detail) [RESET_##name] = {code, detail},
 static const struct {
     const char *reason, *detail;
-} resets[RESETS] = {
-    [RESET_ID_MALFORMED] = {"id_malformed", "the event id is malformed"},
-    [RESET_PARTITION_UNKNOWN] = {"partition_unknown",
-                                 "the event id names a partition that the topic lacks"},
-    [RESET_ID_BEYOND_END] = {"id_beyond_end", "the event id is beyond the end of the topic"},
-    [RESET_DELETES_UNKNOWN] = {"deletes_unknown", "deletes since the event id are no longer known"},
-    [RESET_TOPIC_NEW] = {"topic_new", "the topic was made again"},
-};
+} resets[RESETS] = {RESET_TABLE(RESET_ROW, )};
 
 const char *reset_reason(enum reset why)
 {
@@ -32,12 +26,14 @@ struct resume {
     struct progress starts; /* of the cache in which the place was; empty: it was in none */
 };
 
-struct resume *resume_new(struct slice last_event_id)
+struct resume *resume_new(struct slice last_event_id, struct slice tag)
 {
     struct resume *r = mem_zero(sizeof *r);
 
     if (progress_id_parse(last_event_id, &r->id) < 0)
         r->reset = RESET_ID_MALFORMED;
+    else if (!slice_equal(slice_str(r->id.tag), tag))
+        r->reset = RESET_SELECTION;
     return r;
 }
 

@@ -7,22 +7,26 @@
 
 struct resume;
 
-/* Why a stream has to be reset. */
-enum reset {
-    RESET_NONE,
-    RESET_ID_MALFORMED,
-    RESET_PARTITION_UNKNOWN,
-    RESET_ID_BEYOND_END,
-    RESET_DELETES_UNKNOWN,
-    RESET_TOPIC_NEW,
-    RESETS,
-};
+/* Why a stream has to be reset: M(X, enumerator, code, detail) for each.  Codes are a promise:
+ * clients compare them. */
+#define RESET_TABLE(M, X)                                                                          \
+    M(X, ID_MALFORMED, "id_malformed", "the event id is malformed")                                \
+    M(X, PARTITION_UNKNOWN, "partition_unknown",                                                   \
+      "the event id names a partition that the topic lacks")                                       \
+    M(X, ID_BEYOND_END, "id_beyond_end", "the event id is beyond the end of the topic")            \
+    M(X, DELETES_UNKNOWN, "deletes_unknown", "deletes since the event id are no longer known")     \
+    M(X, TOPIC_NEW, "topic_new", "the topic was made again")                                       \
+    M(X, SELECTION, "selection", "the event id is of a stream that selects otherwise")
+#define RESET_ENUMERATOR(X, name, code, detail) RESET_##name,
+enum reset { RESET_NONE, RESET_TABLE(RESET_ENUMERATOR, ) RESETS };
+
 /* The code that clients are told, and the same in words. */
 const char *reset_reason(enum reset why);
 const char *reset_detail(enum reset why);
 
-/* From an event id; one that is malformed leads to a reset. */
-struct resume *resume_new(struct slice last_event_id);
+/* From an event id; one that is malformed, or has another tag than this (empty: none), leads to a
+ * reset. */
+struct resume *resume_new(struct slice last_event_id, struct slice tag);
 /* For a stream that has lost its place; it leads to a reset. */
 struct resume *resume_none(enum reset why);
 /* For one that was given all up to `at` (copied) of a cache that will be filled anew.  Keys that

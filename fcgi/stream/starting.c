@@ -4,8 +4,6 @@ static void starting_begin(struct starting *st, struct stream *s)
 {
     struct source *source = st->streams->source;
 
-    if (!streams_any_started(st->streams)) /* nobody was there to encode for */
-        source_restart_backlog(source);
     reader_begin(&s->reader, source);
     streams_set_state(s, STREAM_REPLAYING);
     streams_replay(s); /* thousands may begin at once */

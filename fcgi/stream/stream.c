@@ -9,7 +9,7 @@ enum { IOVECS = 16, LAST_CALL_MS = 2000 };
 
 static void stream_block(struct stream *s)
 {
-    if (s->state == STREAM_REPLAYING || s->state == STREAM_READY)
+    if (s->state == STREAM_REPLAYING || s->state == STREAM_READY || s->state == STREAM_QUIET)
         streams_set_state(s, STREAM_BLOCKED);
     watch_change(s->watch, LOOP_READ | LOOP_WRITE);
 }
@@ -70,8 +70,10 @@ void stream_pump(struct stream *s, int64_t now_ms)
         int n = reader_next(&s->reader, s->all->source, iov, IOVECS);
         if (n > 0 && !stream_write(s, iov, n, now_ms))
             return;
-    } while (s->reader.more && s->reader.at == READER_LIVE);
-    enum stream_state state = s->reader.more ? STREAM_REPLAYING : STREAM_READY;
+    } while (s->reader.more && reader_is_live(&s->reader));
+    enum stream_state state = s->reader.more                   ? STREAM_REPLAYING
+                              : s->reader.at == READER_PICKING ? STREAM_QUIET
+                                                               : STREAM_READY;
     if (s->state != state)
         streams_set_state(s, state);
     if (state == STREAM_REPLAYING)
@@ -97,23 +99,22 @@ static void on_io(void *arg, int what)
         stream_end(s);
 }
 
-struct stream *stream_open(struct streams *all, int fd, uint16_t id, struct slice head,
-                           struct slice last_event_id, const struct stream_owner *owner)
+struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struct opening *opening)
 {
     struct stream *s = mem_zero(sizeof *s);
 
     all->opened++;
     s->all = all;
-    if (owner != NULL)
-        s->owner = *owner;
+    if (opening->owner != NULL)
+        s->owner = *opening->owner;
     sink_init(&s->sink, fd, id, &all->bytes);
-    reader_init(&s->reader, id, last_event_id);
+    reader_init(&s->reader, id, opening->last_event_id, opening->selection);
     s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
     TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);
     all->count[STREAM_OPENED]++;
     TAILQ_INSERT_TAIL(&all->quiet, s, quiet);
-    sink_put(&s->sink, head);
+    sink_put(&s->sink, opening->head);
     stream_send_owed(s, loop_now_ms());
     return s->sink.fd < 0 ? NULL : s;
 }
@@ -166,7 +167,10 @@ void stream_comment(struct stream *s, int64_t now_ms)
         s->unsaid_at_ms = now_ms;
     if (held || slow)
         return;
-    sink_put(&s->sink, s->all->comment);
+    struct buf place = {0};
+    bool moved = reader_add_place(&s->reader, s->all->source, &place);
+    sink_put(&s->sink, moved ? buf_slice(&place) : s->all->comment);
+    buf_fini(&place);
     stream_send_owed(s, now_ms);
 }
 
@@ -176,10 +180,19 @@ void stream_hold(struct stream *s, bool hold)
         return;
     reader_pause(&s->reader, hold);
     if (s->state == STREAM_BLOCKED ? !hold
-                                   : s->state == STREAM_READY || s->state == STREAM_REPLAYING)
+                                   : s->state >= STREAM_REPLAYING && s->state <= STREAM_QUIET)
         stream_pump(s, loop_now_ms());
     if (!hold && s->unsaid_at_ms != 0 && s->unsaid_at_ms == s->wrote_at_ms && s->sink.fd >= 0)
         stream_comment(s, loop_now_ms());
+}
+
+void stream_select(struct stream *s, struct selection *selection)
+{
+    if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
+        return;
+    reader_select(&s->reader, s->all->source, selection);
+    if (s->state >= STREAM_REPLAYING)
+        streams_replay(s);
 }
 
 static void on_last_call(void *arg)

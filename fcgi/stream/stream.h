@@ -8,6 +8,16 @@
 #include "base/fcgi_record.h"
 
 struct stream;
+struct stream_owner;
+struct selection;
+
+/* What a stream is opened with; borrowed. */
+struct opening {
+    struct slice head;                /* what it sends first, as STDOUT records made with id 1 */
+    struct slice last_event_id;       /* where it wants to resume; p NULL: nowhere */
+    struct selection *selection;      /* NULL: it gets everything; else it gets a reference */
+    const struct stream_owner *owner; /* NULL: nobody */
+};
 
 /* Why a stream has ended. */
 enum stream_end {
@@ -34,6 +44,10 @@ void stream_say(struct stream *s, struct slice records);
 /* While it is held, a stream begins no event: the rest of the one under way follows.  Let go again,
  * it goes on without loss.  May end the stream. */
 void stream_hold(struct stream *s, bool hold);
+
+/* It selects something else from now on: it is reset, and gets what a fresh one would.  It must
+ * have selected before. */
+void stream_select(struct stream *s, struct selection *selection);
 
 /* Begins no event any more: the rest of the one under way may follow for two seconds, then the
  * stream ends. */

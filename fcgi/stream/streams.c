@@ -11,7 +11,7 @@ static void streams_reap(void *arg)
         TAILQ_REMOVE(&all->ended, s, link);
         free(s);
     }
-    if (!streams_any_started(all) && backlog_bytes(all->source->backlog) > 0)
+    if (all->source->readers == 0 && backlog_bytes(all->source->backlog) > 0)
         source_restart_backlog(all->source); /* nobody reads it */
 }
 
@@ -54,18 +54,30 @@ struct stream *streams_first(const struct streams *all)
     return NULL;
 }
 
+static void visit_all(struct streams *all, enum stream_state state,
+                      void (*visit)(struct stream *s, void *arg), void *arg)
+{
+    struct stream *s, *next;
+
+    for (s = TAILQ_FIRST(&all->in[state]); s != NULL; s = next) {
+        next = TAILQ_NEXT(s, link);
+        visit(s, arg);
+    }
+}
+
+/* A visit may take one from READY or QUIET to REPLAYING, which is not to be visited again. */
+void streams_each_busy(struct streams *all, void (*visit)(struct stream *s, void *arg), void *arg)
+{
+    visit_all(all, STREAM_REPLAYING, visit, arg);
+    visit_all(all, STREAM_BLOCKED, visit, arg);
+    visit_all(all, STREAM_READY, visit, arg);
+}
+
 void streams_each_started(struct streams *all, void (*visit)(struct stream *s, void *arg),
                           void *arg)
 {
-    /* A visit may take one from READY to REPLAYING, which is not to be visited again. */
-    static const enum stream_state started[] = {STREAM_REPLAYING, STREAM_BLOCKED, STREAM_READY};
-    struct stream *s, *next;
-
-    for (size_t i = 0; i < sizeof started / sizeof started[0]; i++)
-        for (s = TAILQ_FIRST(&all->in[started[i]]); s != NULL; s = next) {
-            next = TAILQ_NEXT(s, link);
-            visit(s, arg);
-        }
+    streams_each_busy(all, visit, arg);
+    visit_all(all, STREAM_QUIET, visit, arg);
 }
 
 void streams_set_state(struct stream *s, enum stream_state state)
@@ -87,9 +99,17 @@ void streams_move(struct streams *all, enum stream_state from, enum stream_state
 
 void streams_replay(struct stream *s)
 {
-    if (s->state == STREAM_READY)
+    if (s->state == STREAM_READY || s->state == STREAM_QUIET)
         streams_set_state(s, STREAM_REPLAYING);
     loop_defer(s->all->loop, s->all->replays);
+}
+
+void streams_due(struct reader *r)
+{
+    struct stream *s = stream_of(r);
+
+    if (s->state == STREAM_QUIET)
+        streams_set_state(s, STREAM_READY);
 }
 
 void streams_touch(struct stream *s, int64_t now_ms)

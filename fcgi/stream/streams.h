@@ -16,7 +16,8 @@ enum stream_state {
     STREAM_WAITING,   /* waits for the cache to reach the mark */
     STREAM_AHEAD,     /* its id is beyond the cache: waits for one of the two to give way */
     STREAM_REPLAYING, /* gets the cache */
-    STREAM_READY,     /* has all that there was when it was last pumped */
+    STREAM_READY,     /* has all that there was when it was last pumped, or something came for it */
+    STREAM_QUIET,     /* selects, and has all that came for it: nobody looks at it */
     STREAM_BLOCKED,   /* one of these two, but its socket is full or it is held */
     STREAM_FINISHING, /* gets no more than the rest of the event that was under way */
     STREAM_STATES,
@@ -63,14 +64,19 @@ void streams_fini(struct streams *all);
 size_t streams_count(const struct streams *all);
 size_t streams_staying(const struct streams *all);
 struct stream *streams_first(const struct streams *all);
-/* One was started: there is somebody to encode for. */
-static inline bool streams_any_started(const struct streams *all)
-{
-    return all->count[STREAM_REPLAYING] + all->count[STREAM_READY] + all->count[STREAM_BLOCKED] > 0;
-}
 /* Visits each that was started; `visit` may change its state, but not end it. */
 void streams_each_started(struct streams *all, void (*visit)(struct stream *s, void *arg),
                           void *arg);
+/* Likewise, but for the QUIET. */
+void streams_each_busy(struct streams *all, void (*visit)(struct stream *s, void *arg), void *arg);
+
+/* The stream of that reader. */
+static inline struct stream *stream_of(struct reader *r)
+{
+    return (struct stream *)(void *)((char *)r - offsetof(struct stream, reader));
+}
+/* Something came for it (struct source_owner). */
+void streams_due(struct reader *r);
 
 /* Puts it at the end of the list of its new state; the same state: at the end of its list. */
 void streams_set_state(struct stream *s, enum stream_state state);
@@ -86,12 +92,11 @@ void streams_remove(struct stream *s);
 /* -- stream.c: the life of one -- */
 
 /* See fanout_open(). */
-struct stream *stream_open(struct streams *all, int fd, uint16_t id, struct slice head,
-                           struct slice last_event_id, const struct stream_owner *owner);
+struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struct opening *opening);
 /* Sends what there is for a started stream, of the cache a turn's share. */
 void stream_pump(struct stream *s, int64_t now_ms);
-/* A comment, unless the stream is silent only because it is slow; one that is held gets it when it
- * is let go. */
+/* A comment, or in place of it where it is, if it selects and has moved on; unless the stream is
+ * silent only because it is slow.  One that is held gets it when it is let go. */
 void stream_comment(struct stream *s, int64_t now_ms);
 /* Ends it at once.  The struct stays until the end of the turn. */
 void stream_end(struct stream *s);

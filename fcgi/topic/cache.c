@@ -378,6 +378,11 @@ uint64_t cache_seek(const struct cache *c, const struct progress *from)
     return first < c->records.end ? first : c->records.end;
 }
 
+uint64_t cache_newest(const struct cache *c, int32_t partition, struct slice key)
+{
+    return records_newest(&c->records, partition, key);
+}
+
 uint64_t cache_recent_aged(const struct cache *c)
 {
     uint64_t first = c->recent_aged[1] ? c->recent_aged[1] : c->recent_aged[0];

@@ -76,6 +76,9 @@ void cache_start(const struct cache *c, struct progress *out);
  * follow.  The time does not grow with the cache. */
 uint64_t cache_seek(const struct cache *c, const struct progress *from);
 
+/* The number of the newest record of that key, if the topic is compacted; 0: there is none. */
+uint64_t cache_newest(const struct cache *c, int32_t partition, struct slice key);
+
 /* The first aged record of the last five to ten minutes; UINT64_MAX: there was none.  The
  * responders of a pool see a log's start move at different moments: who resumes is shown these
  * wherever he is.

@@ -17,16 +17,29 @@ static bool etag_usable(struct slice etag)
     return etag.n > 0;
 }
 
-/* PROGRESS[/ETAG]; the etag only within EVENT_ID_MAX bytes. */
-static void add_plain_id(struct buf *out, const struct progress *at, struct slice etag)
+/* The place with its tag; returns where the tag stands, or would. */
+static size_t add_place(struct buf *out, const struct progress *at, struct slice tag)
 {
-    size_t start = out->n;
-
     progress_add(out, at);
+    size_t tag_at = out->n;
+    if (tag.n > 0) {
+        buf_add_byte(out, '~');
+        buf_add_slice(out, tag);
+    }
+    return tag_at;
+}
+
+/* PROGRESS[~TAG][/ETAG]; the etag only within EVENT_ID_MAX bytes. */
+static size_t add_plain_id(struct buf *out, const struct progress *at, struct slice tag,
+                           struct slice etag)
+{
+    size_t start = out->n, tag_at = add_place(out, at, tag);
+
     if (etag_usable(etag) && out->n - start + 1 + etag.n <= EVENT_ID_MAX) {
         buf_add_byte(out, '/');
         buf_add_slice(out, etag);
     }
+    return tag_at;
 }
 
 /* TEXT of printable ASCII as a JSON string. */
@@ -41,14 +54,13 @@ static void add_json_string(struct buf *out, struct slice text)
     buf_add_byte(out, '"');
 }
 
-/* ["KEY","PROGRESS[/ETAG]"]: the key goes first where there is not room for all. */
-static void add_keyed_id(struct buf *out, const struct progress *at, struct slice key,
-                         struct slice etag)
+/* ["KEY","PROGRESS[~TAG][/ETAG]"]: the key goes first where there is not room for all. */
+static size_t add_keyed_id(struct buf *out, const struct progress *at, struct slice tag,
+                           struct slice key, struct slice etag)
 {
     struct buf place = {0};
-    size_t start = out->n;
+    size_t start = out->n, tag_at = add_place(&place, at, tag);
 
-    progress_add(&place, at);
     size_t plain = place.n;
     buf_add_byte(out, '[');
     if (key.p != NULL &&
@@ -72,25 +84,29 @@ static void add_keyed_id(struct buf *out, const struct progress *at, struct slic
     }
     buf_add_byte(out, ']');
     buf_fini(&place);
+    return before + 1 + tag_at;
 }
 
-static void add_id(struct buf *out, enum event_id form, const struct progress *at, struct slice key,
-                   struct slice etag)
+static size_t add_id(struct buf *out, enum event_id form, const struct progress *at,
+                     struct slice tag, struct slice key, struct slice etag)
 {
+    size_t tag_at;
+
     buf_add_str(out, "id:");
     if (form == EVENT_ID_KEY)
-        add_keyed_id(out, at, key, etag);
+        tag_at = add_keyed_id(out, at, tag, key, etag);
     else
-        add_plain_id(out, at, etag);
+        tag_at = add_plain_id(out, at, tag, etag);
     buf_add_byte(out, '\n');
+    return tag_at;
 }
 
-void event_encode(struct buf *out, enum event_id form, const struct progress *at,
-                  const struct record *r)
+size_t event_encode(struct buf *out, enum event_id form, const struct progress *at,
+                    struct slice tag, const struct record *r)
 {
     size_t mark = fcgi_stdout_begin(out);
 
-    add_id(out, form, at, r->key, r->etag);
+    size_t tag_at = add_id(out, form, at, tag, r->key, r->etag);
     if (r->value.p != NULL) {
         sse_add_data(out, r->value);
     } else {
@@ -100,14 +116,66 @@ void event_encode(struct buf *out, enum event_id form, const struct progress *at
     }
     buf_add_byte(out, '\n');
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
+    return tag_at - mark;
 }
 
+/* -- an event that was encoded without the tag -- */
+
+/* With the tag the id would be longer than EVENT_ID_MAX: it goes without key and etag. */
+static void add_short_id(struct buf *out, enum event_id form, struct slice before, struct slice tag)
+{
+    const uint8_t *at = form == EVENT_ID_KEY ? memrchr(before.p, '"', before.n) : NULL;
+    size_t skipped = at ? (size_t)(at + 1 - before.p) : sizeof "id:" - 1;
+
+    buf_add_str(out, form == EVENT_ID_KEY ? "id:[null,\"" : "id:");
+    buf_add(out, before.p + skipped, before.n - skipped);
+    buf_add_byte(out, '~');
+    buf_add_slice(out, tag);
+    buf_add_str(out, form == EVENT_ID_KEY ? "\"]" : "");
+}
+
+/* An id stands in the event's first STDOUT record: what follows it there gets a header of its
+ * own. */
+size_t event_add_head(struct buf *out, enum event_id form, struct slice event, size_t tag_at,
+                      struct slice tag)
+{
+    enum { ID = FCGI_RECORD_HEADER + sizeof "id:" - 1 };
+    const struct slice before = slice_of(event.p + FCGI_RECORD_HEADER, tag_at - FCGI_RECORD_HEADER);
+    const uint8_t *end = memchr(event.p + tag_at, '\n', event.n - tag_at);
+    size_t length = (size_t)(end - event.p) - ID, replaced = tag_at;
+    size_t mark = fcgi_stdout_begin(out);
+
+    if (length + 1 + tag.n <= EVENT_ID_MAX || length == tag_at - ID) {
+        buf_add_slice(out, before);
+        buf_add_byte(out, '~');
+        buf_add_slice(out, tag);
+    } else {
+        add_short_id(out, form, before, tag);
+        replaced = (size_t)(end - event.p);
+    }
+    fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
+    fcgi_continue_add(out, event.p, replaced - FCGI_RECORD_HEADER);
+    return replaced;
+}
+
+/* -- without a record -- */
+
 void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,
-                         const char *type, const char *json)
+                         struct slice tag, const char *type, const char *json)
 {
     size_t mark = fcgi_stdout_begin(out);
 
-    add_id(out, form, at, slice_of(NULL, 0), slice_of(NULL, 0));
+    add_id(out, form, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
     buf_printf(out, "event:%s\ndata:%s\n\n", type, json);
+    fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
+}
+
+void event_encode_place(struct buf *out, enum event_id form, const struct progress *at,
+                        struct slice tag)
+{
+    size_t mark = fcgi_stdout_begin(out);
+
+    add_id(out, form, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
+    buf_add_byte(out, '\n');
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
 }

@@ -46,23 +46,23 @@ void keyindex_free(struct keyindex *index)
     free(index);
 }
 
-static uint64_t hash_of(const struct keyindex *index, const struct entry *e)
+static uint64_t hash_of(const struct keyindex *index, int32_t partition, struct slice key)
 {
-    return XXH3_64bits_withSeed(e->bytes, e->key_len, index->seed ^ (uint64_t)e->partition);
+    return XXH3_64bits_withSeed(key.p, key.n, index->seed ^ (uint64_t)partition);
 }
 
-static bool same_key(const struct entry *a, const struct entry *b)
+static bool has_key(const struct entry *e, int32_t partition, struct slice key)
 {
-    return a->partition == b->partition && slice_equal(entry_key(a), entry_key(b));
+    return e->partition == partition && slice_equal(entry_key(e), key);
 }
 
-/* The place of e's key in the part, or the free one where it belongs. */
-static size_t find(const struct part *part, uint32_t hash, const struct entry *e)
+/* The place of the key in the part, or the free one where it belongs. */
+static size_t find(const struct part *part, uint32_t hash, int32_t partition, struct slice key)
 {
     size_t i = hash & part->mask;
 
     while (part->entry[i] != NULL) {
-        if (part->hash[i] == hash && same_key(part->entry[i], e))
+        if (part->hash[i] == hash && has_key(part->entry[i], partition, key))
             break;
         i = (i + 1) & part->mask;
     }
@@ -94,12 +94,12 @@ static void grow(struct keyindex *index, struct part *part)
 
 struct entry *keyindex_put(struct keyindex *index, struct entry *e)
 {
-    uint64_t h = hash_of(index, e);
+    uint64_t h = hash_of(index, e->partition, entry_key(e));
     struct part *part = &index->parts[h >> (64 - PART_BITS)];
 
     if (part->entry == NULL || (part->n + 1) * 5 > (part->mask + 1) * 4)
         grow(index, part);
-    size_t i = find(part, (uint32_t)h, e);
+    size_t i = find(part, (uint32_t)h, e->partition, entry_key(e));
     struct entry *superseded = part->entry[i];
     if (superseded == NULL) {
         part->n++;
@@ -110,11 +110,19 @@ struct entry *keyindex_put(struct keyindex *index, struct entry *e)
     return superseded;
 }
 
+struct entry *keyindex_get(const struct keyindex *index, int32_t partition, struct slice key)
+{
+    uint64_t h = hash_of(index, partition, key);
+    const struct part *part = &index->parts[h >> (64 - PART_BITS)];
+
+    return part->entry ? part->entry[find(part, (uint32_t)h, partition, key)] : NULL;
+}
+
 void keyindex_remove(struct keyindex *index, const struct entry *e)
 {
-    uint64_t h = hash_of(index, e);
+    uint64_t h = hash_of(index, e->partition, entry_key(e));
     struct part *part = &index->parts[h >> (64 - PART_BITS)];
-    size_t hole = find(part, (uint32_t)h, e);
+    size_t hole = find(part, (uint32_t)h, e->partition, entry_key(e));
 
     assert(part->entry[hole] == e);
     for (size_t i = (hole + 1) & part->mask; part->entry[i] != NULL; i = (i + 1) & part->mask) {

@@ -6,7 +6,7 @@
 #ifndef SKF_TOPIC_KEYINDEX_H
 #define SKF_TOPIC_KEYINDEX_H
 
-#include <stddef.h>
+#include "base/slice.h"
 
 struct keyindex;
 struct entry;
@@ -16,6 +16,9 @@ void keyindex_free(struct keyindex *index);
 
 /* Makes e the entry of its key and returns the one that it supersedes, or NULL. */
 struct entry *keyindex_put(struct keyindex *index, struct entry *e);
+
+/* The entry of that key, or NULL. */
+struct entry *keyindex_get(const struct keyindex *index, int32_t partition, struct slice key);
 
 /* Forgets e, which must be the entry of its key. */
 void keyindex_remove(struct keyindex *index, const struct entry *e);

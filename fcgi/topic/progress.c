@@ -1,5 +1,6 @@
 #include "topic/progress.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -118,16 +119,36 @@ malformed:
     return -EINVAL;
 }
 
+/* Text up to the first such byte, which goes with what is behind it to `behind`; p NULL: none. */
+static struct slice text_until(struct slice text, int byte, struct slice *behind)
+{
+    const uint8_t *at = text.n ? memchr(text.p, byte, text.n) : NULL;
+    size_t n = at ? (size_t)(at - text.p) : text.n;
+
+    *behind = slice_of(at, text.n - n);
+    return slice_of(text.p, n);
+}
+
+static bool is_tag(struct slice tag)
+{
+    for (size_t i = 0; i < tag.n; i++)
+        if (!isalnum(tag.p[i]) && tag.p[i] != '-' && tag.p[i] != '_')
+            return false;
+    return tag.n == PROGRESS_TAG;
+}
+
 static int parse_text(struct slice text, struct progress_id *out)
 {
+    struct slice etag, tag, place = text_until(text_until(text, '/', &etag), '~', &tag);
     struct buf raw = {0};
-    const uint8_t *etag = text.n ? memchr(text.p, '/', text.n) : NULL;
     int err = -EINVAL;
 
-    if (etag != NULL)
-        text.n = (size_t)(etag - text.p);
-    if (base64url_decode(&raw, text))
+    if (tag.p != NULL && !is_tag(slice_of(tag.p + 1, tag.n - 1)))
+        return -EINVAL;
+    if (base64url_decode(&raw, place))
         err = parse_raw(buf_slice(&raw), out);
+    if (err == 0 && tag.p != NULL)
+        memcpy(out->tag, tag.p + 1, PROGRESS_TAG);
     buf_fini(&raw);
     return err;
 }

@@ -2,7 +2,7 @@
  *
  * The id is base64url, padded, of the byte 0x01, the number of partitions, and for each its number
  * and next offset, all as zigzag varints: Zilla's form, so that clients can move over.  `AQIAAg==`
- * is partition 0, next offset 1. */
+ * is partition 0, next offset 1.  What a stream selects follows as `~` and a tag. */
 #ifndef SKF_TOPIC_PROGRESS_H
 #define SKF_TOPIC_PROGRESS_H
 
@@ -15,6 +15,7 @@ enum {
      * a header field.  It bounds what a stream that waits with an id keeps of it, too. */
     EVENT_ID_PARTITIONS = 2000,
     EVENT_ID_PARSED = 33 * 1024, /* a longer one is malformed, and none of ours */
+    PROGRESS_TAG = 8,            /* characters of base64url */
 };
 
 /* Indexed by partition.  `{0}` is an empty one; partitions beyond n are at OFFSET_BEGINNING. */
@@ -44,10 +45,11 @@ struct progress_at {
 struct progress_id {
     struct progress_at *at; /* owned */
     int32_t n;
+    char tag[PROGRESS_TAG + 1]; /* of what its stream selected; empty: it selected nothing */
 };
 
-/* Reads an id in either form, TEXT[/ETAG] or ["KEY","TEXT[/ETAG]"].  0, or -EINVAL and `out`
- * untouched if it is malformed: one that names a partition twice is, or more than may be. */
+/* Reads an id in either form, TEXT[~TAG][/ETAG] or ["KEY","TEXT[~TAG][/ETAG]"].  0, or -EINVAL and
+ * `out` untouched if it is malformed: one that names a partition twice is, or more than may be. */
 int progress_id_parse(struct slice id, struct progress_id *out);
 void progress_id_fini(struct progress_id *id);
 

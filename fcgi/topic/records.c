@@ -115,6 +115,13 @@ void records_drop(struct records *rs, struct entry *e)
     drop_from_log(rs, e);
 }
 
+uint64_t records_newest(const struct records *rs, int32_t partition, struct slice key)
+{
+    const struct entry *e = keyindex_get(rs->index, partition, key);
+
+    return e != NULL ? segments_number(e) : 0;
+}
+
 size_t records_keys(const struct records *rs)
 {
     return keyindex_count(rs->index);

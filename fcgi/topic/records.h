@@ -42,6 +42,8 @@ void records_postpone(struct records *rs, struct deletion *d, int64_t expires_at
 /* Takes an entry out of the log and frees it. */
 void records_drop(struct records *rs, struct entry *e);
 
+/* The number of the newest record of that key, if the topic is compacted; 0: there is none. */
+uint64_t records_newest(const struct records *rs, int32_t partition, struct slice key);
 /* Keys known, those deleted included; 0 if not compacted. */
 size_t records_keys(const struct records *rs);
 /* What all this takes, with what malloc adds. */

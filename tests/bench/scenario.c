@@ -122,7 +122,9 @@ static struct stream *open_stream(struct slice id)
 
     buf_add_str(&head, "Status: 200 OK\r\n\r\n");
     fcgi_stdout_end(&head, mark, 1);
-    struct stream *s = fanout_open(fanout, eventfd(0, EFD_NONBLOCK), 1, buf_slice(&head), id, NULL);
+    struct stream *s =
+        fanout_open(fanout, eventfd(0, EFD_NONBLOCK), 1,
+                    &(struct opening){.head = buf_slice(&head), .last_event_id = id});
     buf_fini(&head);
     return s;
 }

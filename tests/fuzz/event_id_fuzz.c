@@ -175,19 +175,20 @@ static void check_events(struct reader *r, struct source *source, size_t room)
 
 static void check_resume(struct slice id, uint8_t flags, size_t room)
 {
+    const struct source_owner owner = {.on_drop = no_drop};
     struct source source;
     struct reader r;
 
     const struct source_config config = {flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
                                          flags & LIMITED ? 600 : 1 << 20, 1 << 20, NULL};
 
-    source_init(&source, &config, no_drop, NULL);
+    source_init(&source, &config, &owner);
     fill(source.cache, flags);
     source_restart_backlog(&source);
     struct consumer consumer = {.answered = 1};
     for (int32_t i = 0; i < PARTITIONS; i++) /* the survey knows all ends */
         consumer.p[i].surveyed_end = cache_progress(source.cache)->next[i];
-    reader_init(&r, 1, id);
+    reader_init(&r, 1, id, NULL);
     if (r.resume != NULL) {
         resume_await(r.resume, 1);
         assert(resume_decide(r.resume, source.cache, &consumer, 1));

@@ -27,16 +27,14 @@ struct fanout {
 static struct fanout fanout, *at[] = {&fanout, &fanout, &fanout};
 static struct fanouts fanouts = {at, 3};
 
-struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, struct slice head,
-                           struct slice last_event_id, const struct stream_owner *owner)
+struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
     (void)id;
-    (void)last_event_id;
     f->opened++;
-    output_read(&f->head, head);
+    output_read(&f->head, opening->head);
     close(fd);
-    if (owner != NULL)
-        owner->on_end(owner->arg);
+    if (opening->owner != NULL)
+        opening->owner->on_end(opening->owner->arg);
     return NULL;
 }
 
@@ -56,6 +54,12 @@ void stream_hold(struct stream *s, bool hold)
 {
     (void)s;
     (void)hold;
+}
+
+void stream_select(struct stream *s, struct selection *selection)
+{
+    (void)s;
+    (void)selection;
 }
 
 void stream_finish(struct stream *s, enum stream_end why)
@@ -125,9 +129,9 @@ static struct routes *routes;
 
 static void make_routes(void)
 {
-    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0},
-                                              {"/of/{a}/{b}/all", "t", NULL, 0},
-                                              {"/rest/{name*}", "t", NULL, 0}};
+    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0, NULL},
+                                              {"/of/{a}/{b}/all", "t", NULL, 0, NULL},
+                                              {"/rest/{name*}", "t", NULL, 0, NULL}};
     char wrong[256];
 
     routes = routes_new();

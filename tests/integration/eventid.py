@@ -24,7 +24,7 @@ def decode(event_id: str) -> dict[int, int]:
     """The offsets of an id in either form, with or without an etag."""
     if event_id.startswith("["):
         event_id = json.loads(event_id)[1]
-    raw = base64.b64decode(event_id.split("/")[0], altchars=b"-_", validate=True)
+    raw = base64.b64decode(event_id.split("/")[0].split("~")[0], altchars=b"-_", validate=True)
     assert raw[0] == 1, f"not an id of ours: {event_id}"
     numbers, value, shift = [], 0, 0
     for byte in raw[1:]:
@@ -41,3 +41,10 @@ def with_key(key: bytes | None, event_id: str) -> str:
     """The form of --event-id key."""
     name = "null" if key is None else f'"{base64.urlsafe_b64encode(key).decode()}"'
     return f'[{name},"{event_id}"]'
+
+
+def tag(event_id: str) -> str:
+    """What stands for the stream's selection; empty: it selects nothing."""
+    if event_id.startswith("["):
+        event_id = json.loads(event_id)[1]
+    return event_id.split("/")[0].partition("~")[2]

@@ -16,6 +16,7 @@ _EVENT = re.compile(
     rb"(?:id:(?P<id>[^\n]+)\n)?(?:event:(?P<event>[^\n]+)\n)?(?P<data>data:.*)", re.S
 )
 _RETRY = re.compile(rb"retry:(\d+)")
+_PLACE = re.compile(rb"id:([^\n]+)")  # alone: clients remember it, and make no event of it
 
 
 class Event(NamedTuple):
@@ -77,6 +78,7 @@ class EventReader:
         self.body = bytearray()
         self.events: list[Event] = []
         self.comments: list[float] = []
+        self.places: list[str] = []  # ids that stood alone
         self.retry: list[int] = []
         self.ended = False
         self.closed = False
@@ -120,6 +122,8 @@ class EventReader:
                 self.comments.append(now)
             elif retry := _RETRY.fullmatch(block):
                 self.retry.append(int(retry[1]))
+            elif place := _PLACE.fullmatch(block):
+                self.places.append(place[1].decode())
             else:
                 self.events.append(parse_event(block, now))
 

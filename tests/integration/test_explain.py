@@ -136,3 +136,29 @@ def test_a_token_file_that_is_not_there_is_told(tmp_path, configuration):
     options = ["--explain", "/all", "--token-file", "/nonexistent"]
     status, said = ask(tmp_path, configuration, *options)
     assert status == 2 and "/nonexistent: No such file" in said[-1]
+
+
+def test_what_is_selected_is_told(tmp_path, configuration):
+    """And that one path shows to all what another shows to each alone."""
+    configuration["routes"] = ROUTES[:1] + [
+        {"path": "/mine", "topic": "orders", "select": [{"key": "{claim:tenant}"}]},
+        {"path": "/of/{customer}", "topic": "orders", "select": [{"key": ["{customer}", "z"]}]},
+    ]
+    said = ask(tmp_path, configuration, "--check")[1]
+    assert 'route /mine: topic orders, with a token, select [{"key":"{claim:tenant}"}]' in said
+    assert said[-1] == "warning: topic orders: /mine selects by a claim, /all does not"
+    file = tmp_path / "token"
+
+    def explained(url: str, **claims: object) -> list[str]:
+        file.write_text(rsa_key().mint(**claims))
+        return ask(tmp_path, configuration, "--explain", url, "--token-file", str(file))[1]
+
+    assert explained("/mine", tenant=["b", "a"])[-2:] == [
+        "selects 2 key(s): a, b",
+        "200: a stream of topic orders",
+    ]
+    assert explained("/of/a%0A?key=x&key=a%0A")[-2] == "selects 1 key(s): a\\x0a"
+    assert explained("/mine?key=c", tenant="b")[-2] == "selects 0 key(s)"
+    lacks = explained("/mine")
+    assert lacks[-2] == "the token lacks tenant" and lacks[-1].startswith("403 claim_missing")
+    assert explained("/mine?field:a=1")[-1].startswith("400 filter_unknown")

@@ -253,7 +253,7 @@ def test_what_happens_is_counted(kafka, topic, start, tmp_path):
         f'jwks_broken,issuer="{ISSUER}"': 0,
         "sent_events_total": 2 * 5 + 1 + 5 + 5,  # two streams, a reset with a replay, a replay
         "cache_keys": 5,
-        "resets_total": 1,
+        'resets_total,reason="id_malformed"': 1,
         "cache_records": 5,
     }
 

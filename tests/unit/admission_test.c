@@ -287,7 +287,7 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
 static void add_routes(void)
 {
     static const char *const scopes[] = {"raw:read"};
-    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1};
+    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL};
     char wrong[256];
 
     if (!routes_add(routes, &raw, wrong, sizeof wrong))

@@ -52,6 +52,7 @@ static void add_record_of(int32_t partition, struct slice key, struct slice valu
         .partition = partition, .offset = at.next[partition]++, .key = key, .value = value};
 
     backlog_add(backlog, EVENT_ID_PROGRESS, next_number++, &at, &r);
+    backlog_trim(backlog);
 }
 
 static void add(int32_t partition, const char *value)
@@ -426,6 +427,7 @@ static void add_to_other(size_t bytes)
     progress_resize(&one, 1);
     one.next[0] = 1;
     backlog_add(other, EVENT_ID_PROGRESS, 7, &one, &r);
+    backlog_trim(other);
     progress_fini(&one);
 }
 

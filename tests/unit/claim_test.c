@@ -96,14 +96,73 @@ static void words_stand_between_blanks(void **state)
     assert_false(claim_has_word(NULL, "read:a"));
 }
 
+/* Those of a claim of that JSON, with blanks between. */
+static void check_values(const char *json, const char *expected)
+{
+    json_t *claim = json_loads(json, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    struct values values = {0};
+    struct buf text = {0};
+
+    claim_add_values(claim, &values);
+    for (size_t i = 0; i < values.n; i++) {
+        buf_add_str(&text, i ? " " : "");
+        buf_add_slice(&text, values_at(&values, i));
+    }
+    assert_text(buf_slice(&text), expected);
+    buf_fini(&text);
+    values_fini(&values);
+    json_decref(claim);
+}
+
+static void a_stream_is_selected_by_texts_and_numbers(void **state)
+{
+    (void)state;
+    check_values("\"eu\"", "eu");
+    check_values("[\"eu\",\"us\",7]", "eu us 7");
+    check_values("-9007199254740993", "-9007199254740993");
+    check_values("[1.5,0.1,1e3,12345678.9]", "1.5 0.1 1000 12345678.9");
+    claim_add_values(NULL, NULL);
+}
+
+static void what_is_empty_or_of_another_kind_is_not_there(void **state)
+{
+    (void)state;
+    check_values("\"\"", "");
+    check_values("true", "");
+    check_values("null", "");
+    check_values("{\"a\":\"b\"}", "");
+    check_values("[]", "");
+    check_values("[\"\",null,false,{},[\"x\"],\"a\\u0000b\",\"y\"]", "y");
+}
+
+static void of_an_array_the_first_1024_count(void **state)
+{
+    json_t *claim = json_array();
+    struct values values = {0};
+
+    (void)state;
+    for (int i = 0; i < 1100; i++)
+        json_array_append_new(claim, json_integer(i));
+    claim_add_values(claim, &values);
+    assert_int_equal(values.n, CLAIM_VALUES);
+    values_fini(&values);
+    json_decref(claim);
+}
+
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_path_leads_into_objects_by_its_dots), T(a_name_that_holds_the_dots_wins),
-        T(a_path_that_leads_nowhere_is_no_claim), T(a_text_is_a_string_without_nul),
-        T(a_claim_is_a_text_or_has_it),           T(words_stand_between_blanks),
+        T(a_path_leads_into_objects_by_its_dots),
+        T(a_name_that_holds_the_dots_wins),
+        T(a_path_that_leads_nowhere_is_no_claim),
+        T(a_text_is_a_string_without_nul),
+        T(a_claim_is_a_text_or_has_it),
+        T(words_stand_between_blanks),
+        T(a_stream_is_selected_by_texts_and_numbers),
+        T(what_is_empty_or_of_another_kind_is_not_there),
+        T(of_an_array_the_first_1024_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

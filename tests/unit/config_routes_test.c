@@ -207,9 +207,25 @@ static void scopes_need_the_guard(void **state)
     assert_true(reads(ROUTE(GOOD ",\"scopes\":\"r\"") GUARD, NULL, NULL));
 }
 
+static void what_a_route_selects_is_read(void **state)
+{
+    (void)state;
+    assert_true(reads(ROUTE(GOOD ",\"select\":[{\"key\":\"a\"}]"), NULL, NULL));
+    assert_non_null(routes_at(config.routes, 0)->select);
+    assert_true(reads(ROUTE(GOOD ",\"select\":[{\"key\":\"{claim:sub}\"}]") GUARD, NULL, NULL));
+    assert_int_equal(routes_claims(config.routes), 1);
+    assert_string_equal(routes_claim(config.routes)[0], "sub");
+    refuses(ROUTE(GOOD ",\"select\":[]"), "routes[0]: select: must be a list");
+    refuses(ROUTE(GOOD ",\"select\":{}"), "routes[0]: select: must be a list");
+    refuses(ROUTE(GOOD ",\"select\":[{\"key\":\"{x}\"}]"),
+            "routes[0]: select[0]: key: the path lacks {x}");
+    refuses(ROUTE(GOOD ",\"select\":[{\"key\":\"{claim:sub}\"}]"),
+            "routes[0]: select: claims only with jwks, issuer and audience");
+}
+
 static void what_is_for_later_is_refused(void **state)
 {
-    static const char *const members[] = {"select", "topics", "data", "event"};
+    static const char *const members[] = {"topics", "data", "event"};
     char text[512], why[128];
 
     (void)state;
@@ -236,6 +252,7 @@ int main(void)
         T(routes_stand_alone),
         T(what_is_wrong_is_named_with_its_place),
         T(scopes_need_the_guard),
+        T(what_a_route_selects_is_read),
         T(what_is_for_later_is_refused),
     };
 

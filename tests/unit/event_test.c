@@ -15,7 +15,7 @@ static struct buf text_of(enum event_id form, const struct record *r)
     struct buf out = {0};
     struct output event = {0};
 
-    event_encode(&out, form, &at, r);
+    event_encode(&out, form, &at, slice_of(NULL, 0), r);
     output_read(&event, buf_slice(&out));
     assert_int_equal(event.id, 1);
     assert_int_equal(event.rest, 0);
@@ -99,7 +99,7 @@ static void an_event_longer_than_a_record_is_framed_in_several(void **state)
     memset(buf_reserve(&value, 200000), 'v', 200000);
     value.n = 200000;
     struct record r = {.value = buf_slice(&value)};
-    event_encode(&out, EVENT_ID_PROGRESS, &at, &r);
+    event_encode(&out, EVENT_ID_PROGRESS, &at, slice_of(NULL, 0), &r);
     output_read(&event, buf_slice(&out));
     assert_int_equal(event.records, 4);
     assert_int_equal(event.text.n, strlen("id:AQIAAg==\ndata:\n\n") + 200000);
@@ -249,9 +249,127 @@ static void a_notice_carries_its_place(void **state)
     for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
         struct buf out = {0};
         struct output event = {0};
-        event_encode_notice(&out, (enum event_id)form, &at, "gap", "{}");
+        event_encode_notice(&out, (enum event_id)form, &at, slice_of(NULL, 0), "gap", "{}");
         output_read(&event, buf_slice(&out));
         assert_int_equal(event.id, 1);
+        assert_text(buf_slice(&event.text), expected[form]);
+        output_fini(&event);
+        buf_fini(&out);
+    }
+}
+
+/* -- with a tag -- */
+
+/* Encoded with the tag; and without it, but with the head that goes in place of its first bytes. */
+static void check_tagged(enum event_id form, const struct record *r, struct slice tag)
+{
+    struct buf whole = {0}, shared = {0}, pieces = {0};
+    struct output expected = {0}, got = {0};
+
+    event_encode(&whole, form, &at, tag, r);
+    size_t tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), r);
+    size_t skipped = event_add_head(&pieces, form, buf_slice(&shared), tag_at, tag);
+    buf_add(&pieces, shared.p + skipped, shared.n - skipped);
+    output_read(&expected, buf_slice(&whole));
+    output_read(&got, buf_slice(&pieces));
+    assert_int_equal(got.rest, 0);
+    assert_bytes(buf_slice(&got.text), buf_slice(&expected.text));
+    output_fini(&expected);
+    output_fini(&got);
+    buf_fini(&whole);
+    buf_fini(&shared);
+    buf_fini(&pieces);
+}
+
+static void a_tag_stands_between_place_and_etag(void **state)
+{
+    const struct record r = with_etag(record("1", "v"), BYTES("e"));
+    static const char *const expected[] = {
+        "id:AQIAAg==~TAGtag-_/e\ndata:v\n\n",
+        "id:[\"MQ==\",\"AQIAAg==~TAGtag-_/e\"]\ndata:v\n\n",
+    };
+
+    (void)state;
+    for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
+        struct buf out = {0};
+        struct output event = {0};
+        event_encode(&out, (enum event_id)form, &at, BYTES("TAGtag-_"), &r);
+        output_read(&event, buf_slice(&out));
+        assert_text(buf_slice(&event.text), expected[form]);
+        output_fini(&event);
+        buf_fini(&out);
+    }
+}
+
+static void the_bytes_behind_the_tag_are_those_of_the_event_without_it(void **state)
+{
+    struct buf large = {0};
+
+    (void)state;
+    memset(buf_reserve(&large, 200000), 'v', 200000);
+    large.n = 200000;
+    const struct record records[] = {
+        record("1", "v"),
+        record(NULL, "v"),
+        record("1", NULL),
+        with_etag(record("1", "v"), BYTES("a\"b")),
+        {.key = BYTES("1"), .value = buf_slice(&large)},
+    };
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
+        for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++)
+            check_tagged((enum event_id)form, &records[i], BYTES("TAGtag-_"));
+    buf_fini(&large);
+}
+
+/* The length of the id that is sent in two pieces, of a record with such a key and etag. */
+static size_t tagged_id_length(enum event_id form, int key_len, int etag_len)
+{
+    static char bytes[8192];
+    struct buf shared = {0}, pieces = {0};
+    struct output got = {0};
+    struct progress_id id;
+
+    memset(bytes, 'x', sizeof bytes);
+    struct record r = {.value = BYTES("v"), .key = slice_of(bytes, (size_t)key_len)};
+    r.etag = slice_of(bytes, (size_t)etag_len);
+    size_t tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), &r);
+    size_t skipped = event_add_head(&pieces, form, buf_slice(&shared), tag_at, BYTES("TAGtag-_"));
+    buf_add(&pieces, shared.p + skipped, shared.n - skipped);
+    output_read(&got, buf_slice(&pieces));
+    size_t n = (size_t)((uint8_t *)memchr(got.text.p, '\n', got.text.n) - got.text.p) - 3;
+    assert_memory_equal(got.text.p + 3 + n, "\ndata:v\n\n", 9);
+    assert_int_equal(progress_id_parse(slice_of(got.text.p + 3, n), &id), 0);
+    assert_string_equal(id.tag, "TAGtag-_");
+    assert_true(id.n == 1 && id.at[0].next == 1);
+    progress_id_fini(&id);
+    output_fini(&got);
+    buf_fini(&shared);
+    buf_fini(&pieces);
+    return n;
+}
+
+static void with_a_tag_no_id_is_longer_than_4096_either(void **state)
+{
+    (void)state;
+    for (int key = 0; key < 3100; key += 1 + key % 7)
+        for (int etag = 3900; etag < 4200; etag += key < 10 ? 1 : 150)
+            for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++)
+                assert_true(tagged_id_length((enum event_id)form, key, etag) <= EVENT_ID_MAX);
+}
+
+static void a_place_alone_is_an_id_and_a_blank_line(void **state)
+{
+    static const char *const expected[] = {
+        "id:AQIAAg==~TAGtag-_\n\n",
+        "id:[null,\"AQIAAg==~TAGtag-_\"]\n\n",
+    };
+
+    (void)state;
+    for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
+        struct buf out = {0};
+        struct output event = {0};
+        event_encode_place(&out, (enum event_id)form, &at, BYTES("TAGtag-_"));
+        output_read(&event, buf_slice(&out));
         assert_text(buf_slice(&event.text), expected[form]);
         output_fini(&event);
         buf_fini(&out);
@@ -279,6 +397,10 @@ int main(void)
         cmocka_unit_test(no_id_is_longer_than_4096_whatever_key_and_etag),
         cmocka_unit_test(ids_of_both_forms_can_be_read),
         cmocka_unit_test(a_notice_carries_its_place),
+        cmocka_unit_test(a_tag_stands_between_place_and_etag),
+        cmocka_unit_test(the_bytes_behind_the_tag_are_those_of_the_event_without_it),
+        cmocka_unit_test(with_a_tag_no_id_is_longer_than_4096_either),
+        cmocka_unit_test(a_place_alone_is_an_id_and_a_blank_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,9 +133,9 @@ static void gaps_and_resets_are_counted(void **state)
     settle();
     struct client gap = open_client("AQIAAg=="), reset = open_client("nonsense");
     assert_int_equal(fanout_stats(fanout).gaps, 1);
-    assert_int_equal(fanout_stats(fanout).resets, 1);
+    assert_int_equal(fanout_stats(fanout).resets[RESET_ID_MALFORMED], 1);
     make_topic(false, 1);
-    assert_int_equal(fanout_stats(fanout).resets, 3);
+    assert_int_equal(fanout_stats(fanout).resets[RESET_TOPIC_NEW], 2);
     leave(&gap);
     leave(&reset);
 }

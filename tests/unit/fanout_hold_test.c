@@ -152,7 +152,7 @@ static void one_that_is_held_between_two_turns_of_its_replay_stops_there(void **
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUFFORCE, &large, sizeof large);
     struct client c = {
         .fd = fds[1],
-        .stream = fanout_open(fanout, fds[0], 1, buf_slice(&head), slice_of(NULL, 0), NULL)};
+        .stream = fanout_open(fanout, fds[0], 1, &(struct opening){.head = buf_slice(&head)})};
     fake_loop_turn(); /* it begins */
     fake_loop_turn();
     hold(&c);

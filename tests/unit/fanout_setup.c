@@ -99,7 +99,8 @@ void survey(void)
 
 /* -- clients -- */
 
-struct client open_unsettled(uint16_t id, const char *last_event_id)
+static struct client open_selected(uint16_t id, const char *last_event_id,
+                                   struct selection *selection)
 {
     struct buf head = {0};
     int fds[2];
@@ -108,10 +109,29 @@ struct client open_unsettled(uint16_t id, const char *last_event_id)
     buf_add_str(&head, "head\n");
     fcgi_stdout_end(&head, mark, 1);
     small_socketpair(fds);
-    struct stream *s =
-        fanout_open(fanout, fds[0], id, buf_slice(&head), slice_str(last_event_id), NULL);
+    const struct opening opening = {
+        .head = buf_slice(&head),
+        .last_event_id = slice_str(last_event_id),
+        .selection = selection,
+    };
+    struct stream *s = fanout_open(fanout, fds[0], id, &opening);
     buf_fini(&head);
     return (struct client){.fd = fds[1], .stream = s};
+}
+
+struct client open_unsettled(uint16_t id, const char *last_event_id)
+{
+    return open_selected(id, last_event_id, NULL);
+}
+
+struct client open_keys(uint16_t id, const char *last_event_id, const char *keys)
+{
+    struct selection *selection = select_keys(keys);
+    struct client c = open_selected(id, last_event_id, selection);
+
+    selection_unref(selection);
+    fake_loop_settle();
+    return c;
 }
 
 struct client open_with(uint16_t id, const char *last_event_id)

@@ -53,6 +53,8 @@ struct client {
 struct client open_unsettled(uint16_t id, const char *last_event_id);
 struct client open_with(uint16_t id, const char *last_event_id);
 struct client open_client(const char *last_event_id);
+/* One that selects these keys, with blanks between. */
+struct client open_keys(uint16_t id, const char *last_event_id, const char *keys);
 void leave(struct client *c);
 
 /* Reads on until nothing more comes.  The text since the last call, without the head. */

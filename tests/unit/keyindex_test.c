@@ -44,6 +44,24 @@ static void the_same_key_in_another_partition_is_another_key(void **state)
     free(b);
 }
 
+static void the_entry_of_a_key_is_found(void **state)
+{
+    struct keyindex *index = keyindex_new();
+    struct entry *a = entry(0, BYTES("k")), *b = entry(1, BYTES("k"));
+
+    (void)state;
+    assert_null(keyindex_get(index, 0, BYTES("k")));
+    keyindex_put(index, a);
+    keyindex_put(index, b);
+    assert_ptr_equal(keyindex_get(index, 0, BYTES("k")), a);
+    assert_ptr_equal(keyindex_get(index, 1, BYTES("k")), b);
+    assert_null(keyindex_get(index, 2, BYTES("k")));
+    assert_null(keyindex_get(index, 0, BYTES("")));
+    keyindex_free(index);
+    free(a);
+    free(b);
+}
+
 static void keys_are_compared_whole(void **state)
 {
     static const struct slice keys[] = {{(const uint8_t *)"", 0},     {(const uint8_t *)"\0", 1},
@@ -142,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newer_entry_of_a_key_supersedes_the_older),
         cmocka_unit_test(the_same_key_in_another_partition_is_another_key),
+        cmocka_unit_test(the_entry_of_a_key_is_found),
         cmocka_unit_test(keys_are_compared_whole),
         cmocka_unit_test(a_removed_key_is_new_again),
         cmocka_unit_test(random_puts_and_removes_are_as_in_an_array),

@@ -301,6 +301,37 @@ static void a_partition_named_twice_is_malformed(void **state)
     assert_true(raw_malformed(BYTES("\1\6\2\2\0\2\2\4")));
 }
 
+static void check_tag(const char *id, const char *expected)
+{
+    struct progress_id out;
+
+    assert_int_equal(progress_id_parse(slice_str(id), &out), 0);
+    assert_string_equal(out.tag, expected);
+    assert_true(out.n == 1 && out.at[0].next == 1);
+    progress_id_fini(&out);
+}
+
+static void a_tag_stands_behind_the_place(void **state)
+{
+    (void)state;
+    check_tag("AQIAAg==", "");
+    check_tag("AQIAAg==~AZaz09-_", "AZaz09-_");
+    check_tag("AQIAAg==~AZaz09-_/e~x", "AZaz09-_");
+    check_tag("AQIAAg==/e~AZaz09-_", "");
+    check_tag("[\"MQ==\",\"AQIAAg==~AZaz09-_/e\"]", "AZaz09-_");
+}
+
+static void a_tag_of_anything_but_8_characters_of_base64url_is_malformed(void **state)
+{
+    static const char *const ids[] = {"AQIAAg==~",          "AQIAAg==~AZaz09-",
+                                      "AQIAAg==~AZaz09-_x", "AQIAAg==~AZaz09+_",
+                                      "AQIAAg==~/e",        "AQIAAg==~AZaz09-_~AZaz09-_"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
+        assert_true(malformed(slice_str(ids[i])));
+}
+
 static void text_that_is_no_base64url_is_malformed(void **state)
 {
     static const char *const ids[] = {"",          "/",         "/etag",     "*",
@@ -412,6 +443,8 @@ int main(void)
         cmocka_unit_test(a_partition_is_a_number_of_31_bits),
         cmocka_unit_test(an_offset_is_not_below_minus_two),
         cmocka_unit_test(a_partition_named_twice_is_malformed),
+        cmocka_unit_test(a_tag_stands_behind_the_place),
+        cmocka_unit_test(a_tag_of_anything_but_8_characters_of_base64url_is_malformed),
         cmocka_unit_test(text_that_is_no_base64url_is_malformed),
         cmocka_unit_test(what_is_written_of_2000_partitions_can_be_read),
         cmocka_unit_test(more_than_2000_partitions_are_malformed),

@@ -106,7 +106,7 @@ static void a_reset_and_gaps_can_be_sent_in_steps_of_any_size(void **state)
     for (size_t step = SIZE_MAX; step > 0; step = step > 200 ? 200 : step - 1) {
         struct buf bytes = {0};
         struct reader r;
-        reader_init(&r, 1, slice_str("nonsense"));
+        reader_init(&r, 1, slice_str("nonsense"), NULL);
         reader_begin(&r, &source);
         pull_up_to(&r, step, 600, &bytes);
         if (whole.n == 0)

@@ -5,6 +5,7 @@
 enum { READERS = 16 };
 
 struct source source;
+int due;
 static struct reader readers[READERS];
 static size_t reader_count;
 
@@ -13,6 +14,12 @@ static void on_drop(void *arg, struct block *block)
     (void)arg;
     for (size_t i = 0; i < reader_count; i++)
         reader_drop(&readers[i], &source, block);
+}
+
+static void on_due(void *arg, struct reader *r)
+{
+    (void)arg, (void)r;
+    due++;
 }
 
 int teardown(void **state)
@@ -29,10 +36,13 @@ int teardown(void **state)
 
 void make(bool compacted, int32_t partitions, size_t max_bytes)
 {
+    const struct source_owner owner = {on_drop, on_due, NULL};
+
     teardown(NULL);
     const struct source_config config = {EVENT_ID_PROGRESS, max_bytes, BACKLOG_BYTES, NULL};
 
-    source_init(&source, &config, on_drop, NULL);
+    due = 0;
+    source_init(&source, &config, &owner);
     cache_reset(source.cache, compacted, RETENTION_MS);
     cache_set_partitions(source.cache, partitions);
     for (int32_t i = 0; i < partitions; i++)
@@ -48,7 +58,7 @@ uint64_t append(int32_t partition, const char *key, const char *value)
                              .value = slice_str(value)};
     uint64_t number = cache_append(source.cache, &r, 0, 0);
 
-    source_publish(&source, number, &r, true);
+    source_publish(&source, number, &r);
     return number;
 }
 
@@ -70,7 +80,7 @@ static void tidy(int64_t now_ms)
         ;
     struct cache_walk aged = cache_walk(source.cache, number, cache_end(source.cache));
     while (cache_walk_next(&aged, &r, &number))
-        source_publish(&source, number, &r, true);
+        source_publish(&source, number, &r);
 }
 
 void set_origin(int32_t partition, int64_t origin)
@@ -84,13 +94,27 @@ void forget_deletes(void)
     tidy(RETENTION_MS);
 }
 
-struct reader *begin(uint16_t request_id, const char *id)
+static struct reader *begin_selected(uint16_t request_id, const char *id, struct selection *s)
 {
     struct reader *r = &readers[reader_count++];
 
     assert_in_range(reader_count, 1, READERS);
-    reader_init(r, request_id, slice_str(id));
+    reader_init(r, request_id, slice_str(id), s);
     reader_begin(r, &source);
+    return r;
+}
+
+struct reader *begin(uint16_t request_id, const char *id)
+{
+    return begin_selected(request_id, id, NULL);
+}
+
+struct reader *begin_keys(uint16_t request_id, const char *id, const char *keys)
+{
+    struct selection *s = select_keys(keys);
+    struct reader *r = begin_selected(request_id, id, s);
+
+    selection_unref(s);
     return r;
 }
 

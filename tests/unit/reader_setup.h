@@ -11,6 +11,8 @@
 enum { RETENTION_MS = 1000, MUCH = 1 << 30, BACKLOG_BYTES = 1 << 20, OTHER_ID = 0x1234 };
 
 extern struct source source;
+/* How often something came for a reader that picks. */
+extern int due;
 
 /* A topic anew, in a cache of so many bytes; the test's readers are forgotten. */
 void make(bool compacted, int32_t partitions, size_t max_bytes);
@@ -27,6 +29,8 @@ void forget_deletes(void);
 
 /* One that begins now, and is told when its block is dropped. */
 struct reader *begin(uint16_t request_id, const char *id);
+/* One that selects these keys, with blanks between. */
+struct reader *begin_keys(uint16_t request_id, const char *id, const char *keys);
 struct reader *fresh(void);
 struct reader *resumed(int64_t next0, int64_t next1);
 

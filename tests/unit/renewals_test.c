@@ -175,7 +175,7 @@ static void on_done(void *arg, enum renewal_outcome what, enum token_error why)
 
 static void take(const char *token, const char *selector)
 {
-    const struct renewal_request request = {slice_str(token), slice_str(selector), demanded};
+    const struct renewal_request request = {slice_str(token), slice_str(selector), demanded, NULL};
 
     renewals_take(renewals, &request, on_done, &answers);
 }
@@ -190,6 +190,24 @@ static void check_taken(const char *token, const char *selector, enum renewal_ou
     assert_int_equal(answers, 1);
     assert_int_equal(outcome, expected);
     assert_text(buf_slice(&told), text);
+}
+
+static bool opens_nothing(void *arg, const struct verdict *v)
+{
+    assert_ptr_equal(arg, &answers);
+    return v == NULL;
+}
+
+static void one_that_could_not_open_a_stream_there_is_forbidden(void **state)
+{
+    const struct renewal_request request = {BYTES("x"), slice_of(NULL, 0), 0, opens_nothing};
+
+    (void)state;
+    told.n = 0;
+    renewals_take(renewals, &request, on_done, &answers);
+    assert_int_equal(outcome, RENEWAL_FORBIDDEN);
+    assert_int_equal(error, TOKEN_OK);
+    assert_text(buf_slice(&told), "");
 }
 
 static void pass_on(const char *token, const struct token_hash *selector)
@@ -403,6 +421,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_good_one_is_told_to_the_pool_and_applied),
+        T(one_that_could_not_open_a_stream_there_is_forbidden),
         T(a_pool_of_one_has_nobody_to_tell),
         T(a_bad_token_renews_nothing),
         T(the_selector_is_of_the_same_issuer_and_subject),

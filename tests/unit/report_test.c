@@ -253,7 +253,10 @@ static void each_number_has_its_place(void **state)
     fanout.records = 3;
     fanout.conflations = 5;
     fanout.gaps = 6;
-    fanout.resets = 7;
+    for (int i = 0; i < RESETS; i++)
+        fanout.resets[i] = (uint64_t)(100 + i);
+    fanout.unwanted = 63;
+    fanout.index_keys = 64;
     fanout.cache_records = 8;
     fanout.cache_bytes = 9;
     fanout.backlog_bytes = 46;
@@ -273,7 +276,14 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_RECORDS] = 3,
         [TOPIC_METRIC_CONFLATIONS] = 5,
         [TOPIC_METRIC_GAPS] = 6,
-        [TOPIC_METRIC_RESETS] = 7,
+        [TOPIC_METRIC_RESET_ID_MALFORMED] = 100 + RESET_ID_MALFORMED,
+        [TOPIC_METRIC_RESET_PARTITION_UNKNOWN] = 100 + RESET_PARTITION_UNKNOWN,
+        [TOPIC_METRIC_RESET_ID_BEYOND_END] = 100 + RESET_ID_BEYOND_END,
+        [TOPIC_METRIC_RESET_DELETES_UNKNOWN] = 100 + RESET_DELETES_UNKNOWN,
+        [TOPIC_METRIC_RESET_TOPIC_NEW] = 100 + RESET_TOPIC_NEW,
+        [TOPIC_METRIC_RESET_SELECTION] = 100 + RESET_SELECTION,
+        [TOPIC_METRIC_UNWANTED] = 63,
+        [TOPIC_METRIC_INDEX_KEYS] = 64,
         [TOPIC_METRIC_CACHE_RECORDS] = 8,
         [TOPIC_METRIC_CACHE_KEYS] = 62,
         [TOPIC_METRIC_CACHE_BYTES] = 9,

@@ -74,7 +74,7 @@ static void fill(int32_t partition, int64_t next)
 static void resume_at(const char *id)
 {
     resume_free(resume);
-    resume = resume_new(slice_str(id));
+    resume = resume_new(slice_str(id), slice_of(NULL, 0));
 }
 
 /* The id of these next offsets. */
@@ -86,7 +86,7 @@ static void resume_from(int64_t next0, int64_t next1, int64_t next2)
 
     progress_add(&id, &p);
     resume_free(resume);
-    resume = resume_new(buf_slice(&id));
+    resume = resume_new(buf_slice(&id), slice_of(NULL, 0));
     buf_fini(&id);
 }
 

@@ -26,7 +26,7 @@ static int teardown(void **state)
 static bool add(const char *path, const char *topic, const char *scope)
 {
     const char *const scopes[] = {scope};
-    const struct route_text text = {path, topic, scopes, scope != NULL};
+    const struct route_text text = {path, topic, scopes, scope != NULL, NULL};
 
     return routes_add(routes, &text, wrong, sizeof wrong);
 }

@@ -772,6 +772,52 @@ static void a_token_renews_what_it_could_open_alone(void **state)
     fake_loop_pass(70000);
 }
 
+struct asked {
+    bool may;
+    int times, named;
+};
+
+static bool on_asked(void *arg, const struct verdict *v, bool named)
+{
+    struct asked *asked = arg;
+
+    assert_non_null(v);
+    asked->times++;
+    asked->named += named;
+    return asked->may;
+}
+
+static void a_token_renews_only_whom_the_owner_lets_it(void **state)
+{
+    struct asked no = {.may = false}, yes = {.may = true};
+    struct stream refused, renewed;
+
+    (void)state;
+    open_stream(&refused, "alice", 20000, NULL);
+    open_stream(&renewed, "alice", 20000, NULL);
+    session_ask(refused.session, on_asked, &no);
+    session_ask(renewed.session, on_asked, &yes);
+    renew("alice", 60000, NULL);
+    assert_true(no.times == 1 && no.named == 0 && yes.times == 1);
+    fake_loop_pass(20000);
+    assert_true(refused.finished);
+    assert_false(renewed.finished);
+    renew("alice", 30000, NULL); /* its end is later already */
+    assert_int_equal(yes.times, 1);
+}
+
+static void the_owner_is_told_that_a_selector_named_it(void **state)
+{
+    struct asked yes = {.may = true};
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 20000, "url");
+    session_ask(s.session, on_asked, &yes);
+    renew("alice", 60000, "url");
+    assert_true(yes.times == 1 && yes.named == 1);
+}
+
 static void a_token_without_subject_renews_only_by_selector(void **state)
 {
     struct stream in_header, in_url;
@@ -1211,6 +1257,8 @@ int main(void)
         T(a_selector_goes_on_to_select_after_a_renewal),
         T(the_same_subject_of_another_issuer_renews_nothing),
         T(a_token_renews_what_it_could_open_alone),
+        T(a_token_renews_only_whom_the_owner_lets_it),
+        T(the_owner_is_told_that_a_selector_named_it),
         T(a_token_without_subject_renews_only_by_selector),
         T(no_subject_is_not_an_empty_one),
         T(a_subject_cannot_be_made_to_look_like_a_selector),

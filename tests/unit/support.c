@@ -154,3 +154,18 @@ void small_socketpair(int fds[2])
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
     setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
 }
+
+struct selection *select_keys(const char *keys)
+{
+    struct values values = {0};
+
+    if (keys == NULL)
+        return NULL;
+    for (size_t n; *keys != 0; keys += n + (keys[n] != 0)) {
+        n = strcspn(keys, " ");
+        values_add(&values, slice_of(keys, n));
+    }
+    struct selection *s = selection_new(&values);
+    values_fini(&values);
+    return s;
+}

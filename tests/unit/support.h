@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fcgi_record.h"
+#include "select/selection.h"
 
 /* A literal as bytes, NULs in it included. */
 #define BYTES(literal) slice_of(literal, sizeof(literal) - 1)
@@ -22,6 +23,9 @@ void check_bytes(struct slice actual, struct slice expected, const char *file, i
 
 /* The same numbers in each run: a failure can be looked at again. */
 uint32_t random_below(uint64_t *seed, uint32_t n);
+
+/* A selection of these keys, with blanks between; NULL: of everything. */
+struct selection *select_keys(const char *keys);
 
 /* -- what a front sends -- */
 

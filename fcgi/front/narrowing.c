@@ -1,0 +1,108 @@
+#include "front/narrowing.h"
+
+#include "base/base64.h"
+#include "base/percent.h"
+#include "front/query.h"
+
+void narrowing_fini(struct narrowing *n)
+{
+    values_fini(&n->keys);
+}
+
+/* -- the query -- */
+
+/* As forms are encoded: a `+` is a blank, and what is percent-encoded is decoded once. */
+static bool decode(struct buf *out, struct slice encoded)
+{
+    struct buf text = {0};
+
+    out->n = 0;
+    buf_add_slice(&text, encoded);
+    for (size_t i = 0; i < text.n; i++)
+        text.p[i] = text.p[i] == '+' ? ' ' : text.p[i];
+    bool good = percent_decode(out, buf_slice(&text));
+    buf_fini(&text);
+    return good;
+}
+
+static bool starts_with(struct slice text, const char *start)
+{
+    return text.n >= strlen(start) && memcmp(text.p, start, strlen(start)) == 0;
+}
+
+static enum refusal add_key(struct narrowing *n, struct slice encoded, bool base64)
+{
+    struct buf text = {0}, key = {0};
+    bool good = decode(&text, encoded);
+
+    if (good && base64)
+        good = base64url_decode(&key, buf_slice(&text));
+    n->any = true;
+    if (good)
+        values_add(&n->keys, buf_slice(base64 ? &key : &text));
+    buf_fini(&text);
+    buf_fini(&key);
+    if (!good)
+        return REFUSAL_FILTER_INVALID;
+    return n->keys.n <= NARROWING_VALUES && n->keys.bytes.n <= NARROWING_BYTES
+               ? REFUSALS
+               : REFUSAL_FILTER_TOO_LARGE;
+}
+
+/* Names that are not known are not ours. */
+static enum refusal take(struct narrowing *n, struct slice name, struct slice value)
+{
+    if (slice_equal(name, slice_str("key")))
+        return add_key(n, value, false);
+    if (slice_equal(name, slice_str("keyBase64")))
+        return add_key(n, value, true);
+    return starts_with(name, "header:") || starts_with(name, "field:") ? REFUSAL_FILTER_UNKNOWN
+                                                                       : REFUSALS;
+}
+
+void narrowing_read(struct narrowing *n, struct slice query)
+{
+    struct slice name, value;
+    struct buf text = {0};
+
+    n->why = REFUSALS;
+    while (n->why == REFUSALS && query_next(&query, &name, &value))
+        if (decode(&text, name))
+            n->why = take(n, buf_slice(&text), value);
+    values_sort(&n->keys);
+    buf_fini(&text);
+}
+
+/* -- with what the route selects -- */
+
+static enum refusal fill(const struct destination *to, const struct values *claims,
+                         struct values *keys, int *lacks)
+{
+    switch (template_fill(to->route->select, &to->params, claims, keys, lacks)) {
+    case TEMPLATE_LACKS:
+        return REFUSAL_CLAIM_MISSING;
+    case TEMPLATE_NOT_BASE64:
+        return REFUSAL_PATH_NOT_BASE64;
+    default:
+        return REFUSALS;
+    }
+}
+
+enum refusal narrowing_select(const struct narrowing *n, const struct destination *to,
+                              const struct values *claims, struct selection **out, int *lacks)
+{
+    enum refusal why = n->why;
+    struct values keys = {0};
+
+    *out = NULL;
+    if (why != REFUSALS)
+        return why;
+    if (to->route->select != NULL)
+        why = fill(to, claims, &keys, lacks);
+    if (to->route->select != NULL && n->any)
+        values_keep(&keys, &n->keys);
+    if (why == REFUSALS && (to->route->select != NULL || n->any))
+        *out = selection_new(to->route->select != NULL ? &keys : &n->keys);
+    values_fini(&keys);
+    return why;
+}

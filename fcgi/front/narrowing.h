@@ -1,0 +1,31 @@
+/* narrowing - what a client asks for of what its route selects: `?key=A&key=B`, `?keyBase64=`.
+ * Pure. */
+#ifndef SKF_FRONT_NARROWING_H
+#define SKF_FRONT_NARROWING_H
+
+#include "front/refusal.h"
+#include "route/routes.h"
+#include "select/selection.h"
+
+enum {
+    NARROWING_VALUES = 256,
+    NARROWING_BYTES = 8192, /* of all values, decoded */
+};
+
+/* To be read before anything else. */
+struct narrowing {
+    enum refusal why; /* what is wrong with it; REFUSALS: nothing */
+    bool any;         /* else it leaves all that the route selects */
+    struct values keys;
+};
+
+void narrowing_read(struct narrowing *n, struct slice query);
+void narrowing_fini(struct narrowing *n);
+
+/* What a stream there is to select, of the claims of its token (NULL: it needs none); *out is NULL
+ * where it selects nothing, and else the caller's.  Or why it gets nothing; *lacks is the number of
+ * the claim that is not there, of REFUSAL_CLAIM_MISSING. */
+enum refusal narrowing_select(const struct narrowing *n, const struct destination *destination,
+                              const struct values *claims, struct selection **out, int *lacks);
+
+#endif

@@ -1,0 +1,274 @@
+#include "stream/picks.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+struct pick {
+    struct wish wish;
+    struct picker *picker;
+    struct item item;  /* no block: nothing waits */
+    struct pick *next; /* of the picker's that wait */
+};
+
+struct picker {
+    LIST_ENTRY(picker) link; /* while something waits: in the block of the first */
+    struct reader *reader;
+    struct pick *first, *last; /* that wait, by event */
+    size_t n;
+    struct pick picks[];
+};
+
+void picks_init(struct picks *p, void (*on_due)(void *arg, struct reader *reader), void *arg)
+{
+    *p = (struct picks){.index = index_new(), .on_due = on_due, .arg = arg};
+}
+
+void picks_fini(struct picks *p)
+{
+    index_free(p->index);
+    buf_fini(&p->heads);
+}
+
+/* -- what waits, in order -- */
+
+/* Its first is about to be another. */
+static void picker_unlist(struct picker *picker)
+{
+    if (picker->first != NULL)
+        LIST_REMOVE(picker, link);
+}
+
+static void picker_list(struct picker *picker)
+{
+    if (picker->first != NULL)
+        LIST_INSERT_HEAD(backlog_waiting(picker->first->item.block), picker, link);
+}
+
+static void picker_insert(struct picker *picker, struct pick *pick)
+{
+    struct pick **at = &picker->first;
+
+    while (*at != NULL && item_before((*at)->item, pick->item))
+        at = &(*at)->next;
+    pick->next = *at;
+    *at = pick;
+    if (pick->next == NULL)
+        picker->last = pick;
+}
+
+static void picker_take_out(struct picker *picker, struct pick *pick)
+{
+    struct pick **at = &picker->first, *before = NULL;
+
+    while (*at != pick) {
+        before = *at;
+        at = &before->next;
+    }
+    *at = pick->next;
+    if (picker->last == pick)
+        picker->last = before;
+}
+
+static void pick_wait(struct pick *pick, struct item item)
+{
+    pick->wish.want->waiting += pick->item.block == NULL;
+    pick->item = item;
+}
+
+static void pick_stop(struct pick *pick)
+{
+    pick->wish.want->waiting -= pick->item.block != NULL;
+    pick->item = (struct item){0};
+}
+
+bool picker_waits(const struct picker *picker)
+{
+    return picker->first != NULL;
+}
+
+bool picker_is_in(const struct picker *picker, const struct block *block)
+{
+    return picker->first != NULL && picker->first->item.block == block;
+}
+
+void picker_place(const struct picker *picker, uint64_t *number, struct progress *at)
+{
+    *number = item_number(picker->first->item);
+    item_progress(picker->first->item, at);
+}
+
+struct reader *picks_first_in(struct block *block)
+{
+    const struct picker *picker = LIST_FIRST(backlog_waiting(block));
+
+    return picker != NULL ? picker->reader : NULL;
+}
+
+/* -- what comes -- */
+
+static struct pick *pick_of(struct wish *wish)
+{
+    return (struct pick *)wish; /* its first member */
+}
+
+/* It is newer than all that waits. */
+static void pick_come(struct picks *p, struct pick *pick, struct item item)
+{
+    struct picker *picker = pick->picker;
+    bool was_idle = picker->first == NULL;
+
+    if (pick->item.block != NULL)
+        return; /* it will find it in the chain */
+    pick_wait(pick, item);
+    pick->next = NULL;
+    if (was_idle) {
+        picker->first = picker->last = pick;
+        picker_list(picker);
+        p->on_due(p->arg, picker->reader);
+        return;
+    }
+    picker->last->next = pick;
+    picker->last = pick;
+}
+
+void picks_come(struct picks *p, struct want *want, struct backlog *backlog, uint64_t moves)
+{
+    struct item item = backlog_note(backlog, moves);
+    struct wish *wish;
+
+    if (want->waiting > 0)
+        item_chain((struct item){want->block, want->at}, item);
+    want->block = item.block;
+    want->at = item.at;
+    LIST_FOREACH(wish, &want->wishes, link)
+    {
+        pick_come(p, pick_of(wish), item);
+    }
+}
+
+/* -- pulled -- */
+
+/* The first that waits is given. */
+static void picker_advance(struct picker *picker)
+{
+    struct pick *pick = picker->first;
+    struct item newer = item_newer(pick->item);
+
+    picker_unlist(picker);
+    picker_take_out(picker, pick);
+    if (newer.block == NULL) {
+        pick_stop(pick);
+    } else {
+        pick_wait(pick, newer);
+        picker_insert(picker, pick);
+    }
+    picker_list(picker);
+}
+
+int picker_next(struct picks *p, struct picker *picker, enum event_id form, struct slice tag,
+                struct iovec *iov, int max)
+{
+    size_t end = 0;
+
+    p->n = 0;
+    p->heads.n = 0;
+    while (picker->first != NULL && p->n < PICKS_BATCH && p->n < max / 2) {
+        struct picked *picked = &p->batch[p->n++];
+        size_t tag_at, had = p->heads.n;
+        *picked = (struct picked){.pick = picker->first, .item = picker->first->item};
+        struct slice event = item_event(picked->item, &tag_at);
+        picked->tag_at = event_add_head(&p->heads, form, event, tag_at, tag);
+        picked->head = p->heads.n - had;
+        picked->end = end += picked->head + event.n - picked->tag_at;
+        picker_advance(picker);
+    }
+    uint8_t *head = p->heads.p;
+    for (int i = 0; i < p->n; i++) {
+        size_t tag_at;
+        struct slice event = item_event(p->batch[i].item, &tag_at);
+        size_t skipped = p->batch[i].tag_at;
+        iov[2 * i] = (struct iovec){head, p->batch[i].head};
+        iov[2 * i + 1] = (struct iovec){(void *)(event.p + skipped), event.n - skipped};
+        head += p->batch[i].head;
+    }
+    return 2 * p->n;
+}
+
+/* It was given, but not sent: it is the first again. */
+static void picked_undo(const struct picked *picked)
+{
+    struct pick *pick = picked->pick;
+    struct picker *picker = pick->picker;
+
+    picker_unlist(picker);
+    if (pick->item.block != NULL)
+        picker_take_out(picker, pick);
+    pick_wait(pick, picked->item);
+    picker_insert(picker, pick);
+    picker_list(picker);
+}
+
+/* Of the event that was given at `heads`, so many bytes were sent. */
+static void picked_keep_rest(const struct picked *picked, const uint8_t *head, size_t sent,
+                             struct rest *rest)
+{
+    size_t tag_at;
+    struct slice event = item_event(picked->item, &tag_at);
+
+    if (sent >= picked->head) {
+        item_keep_rest(picked->item, picked->tag_at + sent - picked->head, rest);
+        return;
+    }
+    struct buf bytes = {0}; /* amid the few that are the reader's own */
+    buf_add(&bytes, head + sent, picked->head - sent);
+    buf_add(&bytes, event.p + picked->tag_at, event.n - picked->tag_at);
+    rest_copy(rest, buf_slice(&bytes));
+    buf_fini(&bytes);
+}
+
+int picker_sent(struct picks *p, size_t sent, struct rest *rest, uint64_t *moves)
+{
+    const uint8_t *head = p->heads.p;
+    size_t start = 0;
+    int begun = 0;
+
+    for (; begun < p->n && start < sent; begun++) {
+        const struct picked *picked = &p->batch[begun];
+        if (picked->end > sent)
+            picked_keep_rest(picked, head, sent - start, rest);
+        *moves = item_moves(picked->item);
+        head += picked->head;
+        start = picked->end;
+    }
+    for (int i = p->n; i > begun; i--)
+        picked_undo(&p->batch[i - 1]);
+    p->n = 0;
+    return begun;
+}
+
+/* -- life -- */
+
+struct picker *picker_new(struct picks *p, struct reader *reader, const struct selection *s)
+{
+    size_t n = selection_count(s);
+    struct picker *picker = mem_zero(sizeof *picker + n * sizeof picker->picks[0]);
+
+    picker->reader = reader;
+    picker->n = n;
+    for (size_t i = 0; i < n; i++) {
+        picker->picks[i].picker = picker;
+        index_add(p->index, &picker->picks[i].wish, selection_key(s, i));
+    }
+    return picker;
+}
+
+void picker_free(struct picks *p, struct picker *picker)
+{
+    picker_unlist(picker);
+    for (size_t i = 0; i < picker->n; i++) {
+        pick_stop(&picker->picks[i]);
+        index_remove(p->index, &picker->picks[i].wish);
+    }
+    free(picker);
+}
