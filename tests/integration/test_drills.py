@@ -1,6 +1,8 @@
 """Things go wrong under many clients and traffic, and afterwards nothing is lost, nothing was said
 twice, and nothing is left behind."""
 
+import itertools
+import json
 import resource
 import signal
 import time
@@ -18,7 +20,7 @@ from pool import Front, HeldResponder
 from responder import Responder
 from sse import HttpReader
 from table import Change, Table
-from tokens import RENEWAL, Jwks, bearer, ec_key, exp, in_url
+from tokens import RENEWAL, SCOPE, Jwks, bearer, ec_key, exp, in_url
 
 KEY = ("--event-id", "key")  # as lighttpd's own pool has it
 
@@ -30,10 +32,10 @@ def drill(kafka: Kafka, tmp_path: Path) -> Iterator[Callable[..., Drill]]:
     make_certificates()
 
     def prepare(
-        topic: str, streams: int = 200, *options: str, size: int = 0, kind=Responder, table=Table
+        topic: str | None, streams: int = 200, *options: str, size: int = 0, kind=Responder, table=Table
     ) -> Drill:
         pool = [kind(kafka.brokers, topic, tmp_path, *(options or KEY)) for _ in range(2)]
-        front = Front(kafka.brokers, topic, tmp_path, pool)
+        front = Front(kafka.brokers, topic or "", tmp_path, pool)
         tables = [table(front.http) for _ in range(streams // LESS)]
         prepared.append(Drill(Traffic(kafka, topic, len(tables), size), pool, front, tables))
         return prepared[-1]
@@ -215,13 +217,91 @@ def test_11_a_thousand_renewals_over_a_pool_of_two(drill, topic, note, tmp_path)
     note("renewed", drill.settle())
 
 
+OLD_ROUTES = [("/events",), ("/events/old",), ("/events/of/{customer}",), ("/events/rest/{symbol*}",)]
+NEW_ROUTES = [("/events/new",), ("/events/of/{who}", "raw:read"), ("/events/rest/{all*}",), ("/events",)]
+
+
+class RoutedSubject(Subject):
+    """At one of the paths that are there before and after."""
+
+    paths = itertools.cycle(["/events", "/events/of/a%2Fb", "/events/rest/c/d"])
+    lifetimes = itertools.cycle([17, 20, 24, 29, 35])
+
+    def __init__(self, address: tuple[str, int]):
+        super().__init__(address)
+        self.path = next(self.paths)
+        self.scope = f"{SCOPE} raw:read"
+
+    def open(self) -> bool:
+        self.token = ec_key().mint(next(self.lifetimes), sub=self.name, scope=self.scope)
+        self.target = f"{self.path}?access_token={self.token}"
+        return Table.open(self)
+
+    def on_change(self, change: Change) -> None:
+        if change.event != "challenge":
+            Table.on_change(self, change)
+            return
+        fresh = ec_key().mint(next(self.lifetimes), sub=self.name, scope=self.scope)
+        headers = {"Content-Type": RENEWAL} | bearer(fresh)
+        self.renewals.append(HttpReader(self.address, self.target, headers, "POST"))
+        self.watch(self.renewals[-1])
+
+
+def test_12_routes_change_one_responder_after_the_other_while_tokens_are_renewed(
+    drill, topic, note, tmp_path
+):
+    """PROTOCOL 9.10. Nobody loses an event, no renewal is refused, and nobody is sent away."""
+    peers = tmp_path / "peers"
+    peers.mkdir(mode=0o700)
+    file = tmp_path / "routes.json"
+
+    def write(routes: list[tuple[str, ...]]) -> None:
+        said = [{"path": path, "topic": topic, "scopes": scopes} for path, *scopes in routes]
+        file.write_text(json.dumps({"topics": {topic: {}}, "routes": said}))
+
+    write(OLD_ROUTES)
+    options = ["--config", str(file), "--peer-dir", str(peers), "--challenge", "15", "--drain", "2"]
+    keys = Jwks(tmp_path / "jwks.json", ec_key())
+    drill = drill(None, 300, *KEY, *keys.options(*options), kind=HeldResponder, table=RoutedSubject)
+    drill.traffic.topic = topic
+    drill.links = 4
+    drill.traffic.write(200)
+    for table in drill.tables:
+        table.watch = drill.crowd.watch
+    drill.open()
+
+    def renewed() -> int:
+        return sum(len(table.renewals) for table in drill.tables)
+
+    def status(path: str) -> int:
+        token = ec_key().mint(60, scope=f"{SCOPE} raw:read")
+        answer = HttpReader(drill.front.http, path, bearer(token), "HEAD").wait_head()
+        answer.close()
+        return answer.status
+
+    assert (status("/events/old"), status("/events/new")) == (200, 404)
+    write(NEW_ROUTES)
+    for responder in drill.pool:
+        before = renewed()
+        drill.crowd.run(lambda: renewed() > before + len(drill.tables) // 4, what="renewals")
+        drill.fault(responder.take_over)
+    before = renewed()
+    drill.crowd.run(lambda: renewed() > before + len(drill.tables) // 2, what="renewals")
+    assert (status("/events/old"), status("/events/new")) == (404, 200)
+    answers = Counter(answer.status for table in drill.tables for answer in table.renewals)
+    note("renewals", dict(answers))
+    assert answers.keys() - {0} == {204}  # 0: none yet
+    assert all(table.streams <= 2 + 2 for table in drill.tables), "two visits, two restarts"
+    note("routes changed", drill.settle())
+
+
 def as_many_as_possible(streams: int) -> int:
     """lighttpd needs two descriptors for each."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return min(streams, (most - 1000) // 2)
 
 
-def test_12_five_thousand_clients_return_at_once(drill, topic, note):
+def test_13_five_thousand_clients_return_at_once(drill, topic, note):
     drill = drill(topic, as_many_as_possible(5000), kind=HeldResponder)
     drill.traffic.write(200)
     drill.open()
