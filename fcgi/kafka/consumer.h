@@ -26,7 +26,8 @@ struct consumer_handler {
     void (*on_retention)(void *arg, int64_t delete_retention_ms);
     /* It has n partitions, more than before. */
     void (*on_partitions)(void *arg, int32_t n);
-    /* The broker holds nothing below that offset (any more). */
+    /* The broker holds nothing below that offset (any more).  Comes before a partition's first
+     * record. */
     void (*on_origin)(void *arg, int32_t partition, int64_t offset);
     void (*on_record)(void *arg, const struct record *r);
     /* No record below `next` will come. */

@@ -131,16 +131,19 @@ static bool on_surveyed_partition(struct consumer *c, int32_t i, const struct su
     p->error = s->error;
     if (s->end < 0 || s->ticket < c->valid)
         return false;
+    bool starts = !p->started && is_valid(c, i, s);
     if (s->fresh) {
         words_forget(&c->cluster->contact.words, WORDS_BROKER, s->leader);
         partition_answered(p, s->end, s->ticket);
+    }
+    if (s->fresh || starts) { /* an answer of before the settings were known is not fresh */
         /* What librdkafka has fetched before it was deleted is still to come. */
         int64_t origin = p->started && s->first > p->next ? p->next : s->first;
         c->handler.on_origin(c->handler.arg, i, origin);
-        if (p->started && s->end <= p->next)
-            c->handler.on_end(c->handler.arg, i, s->asked_ms);
     }
-    if (p->started || !is_valid(c, i, s))
+    if (s->fresh && p->started && s->end <= p->next)
+        c->handler.on_end(c->handler.arg, i, s->asked_ms);
+    if (!starts)
         return false;
     /* New, or out of range because the broker dropped what came next. */
     bool is_new = p->next < 0;

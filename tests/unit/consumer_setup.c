@@ -136,6 +136,7 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     buf_printf(&told, "topic %s\n", compacted ? "compacted" : "not compacted");
     topics++;
     records = 0;
+    memset(origins, -1, sizeof origins);
 }
 
 static void on_missing(void *arg)
@@ -174,6 +175,7 @@ static void on_record(void *arg, const struct record *r)
 {
     (void)arg;
     assert_true(r->timestamp_ms > INT64_C(1600000000000));
+    assert_true(origins[r->partition] >= 0); /* it is told first */
     buf_printf(&told, "%d@%lld", r->partition, (long long)r->offset);
     print(r->key);
     print(r->value);
