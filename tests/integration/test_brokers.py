@@ -117,14 +117,15 @@ def test_one_that_cannot_be_reached_at_the_start(three, start, note, way):
     assert f"{topic}[2] goes on at " in line
 
 
-def test_one_that_freezes_while_streams_are_open(three, start, note):
+@pytest.mark.parametrize("way", [frozen, refused, dropped, silent])
+def test_one_that_goes_while_streams_are_open(three, start, note, way):
     topic = three.topic_of_all()
     responder = start(topic, brokers=three.brokers)
     stream = responder.open()
     for partition in range(3):
         three.put(topic, "k", f"{partition}", partition)
     assert {event.text for event in stream.take(3)} == {"0", "1", "2"}
-    with frozen(three):
+    with way(three):
         began = time.monotonic()
         another = start(topic, brokers=three.brokers)
         first = another.open()
