@@ -189,7 +189,7 @@ static int64_t clock_ms(clockid_t clock)
 
 int64_t loop_now_ms(void)
 {
-    return clock_ms(CLOCK_MONOTONIC);
+    return clock_ms(CLOCK_BOOTTIME);
 }
 
 int64_t loop_wall_ms(void)

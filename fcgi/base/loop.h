@@ -29,7 +29,8 @@ struct loop_turns {
 };
 const struct loop_turns *loop_turns(const struct loop *loop);
 
-/* Milliseconds of a clock that never goes back (CLOCK_MONOTONIC). */
+/* Milliseconds of a clock that never goes back, and goes on while the machine is suspended
+ * (CLOCK_BOOTTIME): a suspend is to us what a stop of the process is. */
 int64_t loop_now_ms(void);
 /* Milliseconds since 1970 (CLOCK_REALTIME). */
 int64_t loop_wall_ms(void);

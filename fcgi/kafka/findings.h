@@ -10,7 +10,7 @@ struct survey_partition {
     int32_t leader, home;      /* brokers' ids; -1: none.  See struct layout_partition */
     bool fresh;                /* its leader has answered since the last survey_take() */
     uint64_t ticket;           /* the question that it has answered */
-    int64_t asked_ms;          /* when that was asked, by CLOCK_MONOTONIC */
+    int64_t asked_ms;          /* when that was asked, by CLOCK_BOOTTIME */
     int64_t first, end;        /* its extent by that answer; both -1: there was none yet */
     rd_kafka_resp_err_t error; /* of the last question; 0: it was answered */
 };

@@ -48,7 +48,7 @@ bool round_merge(const struct round *r, bool *answered)
         if (f->generation != r->topics[i].generation)
             continue;
         for (any = true; k < r->topics[i].end; k++)
-            *answered |= findings_add_extent(f, r->leader, &r->extents[k], r->ticket, r->began_ms);
+            *answered |= findings_add_extent(f, r->leader, &r->extents[k], r->ticket, r->asked_ms);
         if (topicid_known(r->ids[i]))
             f->result.id = r->ids[i];
     }

@@ -15,7 +15,7 @@ struct round_topic {
 struct round {
     int32_t leader;
     uint64_t ticket;
-    int64_t began_ms; /* by CLOCK_MONOTONIC */
+    int64_t asked_ms; /* by CLOCK_BOOTTIME */
     /* Its own. */
     struct extent *extents; /* topic by topic */
     int32_t n;

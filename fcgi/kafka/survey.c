@@ -64,12 +64,18 @@ struct survey {
     uint64_t answers;
 };
 
-static int64_t now_ms(void)
+static int64_t clock_ms(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* By which threads can wait. */
+static int64_t now_ms(void)
+{
+    return clock_ms(CLOCK_MONOTONIC);
 }
 
 int64_t survey_due_ms(int64_t began_ms, int64_t now_ms)
@@ -286,7 +292,9 @@ static bool is_due(const struct asker *a)
 /* A question to a leader; the lock is given back meanwhile. */
 static void ask_leader(struct survey *s, struct asker *a)
 {
-    struct round round = {.leader = a->leader, .ticket = s->asked, .began_ms = now_ms()};
+    int64_t began = now_ms();
+    struct round round = {
+        .leader = a->leader, .ticket = s->asked, .asked_ms = clock_ms(CLOCK_BOOTTIME)};
     struct survey_topic *t;
     bool answered;
 
@@ -297,7 +305,7 @@ static void ask_leader(struct survey *s, struct asker *a)
     pthread_mutex_unlock(&s->lock);
     round_ask(&round, s->asker);
     pthread_mutex_lock(&s->lock);
-    a->due_ms = survey_due_ms(round.began_ms, now_ms());
+    a->due_ms = survey_due_ms(began, now_ms());
     if (!s->stopping && round_merge(&round, &answered)) {
         s->answers += answered;
         wake(s);

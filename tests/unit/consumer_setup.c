@@ -17,6 +17,17 @@ struct loop *loop;
 struct cluster *cluster;
 struct consumer *consumer;
 
+/* The machine was suspended for an hour. */
+int __real_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
+int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
+{
+    int done = __real_clock_gettime(clock, t);
+
+    t->tv_sec += clock == CLOCK_BOOTTIME ? 3600 : 0;
+    return done;
+}
+
 /* What the cluster says instead, once there is something here. */
 rd_kafka_resp_err_t settings_error;
 struct settings settings;

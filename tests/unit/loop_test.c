@@ -12,13 +12,17 @@
 
 /* The loop's clock, if it is ours to move. */
 static int64_t clock_ms; /* 0: the real one */
+static time_t suspended_s;
 
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
-    if (clock_ms == 0)
-        return __real_clock_gettime(clock, t);
+    if (clock_ms == 0) {
+        int done = __real_clock_gettime(clock, t);
+        t->tv_sec += clock == CLOCK_BOOTTIME ? suspended_s : 0;
+        return done;
+    }
     *t = (struct timespec){clock_ms / 1000, clock_ms % 1000 * 1000000};
     return 0;
 }
@@ -456,6 +460,17 @@ static void take_2_ms(void *arg, int what)
 }
 
 /* Eight descriptors of 2 ms: after 6 ms the others wait for the next turn. */
+/* The clock by which libevent waits stands still meanwhile. */
+static void a_suspend_of_the_machine_counts(void **state)
+{
+    int64_t before = loop_now_ms();
+
+    (void)state;
+    suspended_s = 3600;
+    assert_true(loop_now_ms() - before >= 3600 * 1000);
+    suspended_s = 0;
+}
+
 static void what_is_deferred_does_not_wait_for_all_that_are_ready(void **state)
 {
     enum { READY = 8 };
@@ -696,6 +711,7 @@ int main(void)
         T(a_stopped_timer_is_not_due),
         T(each_signal_is_told_to_those_who_asked),
         T(the_clock_does_not_go_back),
+        T(a_suspend_of_the_machine_counts),
         T(what_is_deferred_does_not_wait_for_all_that_are_ready),
         T(a_turn_of_over_a_second_is_long),
         T(turns_and_their_time_are_counted),

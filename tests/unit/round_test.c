@@ -24,7 +24,7 @@ static int setup(void **state)
     a = b = (struct findings){0};
     tell(&a);
     tell(&b);
-    r = (struct round){.leader = BROKER, .ticket = 4, .began_ms = 1000};
+    r = (struct round){.leader = BROKER, .ticket = 4, .asked_ms = 1000};
     round_add(&r, "a", &a);
     round_add(&r, "b", &b);
     memset(ids, 0, sizeof ids);
