@@ -259,7 +259,7 @@ static void print_selection(const struct selection *s)
 static void judge_destination(struct judgement *j, const struct verdict *verdict)
 {
     struct selection *selection = NULL;
-    int lacks;
+    int lacks = 0;
 
     j->why = admission_destination(&j->destination, verdict);
     if (j->why == REFUSALS)

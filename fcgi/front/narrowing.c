@@ -88,21 +88,22 @@ static enum refusal fill(const struct destination *to, const struct values *clai
     }
 }
 
-enum refusal narrowing_select(const struct narrowing *n, const struct destination *to,
+enum refusal narrowing_select(const struct narrowing *n, const struct destination *destination,
                               const struct values *claims, struct selection **out, int *lacks)
 {
+    bool selects = destination->route->select != NULL;
     enum refusal why = n->why;
     struct values keys = {0};
 
     *out = NULL;
     if (why != REFUSALS)
         return why;
-    if (to->route->select != NULL)
-        why = fill(to, claims, &keys, lacks);
-    if (to->route->select != NULL && n->any)
+    if (selects)
+        why = fill(destination, claims, &keys, lacks);
+    if (selects && n->any)
         values_keep(&keys, &n->keys);
-    if (why == REFUSALS && (to->route->select != NULL || n->any))
-        *out = selection_new(to->route->select != NULL ? &keys : &n->keys);
+    if (why == REFUSALS && (selects || n->any))
+        *out = selection_new(selects ? &keys : &n->keys);
     values_fini(&keys);
     return why;
 }

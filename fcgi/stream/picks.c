@@ -27,7 +27,8 @@ void picks_init(struct picks *p, void (*on_due)(void *arg, struct reader *reader
 void picks_fini(struct picks *p)
 {
     index_free(p->index);
-    buf_fini(&p->heads);
+    for (int i = 0; i < PICKS_BATCH; i++)
+        buf_fini(&p->batch[i].event.head);
 }
 
 /* -- what waits, in order -- */
@@ -59,13 +60,14 @@ static void picker_insert(struct picker *picker, struct pick *pick)
 
 static void picker_take_out(struct picker *picker, struct pick *pick)
 {
-    struct pick **at = &picker->first, *before = NULL;
+    struct pick *before = NULL;
 
-    while (*at != pick) {
-        before = *at;
-        at = &before->next;
-    }
-    *at = pick->next;
+    for (struct pick *at = picker->first; at != pick; at = at->next)
+        before = at;
+    if (before == NULL)
+        picker->first = pick->next;
+    else
+        before->next = pick->next;
     if (picker->last == pick)
         picker->last = before;
 }
@@ -137,6 +139,8 @@ void picks_come(struct picks *p, struct want *want, struct backlog *backlog, uin
     struct item item = backlog_note(backlog, moves);
     struct wish *wish;
 
+    for (int i = 0; i < PICKS_BATCH; i++)
+        p->batch[i].event.head.n = 0; /* another event may come to stand there */
     if (want->waiting > 0)
         item_chain((struct item){want->block, want->at}, item);
     want->block = item.block;
@@ -156,7 +160,9 @@ static void picker_advance(struct picker *picker)
     struct item newer = item_newer(pick->item);
 
     picker_unlist(picker);
-    picker_take_out(picker, pick);
+    picker->first = pick->next;
+    if (picker->last == pick)
+        picker->last = NULL;
     if (newer.block == NULL) {
         pick_stop(pick);
     } else {
@@ -166,33 +172,45 @@ static void picker_advance(struct picker *picker)
     picker_list(picker);
 }
 
+static void picked_make(struct picked_event *e, struct item item, enum event_id form,
+                        struct slice tag)
+{
+    size_t tag_at;
+    struct slice event = item_event(item, &tag_at);
+
+    e->item = item;
+    e->head.n = 0;
+    e->rest_at = event_add_head(&e->head, form, event, tag_at, tag, &e->tag_at);
+    e->rest = slice_of(event.p + e->rest_at, event.n - e->rest_at);
+}
+
+/* Mostly the reader before it was given the same. */
+static void picked_give(struct picked_event *e, struct item item, enum event_id form,
+                        struct slice tag, struct iovec *iov)
+{
+    if (e->item.block == item.block && e->item.at == item.at && e->head.n > 0)
+        memcpy(e->head.p + e->tag_at, tag.p, tag.n);
+    else
+        picked_make(e, item, form, tag);
+    iov[0] = (struct iovec){e->head.p, e->head.n};
+    iov[1] = (struct iovec){(void *)e->rest.p, e->rest.n};
+}
+
 int picker_next(struct picks *p, struct picker *picker, enum event_id form, struct slice tag,
                 struct iovec *iov, int max)
 {
     size_t end = 0;
+    int n = 0;
 
-    p->n = 0;
-    p->heads.n = 0;
-    while (picker->first != NULL && p->n < PICKS_BATCH && p->n < max / 2) {
-        struct picked *picked = &p->batch[p->n++];
-        size_t tag_at, had = p->heads.n;
-        *picked = (struct picked){.pick = picker->first, .item = picker->first->item};
-        struct slice event = item_event(picked->item, &tag_at);
-        picked->tag_at = event_add_head(&p->heads, form, event, tag_at, tag);
-        picked->head = p->heads.n - had;
-        picked->end = end += picked->head + event.n - picked->tag_at;
+    for (; picker->first != NULL && n < PICKS_BATCH && n < max / 2; n++) {
+        struct picked *picked = &p->batch[n];
+        picked->pick = picker->first;
+        picked_give(&picked->event, picker->first->item, form, tag, &iov[2 * n]);
+        picked->end = end += picked->event.head.n + picked->event.rest.n;
         picker_advance(picker);
     }
-    uint8_t *head = p->heads.p;
-    for (int i = 0; i < p->n; i++) {
-        size_t tag_at;
-        struct slice event = item_event(p->batch[i].item, &tag_at);
-        size_t skipped = p->batch[i].tag_at;
-        iov[2 * i] = (struct iovec){head, p->batch[i].head};
-        iov[2 * i + 1] = (struct iovec){(void *)(event.p + skipped), event.n - skipped};
-        head += p->batch[i].head;
-    }
-    return 2 * p->n;
+    p->n = n;
+    return 2 * n;
 }
 
 /* It was given, but not sent: it is the first again. */
@@ -204,41 +222,35 @@ static void picked_undo(const struct picked *picked)
     picker_unlist(picker);
     if (pick->item.block != NULL)
         picker_take_out(picker, pick);
-    pick_wait(pick, picked->item);
+    pick_wait(pick, picked->event.item);
     picker_insert(picker, pick);
     picker_list(picker);
 }
 
-/* Of the event that was given at `heads`, so many bytes were sent. */
-static void picked_keep_rest(const struct picked *picked, const uint8_t *head, size_t sent,
-                             struct rest *rest)
+/* Of that event so many bytes were sent. */
+static void picked_keep_rest(const struct picked_event *e, size_t sent, struct rest *rest)
 {
-    size_t tag_at;
-    struct slice event = item_event(picked->item, &tag_at);
-
-    if (sent >= picked->head) {
-        item_keep_rest(picked->item, picked->tag_at + sent - picked->head, rest);
+    if (sent >= e->head.n) {
+        item_keep_rest(e->item, e->rest_at + sent - e->head.n, rest);
         return;
     }
     struct buf bytes = {0}; /* amid the few that are the reader's own */
-    buf_add(&bytes, head + sent, picked->head - sent);
-    buf_add(&bytes, event.p + picked->tag_at, event.n - picked->tag_at);
+    buf_add(&bytes, e->head.p + sent, e->head.n - sent);
+    buf_add_slice(&bytes, e->rest);
     rest_copy(rest, buf_slice(&bytes));
     buf_fini(&bytes);
 }
 
 int picker_sent(struct picks *p, size_t sent, struct rest *rest, uint64_t *moves)
 {
-    const uint8_t *head = p->heads.p;
     size_t start = 0;
     int begun = 0;
 
     for (; begun < p->n && start < sent; begun++) {
         const struct picked *picked = &p->batch[begun];
         if (picked->end > sent)
-            picked_keep_rest(picked, head, sent - start, rest);
-        *moves = item_moves(picked->item);
-        head += picked->head;
+            picked_keep_rest(&picked->event, sent - start, rest);
+        *moves = item_moves(picked->event.item);
         start = picked->end;
     }
     for (int i = p->n; i > begun; i--)

@@ -25,20 +25,29 @@ struct reader;
 struct pick;
 struct picker; /* of a reader that is up to date but for what waits for it here */
 
+/* An event as it is sent to those who select: a head that is each reader's own, for the tag in it,
+ * and the shared rest. */
+struct picked_event {
+    struct item item;
+    struct buf head;
+    size_t tag_at;     /* in the head */
+    struct slice rest; /* of the event */
+    size_t rest_at;    /* where in it */
+};
+
 /* What was given last, and not sent yet. */
 struct picked {
     struct pick *pick;
-    struct item item;
-    size_t tag_at, head, end; /* head: bytes made for the reader; end: of it, among all given */
+    struct picked_event event;
+    size_t end; /* among all that was given */
 };
 
 struct picks {
     struct index *index;
     void (*on_due)(void *arg, struct reader *reader); /* something waits for it now */
     void *arg;
-    struct picked batch[PICKS_BATCH];
+    struct picked batch[PICKS_BATCH]; /* their events stay, for the next reader */
     int n;
-    struct buf heads;
 };
 
 void picks_init(struct picks *p, void (*on_due)(void *arg, struct reader *reader), void *arg);

@@ -122,7 +122,8 @@ size_t event_encode(struct buf *out, enum event_id form, const struct progress *
 /* -- an event that was encoded without the tag -- */
 
 /* With the tag the id would be longer than EVENT_ID_MAX: it goes without key and etag. */
-static void add_short_id(struct buf *out, enum event_id form, struct slice before, struct slice tag)
+static size_t add_short_id(struct buf *out, enum event_id form, struct slice before,
+                           struct slice tag)
 {
     const uint8_t *at = form == EVENT_ID_KEY ? memrchr(before.p, '"', before.n) : NULL;
     size_t skipped = at ? (size_t)(at + 1 - before.p) : sizeof "id:" - 1;
@@ -130,14 +131,16 @@ static void add_short_id(struct buf *out, enum event_id form, struct slice befor
     buf_add_str(out, form == EVENT_ID_KEY ? "id:[null,\"" : "id:");
     buf_add(out, before.p + skipped, before.n - skipped);
     buf_add_byte(out, '~');
+    size_t put = out->n;
     buf_add_slice(out, tag);
     buf_add_str(out, form == EVENT_ID_KEY ? "\"]" : "");
+    return put;
 }
 
 /* An id stands in the event's first STDOUT record: what follows it there gets a header of its
  * own. */
 size_t event_add_head(struct buf *out, enum event_id form, struct slice event, size_t tag_at,
-                      struct slice tag)
+                      struct slice tag, size_t *put)
 {
     enum { ID = FCGI_RECORD_HEADER + sizeof "id:" - 1 };
     const struct slice before = slice_of(event.p + FCGI_RECORD_HEADER, tag_at - FCGI_RECORD_HEADER);
@@ -148,9 +151,10 @@ size_t event_add_head(struct buf *out, enum event_id form, struct slice event, s
     if (length + 1 + tag.n <= EVENT_ID_MAX || length == tag_at - ID) {
         buf_add_slice(out, before);
         buf_add_byte(out, '~');
+        *put = out->n;
         buf_add_slice(out, tag);
     } else {
-        add_short_id(out, form, before, tag);
+        *put = add_short_id(out, form, before, tag);
         replaced = (size_t)(end - event.p);
     }
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);

@@ -26,9 +26,10 @@ size_t event_encode(struct buf *out, enum event_id form, const struct progress *
 
 /* The event (whole) was encoded without a tag: appends what a stream with that tag is sent in place
  * of its first bytes, up to `tag_at`, as event_encode() returned it.  Returns how many bytes of the
- * event it stands for: the rest is sent as it is. */
+ * event it stands for: the rest is sent as it is.  *put: where in `out` the tag stands, in whose
+ * place another may be put. */
 size_t event_add_head(struct buf *out, enum event_id form, struct slice event, size_t tag_at,
-                      struct slice tag);
+                      struct slice tag, size_t *put);
 
 /* Appends an event of ours (`reset`, `gap`) that carries a place, but no record. */
 void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,

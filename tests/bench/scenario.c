@@ -3,6 +3,9 @@
  *
  *   deliver N   a record to 1000 streams
  *   record N    a record to one stream
+ *   keyed N     a record to 1000 streams that select its key
+ *   unwanted N  a record that none of 200 streams has selected, each of a key of its own
+ *   many N      likewise, of 18000 streams
  *   load N      a record of a new key into the cache, with nobody there
  *   limit N     a record into a cache that is full, of a topic that is not compacted
  *   age N       a record of a hundred partitions, and what the broker drops of each meanwhile
@@ -12,16 +15,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/fcgi_record.h"
 #include "base/loop.h"
 #include "fake_consumer.h"
+#include "select/selection.h"
 #include "stream/fanout.h"
 #include "tool.h"
 
 enum {
     MANY = 1000,
+    FEW = 200,
+    CROWD = 18000,
     KEYS = 5000,
     VALUE_BYTES = 200,
     OPENED_TOGETHER = 100,
@@ -41,6 +48,7 @@ struct scenario {
     bool compacted;
     int32_t partitions;
     size_t cache_bytes;
+    enum { EVERYTHING, THE_KEY, OWN_KEY } selects;
 };
 
 static const struct scenario *scenario;
@@ -115,16 +123,34 @@ static void produce_and_age(void)
     topic.on_settled(topic.arg);
 }
 
+/* Of the topic's first key, or of one that only this stream has. */
+static struct selection *make_selection(int stream)
+{
+    struct values keys = {0};
+    char name[32];
+
+    if (scenario->selects == EVERYTHING)
+        return NULL;
+    int n = snprintf(name, sizeof name, scenario->selects == OWN_KEY ? "own-%d" : "key-0", stream);
+    values_add(&keys, slice_of(name, (size_t)n));
+    struct selection *s = selection_new(&keys);
+    values_fini(&keys);
+    return s;
+}
+
 static struct stream *open_stream(struct slice id)
 {
+    static int opened;
+    struct selection *selection = make_selection(opened++);
     struct buf head = {0};
     size_t mark = fcgi_stdout_begin(&head);
 
     buf_add_str(&head, "Status: 200 OK\r\n\r\n");
     fcgi_stdout_end(&head, mark, 1);
-    struct stream *s =
-        fanout_open(fanout, eventfd(0, EFD_NONBLOCK), 1,
-                    &(struct opening){.head = buf_slice(&head), .last_event_id = id});
+    struct stream *s = fanout_open(
+        fanout, eventfd(0, EFD_NONBLOCK), 1,
+        &(struct opening){.head = buf_slice(&head), .last_event_id = id, .selection = selection});
+    selection_unref(selection);
     buf_fini(&head);
     return s;
 }
@@ -152,13 +178,17 @@ static void open_resumed(void)
 }
 
 static const struct scenario scenarios[] = {
-    {"deliver", MANY, 1, 1, produce_known, 8, true, 1, 1 << 30},
-    {"record", 1, 1, 1, produce_known, 1, true, 1, 1 << 30},
-    {"load", 0, 1, 1, produce_new, 0, true, 1, 1 << 30},
-    {"limit", 0, 2 * FULL / VALUE_BYTES, 1, produce_new, 0, false, 1, FULL},
-    {"age", 0, 0, DROPPED_TOGETHER *PARTITIONS, produce_and_age, 2, true, PARTITIONS, 1 << 30},
-    {"fresh", 0, 1, OPENED_TOGETHER, open_fresh, 16, true, 1, 1 << 30},
-    {"resume", 0, KEYS, OPENED_TOGETHER, open_resumed, 16, true, 1, 1 << 30},
+    {"deliver", MANY, 1, 1, produce_known, 8, true, 1, 1 << 30, EVERYTHING},
+    {"record", 1, 1, 1, produce_known, 1, true, 1, 1 << 30, EVERYTHING},
+    {"keyed", MANY, 1, 1, produce_known, 8, true, 1, 1 << 30, THE_KEY},
+    {"unwanted", FEW, 1, 1, produce_known, 1, true, 1, 1 << 30, OWN_KEY},
+    {"many", CROWD, 1, 1, produce_known, 1, true, 1, 1 << 30, OWN_KEY},
+    {"load", 0, 1, 1, produce_new, 0, true, 1, 1 << 30, EVERYTHING},
+    {"limit", 0, 2 * FULL / VALUE_BYTES, 1, produce_new, 0, false, 1, FULL, EVERYTHING},
+    {"age", 0, 0, DROPPED_TOGETHER *PARTITIONS, produce_and_age, 2, true, PARTITIONS, 1 << 30,
+     EVERYTHING},
+    {"fresh", 0, 1, OPENED_TOGETHER, open_fresh, 16, true, 1, 1 << 30, EVERYTHING},
+    {"resume", 0, KEYS, OPENED_TOGETHER, open_resumed, 16, true, 1, 1 << 30, EVERYTHING},
 };
 
 /* -- */
@@ -192,14 +222,23 @@ static void make_topic(void)
     progress_add(&last_id, &end);
 }
 
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
-
     for (size_t i = 0; argc == 3 && i < sizeof scenarios / sizeof scenarios[0]; i++)
         if (strcmp(argv[1], scenarios[i].name) == 0)
             scenario = &scenarios[i];
     if (scenario == NULL)
-        die("usage: scenario deliver|record|load|limit|age|fresh|resume N");
+        die("usage: scenario deliver|record|keyed|unwanted|many|load|limit|age|fresh|resume N");
+    raise_descriptors();
     steps_left = number("N", argv[2], 0, INT64_MAX) / scenario->per_step;
     loop = loop_new();
     const struct fanout_config config = {EVENT_ID_PROGRESS, 3600000, 0, scenario->cache_bytes,

@@ -267,8 +267,10 @@ static void check_tagged(enum event_id form, const struct record *r, struct slic
     struct output expected = {0}, got = {0};
 
     event_encode(&whole, form, &at, tag, r);
-    size_t tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), r);
-    size_t skipped = event_add_head(&pieces, form, buf_slice(&shared), tag_at, tag);
+    size_t put, tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), r);
+    size_t skipped =
+        event_add_head(&pieces, form, buf_slice(&shared), tag_at, BYTES("anything"), &put);
+    memcpy(pieces.p + put, tag.p, tag.n);
     buf_add(&pieces, shared.p + skipped, shared.n - skipped);
     output_read(&expected, buf_slice(&whole));
     output_read(&got, buf_slice(&pieces));
@@ -332,8 +334,9 @@ static size_t tagged_id_length(enum event_id form, int key_len, int etag_len)
     memset(bytes, 'x', sizeof bytes);
     struct record r = {.value = BYTES("v"), .key = slice_of(bytes, (size_t)key_len)};
     r.etag = slice_of(bytes, (size_t)etag_len);
-    size_t tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), &r);
-    size_t skipped = event_add_head(&pieces, form, buf_slice(&shared), tag_at, BYTES("TAGtag-_"));
+    size_t put, tag_at = event_encode(&shared, form, &at, slice_of(NULL, 0), &r);
+    size_t skipped =
+        event_add_head(&pieces, form, buf_slice(&shared), tag_at, BYTES("TAGtag-_"), &put);
     buf_add(&pieces, shared.p + skipped, shared.n - skipped);
     output_read(&got, buf_slice(&pieces));
     size_t n = (size_t)((uint8_t *)memchr(got.text.p, '\n', got.text.n) - got.text.p) - 3;
