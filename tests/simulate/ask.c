@@ -85,7 +85,8 @@ rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all_topics, rd_kafka_t
         fill_partitions(a, cluster_topic());
     else
         a->topic.err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    port_note_partitions(rk, a->topic.partition_cnt);
+    if (port_is_newest(rk))
+        port_note_partitions(rk, a->topic.partition_cnt);
     *metadata = &a->m;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

@@ -60,6 +60,7 @@ struct fetcher {
 
 struct rd_kafka_topic_s {
     rd_kafka_t *rk;
+    char name[16];
 };
 
 struct rd_kafka_s {
@@ -75,6 +76,9 @@ extern struct handles port_handles;
 
 struct message *message_new(size_t bytes); /* with so many of its own */
 void message_free(struct message *m);
+
+/* The responder has no newer client: another topic may still use the one before. */
+bool port_is_newest(const rd_kafka_t *rk);
 
 /* Wakes the program, as librdkafka does, for the first message or event only. */
 void port_put_message(rd_kafka_queue_t *queue, struct message *m);

@@ -18,14 +18,19 @@
 #include "threads.h"
 #include "world.h"
 
+enum { BACKLOGS_BYTES = 64 * 1024 * 1024 };
+
 struct responder {
     unsigned number;
     struct responder_config config;
     struct loop *loop;
-    struct fanout *fanout;
+    /* Of the topic that all stories are about; and of one that is never there, which some serve
+     * besides. */
+    struct fanout *fanout[2];
     struct fanouts fanouts;
+    struct backlogs backlogs;
     struct cluster *cluster;
-    struct consumer *consumer;
+    struct consumer *consumer[2];
     struct routes *routes;
     struct handler *handler;
     struct guard *guard; /* NULL: all may come in */
@@ -39,17 +44,35 @@ struct responder {
     bool stopped, done;
 };
 
-static void make_consumer(struct responder *r)
+static void make_consumers(struct responder *r)
 {
-    struct consumer_handler handler = fanout_handler(r->fanout);
     struct kafka_conf *kafka = kafka_conf_new();
     char error[256];
 
     port_forget(r->number);
     r->cluster = cluster_new(r->loop, kafka, "brokers", error, sizeof error);
-    r->consumer = consumer_new(r->cluster, "t", COMPACT_AUTO, &handler);
+    for (size_t i = 0; i < r->fanouts.n; i++) {
+        struct consumer_handler handler = fanout_handler(r->fanout[i]);
+        r->consumer[i] =
+            consumer_new(r->cluster, routes_topic(r->routes, i), COMPACT_AUTO, &handler);
+        fanout_attach(r->fanout[i], r->consumer[i]);
+    }
     kafka_conf_free(kafka);
-    fanout_attach(r->fanout, r->consumer);
+}
+
+static void make_fanouts(struct responder *r)
+{
+    struct fanout_config fanout = {.event_id =
+                                       r->config.id_with_key ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
+                                   .keepalive_ms = r->config.keepalive_ms,
+                                   .flush_ms = r->config.flush_ms,
+                                   .cache_bytes = r->config.cache_bytes,
+                                   .backlogs = &r->backlogs};
+
+    backlogs_init(&r->backlogs, BACKLOGS_BYTES);
+    r->fanouts = (struct fanouts){r->fanout, routes_topics(r->routes)};
+    for (size_t i = 0; i < r->fanouts.n; i++)
+        r->fanout[i] = fanout_new(r->loop, &fanout);
 }
 
 static void on_keys(void *arg)
@@ -85,22 +108,18 @@ static void make_gate(struct responder *r)
 struct responder *responder_start(unsigned number, const struct responder_config *config)
 {
     struct responder *r = mem_zero(sizeof *r);
-    struct fanout_config fanout = {.event_id =
-                                       config->id_with_key ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
-                                   .keepalive_ms = config->keepalive_ms,
-                                   .flush_ms = config->flush_ms,
-                                   .cache_bytes = config->cache_bytes};
 
     r->number = number;
     r->routes = routes_new();
     routes_add_topic(r->routes, "t");
+    if (number % 2 == 1)
+        routes_add_topic(r->routes, "missing");
     routes_add_literal(r->routes, "/events");
     r->config = *config;
     r->runs_since_ms = world_now_ms();
     world_set_responder(number);
     r->loop = loop_new();
-    r->fanout = fanout_new(r->loop, &fanout);
-    r->fanouts = (struct fanouts){&r->fanout, 1};
+    make_fanouts(r);
     struct handler_config handler = {.routes = r->routes,
                                      .cors = "cross-origin",
                                      .retry_ms = config->retry_ms,
@@ -109,7 +128,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
     r->handler = handler_new(r->loop, &handler, &r->fanouts);
     if (config->guarded || config->max_age_ms > 0)
         make_gate(r);
-    make_consumer(r);
+    make_consumers(r);
     struct inlet_handler inlet = handler_inlet(r->handler);
     r->listen_fd = socket_listen();
     r->inlet = inlet_new(r->loop, r->listen_fd, &inlet);
@@ -150,9 +169,11 @@ void responder_free(struct responder *r)
     inlet_free(r->inlet);
     drain_free(r->drain);
     guard_free(r->guard);
-    consumer_free(r->consumer);
+    for (size_t i = 0; i < r->fanouts.n; i++)
+        consumer_free(r->consumer[i]);
     cluster_free(r->cluster);
-    fanout_free(r->fanout);
+    for (size_t i = 0; i < r->fanouts.n; i++)
+        fanout_free(r->fanout[i]);
     renewals_free(r->renewals);
     sessions_free(r->sessions);
     handler_free(r->handler);
@@ -198,7 +219,7 @@ int64_t responder_runs_since_ms(const struct responder *r)
 
 size_t responder_cache_bytes(const struct responder *r)
 {
-    return fanout_stats(r->fanout).cache_bytes;
+    return fanout_stats(r->fanout[0]).cache_bytes;
 }
 
 int64_t responder_due_ms(const struct responder *r)
