@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/mem.h"
@@ -186,6 +187,14 @@ void client_retire(struct client *c)
         leave_alone(f->answers);
     }
     survey_stop(c->survey, client_destroy, c);
+}
+
+bool client_knows(const struct client *c, const char *topic)
+{
+    for (const struct feed *f = c->feeds; f != NULL; f = f->next)
+        if (strcmp(rd_kafka_topic_name(f->topic), topic) == 0)
+            return true;
+    return false;
 }
 
 void client_poll(struct client *c)

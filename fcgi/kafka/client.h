@@ -1,6 +1,7 @@
 /* client - librdkafka's handles, with a survey, and the topics that are read through them.
  *
- * All topics share one client until one of them is made again: that one gets a client of its own.
+ * All topics share one client until one of them is made again: that one goes on with a client that
+ * has never known it, and so do all that are made again together.
  * What librdkafka remembers of the old topic misleads it about the new one: 2.1 and later never
  * fetch from a leader whose epoch is lower than the one that they know, and 2.4 to 2.9 corrupt
  * their memory when a topic's id changes in their metadata cache (confluentinc/librdkafka#4778,
@@ -44,6 +45,8 @@ struct client *client_start(struct clients *all, uint64_t ticket, char *error, s
 /* Gives it back, in a thread of its own, for that may take as long as a broker's answer; wake_fd is
  * left alone from now on.  The feeds go with it. */
 void client_retire(struct client *c);
+/* It has, or had, a feed of that topic. */
+bool client_knows(const struct client *c, const char *topic);
 /* Calls the callbacks of the configuration. */
 void client_poll(struct client *c);
 

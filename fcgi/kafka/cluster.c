@@ -11,16 +11,20 @@
 
 enum { TURN_MS = 5 }; /* records of one loop turn, of all topics */
 
-/* Those of before are of topics that were made again. */
+/* Most topics have the same as the one before. */
 static void poll_clients(struct cluster *cluster)
 {
+    const struct client *last = cluster->client;
     struct consumer *c;
 
     if (cluster->client != NULL)
         client_poll(cluster->client);
     TAILQ_FOREACH(c, &cluster->consumers, link)
-    if (c->feed->client != cluster->client)
-        client_poll(c->feed->client);
+    {
+        if (c->feed->client != cluster->client && c->feed->client != last)
+            client_poll(c->feed->client);
+        last = c->feed->client;
+    }
 }
 
 static void settle(struct cluster *cluster)
@@ -164,6 +168,16 @@ void cluster_free(struct cluster *cluster)
     watch_free(cluster->watch);
     close(cluster->wake_fd);
     free(cluster);
+}
+
+struct client *cluster_other_client(const struct cluster *cluster, const char *topic)
+{
+    const struct consumer *c;
+
+    TAILQ_FOREACH(c, &cluster->consumers, link)
+    if (!client_knows(c->feed->client, topic))
+        return c->feed->client;
+    return NULL;
 }
 
 void cluster_leave(struct cluster *cluster, struct feed *feed)

@@ -24,7 +24,7 @@ struct cluster {
     struct tick tick;
     struct contact contact;
     struct clients *clients;
-    struct client *client; /* of the topics that were not made again; NULL: there is none */
+    struct client *client; /* where all began; NULL: nobody is left there */
     TAILQ_HEAD(, consumer) consumers;
 };
 
@@ -61,6 +61,8 @@ struct consumer {
 
 /* -- cluster.c -- */
 
+/* A client that other topics use and that has never known this one; NULL: there is none. */
+struct client *cluster_other_client(const struct cluster *cluster, const char *topic);
 /* Nothing more is read through the feed; its client goes with the last one. */
 void cluster_leave(struct cluster *cluster, struct feed *feed);
 

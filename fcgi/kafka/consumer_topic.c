@@ -54,20 +54,34 @@ void consumer_stop_topic(struct consumer *c)
     c->valid = consumer_ask(c);
 }
 
+/* The next one that reads the topic, with questions of that ticket or a higher one, which is
+ * returned in its place; NULL: there cannot be one. */
+static struct client *next_client(struct consumer *c, uint64_t *ticket)
+{
+    struct client *next = cluster_other_client(c->cluster, c->topic);
+    char error[256];
+
+    if (next != NULL) {
+        *ticket = survey_ask_beyond(next->survey, *ticket);
+        return next;
+    }
+    next = client_start(c->cluster->clients, *ticket, error, sizeof error);
+    if (next == NULL)
+        log_error("kafka: topic %s goes on with the connection of before: %s", c->topic, error);
+    return next;
+}
+
 /* Another topic of the same name is read with another client; if there cannot be one, with this,
  * for which it is the same one. */
 static void forget_topic(struct consumer *c)
 {
-    char error[256];
     uint64_t ticket = consumer_ask(c);
-    struct client *next = client_start(c->cluster->clients, ticket, error, sizeof error);
+    struct client *next = next_client(c, &ticket);
 
-    c->handler.on_missing(c->handler.arg);
     policy_forget(&c->policy);
     c->cluster_id[0] = '\0';
     c->id = (struct topic_id){0};
     if (next == NULL) {
-        log_error("kafka: topic %s goes on with the connection of before: %s", c->topic, error);
         consumer_stop_topic(c);
         return;
     }

@@ -390,13 +390,19 @@ void survey_stop(struct survey *s, void (*gone)(void *arg), void *arg)
     leave(s);
 }
 
-uint64_t survey_ask(struct survey *s)
+uint64_t survey_ask_beyond(struct survey *s, uint64_t ticket)
 {
     pthread_mutex_lock(&s->lock);
-    uint64_t ticket = ++s->asked;
+    s->asked = (s->asked > ticket ? s->asked : ticket) + 1;
+    ticket = s->asked;
     pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return ticket;
+}
+
+uint64_t survey_ask(struct survey *s)
+{
+    return survey_ask_beyond(s, 0);
 }
 
 bool survey_take(struct survey_topic *t, struct survey_result *out)

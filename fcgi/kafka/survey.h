@@ -33,6 +33,9 @@ int64_t survey_due_ms(int64_t began_ms, int64_t now_ms);
 /* Asks for answers to questions that begin after this call; returns their ticket. */
 uint64_t survey_ask(struct survey *survey);
 
+/* Likewise, with a ticket that is higher than that one, which another survey gave. */
+uint64_t survey_ask_beyond(struct survey *survey, uint64_t ticket);
+
 /* Takes what is known now of the topic; false if nothing has come since the last time.
  * survey_result_fini() it. */
 bool survey_take(struct survey_topic *topic, struct survey_result *out);

@@ -234,6 +234,47 @@ static void a_topic_that_is_made_again_begins_anew_and_no_other(void **state)
     assert_int_equal(second->topics, 1);
 }
 
+/* Of all that are made again together, as when a broker's disk was wiped, each would cost threads
+ * and connections. */
+static void topics_that_are_made_again_together_have_one_client_together(void **state)
+{
+    static const char *const names[READERS] = {"a", "b", "c"};
+    time_t until = time(NULL) + PATIENCE_S;
+
+    (void)state;
+    start();
+    for (int i = 0; i < READERS; i++) {
+        mock_kafka_create(&kafka, names[i], 1);
+        mock_kafka_produce_numbers(&kafka, names[i], 0, 10);
+        read_topic(&readers[i], names[i]);
+    }
+    for (int i = 0; i < READERS; i++)
+        wait_for(&readers[i].records, 10);
+    int threads = rd_kafka_thread_cnt();
+    for (int turn = 2; turn <= 3; turn++) {
+        for (int i = 0; i < READERS; i++)
+            rd_kafka_mock_topic_set_error(kafka.cluster, names[i],
+                                          RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+        while (consumer_ready(readers[0].consumer) || consumer_ready(readers[1].consumer) ||
+               consumer_ready(readers[2].consumer)) {
+            fake_loop_wait();
+            fake_loop_settle();
+        }
+        for (int i = 0; i < READERS; i++)
+            rd_kafka_mock_topic_set_error(kafka.cluster, names[i], RD_KAFKA_RESP_ERR_NO_ERROR);
+        for (int i = 0; i < READERS; i++) {
+            wait_for(&readers[i].topics, turn);
+            wait_for(&readers[i].records, 10);
+        }
+    }
+    while (rd_kafka_thread_cnt() > threads) { /* the one of before retires */
+        if (time(NULL) > until)
+            fail_msg("%d threads instead of %d", rd_kafka_thread_cnt(), threads);
+        fake_loop_wait();
+        fake_loop_settle();
+    }
+}
+
 static void consumers_may_go_one_by_one(void **state)
 {
     (void)state;
@@ -260,6 +301,7 @@ int main(void)
         T(a_topic_that_is_missing_holds_up_no_other),
         T(one_that_is_held_holds_up_no_other),
         T(a_topic_that_is_made_again_begins_anew_and_no_other),
+        T(topics_that_are_made_again_together_have_one_client_together),
         T(consumers_may_go_one_by_one),
     };
     log_set_level(LOG_ERROR);
