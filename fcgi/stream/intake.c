@@ -219,7 +219,7 @@ static void look_if_full(struct intake *in)
 
     if (full && !in->told_full)
         log_error("cache: %zu bytes are not enough for topic %s: its oldest records are dropped, "
-                  "streams are told of gaps; raise cache-bytes",
+                  "streams are told of gaps; raise --cache-bytes, or its share",
                   cache_limit(cache), consumer_topic(in->consumer));
     in->told_full = full;
 }

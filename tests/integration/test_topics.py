@@ -50,6 +50,7 @@ def lines_about(responder: Responder, topic: str) -> list[str]:
 
 def test_each_path_has_the_records_of_its_topic_alone(kafka, serve):
     """PROTOCOL 9.9."""
+    """PROTOCOL 9.9."""
     topics = [kafka.topic(), kafka.log_topic(2), kafka.topic()]
     routes = [{"path": "/first", "topic": topics[0]}, RAW]
     for n, topic in enumerate(topics):
@@ -67,18 +68,23 @@ def test_each_path_has_the_records_of_its_topic_alone(kafka, serve):
     assert [stream.next().text for stream in streams] == ["live 0", "live 1", "live 2"]
     resumed = responder.open(streams[1].events[1].id, target=f"/raw/{topics[1]}")
     assert [event.text for event in resumed.take(2)] == ["1-2", "live 1"]
+    elsewhere = responder.open(streams[1].events[1].id, target=f"/raw/{topics[2]}")
+    reset, *events = elsewhere.take(4)
+    assert json.loads(reset.data)["reason"] == "partition_unknown"
+    assert [event.text for event in events] == ["2-1", "2-2", "live 2"]
     assert health(responder) == (200, {topic: [] for topic in topics})
     said = ask(responder, "/metrics").body.decode()
-    for topic, count in zip(topics, (2, 2, 1)):
+    for topic, count in zip(topics, (2, 2, 2)):
         assert re.search(rf'^sse_kafka_fanout_streams{{.*,topic="{topic}"}} {count}$', said, re.M)
         assert re.search(rf'^sse_kafka_fanout_records_total{{.*,topic="{topic}"}} 4$', said, re.M)
     counted = metrics(responder)
     assert counted['route_streams,route="/first"'] == 1
-    assert counted['route_streams,route="/raw/{topic}"'] == 4
+    assert counted['route_streams,route="/raw/{topic}"'] == 5
     assert len(re.findall("kafka: topic ", responder.text())) == 3
 
 
 def test_a_topic_that_is_missing_or_made_again_is_so_for_its_own_streams_alone(kafka, serve):
+    """PROTOCOL 9.8."""
     """PROTOCOL 9.8."""
     well, again, late = kafka.topic(), kafka.topic(), kafka.new_name()
     kafka.produce(again, *numbered(5, keys=5))
@@ -121,6 +127,7 @@ def test_a_topic_that_is_missing_or_made_again_is_so_for_its_own_streams_alone(k
 
 
 def test_topics_that_may_not_be_read_hold_up_no_other(secured: SecuredKafka, serve):  # noqa: F811
+    """PROTOCOL 9.8."""
     """PROTOCOL 9.8."""
     may, hidden, unread = (secured.topic() for _ in range(3))
     for topic in (may, hidden, unread):
