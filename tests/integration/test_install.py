@@ -163,6 +163,16 @@ class Story:
         self.host.run("systemctl", "restart", "lighttpd")
         wait_until(lambda: answers(("127.0.0.1", self.https)), what="lighttpd")
 
+    def reconfigure(self, edit: tuple[str, str]) -> None:
+        """By self.config, and with that in the web server's file."""
+        configure(self.host, CONFIG, **self.config)
+        for unit in POOL:
+            self.host.run("systemctl", "restart", unit)
+        file = self.host.root / "etc" / "lighttpd" / "conf-available" / f"50-{UNIT}.conf"
+        file.write_text(replaced(file.read_text(), re.escape(edit[0]), edit[1]))
+        self.host.run("systemctl", "restart", "lighttpd")
+        wait_until(lambda: answers(("127.0.0.1", self.https)), what="lighttpd")
+
     def open(self, *options: str) -> CurlReader:
         return CurlReader(f"{self.url}/events", *options).wait_started()
 
@@ -261,6 +271,25 @@ def test_a_record_comes_through(story):
     assert stream.http == "HTTP/2"
     stream.close()
     assert "app.js" in curl(f"{story.url}/")
+
+
+def test_routes_are_added_by_the_configuration_and_a_line_of_the_web_server(story):
+    """One responder after the other; and back."""
+    before = dict(story.config)
+    del story.config["topic"]
+    story.config |= {"topics": {story.topic: {}}, "routes": []}
+    for path in ("/events", "/raw/{topic}"):
+        story.config["routes"].append({"path": path, "topic": story.topic})
+    story.reconfigure(('paths = "events"', 'paths = "events|raw"'))
+    stream = CurlReader(f"{story.url}/raw/x%2Fy").wait_started()
+    story.kafka.put(story.topic, "route", "by a route")
+    stream.take_until(b"by a route")
+    stream.close()
+    log = (story.host.root / "var" / "log" / "lighttpd" / f"{UNIT}.log").read_text()
+    assert "GET" in log and "x%2Fy" not in log and "x/y" not in log
+    story.config = before
+    story.reconfigure(("events|raw", "events"))
+    wait_until(story.is_ready, what="readiness")
 
 
 @pytest.mark.parametrize("unit", [*POOL, STANDBY])
