@@ -142,8 +142,8 @@ static void compact(struct pool *pool, const struct step *s)
     for (unsigned i = 0; i < pool->story->responders; i++)
         if (pool->responders[i] != NULL && port_retention_ms(i) > least_ms)
             least_ms = port_retention_ms(i);
-    cluster_compact(p, s->b % 5, least_ms);
-    world_tell("partition %d is compacted, but for the last %u", (int)p, s->b % 5);
+    cluster_compact(p, s->b % 4, least_ms);
+    world_tell("partition %d is compacted, but for the last %u", (int)p, s->b % 4);
 }
 
 static void age(struct pool *pool, const struct step *s)

@@ -23,6 +23,32 @@ static unsigned pick_weights(struct dice *d, unsigned weights[KINDS_MAX])
     return sum;
 }
 
+static uint8_t kind_of(const char *name)
+{
+    uint8_t i = 0;
+
+    while (strcmp(step_kinds[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+/* In a topic in which little is written but deletes, and often cleaned, for clients that are away
+ * for longer than these are kept: what they have missed may have been the last there was. */
+static unsigned weigh_forgetting(unsigned weights[KINDS_MAX])
+{
+    static const struct {
+        const char *kind;
+        unsigned weight;
+    } mix[] = {{"produce", 6},     {"come", 8},           {"delete key", 20}, {"compact", 40},
+               {"break line", 25}, {"end responder", 14}, {"transaction", 3}, {"retain", 1}};
+    unsigned sum = 0;
+
+    memset(weights, 0, KINDS_MAX * sizeof *weights);
+    for (size_t i = 0; i < sizeof mix / sizeof mix[0]; i++)
+        sum += weights[kind_of(mix[i].kind)] = mix[i].weight;
+    return sum;
+}
+
 static uint8_t pick_kind(struct dice *d, const unsigned weights[KINDS_MAX], unsigned sum)
 {
     unsigned n = dice_below(d, sum), i = 0;
@@ -41,12 +67,15 @@ static int by_time(const void *a, const void *b)
 static void write_steps(struct story *s, struct dice *d)
 {
     static const int64_t lengths_ms[] = {2000, 10000, 60000, 300000, 1800000};
-    unsigned weights[KINDS_MAX], sum = pick_weights(d, weights);
+    unsigned weights[KINDS_MAX],
+        sum = s->forgets ? weigh_forgetting(weights) : pick_weights(d, weights);
 
     s->length_ms = lengths_ms[dice_below(d, s->crowd < CROWD_MAX ? 5 : 3)];
     if (s->seed >= LONG_SEEDS)
         s->length_ms = LONG_MS;
-    s->n = (size_t)dice_between(d, 20, 300);
+    else if (s->forgets)
+        s->length_ms = 600000;
+    s->n = (size_t)(s->forgets ? dice_between(d, 40, 150) : dice_between(d, 20, 300));
     s->steps = mem_alloc(s->n * sizeof *s->steps);
     for (size_t i = 0; i < s->n; i++)
         s->steps[i] = (struct step){
@@ -63,11 +92,7 @@ static void write_steps(struct story *s, struct dice *d)
 
 static void add_step(struct story *s, const char *kind, int64_t at_ms, struct step step)
 {
-    uint8_t i = 0;
-
-    while (strcmp(step_kinds[i].name, kind) != 0)
-        i++;
-    step.kind = i;
+    step.kind = kind_of(kind);
     step.at_ms = at_ms;
     s->steps = mem_resize_array(s->steps, s->n + 1, sizeof *s->steps);
     s->steps[s->n++] = step;
@@ -91,6 +116,35 @@ static void write_swaps(struct story *s, struct dice *d)
         add_step(s, "flood", at_ms, (struct step){.a = n, .c = n});
         add_step(s, "make again", at_ms + dice_between(d, 20, 2000),
                  (struct step){.a = 1, .b = n, .c = n});
+    }
+    qsort(s->steps, s->n, sizeof *s->steps, by_time);
+}
+
+/* Likewise: the last of a partition is a delete, which is gone when clients come back that were
+ * away meanwhile, to responders that have not read it. */
+static void write_misses(struct story *s, struct dice *d)
+{
+    enum { ROUNDS = 5, ROUND_MS = 60000 };
+
+    s->crowd = 1;
+    s->cluster.compacted = true;
+    s->cluster.delete_retention_ms = 2000;
+    s->length_ms = ROUNDS * ROUND_MS;
+    for (uint32_t group = 0; group < GROUPS; group++)
+        add_step(s, "come", dice_between(d, 0, 1000), (struct step){.a = group, .b = group});
+    for (int64_t at_ms = 2000; at_ms < s->length_ms; at_ms += ROUND_MS) {
+        struct step key = {.a = dice_below(d, 6), .b = dice_below(d, 12)};
+        add_step(s, "produce", at_ms, key);
+        for (uint32_t group = 0; group < GROUPS / 2; group++)
+            add_step(s, "break line", at_ms + dice_between(d, 500, 3000),
+                     (struct step){.a = (uint32_t)dice_throw(d), .b = 4 + group % 2});
+        add_step(s, "delete key", at_ms + dice_between(d, 1000, 4000), key);
+        add_step(s, "compact", at_ms + 5000, (struct step){.a = key.a});
+        add_step(s, "compact", at_ms + dice_between(d, 20000, 30000), (struct step){.a = key.a});
+        for (uint32_t i = 0; i < s->responders; i++)
+            add_step(s, dice_chance(d, 70) ? "end responder" : "stop responder",
+                     at_ms + dice_between(d, 4000, 40000),
+                     (struct step){.a = i, .b = dice_below(d, 2)});
     }
     qsort(s->steps, s->n, sizeof *s->steps, by_time);
 }
@@ -124,9 +178,17 @@ void story_write(struct story *s, uint64_t seed)
     if (s->small_cache)
         s->responder.cache_bytes = 20000 << dice_below(&d, 5);
     s->verify_ms = dice_chance(&d, 80) ? 3 : 40;
+    s->forgets = dice_chance(&d, 10);
+    if (s->forgets) {
+        s->crowd = 1;
+        s->cluster.compacted = true;
+        s->cluster.delete_retention_ms = 2000;
+    }
     s->cluster.ages = s->cluster.compacted && dice_chance(&d, 20);
     if (seed < LONG_SEEDS && dice_chance(&d, 1))
         write_swaps(s, &d);
+    else if (seed < LONG_SEEDS && dice_chance(&d, 2))
+        write_misses(s, &d);
     else
         write_steps(s, &d);
 }

@@ -25,6 +25,7 @@ struct story {
     struct cluster_config cluster;
     struct responder_config responder;
     bool small_cache;
+    bool forgets;               /* deletes come often, and are kept for a moment */
     uint32_t verify_ms;         /* at most, of a signature */
     int64_t length_ms, look_ms; /* and how often clients are looked at */
     int64_t token_s;            /* how long tokens last, at most */
