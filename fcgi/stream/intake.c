@@ -39,10 +39,23 @@ static void tidy(void *arg)
         loop_defer(in->streams->loop, &in->tidy);
 }
 
+static void look_if_full(struct intake *in)
+{
+    const struct cache *cache = in->source->cache;
+    bool full = cache_overflowed(cache);
+
+    if (full && !in->told_full)
+        log_error("cache: %zu bytes are not enough for topic %s: its oldest records are dropped, "
+                  "streams are told of gaps; raise --cache-bytes, or its share",
+                  cache_limit(cache), consumer_topic(in->consumer));
+    in->told_full = full;
+}
+
 static void on_tidy_timer(void *arg)
 {
     struct intake *in = arg;
 
+    look_if_full(in);
     cache_look(in->source->cache, loop_now_ms());
     loop_defer(in->streams->loop, &in->tidy);
     timer_start(in->tidy_timer, TIDY_MS);
@@ -212,23 +225,9 @@ static void on_survey(void *arg, uint64_t ticket)
         starting_surveyed(&in->starting, ticket);
 }
 
-static void look_if_full(struct intake *in)
-{
-    const struct cache *cache = in->source->cache;
-    bool full = cache_overflowed(cache);
-
-    if (full && !in->told_full)
-        log_error("cache: %zu bytes are not enough for topic %s: its oldest records are dropped, "
-                  "streams are told of gaps; raise --cache-bytes, or its share",
-                  cache_limit(cache), consumer_topic(in->consumer));
-    in->told_full = full;
-}
-
 static void on_settled(void *arg)
 {
     struct intake *in = arg;
-
-    look_if_full(in);
 
     if (in->streams->count[STREAM_AHEAD] > 0 && consumer_ready(in->consumer))
         starting_judge_ahead(&in->starting);
