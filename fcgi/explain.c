@@ -8,6 +8,7 @@
 #include "base/percent.h"
 #include "front/admission.h"
 #include "front/credential.h"
+#include "front/lastid.h"
 #include "front/narrowing.h"
 #include "program.h"
 #include "route/routes.h"
@@ -362,14 +363,16 @@ static void explain_path(struct judgement *j, struct slice path, struct slice to
 bool explain_request(const struct config *c, const char *url, const char *token_file)
 {
     struct slice query, path = path_of(url, &query);
-    struct buf token = {0};
+    struct buf token = {0}, id = {0};
     struct judgement j;
     bool good = judgement_init(&j, c) && find_token(&j, query, token_file, &token);
+    bool resumes = lastid_find(NULL, query, &id);
 
-    narrowing_read(&j.narrowing, query);
+    narrowing_read(&j.narrowing, query, resumes);
     if (good)
         explain_path(&j, path, buf_slice(&token));
     buf_fini(&token);
+    buf_fini(&id);
     judgement_fini(&j);
     return good;
 }

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "kafka/consumer.h"
+#include "select/from.h"
 #include "topic/event.h"
 
 struct routes;
@@ -36,6 +37,7 @@ struct config_route {
     char *path, *topic;
     struct config_list scopes;
     json_t *select; /* NULL: everything */
+    char *from;     /* NULL: as the option says */
 };
 
 /* What else the command line asks for, in place of serving. */
@@ -46,9 +48,9 @@ struct config_question {
 
 struct config {
     struct config_question question;
-    char *brokers, *topic, *listen, *cors, *path; /* owned */
-    struct kafka_conf *kafka;                     /* owned */
-    bool standby;                                 /* answers in place of a pool */
+    char *brokers, *topic, *listen, *cors, *path, *from; /* owned */
+    struct kafka_conf *kafka;                            /* owned */
+    bool standby;                                        /* answers in place of a pool */
     enum event_id event_id;
     enum compact compact;
     enum log_level log_level;
@@ -60,6 +62,7 @@ struct config {
     int64_t max_stream_age_s;
     /* What is served where; without routes in the file the one of `topic` and `path`. */
     struct routes *routes;       /* owned */
+    struct from start;           /* of streams whose route does not say it */
     struct config_topic *topics; /* by their numbers in the routes */
     struct config_route *route_texts;
     size_t topic_count, route_count;

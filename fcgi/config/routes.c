@@ -10,6 +10,8 @@
 
 /* -- what a topic and a route may say -- */
 
+#define FROM_WANTED "must be earliest, latest, a time, or -1 to -10000"
+
 /* A topic that does not say. */
 enum { COMPACT_AS_ALL = 3, CACHE_BYTES_MIN = 1 << 16 };
 
@@ -19,15 +21,6 @@ static const char *mismatch_later(const json_t *value)
     return "left out: this version does not know it yet";
 }
 
-static const char *mismatch_from(const json_t *value)
-{
-    const char *text = json_string_value(value);
-
-    return text != NULL && strcmp(text, "earliest") == 0
-               ? NULL
-               : "earliest: this version knows no other start yet";
-}
-
 static enum config_result take_nothing(const struct row *row, void *to, const json_t *value)
 {
     (void)row, (void)to, (void)value;
@@ -35,7 +28,6 @@ static enum config_result take_nothing(const struct row *row, void *to, const js
 }
 
 static const struct row_kind kind_later = {.mismatch = mismatch_later, .take = take_nothing};
-static const struct row_kind kind_from = {.mismatch = mismatch_from, .take = take_nothing};
 
 static const char *mismatch_select(const json_t *value)
 {
@@ -77,7 +69,7 @@ static const struct row route_rows[] = {
     {.name = "scopes",
      .kind = &kind_list,
      .at = ROW_MEMBER(struct config_route, scopes, struct config_list)},
-    {.name = "from", .kind = &kind_from},
+    {.name = "from", .kind = &kind_text, .at = ROW_MEMBER(struct config_route, from, char *)},
     {.name = "select",
      .kind = &kind_select,
      .at = ROW_MEMBER(struct config_route, select, json_t *)},
@@ -184,12 +176,14 @@ static void add_topics(struct config *c)
 static enum config_result add_route(struct config *c, size_t i)
 {
     const struct config_route *from = &c->route_texts[i];
-    struct route_text text = {from->path, from->topic, (const char *const *)from->scopes.at,
-                              from->scopes.n, from->select};
+    struct route_text text = {from->path,     from->topic,  (const char *const *)from->scopes.at,
+                              from->scopes.n, from->select, c->start};
     char wrong[WHERE_SIZE];
 
     if (from->path == NULL || from->topic == NULL)
         return config_fail("routes[%zu]: no %s given", i, from->path == NULL ? "path" : "topic");
+    if (from->from != NULL && !from_parse(slice_str(from->from), &text.from))
+        return config_fail("routes[%zu]: from: " FROM_WANTED, i);
     if (from->scopes.n > 0 && c->issuer_count == 0)
         return config_fail("routes[%zu]: scopes: only with jwks, issuer and audience", i);
     if (!routes_add(c->routes, &text, wrong, sizeof wrong))
@@ -232,13 +226,15 @@ enum config_result routes_check(struct reading *r)
     struct config *c = r->config;
 
     c->routes = routes_new();
+    if (!from_parse(slice_str(c->from), &c->start))
+        return config_fail("from: " FROM_WANTED);
     if (c->route_count > 0)
         return check_file(r);
     if (c->topic_count > 0)
         return config_fail("topics: only with routes");
     if (c->topic != NULL)
         add_topic(c);
-    routes_add_literal(c->routes, c->path);
+    routes_add_literal(c->routes, c->path, c->start);
     return CONFIG_OK;
 }
 

@@ -261,6 +261,8 @@ const struct row rows[] = {
     FLAG("standby", standby,
          .help = "no Kafka: tell clients to come back, for the front while the pool is away"),
     TEXT("path", "PATH", path, .preset = "/events", .help = "request path of the events"),
+    TEXT("from", "START", from, .preset = "earliest",
+         .help = "where a stream without an event id starts: earliest, latest, a time, -N"),
     TEXT("cors", "POLICY", cors, .preset = "cross-origin",
          .help = "cross-origin, or the origins allowed, separated by commas"),
     CHOICE("event-id", "FORM", event_id, .choices = "progress|key", .preset = "progress",

@@ -65,6 +65,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
         .head = buf_slice(&head),
         .last_event_id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0),
         .selection = selection,
+        .from = x->narrowing.has_from ? x->narrowing.from : x->destination.route->from,
         .owner = &owner,
     };
     struct stream *stream = fanout_open(fanout, x->fd, x->id, &opening);
@@ -158,7 +159,7 @@ static void get_stream(struct exchange *x, const struct request *r)
 
     x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
                              slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
-    narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)));
+    narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)), x->resumes);
     x->wants_stream = !x->head && standby_wants_stream(r);
     why = x->head ? REFUSALS : admission_ask(x->handler->admission, x->address);
     if (why != REFUSALS)

@@ -49,9 +49,21 @@ static enum refusal add_key(struct narrowing *n, struct slice encoded, bool base
                : REFUSAL_FILTER_TOO_LARGE;
 }
 
-/* Names that are not known are not ours. */
-static enum refusal take(struct narrowing *n, struct slice name, struct slice value)
+static enum refusal set_from(struct narrowing *n, struct slice encoded)
 {
+    struct buf text = {0};
+    bool good = !n->has_from && decode(&text, encoded) && from_parse(buf_slice(&text), &n->from);
+
+    n->has_from = true;
+    buf_fini(&text);
+    return good ? REFUSALS : REFUSAL_FROM_INVALID;
+}
+
+/* Names that are not known are not ours. */
+static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
+{
+    if (slice_equal(name, slice_str("from")))
+        return resumes ? REFUSALS : set_from(n, value);
     if (slice_equal(name, slice_str("key")))
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))
@@ -60,7 +72,7 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
                                                                        : REFUSALS;
 }
 
-void narrowing_read(struct narrowing *n, struct slice query)
+void narrowing_read(struct narrowing *n, struct slice query, bool resumes)
 {
     struct slice name, value;
     struct buf text = {0};
@@ -68,7 +80,7 @@ void narrowing_read(struct narrowing *n, struct slice query)
     n->why = REFUSALS;
     while (n->why == REFUSALS && query_next(&query, &name, &value))
         if (decode(&text, name))
-            n->why = take(n, buf_slice(&text), value);
+            n->why = take(n, buf_slice(&text), value, resumes);
     values_sort(&n->keys);
     buf_fini(&text);
 }

@@ -1,10 +1,11 @@
 /* narrowing - what a client asks for of what its route selects: `?key=A&key=B`, `?keyBase64=`.
- * Pure. */
+ * And where its stream is to start: `?from=`.  Pure. */
 #ifndef SKF_FRONT_NARROWING_H
 #define SKF_FRONT_NARROWING_H
 
 #include "front/refusal.h"
 #include "route/routes.h"
+#include "select/from.h"
 #include "select/selection.h"
 
 enum {
@@ -17,9 +18,12 @@ struct narrowing {
     enum refusal why; /* what is wrong with it; REFUSALS: nothing */
     bool any;         /* else it leaves all that the route selects */
     struct values keys;
+    bool has_from;
+    struct from from; /* where it is to start */
 };
 
-void narrowing_read(struct narrowing *n, struct slice query);
+/* One that resumes starts where its id says, and `from` is not looked at. */
+void narrowing_read(struct narrowing *n, struct slice query, bool resumes);
 void narrowing_fini(struct narrowing *n);
 
 /* What a stream there is to select, of the claims of its token (NULL: it needs none); *out is NULL

@@ -66,6 +66,8 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "a value that the query selects by is badly encoded")                                        \
     X(FILTER_TOO_LARGE, 400, "filter_too_large", OTHER,                                            \
       "the query selects by more than 256 values, or by more than 8 KB")                           \
+    X(FROM_INVALID, 400, "from_invalid", OTHER,                                                    \
+      "from is neither earliest, latest, a time, nor -1 to -10000")                                \
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \

@@ -150,6 +150,7 @@ static bool read(struct routes *r, const struct route_text *text, struct route *
 {
     const char *why = NULL;
 
+    route->from = text->from;
     route->path = pattern_new(text->path, &why);
     if (route->path == NULL)
         return fail(wrong, size, "path: ", why);
@@ -179,9 +180,9 @@ bool routes_add(struct routes *r, const struct route_text *text, char *wrong, si
     return true;
 }
 
-void routes_add_literal(struct routes *r, const char *path)
+void routes_add_literal(struct routes *r, const char *path, struct from from)
 {
-    push(r, &(struct route){.path = pattern_literal(path), .topic_param = -1});
+    push(r, &(struct route){.path = pattern_literal(path), .topic_param = -1, .from = from});
 }
 
 size_t routes_count(const struct routes *r)

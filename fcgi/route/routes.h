@@ -4,6 +4,7 @@
 #define SKF_ROUTE_ROUTES_H
 
 #include "route/pattern.h"
+#include "select/from.h"
 #include "select/template.h"
 
 struct routes;
@@ -21,6 +22,7 @@ struct route {
     int topic_param;         /* ... by this parameter */
     uint64_t scopes;         /* demanded of a token, besides those of its issuer: routes_scope() */
     struct template *select; /* NULL: everything */
+    struct from from;        /* where a stream without an id starts */
 };
 
 struct routes *routes_new(void);
@@ -35,11 +37,12 @@ struct route_text {
     const char *const *scopes;
     size_t scope_count;
     const json_t *select; /* NULL: everything */
+    struct from from;
 };
 /* False, and what is wrong with it. */
 bool routes_add(struct routes *r, const struct route_text *text, char *wrong, size_t size);
 /* The route of that very path, braces or not, to the topic that was added first. */
-void routes_add_literal(struct routes *r, const char *path);
+void routes_add_literal(struct routes *r, const char *path, struct from from);
 
 size_t routes_count(const struct routes *r);
 const struct route *routes_at(const struct routes *r, size_t i);

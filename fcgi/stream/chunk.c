@@ -23,7 +23,7 @@ void chunk_fini(struct chunk *chunk)
     progress_fini(&chunk->start);
     progress_fini(&chunk->shown);
     free(chunk->marks);
-    free(chunk->numbers);
+    keyed_fini(&chunk->keyed);
 }
 
 void chunk_add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64_t next)

@@ -4,6 +4,7 @@
 #ifndef SKF_STREAM_CHUNK_H
 #define SKF_STREAM_CHUNK_H
 
+#include "stream/keyed.h"
 #include "topic/event.h"
 
 enum {
@@ -27,11 +28,10 @@ struct chunk {
     struct progress shown;
     struct chunk_mark *marks;
     size_t n, cap;
-    unsigned gaps;     /* `gap` events among them */
-    unsigned events;   /* all of them */
-    bool whole;        /* the id of the last one says all that was passed over, too */
-    uint64_t *numbers; /* of records of selected keys */
-    size_t number_cap;
+    unsigned gaps;      /* `gap` events among them */
+    unsigned events;    /* all of them */
+    bool whole;         /* the id of the last one says all that was passed over, too */
+    struct keyed keyed; /* records of selected keys */
 };
 
 void chunk_clear(struct chunk *chunk);

@@ -69,21 +69,27 @@ void reader_fini(struct reader *r, struct source *src)
     selection_unref(r->selection);
 }
 
-static void reader_begin_fresh(struct reader *r, struct source *src)
+/* `ends`: see reader_begin(). */
+static void reader_begin_fresh(struct reader *r, struct source *src, const struct progress *ends)
 {
-    r->no_deletes = cache_end(src->cache);
-    reader_move(r, src, READER_REPLAY, replay_fresh(src->cache));
+    bool latest = r->from.kind == FROM_LATEST;
+
+    r->no_deletes = latest ? 0 : cache_end(src->cache);
+    r->tells = latest;
+    reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &r->from, ends));
 }
 
-void reader_begin(struct reader *r, struct source *src)
+void reader_begin(struct reader *r, struct source *src, const struct progress *ends)
 {
     struct progress from = {0};
 
     assert(r->at == READER_WAITING);
     source_enter(src, r->selection != NULL);
     r->reset = (uint8_t)(r->resume ? resume_judge(r->resume, src->cache, &from) : RESET_NONE);
+    if (r->reset == RESET_TOPIC_NEW)
+        r->from = (struct from){FROM_EARLIEST, 0};
     if (r->resume == NULL || r->reset != RESET_NONE) {
-        reader_begin_fresh(r, src);
+        reader_begin_fresh(r, src, ends);
         return;
     }
     struct replay *replay = replay_resumed(src->cache, &from);
@@ -142,7 +148,7 @@ void reader_put_back(struct reader *r, struct source *src)
 
 void reader_start_over(struct reader *r, struct source *src, enum reset why)
 {
-    reader_begin_fresh(r, src);
+    reader_begin_fresh(r, src, NULL);
     if (r->reset == RESET_NONE) /* else it has not been told yet */
         r->reset = (uint8_t)why;
 }
@@ -189,11 +195,6 @@ void reader_leave(struct reader *r, struct source *src)
     r->place = (struct place){0};
 }
 
-struct reader *reader_first_in(struct block *block)
-{
-    return picks_first_in(block);
-}
-
 bool reader_drop(struct reader *r, struct source *src, const struct block *block)
 {
     bool picks = r->picker != NULL && picker_is_in(r->picker, block);
@@ -221,16 +222,12 @@ const struct progress *reader_progress(const struct reader *r)
 
 static void reader_add_reset(struct reader *r, const struct replay_scope *scope, struct source *src)
 {
-    const enum reset why = r->reset;
-    struct buf json = {0};
+    char json[RESET_JSON];
 
-    buf_printf(&json, "{\"reason\":\"%s\",\"detail\":\"%s\"}", reset_reason(why),
-               reset_detail(why));
-    buf_add_byte(&json, 0);
-    replay_add_notice(r->replay, scope, "reset", (const char *)json.p, &src->chunk);
-    buf_fini(&json);
+    reset_json(r->reset, json);
+    replay_add_notice(r->replay, scope, "reset", json, &src->chunk);
+    src->counts.resets[r->reset]++;
     r->reset = RESET_NONE;
-    src->counts.resets[why]++;
 }
 
 /* It has all of the cache: from here on it gets what comes. */
@@ -277,6 +274,11 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     chunk_clear(&src->chunk);
     if (r->reset != RESET_NONE)
         reader_add_reset(r, &scope, src);
+    else if (r->tells)
+        replay_add_place(r->replay, &scope, &src->chunk);
+    if (r->tells)
+        r->told = replay_is_at(r->replay, source_shown(src)) ? src->moves : 0;
+    r->tells = false;
     r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, &src->chunk);
     src->counts.gaps += src->chunk.gaps;
 }

@@ -36,6 +36,7 @@ struct reader {
     bool paused;
     bool more;           /* see reader_next() */
     uint8_t reset;       /* enum reset: to be told first */
+    bool tells;          /* its place is to be told first */
     uint16_t request_id; /* events are framed for request 1; another gets copies of them */
     struct rest rest;
     struct place place;          /* no block: to be chosen at the next pull */
@@ -45,6 +46,7 @@ struct reader {
     uint64_t no_deletes;         /* a delete with a lower number deletes nothing that it has */
     struct selection *selection; /* counted; NULL: it gets everything */
     struct picker *picker;       /* PICKING */
+    struct from from;            /* without an id; to be set behind reader_init() */
     uint64_t told;               /* which of the source's moves the last id has that it was given */
 };
 
@@ -56,8 +58,9 @@ void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_
 void reader_fini(struct reader *r, struct source *src);
 
 /* It waits no longer.  The caller has seen to it that its id is not ahead of the cache, or that
- * nobody can say whether it is (stream/resume.h). */
-void reader_begin(struct reader *r, struct source *src);
+ * nobody can say whether it is (stream/resume.h).  `ends`: those of the topic when it came; NULL:
+ * it is not known which they were, and those of now are taken. */
+void reader_begin(struct reader *r, struct source *src, const struct progress *ends);
 /* All that it was given is void: it waits again, but for the rest, and will be reset. */
 void reader_void(struct reader *r, struct source *src, enum reset why);
 /* The cache will be filled anew: it waits again, to go on from its place. */
@@ -76,8 +79,6 @@ void reader_leave(struct reader *r, struct source *src);
 /* That block of the backlog is about to go.  True if the reader was on it, or picks, and its first
  * event is there. */
 bool reader_drop(struct reader *r, struct source *src, const struct block *block);
-/* One that picks whose first event is in that block; NULL: there is none, any more. */
-struct reader *reader_first_in(struct block *block);
 /* What was hidden is shown: it goes back for that. */
 void reader_return(struct reader *r, struct source *src, const struct hidden *hidden);
 

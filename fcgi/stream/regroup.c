@@ -12,7 +12,7 @@ void regroup_drop(struct streams *all, struct block *block)
 
     if (all->source->followers > 0)
         streams_each_busy(all, drop_block, block);
-    while ((r = reader_first_in(block)) != NULL)
+    while ((r = picks_first_in(block)) != NULL)
         drop_block(stream_of(r), block);
 }
 

@@ -4,59 +4,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "stream/replay_inside.h"
 
 enum { STEPS = 20000 }; /* records looked at for one chunk */
-
-struct replay {
-    uint64_t pos;    /* the number to go on with */
-    uint64_t judged; /* what was forgotten up to here is known not to matter */
-    uint64_t losses; /* of the cache, when gaps were last looked for */
-    struct progress at;
-    struct progress spared; /* by partition: no_deletes of one that came late; empty: none */
-};
-
-static struct replay *replay_new(uint64_t pos, const struct progress *at)
-{
-    struct replay *r = mem_zero(sizeof *r);
-
-    r->pos = pos;
-    r->losses = UINT64_MAX;
-    progress_copy(&r->at, at);
-    return r;
-}
-
-struct replay *replay_fresh(const struct cache *c)
-{
-    struct progress start = {0};
-
-    cache_start(c, &start);
-    struct replay *r = replay_new(0, &start);
-    progress_fini(&start);
-    return r;
-}
-
-struct replay *replay_resumed(const struct cache *c, const struct progress *from)
-{
-    struct replay *r = replay_new(cache_seek(c, from), from);
-
-    r->judged = cache_last_forgotten(c);
-    return r;
-}
-
-struct replay *replay_behind(const struct place *at)
-{
-    struct progress progress = {0};
-
-    backlog_progress(at, &progress);
-    struct replay *r = replay_new(backlog_number(at), &progress);
-    progress_fini(&progress);
-    return r;
-}
-
-struct replay *replay_from(uint64_t number, const struct progress *at)
-{
-    return replay_new(number, at);
-}
 
 void replay_free(struct replay *r)
 {
@@ -64,6 +14,7 @@ void replay_free(struct replay *r)
         return;
     progress_fini(&r->at);
     progress_fini(&r->spared);
+    since_free(r->since);
     free(r);
 }
 
@@ -74,7 +25,7 @@ const struct progress *replay_progress(const struct replay *r)
 
 bool replay_is_new(const struct replay *r)
 {
-    return r->pos == 0;
+    return r->pos == 0 || r->to_find > 0;
 }
 
 /* It has something of a partition, and may lack a delete of it.  Those that are hidden are judged
@@ -199,6 +150,12 @@ void replay_add_notice(const struct replay *r, const struct replay_scope *scope,
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
 
+void replay_add_place(const struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
+{
+    event_encode_place(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection));
+    chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
+}
+
 static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t partition,
                     int64_t to, struct chunk *chunk)
 {
@@ -225,7 +182,8 @@ static void add_gaps(struct replay *r, const struct replay_scope *scope, struct 
     r->losses = cache_losses(c);
     for (int32_t i = 0; i < r->at.n; i++) {
         int64_t to = cache_lost(c, i);
-        if (r->at.next[i] < 0 || r->at.next[i] >= to)
+        if (r->at.next[i] < 0 || r->at.next[i] >= to ||
+            (r->since != NULL && !since_knows(r->since, i)))
             continue;
         if (bound.n == 0)
             scope_end(scope, &bound);
@@ -284,6 +242,31 @@ static void add_event(const struct replay *r, const struct replay_scope *scope,
     chunk->events++;
 }
 
+/* The reader is to be given it, whatever its time. */
+static bool is_due(const struct replay *r, const struct replay_scope *scope,
+                   const struct record *record, uint64_t number)
+{
+    return !event_none(record) && !is_spared(r, scope, record, number) &&
+           is_selected(scope, record);
+}
+
+/* It is not too old.  If it is the first that is left of its partition, what was lost before it is
+ * told, for that may have been new enough, too. */
+static bool is_since(struct replay *r, const struct replay_scope *scope,
+                     const struct record *record, uint64_t number, struct chunk *chunk)
+{
+    int64_t lost = cache_lost(scope->cache, record->partition);
+
+    if (r->since == NULL)
+        return true;
+    bool passes = since_passes(r->since, record, number);
+    if (r->at.next[record->partition] < lost && passes)
+        add_gap(r, scope, record->partition, lost, chunk);
+    else if (r->at.next[record->partition] < lost)
+        r->at.next[record->partition] = lost;
+    return passes;
+}
+
 /* The record of that number, the next one to be looked at; puts its event into the chunk if it is
  * for the reader. */
 static void take_record(struct replay *r, const struct replay_scope *scope,
@@ -296,13 +279,13 @@ static void take_record(struct replay *r, const struct replay_scope *scope,
     if (seen || (scope->shown != NULL &&
                  record_next(record) > progress_get(scope->shown, record->partition)))
         return;
+    bool passes = is_since(r, scope, record, number, chunk);
     int64_t *next = &r->at.next[record->partition];
     if (record_next(record) > *next)
         *next = record_next(record);
     if (last)
         pass_all(r, scope, chunk);
-    chunk->whole =
-        !event_none(record) && !is_spared(r, scope, record, number) && is_selected(scope, record);
+    chunk->whole = passes && is_due(r, scope, record, number);
     if (chunk->whole)
         add_event(r, scope, record, chunk);
     chunk_add_mark(chunk, r->pos, last ? CHUNK_ALL_PARTITIONS : record->partition, *next);
@@ -329,50 +312,14 @@ static bool fill_by_log(struct replay *r, const struct replay_scope *scope, size
 
 /* -- by key -- */
 
-static int by_number(const void *a, const void *b)
-{
-    const uint64_t *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
-/* How many keys there may be to look for: one of each partition. */
-static uint64_t key_count(const struct replay_scope *scope)
-{
-    return (uint64_t)selection_count(scope->selection) * (uint64_t)cache_progress(scope->cache)->n;
-}
-
-/* The newest records of the selected keys from r->pos on, in order; how many. */
-static size_t find_numbers(const struct replay *r, const struct replay_scope *scope,
-                           struct chunk *chunk)
-{
-    size_t keys = selection_count(scope->selection), n = 0;
-
-    if (key_count(scope) > chunk->number_cap) {
-        chunk->number_cap = key_count(scope);
-        chunk->numbers = mem_resize_array(chunk->numbers, chunk->number_cap, sizeof(uint64_t));
-    }
-    for (size_t i = 0; i < keys; i++) {
-        struct slice key = selection_key(scope->selection, i);
-        for (int32_t p = 0; p < cache_progress(scope->cache)->n; p++) {
-            uint64_t number = cache_newest(scope->cache, p, key);
-            if (number >= r->pos && number > 0)
-                chunk->numbers[n++] = number;
-        }
-    }
-    if (n > 0)
-        qsort(chunk->numbers, n, sizeof chunk->numbers[0], by_number);
-    return n;
-}
-
 static bool fill_by_key(struct replay *r, const struct replay_scope *scope, size_t room,
                         struct chunk *chunk)
 {
-    size_t n = find_numbers(r, scope, chunk);
+    size_t n = keyed_find(&chunk->keyed, scope->cache, scope->selection, r->pos);
 
     for (size_t i = 0; i < n; i++) {
         struct record record;
-        uint64_t number = chunk->numbers[i];
+        uint64_t number = chunk->keyed.numbers[i];
         struct cache_walk walk = cache_walk(scope->cache, number, number + 1);
         if (chunk->bytes.n >= room)
             return true;
@@ -388,20 +335,77 @@ static bool fill_by_key(struct replay *r, const struct replay_scope *scope, size
 
 /* Only of a compacted topic the newest record of a key is all that is wanted of it; and a few
  * records are sooner gone through than many keys. */
-static bool is_by_key(const struct replay *r, const struct replay_scope *scope)
+static bool is_by_key(const struct replay *r, const struct replay_scope *scope, uint64_t records)
 {
-    return scope->selection != NULL && cache_compacted(scope->cache) && key_count(scope) <= STEPS &&
-           key_count(scope) < cache_end(scope->cache) - r->pos;
+    const struct cache *c = scope->cache;
+
+    if (scope->selection == NULL || !cache_compacted(c) || r->since != NULL)
+        return false;
+    uint64_t keys = keyed_count(c, scope->selection);
+    return keys <= STEPS && keys < records;
+}
+
+/* -- the last records -- */
+
+/* One more was looked at, going back: the place is before it. */
+static void go_before(struct replay *r, const struct replay_scope *scope,
+                      const struct record *record, uint64_t number)
+{
+    r->pos = number;
+    if (scope->shown != NULL && record_next(record) > progress_get(scope->shown, record->partition))
+        return;
+    r->at.next[record->partition] = record->offset;
+    r->to_find -= is_due(r, scope, record, number);
+}
+
+static void find_last_of_log(struct replay *r, const struct replay_scope *scope)
+{
+    struct record record;
+    uint64_t number;
+
+    for (int steps = 0; steps < STEPS && r->to_find > 0; steps++)
+        if (cache_previous(scope->cache, r->pos, &record, &number))
+            go_before(r, scope, &record, number);
+        else
+            r->to_find = 0;
+}
+
+static void find_last_of_keys(struct replay *r, const struct replay_scope *scope,
+                              struct chunk *chunk)
+{
+    size_t n = keyed_find(&chunk->keyed, scope->cache, scope->selection, 0);
+    struct record record;
+
+    while (n-- > 0 && r->to_find > 0) {
+        uint64_t number = chunk->keyed.numbers[n];
+        if (cache_previous(scope->cache, number + 1, &record, &number))
+            go_before(r, scope, &record, number);
+    }
+    r->to_find = 0;
+}
+
+/* Goes back for some of what is to be found. */
+static void find_last(struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
+{
+    if (is_by_key(r, scope, cache_count(scope->cache)))
+        find_last_of_keys(r, scope, chunk);
+    else
+        find_last_of_log(r, scope);
 }
 
 bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room,
                  struct chunk *chunk)
 {
     complete_progress(r, scope);
+    if (r->to_find > 0) {
+        find_last(r, scope, chunk);
+        return true;
+    }
     progress_copy(&chunk->start, &r->at);
     add_gaps(r, scope, chunk);
-    return is_by_key(r, scope) ? fill_by_key(r, scope, room, chunk)
-                               : fill_by_log(r, scope, room, chunk);
+    return is_by_key(r, scope, cache_end(scope->cache) - r->pos)
+               ? fill_by_key(r, scope, room, chunk)
+               : fill_by_log(r, scope, room, chunk);
 }
 
 struct slice replay_cut(struct replay *r, struct chunk *chunk, size_t sent)

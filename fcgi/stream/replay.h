@@ -6,6 +6,7 @@
 #ifndef SKF_STREAM_REPLAY_H
 #define SKF_STREAM_REPLAY_H
 
+#include "select/from.h"
 #include "select/selection.h"
 #include "stream/backlog.h"
 #include "stream/chunk.h"
@@ -13,8 +14,9 @@
 
 struct replay;
 
-/* From the beginning. */
-struct replay *replay_fresh(const struct cache *c);
+/* Of one that has no id.  `ends`: of the topic when it came; NULL: not known. */
+struct replay *replay_fresh(const struct cache *c, const struct progress *shown,
+                            const struct from *from, const struct progress *ends);
 /* From where an id says (copied); the caller has judged it by the delete horizon. */
 struct replay *replay_resumed(const struct cache *c, const struct progress *from);
 /* From where the place in the backlog is, behind the event under way. */
@@ -65,6 +67,10 @@ struct replay_scope {
 /* Puts an event that is no record's, with the replay's progress as its id, into the chunk. */
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk);
+
+/* Puts the replay's place into it, as an id alone. */
+void replay_add_place(const struct replay *r, const struct replay_scope *scope,
+                      struct chunk *chunk);
 
 /* Puts into the chunk (cleared, but for notices) what comes next, a little over `room` bytes at
  * most but for one large event, a `gap` first if records were lost.  True if there may be more

@@ -1,5 +1,6 @@
 #include "stream/resume.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -9,14 +10,10 @@ static const struct {
     const char *reason, *detail;
 } resets[RESETS] = {RESET_TABLE(RESET_ROW, )};
 
-const char *reset_reason(enum reset why)
+void reset_json(enum reset why, char json[RESET_JSON])
 {
-    return resets[why].reason;
-}
-
-const char *reset_detail(enum reset why)
-{
-    return resets[why].detail;
+    snprintf(json, RESET_JSON, "{\"reason\":\"%s\",\"detail\":\"%s\"}", resets[why].reason,
+             resets[why].detail);
 }
 
 struct resume {

@@ -20,9 +20,9 @@ struct resume;
 #define RESET_ENUMERATOR(X, name, code, detail) RESET_##name,
 enum reset { RESET_NONE, RESET_TABLE(RESET_ENUMERATOR, ) RESETS };
 
-/* The code that clients are told, and the same in words. */
-const char *reset_reason(enum reset why);
-const char *reset_detail(enum reset why);
+/* What clients are told, as JSON: the code, and the same in words. */
+enum { RESET_JSON = 128 };
+void reset_json(enum reset why, char json[RESET_JSON]);
 
 /* From an event id; one that is malformed, or has another tag than this (empty: none), leads to a
  * reset. */

@@ -1,10 +1,10 @@
 #include "stream/starting.h"
 
-static void starting_begin(struct starting *st, struct stream *s)
+static void starting_begin(struct starting *st, struct stream *s, const struct progress *ends)
 {
     struct source *source = st->streams->source;
 
-    reader_begin(&s->reader, source);
+    reader_begin(&s->reader, source, ends);
     streams_set_state(s, STREAM_REPLAYING);
     streams_replay(s); /* thousands may begin at once */
 }
@@ -14,7 +14,7 @@ static void starting_begin_or_ask(struct starting *st, struct stream *s)
     struct resume *resume = s->reader.resume;
 
     if (resume == NULL || !resume_is_ahead(resume, st->streams->source->cache)) {
-        starting_begin(st, s);
+        starting_begin(st, s, &st->mark.end);
         return;
     }
     resume_await(resume, consumer_ask(st->consumer));
@@ -90,7 +90,7 @@ void starting_judge_ahead(struct starting *st)
     for (s = TAILQ_FIRST(&st->streams->in[STREAM_AHEAD]); s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
         if (resume_decide(s->reader.resume, st->streams->source->cache, st->consumer, st->answered))
-            starting_begin(st, s);
+            starting_begin(st, s, NULL);
     }
 }
 

@@ -6,6 +6,7 @@
 #define SKF_STREAM_STREAM_H
 
 #include "base/fcgi_record.h"
+#include "select/from.h"
 
 struct stream;
 struct stream_owner;
@@ -16,6 +17,7 @@ struct opening {
     struct slice head;                /* what it sends first, as STDOUT records made with id 1 */
     struct slice last_event_id;       /* where it wants to resume; p NULL: nowhere */
     struct selection *selection;      /* NULL: it gets everything; else it gets a reference */
+    struct from from;                 /* without an id that can be honoured */
     const struct stream_owner *owner; /* NULL: nobody */
 };
 

@@ -113,5 +113,7 @@ struct cache_walk {
 };
 struct cache_walk cache_walk(const struct cache *c, uint64_t pos, uint64_t limit);
 bool cache_walk_next(struct cache_walk *w, struct record *r, uint64_t *number);
+/* The other way: the last record whose number is below that. */
+bool cache_previous(const struct cache *c, uint64_t below, struct record *r, uint64_t *number);
 
 #endif

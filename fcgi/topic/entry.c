@@ -14,6 +14,7 @@ struct entry *entry_new(const struct record *r, bool compacted)
 {
     struct entry head = {
         .offset = r->offset,
+        .timestamp_ms = r->timestamp_ms,
         .partition = r->partition,
         .key_len = r->key.p ? (uint32_t)r->key.n : ENTRY_ABSENT,
         .value_len = r->value.p ? (uint32_t)r->value.n
@@ -34,7 +35,8 @@ struct entry *entry_new(const struct record *r, bool compacted)
 
 struct record entry_record(const struct entry *e)
 {
-    struct record r = {.partition = e->partition, .offset = e->offset, .timestamp_ms = -1};
+    struct record r = {
+        .partition = e->partition, .offset = e->offset, .timestamp_ms = e->timestamp_ms};
     const uint8_t *etag = e->bytes + entry_length(e->key_len);
 
     r.key = entry_key(e);

@@ -11,11 +11,12 @@ struct segment;
 /* As a length: no key, no value; no value, for the broker has dropped the key's newest record. */
 enum { ENTRY_ABSENT = UINT32_MAX, ENTRY_AGED = UINT32_MAX - 1 };
 
-/* 32 bytes, for there may be millions.  The bytes are key, etag, value; a tombstone has its
+/* 40 bytes, for there may be millions.  The bytes are key, etag, value; a tombstone has its
  * deletion after them. */
 struct entry {
     struct segment *segment;
     int64_t offset;
+    int64_t timestamp_ms; /* -1: none */
     int32_t partition;
     uint32_t key_len;
     uint32_t value_len;

@@ -293,6 +293,20 @@ struct entry *segments_next(struct segments_walk *w, uint64_t limit, uint64_t *n
     return NULL;
 }
 
+struct entry *segments_previous(const struct segments *log, uint64_t below, uint64_t *number)
+{
+    for (size_t i = log->n > 0 ? segment_of(log, below) + 1 : 0; i-- > 0;) {
+        const struct segment *s = log->at[i];
+        for (size_t k = slot_of(s, below); k-- > 0;) {
+            if (s->slots[k].entry == NULL)
+                continue;
+            *number = slot_number(s, k);
+            return s->slots[k].entry;
+        }
+    }
+    return NULL;
+}
+
 void segments_discard(struct segments *to, struct segments *from)
 {
     reserve(to, to->n + from->n);

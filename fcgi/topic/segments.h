@@ -57,6 +57,9 @@ struct segments_walk segments_walk(const struct segments *log, uint64_t from);
 /* The next entry below `limit`, or NULL. */
 struct entry *segments_next(struct segments_walk *w, uint64_t limit, uint64_t *number);
 
+/* The last entry whose number is below that, or NULL. */
+struct entry *segments_previous(const struct segments *log, uint64_t below, uint64_t *number);
+
 /* Moves all entries of `from` to the end of `to`, which only segments_free_some() may look at. */
 void segments_discard(struct segments *to, struct segments *from);
 /* Frees a segment with its entries; false if there was none. */

@@ -193,7 +193,7 @@ static void check_resume(struct slice id, uint8_t flags, size_t room)
         resume_await(r.resume, 1);
         assert(resume_decide(r.resume, source.cache, &consumer, 1));
     }
-    reader_begin(&r, &source);
+    reader_begin(&r, &source, NULL);
     assert(r.at == READER_REPLAY);
     check_events(&r, &source, room);
     assert(r.at == READER_LIVE);

@@ -129,14 +129,14 @@ static struct routes *routes;
 
 static void make_routes(void)
 {
-    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0, NULL},
-                                              {"/of/{a}/{b}/all", "t", NULL, 0, NULL},
-                                              {"/rest/{name*}", "t", NULL, 0, NULL}};
+    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0, NULL, {0}},
+                                              {"/of/{a}/{b}/all", "t", NULL, 0, NULL, {0}},
+                                              {"/rest/{name*}", "t", NULL, 0, NULL, {0}}};
     char wrong[256];
 
     routes = routes_new();
     routes_add_topic(routes, "t");
-    routes_add_literal(routes, "/events");
+    routes_add_literal(routes, "/events", (struct from){0});
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         assert(routes_add(routes, &texts[i], wrong, sizeof wrong));
 }

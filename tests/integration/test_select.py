@@ -226,6 +226,68 @@ def test_a_quiet_stream_is_told_where_it_is(kafka, topic, selecting):
     assert told(again, 1) == messages(b"4")
 
 
+def test_a_client_says_where_it_starts(kafka, selecting):
+    """PROTOCOL 12.1, 12.2, 12.4, 12.6, 12.7."""
+    topic = kafka.log_topic()
+    for i, (key, ms) in enumerate(((b"a", 1000), (b"b", 2000), (b"a", 3000), (b"b", 2500))):
+        kafka.produce(topic, Record(key, str(i).encode(), timestamp=1764498600000 + ms))
+    responder = selecting(topic, {"/all": None, "/a": [{"key": "a"}]})
+
+    def gets(target: str, last_event_id: str | None = None) -> list[bytes]:
+        stream = responder.open(last_event_id, target=target)
+        kafka.produce(topic, Record(b"a", b"end"))
+        got = [event.data for event in stream.take_until(b"end")]
+        while got.count(b"end") < ends + 1:
+            got += [event.data for event in stream.take_until(b"end")]
+        return [data for data in got if data != b"end"]
+
+    ends = 0  # of before, which are there, too
+    for target, expected in (
+        ("/all", [b"0", b"1", b"2", b"3"]),
+        ("/all?from=earliest", [b"0", b"1", b"2", b"3"]),
+        ("/a", [b"0", b"2"]),
+        ("/all?from=1764498603000", [b"2", b"3"]),
+        ("/a?from=1764498603000", [b"2"]),
+        ("/all?from=2025-11-30T12:30:01.5%2B02:00", [b"1", b"2", b"3"]),
+        ("/all?from=2025-11-30T12:30:01.5+02:00", [b"1", b"2", b"3"]),
+    ):
+        assert gets(target) == expected, target
+        ends += 1
+    assert gets(f"/all?from=-{ends + 2}") == [b"2", b"3"]
+    ends += 1
+    assert gets("/all?from=nonsense", eventid.encode({0: 3})) == [b"3"]
+    for wrong in ("newest", "-0", "-10001", "", "latest&from=latest", "2025-11-30"):
+        assert refused(responder.send(target=f"/all?from={wrong}")) == (400, "from_invalid"), wrong
+
+
+def test_one_that_starts_at_the_latest_is_told_its_place(kafka, topic, selecting):
+    """PROTOCOL 12.1, 12.3."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    routes = {"/all": None, "/a": [{"key": "a"}]}
+    responder = selecting(topic, routes, "--from", "latest")
+    for target in routes:
+        stream = responder.open(target=target)
+        stream.wait(lambda: stream.places)  # noqa: B023
+        assert eventid.decode(stream.places[0]) == {0: 2} and not stream.events
+        stream.close()
+    kafka.produce(topic, Record(b"b", b"3"), Record(b"a", b"4"))
+    assert told(responder.open(stream.places[0], target="/a"), 1) == messages(b"4")
+    assert told(responder.open(target="/a?from=earliest"), 1) == messages(b"4")
+
+
+def test_what_was_lost_before_a_time_is_told(kafka, selecting):
+    """PROTOCOL 12.5, 12.8."""
+    topic = kafka.log_topic()
+    kafka.produce(topic, *(Record(b"a", str(i).encode(), timestamp=1764498600000) for i in range(4)))
+    kafka.delete_records(topic, 2)
+    responder = selecting(topic, {"/all": None})
+    gap, two, three = responder.open(target="/all?from=1000").take(3)
+    assert (gap.event, json.loads(gap.data)) == ("gap", {"partition": 0, "from": 0, "to": 2})
+    assert (two.data, three.data) == (b"2", b"3")
+    reset = responder.open("nonsense", target="/all?from=-1").take(3)
+    assert [event.event for event in reset] == ["reset", "message", "message"]
+
+
 def test_metrics_say_how_many_keys_are_wanted_and_what_nobody_did(kafka, topic, selecting):
     responder = selecting(topic, {"/of/{key}": [{"key": "{key}"}]})
     streams = [responder.open(target=f"/of/{key}") for key in ("a", "b", "b")]

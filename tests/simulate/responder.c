@@ -114,7 +114,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
     routes_add_topic(r->routes, "t");
     if (number % 2 == 1)
         routes_add_topic(r->routes, "missing");
-    routes_add_literal(r->routes, "/events");
+    routes_add_literal(r->routes, "/events", (struct from){0});
     r->config = *config;
     r->runs_since_ms = world_now_ms();
     world_set_responder(number);

@@ -49,7 +49,7 @@ static void make(int64_t streams, int64_t opens, int64_t attempts)
     routes_free(routes);
     routes = routes_new();
     routes_add_topic(routes, "t");
-    routes_add_literal(routes, path);
+    routes_add_literal(routes, path, (struct from){0});
     const struct admission_config config = {.routes = routes,
                                             .cors = cors,
                                             .fanouts = &fanouts,
@@ -287,7 +287,7 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
 static void add_routes(void)
 {
     static const char *const scopes[] = {"raw:read"};
-    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL};
+    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL, {0}};
     char wrong[256];
 
     if (!routes_add(routes, &raw, wrong, sizeof wrong))

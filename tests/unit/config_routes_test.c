@@ -223,6 +223,21 @@ static void what_a_route_selects_is_read(void **state)
             "routes[0]: select: claims only with jwks, issuer and audience");
 }
 
+static void a_route_says_where_its_streams_start_or_the_option_does(void **state)
+{
+    (void)state;
+    assert_true(reads(TOPICS ",\"from\":\"-5\",\"routes\":[{" GOOD ",\"from\":\"latest\"},{"
+                             "\"path\":\"/b\",\"topic\":\"orders\"}]",
+                      NULL, NULL));
+    assert_int_equal(routes_at(config.routes, 0)->from.kind, FROM_LATEST);
+    assert_int_equal(routes_at(config.routes, 1)->from.kind, FROM_LAST);
+    assert_true(reads("\"topic\":\"t\"", "--from", "latest"));
+    assert_int_equal(routes_at(config.routes, 0)->from.kind, FROM_LATEST);
+    refuses(ROUTE(GOOD ",\"from\":\"newest\""),
+            "routes[0]: from: must be earliest, latest, a time");
+    refuses("\"topic\":\"t\",\"from\":\"-0\"", "from: must be earliest, latest, a time");
+}
+
 static void what_is_for_later_is_refused(void **state)
 {
     static const char *const members[] = {"topics", "data", "event"};
@@ -235,7 +250,6 @@ static void what_is_for_later_is_refused(void **state)
                  ": routes[0]: %s: must be left out: this version does not know it", members[i]);
         refuses(text, why);
     }
-    refuses(ROUTE(GOOD ",\"from\":\"latest\""), ": routes[0]: from: must be earliest");
     refuses("\"topics\":{\"a\":{\"filters\":[]}}", ": topics: a: filters: must be left out");
     refuses("\"topics\":{\"a\":{\"headers\":[]}}", ": topics: a: headers: must be left out");
 }
@@ -253,6 +267,7 @@ int main(void)
         T(what_is_wrong_is_named_with_its_place),
         T(scopes_need_the_guard),
         T(what_a_route_selects_is_read),
+        T(a_route_says_where_its_streams_start_or_the_option_does),
         T(what_is_for_later_is_refused),
     };
 

@@ -179,14 +179,14 @@ static struct routes *routes; /* as long as the group runs */
 static int group_setup(void **state)
 {
     static const char *const scopes[] = {"raw:read"};
-    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL};
+    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL, {0}};
     char wrong[256];
 
     (void)state;
     routes = routes_new();
     routes_add_topic(routes, "t");
     routes_add_topic(routes, "t2");
-    routes_add_literal(routes, "/events");
+    routes_add_literal(routes, "/events", (struct from){0});
     return routes_add(routes, &raw, wrong, sizeof wrong) ? 0 : -1;
 }
 

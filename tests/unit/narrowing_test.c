@@ -10,7 +10,7 @@ static enum refusal read_query(const char *query)
 {
     narrowing_fini(&narrowing);
     narrowing = (struct narrowing){0};
-    narrowing_read(&narrowing, slice_str(query));
+    narrowing_read(&narrowing, slice_str(query), false);
     return narrowing.why;
 }
 
@@ -97,11 +97,36 @@ static void its_values_are_bounded(void **state)
     buf_fini(&query);
 }
 
+static void from_says_where_it_starts(void **state)
+{
+    (void)state;
+    assert_int_equal(read_query("key=a"), REFUSALS);
+    assert_false(narrowing.has_from);
+    assert_int_equal(read_query("from=latest"), REFUSALS);
+    assert_true(narrowing.has_from && !narrowing.any);
+    assert_int_equal(narrowing.from.kind, FROM_LATEST);
+    assert_int_equal(read_query("from=1970-01-01T01:00:01+01:00"), REFUSALS);
+    assert_int_equal(narrowing.from.value, 1000);
+    assert_int_equal(read_query("from=1970-01-01T01:00:01%2B01:00"), REFUSALS);
+    assert_int_equal(narrowing.from.value, 1000);
+    assert_int_equal(read_query("from=newest"), REFUSAL_FROM_INVALID);
+    assert_int_equal(read_query("from="), REFUSAL_FROM_INVALID);
+    assert_int_equal(read_query("from=latest&from=latest"), REFUSAL_FROM_INVALID);
+}
+
+static void with_an_id_from_is_not_looked_at(void **state)
+{
+    (void)state;
+    narrowing_read(&narrowing, BYTES("from=newest&key=a"), true);
+    assert_int_equal(narrowing.why, REFUSALS);
+    assert_int_equal(narrowing.keys.n, 1);
+}
+
 /* What a stream of a route with that "select" (NULL: none) gets. */
 static enum refusal narrow(const char *query, const char *select, const char *expected)
 {
-    const struct route_text text = {"/of/{a}", "t", NULL, 0,
-                                    select ? json_loads(select, 0, NULL) : NULL};
+    const struct route_text text = {
+        "/of/{a}", "t", NULL, 0, select ? json_loads(select, 0, NULL) : NULL, {0}};
     struct destination to = {.route = NULL};
     struct selection *selection;
     struct values none = {0};
@@ -156,7 +181,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(of_key_and_key_base64_any_may_be), T(a_plus_is_a_blank_and_escapes_are_decoded_once),
         T(what_is_badly_encoded_is_refused), T(headers_and_fields_are_not_declared),
-        T(its_values_are_bounded),           T(it_only_narrows),
+        T(its_values_are_bounded),           T(from_says_where_it_starts),
+        T(with_an_id_from_is_not_looked_at), T(it_only_narrows),
         T(a_query_is_judged_before_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ static void a_reset_and_gaps_can_be_sent_in_steps_of_any_size(void **state)
         struct buf bytes = {0};
         struct reader r;
         reader_init(&r, 1, slice_str("nonsense"), NULL);
-        reader_begin(&r, &source);
+        reader_begin(&r, &source, NULL);
         pull_up_to(&r, step, 600, &bytes);
         if (whole.n == 0)
             buf_add_slice(&whole, buf_slice(&bytes));

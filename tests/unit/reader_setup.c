@@ -94,28 +94,28 @@ void forget_deletes(void)
     tidy(RETENTION_MS);
 }
 
-static struct reader *begin_selected(uint16_t request_id, const char *id, struct selection *s)
+struct reader *wait_keys(uint16_t request_id, const char *id, const char *keys)
 {
     struct reader *r = &readers[reader_count++];
+    struct selection *s = select_keys(keys);
 
     assert_in_range(reader_count, 1, READERS);
     reader_init(r, request_id, slice_str(id), s);
-    reader_begin(r, &source);
+    selection_unref(s);
+    return r;
+}
+
+struct reader *begin_keys(uint16_t request_id, const char *id, const char *keys)
+{
+    struct reader *r = wait_keys(request_id, id, keys);
+
+    reader_begin(r, &source, NULL);
     return r;
 }
 
 struct reader *begin(uint16_t request_id, const char *id)
 {
-    return begin_selected(request_id, id, NULL);
-}
-
-struct reader *begin_keys(uint16_t request_id, const char *id, const char *keys)
-{
-    struct selection *s = select_keys(keys);
-    struct reader *r = begin_selected(request_id, id, s);
-
-    selection_unref(s);
-    return r;
+    return begin_keys(request_id, id, NULL);
 }
 
 struct reader *fresh(void)

@@ -29,7 +29,8 @@ void forget_deletes(void);
 
 /* One that begins now, and is told when its block is dropped. */
 struct reader *begin(uint16_t request_id, const char *id);
-/* One that selects these keys, with blanks between. */
+/* One that selects these keys, with blanks between (NULL: everything); one that only waits. */
+struct reader *wait_keys(uint16_t request_id, const char *id, const char *keys);
 struct reader *begin_keys(uint16_t request_id, const char *id, const char *keys);
 struct reader *fresh(void);
 struct reader *resumed(int64_t next0, int64_t next1);

@@ -136,7 +136,7 @@ static void one_whose_topic_is_void_waits_again_and_is_reset(void **state)
     reader_void(r, &source, RESET_TOPIC_NEW);
     append(0, "b", "2");
     check_events(r, "");
-    reader_begin(r, &source);
+    reader_begin(r, &source, NULL);
     check_events(r, RESET("topic_new", "the topic was made again") " 1 2");
 }
 

@@ -109,9 +109,9 @@ static void make_routes(void)
     routes = routes_new();
     routes_add_topic(routes, "a");
     routes_add_topic(routes, "b");
-    routes_add_literal(routes, "/a");
-    routes_add_literal(routes, "/b");
-    routes_add_literal(routes, "/c");
+    routes_add_literal(routes, "/a", (struct from){0});
+    routes_add_literal(routes, "/b", (struct from){0});
+    routes_add_literal(routes, "/c", (struct from){0});
 }
 
 static int teardown(void **state)

@@ -26,7 +26,7 @@ static int teardown(void **state)
 static bool add(const char *path, const char *topic, const char *scope)
 {
     const char *const scopes[] = {scope};
-    const struct route_text text = {path, topic, scopes, scope != NULL, NULL};
+    const struct route_text text = {path, topic, scopes, scope != NULL, NULL, {0}};
 
     return routes_add(routes, &text, wrong, sizeof wrong);
 }
@@ -92,7 +92,7 @@ static void a_bad_escape_is_told_only_where_a_route_fits(void **state)
 static void the_only_route_is_literal(void **state)
 {
     (void)state;
-    routes_add_literal(routes, "/a%2/{x}");
+    routes_add_literal(routes, "/a%2/{x}", (struct from){0});
     check_topic("/a%2/{x}", "orders");
     check_none("/a%2/y", ROUTE_UNKNOWN);
 }
