@@ -160,13 +160,13 @@ def test_each_refusal_has_its_status_reason_and_line(example):
 def test_the_same_sub_of_two_issuers_shares_nothing(kafka, example):
     """PROTOCOL 4.9. Neither the limit of streams, nor renewals; records are another matter: /mine goes by
     the claim alone."""
-    streams = {
-        of: [example.get("/mine", mint(of, sub="7")).wait_started() for _ in range(3)] for of in (ONE, TWO)
-    }
+    streams: dict[str, list[CurlReader]] = {}
     for of in (ONE, TWO):
-        fourth = example.get("/mine", mint(of, sub="7"))
-        fourth.wait(lambda: fourth.closed)
-        assert fourth.retry[0] >= 10_000, "told to come back"
+        # Each responder has a limit of three: of seven one at least is told to come back.
+        opened = [example.get("/mine", mint(of, sub="7")).wait_started() for _ in range(7)]
+        good = [stream.retry[0] < 10_000 for stream in opened]
+        assert good[:3] == [True] * 3 and not all(good), of
+        streams[of] = opened[:3]
     assert example.get("/mine", mint(sub="8")).wait_started().retry[0] < 10_000
     for of, signed_by, status in ((ONE, ONE, 204), (TWO, TWO, 204), (ONE, TWO, 401), (TWO, ONE, 401)):
         said = ["-d", "", "-H", f"Content-Type: {RENEWAL}"]
