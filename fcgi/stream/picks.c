@@ -14,9 +14,8 @@ struct pick {
 struct picker {
     LIST_ENTRY(picker) link; /* while something waits: in the block of the first */
     struct reader *reader;
-    struct pick *first, *last; /* that wait, by event */
-    size_t n;
-    struct pick picks[];
+    struct pick *first;  /* that wait, by event */
+    struct pick picks[]; /* one for each key of the selection */
 };
 
 void picks_init(struct picks *p, void (*on_due)(void *arg, struct reader *reader), void *arg)
@@ -54,8 +53,6 @@ static void picker_insert(struct picker *picker, struct pick *pick)
         at = &(*at)->next;
     pick->next = *at;
     *at = pick;
-    if (pick->next == NULL)
-        picker->last = pick;
 }
 
 static void picker_take_out(struct picker *picker, struct pick *pick)
@@ -68,8 +65,6 @@ static void picker_take_out(struct picker *picker, struct pick *pick)
         picker->first = pick->next;
     else
         before->next = pick->next;
-    if (picker->last == pick)
-        picker->last = before;
 }
 
 static void pick_wait(struct pick *pick, struct item item)
@@ -123,15 +118,11 @@ static void pick_come(struct picks *p, struct pick *pick, struct item item)
     if (pick->item.block != NULL)
         return; /* it will find it in the chain */
     pick_wait(pick, item);
-    pick->next = NULL;
-    if (was_idle) {
-        picker->first = picker->last = pick;
-        picker_list(picker);
-        p->on_due(p->arg, picker->reader);
+    picker_insert(picker, pick);
+    if (!was_idle)
         return;
-    }
-    picker->last->next = pick;
-    picker->last = pick;
+    picker_list(picker);
+    p->on_due(p->arg, picker->reader);
 }
 
 void picks_come(struct picks *p, struct want *want, struct backlog *backlog, uint64_t moves)
@@ -161,8 +152,6 @@ static void picker_advance(struct picker *picker)
 
     picker_unlist(picker);
     picker->first = pick->next;
-    if (picker->last == pick)
-        picker->last = NULL;
     if (newer.block == NULL) {
         pick_stop(pick);
     } else {
@@ -267,7 +256,6 @@ struct picker *picker_new(struct picks *p, struct reader *reader, const struct s
     struct picker *picker = mem_zero(sizeof *picker + n * sizeof picker->picks[0]);
 
     picker->reader = reader;
-    picker->n = n;
     for (size_t i = 0; i < n; i++) {
         picker->picks[i].picker = picker;
         index_add(p->index, &picker->picks[i].wish, selection_key(s, i));
@@ -275,10 +263,10 @@ struct picker *picker_new(struct picks *p, struct reader *reader, const struct s
     return picker;
 }
 
-void picker_free(struct picks *p, struct picker *picker)
+void picker_free(struct picks *p, struct picker *picker, const struct selection *s)
 {
     picker_unlist(picker);
-    for (size_t i = 0; i < picker->n; i++) {
+    for (size_t i = 0; i < selection_count(s); i++) {
         pick_stop(&picker->picks[i]);
         index_remove(p->index, &picker->picks[i].wish);
     }

@@ -59,7 +59,8 @@ void picks_come(struct picks *p, struct want *want, struct backlog *backlog, uin
 
 /* From now on; the selection's keys are copied. */
 struct picker *picker_new(struct picks *p, struct reader *reader, const struct selection *s);
-void picker_free(struct picks *p, struct picker *picker);
+/* With the same selection. */
+void picker_free(struct picks *p, struct picker *picker, const struct selection *s);
 /* The first of those for whom an event of that block is the first that waits; NULL: none. */
 struct reader *picks_first_in(struct block *block);
 

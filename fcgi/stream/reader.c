@@ -52,7 +52,7 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
     if (r->at == READER_LIVE)
         backlog_keep_rest(&r->place, &r->rest);
     if (r->picker != NULL)
-        picker_free(&src->picks, r->picker);
+        picker_free(&src->picks, r->picker, r->selection);
     replay_free(r->replay);
     resume_free(r->resume);
     reader_set_at(r, src, at);
@@ -72,11 +72,12 @@ void reader_fini(struct reader *r, struct source *src)
 /* `ends`: see reader_begin(). */
 static void reader_begin_fresh(struct reader *r, struct source *src, const struct progress *ends)
 {
-    bool latest = r->from.kind == FROM_LATEST;
+    const struct from from = {r->from_kind, r->from_value};
+    bool latest = from.kind == FROM_LATEST;
 
     r->no_deletes = latest ? 0 : cache_end(src->cache);
     r->tells = latest;
-    reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &r->from, ends));
+    reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &from, ends));
 }
 
 void reader_begin(struct reader *r, struct source *src, const struct progress *ends)
@@ -87,7 +88,7 @@ void reader_begin(struct reader *r, struct source *src, const struct progress *e
     source_enter(src, r->selection != NULL);
     r->reset = (uint8_t)(r->resume ? resume_judge(r->resume, src->cache, &from) : RESET_NONE);
     if (r->reset == RESET_TOPIC_NEW)
-        r->from = (struct from){FROM_EARLIEST, 0};
+        r->from_kind = FROM_EARLIEST;
     if (r->resume == NULL || r->reset != RESET_NONE) {
         reader_begin_fresh(r, src, ends);
         return;

@@ -37,23 +37,32 @@ struct reader {
     bool more;           /* see reader_next() */
     uint8_t reset;       /* enum reset: to be told first */
     bool tells;          /* its place is to be told first */
+    uint8_t from_kind;   /* enum from_kind: where it starts without an id */
     uint16_t request_id; /* events are framed for request 1; another gets copies of them */
     struct rest rest;
-    struct place place;          /* no block: to be chosen at the next pull */
-    struct replay *replay;       /* REPLAY and AHEAD: where in the cache */
-    struct resume *resume;       /* WAITING; NULL: from the beginning */
-    uint64_t counted;            /* LIVE: this event of the backlog was the last to be counted */
+    struct place place;    /* no block: to be chosen at the next pull */
+    struct replay *replay; /* REPLAY and AHEAD: where in the cache */
+    struct resume *resume; /* WAITING; NULL: from the beginning */
+    union {
+        uint64_t counted; /* LIVE: this event of the backlog was the last to be counted */
+        uint64_t told;    /* of one that selects: which of the source's moves its last id has */
+    };
     uint64_t no_deletes;         /* a delete with a lower number deletes nothing that it has */
     struct selection *selection; /* counted; NULL: it gets everything */
     struct picker *picker;       /* PICKING */
-    struct from from;            /* without an id; to be set behind reader_init() */
-    uint64_t told;               /* which of the source's moves the last id has that it was given */
+    int64_t from_value;          /* see struct from */
 };
 
 /* One that waits, to go on at that event id (p NULL: from the beginning).  The selection (NULL: it
  * gets everything) gets a reference. */
 void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_id,
                  struct selection *selection);
+/* Where it starts without an id, in place of the earliest. */
+static inline void reader_set_from(struct reader *r, const struct from *from)
+{
+    r->from_kind = (uint8_t)from->kind;
+    r->from_value = from->value;
+}
 /* From wherever it is; the source must be there still. */
 void reader_fini(struct reader *r, struct source *src);
 

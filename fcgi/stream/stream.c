@@ -109,7 +109,7 @@ struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struc
         s->owner = *opening->owner;
     sink_init(&s->sink, fd, id, &all->bytes);
     reader_init(&s->reader, id, opening->last_event_id, opening->selection);
-    s->reader.from = opening->from;
+    reader_set_from(&s->reader, &opening->from);
     s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
     TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);

@@ -23,8 +23,10 @@ static void append_at(int32_t partition, const char *key, const char *value, int
 static struct reader *begin_from(const char *text, const char *keys)
 {
     struct reader *r = wait_keys(1, NULL, keys);
+    struct from from;
 
-    assert_true(from_parse(slice_str(text), &r->from));
+    assert_true(from_parse(slice_str(text), &from));
+    reader_set_from(r, &from);
     reader_begin(r, &source, NULL);
     return r;
 }
@@ -72,7 +74,7 @@ static void what_came_after_it_is_given_though_it_began_later(void **state)
     append(0, "b", "3");
     append(0, "a", NULL);
     struct reader *r = wait_keys(1, NULL, NULL);
-    r->from = (struct from){FROM_LATEST, 0};
+    reader_set_from(r, &(struct from){FROM_LATEST, 0});
     reader_begin(r, &source, &ends);
     check_text(r, "id:AQQAAgIC\n\nid:AQQABAIC\ndata:3\n\n"
                   "id:AQQABgIC\nevent:delete\ndata:YQ==\n\n");
@@ -84,7 +86,7 @@ static void a_reset_of_one_that_wants_the_latest_is_its_place(void **state)
     make(true, 1, MUCH);
     append(0, "a", "1");
     struct reader *r = wait_keys(1, "nonsense", NULL);
-    r->from = (struct from){FROM_LATEST, 0};
+    reader_set_from(r, &(struct from){FROM_LATEST, 0});
     reader_begin(r, &source, NULL);
     append(0, "a", "2");
     struct buf bytes = {0};
