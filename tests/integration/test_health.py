@@ -118,8 +118,8 @@ def test_a_compacted_topic_that_does_not_fit_in_is_told(kafka, topic, start):
     kafka.produce(topic, *numbered(2000, keys=2000))
     stream.take_until(b"1999")
     wait_until(lambda: reasons(responder) == ["cache_full"])
-    text = responder.text()
-    assert f"are not enough for topic {topic}: " in text and "--cache-bytes" in text
+    wait_until(lambda: f"are not enough for topic {topic}: " in responder.text())
+    assert "--cache-bytes" in responder.text()
     late = responder.open()
     assert late.next().event == "gap", "never a silent hole"
     late.take_until(b"1999")
