@@ -109,15 +109,16 @@ static void write_swaps(struct story *s, struct dice *d)
     s->length_ms = 20000;
     for (uint32_t group = 0; group < GROUPS; group++)
         add_step(s, "come", dice_between(d, 0, 1000), (struct step){.a = group, .b = group});
-    add_step(s, "burden", 1500, (struct step){.b = 3 + dice_below(d, 3)});
-    for (int64_t at_ms = 2000; at_ms < s->length_ms; at_ms += 4500) {
-        int64_t flood_ms = at_ms + dice_between(d, 1500, 2000);
+    for (int64_t at_ms = 2000; at_ms < s->length_ms; at_ms += 6000) {
+        int64_t flood_ms = at_ms + dice_between(d, 1000, 2000);
         uint32_t n = (uint32_t)dice_throw(d);
+        add_step(s, "burden", flood_ms - 1, (struct step){.b = 5});
         for (int i = 0; i < 2; i++)
             add_step(s, "flood", flood_ms, (struct step){.c = n});
-        add_step(s, "make again", flood_ms + dice_between(d, 20, 1000),
+        add_step(s, "make again", flood_ms + dice_between(d, 20, 400),
                  (struct step){.a = 1, .b = 0, .c = n});
-        add_step(s, "make again", at_ms + 4400, (struct step){.a = 1, .b = 2, .c = n});
+        add_step(s, "burden", flood_ms + 3000, (struct step){.b = 0});
+        add_step(s, "make again", flood_ms + 3100, (struct step){.a = 1, .b = 2, .c = n});
     }
     qsort(s->steps, s->n, sizeof *s->steps, by_time);
 }
