@@ -115,7 +115,8 @@ void port_note_settings(const rd_kafka_t *rk)
 
     hear_of_life(t, rk->responder);
     hear_of_retention(t, rk->responder);
-    if (t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
+    /* To one that has not begun to read it is as if it had been started later. */
+    if (t->reader != NULL && t->policy != POLICY_UNKNOWN && policy != (int)t->policy)
         former_lives_are_over(t, cluster_topic()->life);
     t->policy = policy;
     t->policy_assumed = false;
