@@ -215,7 +215,7 @@ def test_routes_are_reached_by_their_own_paths(front, kafka, topic, directory):
     routes = [{"path": path, "topic": topic} for path in ROUTES]
     server = front(topic=None, topics={topic: {}}, routes=routes)
     kafka.produce(topic, *numbered(1, keys=1))
-    for target in ("/mine", f"/orders/{SECRET}?key={SECRET}", f"/prices/a/{SECRET}"):
+    for target in ("/mine", f"/orders/{SECRET}?x={SECRET}", f"/prices/a/{SECRET}"):
         assert server.open(target).next().data == b"0"
     for target in PATHS:
         answer = server.get(target, method="HEAD").wait_head()

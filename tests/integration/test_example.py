@@ -204,7 +204,7 @@ WRONG: dict[str, tuple[Callable[[dict], object], str]] = {
     ),
     "an empty entry": (lambda c: c["routes"][0]["select"].append({}), "routes[0]: select"),
     "an empty list": (lambda c: c["routes"][0].update(select=[]), "routes[0]: select"),
-    "latest": (lambda c: c["routes"][2].update({"from": "latest"}), "from: must be earliest"),
+    "a bad start": (lambda c: c["routes"][2].update({"from": "yesterday"}), "routes[2]: from: "),
     "several topics": (lambda c: c["routes"][2].update(topics=["a"]), "topics: must be left out"),
     "data": (lambda c: c["routes"][2].update(data="envelope"), "data: must be left out"),
     "a topic besides": (lambda c: c.update(topic="orders"), "topic: not together with routes"),
