@@ -12,7 +12,7 @@ import eventid
 from helpers import REPOSITORY, wait_until
 from kafka import Record
 from responder import Responder
-from sse import pump
+from sse import HttpReader, pump
 from tokens import AUDIENCE, ISSUER, RENEWAL, SCOPE, Jwks, bearer, rsa_key
 
 KEEPALIVE = ["--keepalive", "1"]
@@ -286,6 +286,19 @@ def test_what_was_lost_before_a_time_is_told(kafka, selecting):
     assert (two.data, three.data) == (b"2", b"3")
     reset = responder.open("nonsense", target="/all?from=-1").take(3)
     assert [event.event for event in reset] == ["reset", "message", "message"]
+
+
+def test_lighttpd_hands_on_what_is_selected_and_the_tag(kafka, topic, selecting, front):
+    kafka.produce(topic, Record(b"a b", b"1"), Record(b"c", b"2"))
+    http = front(topic, [selecting(topic, {"/events": None})]).http
+    stream = HttpReader(http, "/events?key=a+b&from=earliest").wait_started()
+    first = stream.next()
+    assert first.data == b"1" and eventid.tag(first.id)
+    stream.close()
+    kafka.produce(topic, Record(b"c", b"3"), Record(b"a b", b"4"))
+    again = HttpReader(http, "/events?key=a%20b", {"Last-Event-ID": first.id}).wait_started()
+    assert told(again, 1) == messages(b"4")
+    assert refused(HttpReader(http, "/events?field:a=1")) == (400, "filter_unknown")
 
 
 def test_metrics_say_how_many_keys_are_wanted_and_what_nobody_did(kafka, topic, selecting):
