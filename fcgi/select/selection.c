@@ -13,7 +13,7 @@ enum { TAG_BYTES = 6, TAG = 8 };
 struct selection {
     uint32_t refs, n;
     uint8_t tag[TAG];
-    uint32_t ends[]; /* of the keys, in order; their bytes follow */
+    uint32_t ends[]; /* of the keys, in the order of values_sort(); their bytes follow */
 };
 
 static const uint8_t *selection_bytes(const struct selection *s)
@@ -83,23 +83,9 @@ struct slice selection_key(const struct selection *s, size_t i)
     return slice_of(selection_bytes(s) + start, s->ends[i] - start);
 }
 
-/* In the order of values_sort(). */
 bool selection_passes(const struct selection *s, struct slice key)
 {
-    size_t low = 0, high = s->n;
-
-    while (key.p != NULL && low < high) {
-        size_t mid = low + (high - low) / 2;
-        struct slice at = selection_key(s, mid);
-        int order = slice_order(at, key);
-        if (order == 0)
-            return true;
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return false;
+    return key.p != NULL && values_find(selection_bytes(s), s->ends, s->n, key);
 }
 
 bool selection_equal(const struct selection *a, const struct selection *b)

@@ -25,13 +25,19 @@ void values_add_all(struct values *v, const struct values *from)
         values_add(v, values_at(from, i));
 }
 
-struct slice values_at(const struct values *v, size_t i)
+/* One that is empty is there, too. */
+static const uint8_t *values_bytes(const struct values *v)
 {
     static const uint8_t empty[1];
+
+    return v->bytes.p ? v->bytes.p : empty;
+}
+
+struct slice values_at(const struct values *v, size_t i)
+{
     size_t start = i ? v->ends[i - 1] : 0;
 
-    /* One that is empty is there, too. */
-    return slice_of(v->bytes.p ? v->bytes.p + start : empty, v->ends[i] - start);
+    return slice_of(values_bytes(v) + start, v->ends[i] - start);
 }
 
 static int by_bytes(const void *a, const void *b)
@@ -59,11 +65,17 @@ void values_sort(struct values *v)
 
 bool values_has(const struct values *v, struct slice value)
 {
-    size_t low = 0, high = v->n;
+    return values_find(values_bytes(v), v->ends, v->n, value);
+}
+
+bool values_find(const uint8_t *bytes, const uint32_t *ends, size_t n, struct slice value)
+{
+    size_t low = 0, high = n;
 
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int order = slice_order(values_at(v, mid), value);
+        size_t start = mid ? ends[mid - 1] : 0;
+        int order = slice_order(slice_of(bytes + start, ends[mid] - start), value);
         if (order == 0)
             return true;
         if (order < 0)

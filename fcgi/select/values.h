@@ -21,6 +21,8 @@ struct slice values_at(const struct values *v, size_t i);
 /* Puts them in order, each once: for the functions below. */
 void values_sort(struct values *v);
 bool values_has(const struct values *v, struct slice value);
+/* The same, of texts that are kept elsewhere: one behind the other, with these ends. */
+bool values_find(const uint8_t *bytes, const uint32_t *ends, size_t n, struct slice value);
 /* Keeps only what is in the other, too. */
 void values_keep(struct values *v, const struct values *other);
 
