@@ -253,15 +253,22 @@ class Drill:
         traffic = self.traffic
         return 2 * traffic.topic_bytes() // 1024 + min(traffic.bytes // 1024, BACKLOG_KB)
 
-    def _what_is_left(self) -> list[Footprint]:
-        """How much more than after the first visit."""
-        more = [
+    def _more(self) -> list[Footprint]:
+        """Than after the first visit."""
+        return [
             Footprint(now.descriptors - was.descriptors, now.kb - was.kb)
             for was, now in zip(self._before, self._footprints())
         ]
+
+    def _what_is_left(self) -> list[Footprint]:
+        def are_descriptors_few() -> bool:
+            return all(one.descriptors <= LEFT_DESCRIPTORS for one in self._more())
+
+        # A connection to Kafka that was given up is closed by a thread of its own.
+        wait_until(are_descriptors_few, what=f"descriptors to be closed: {self._more()}")
+        more = self._more()
         records_kb = self._memory_for_records() - self._before_kb
         *pool, front = more
-        assert all(one.descriptors <= LEFT_DESCRIPTORS for one in more), more
         if not SANITIZED:
             assert all(one.kb < LEFT_KB + records_kb for one in pool), (more, records_kb)
             assert front.kb < LEFT_AT_LIGHTTPD_KB, more
