@@ -28,6 +28,13 @@ static inline bool slice_equal(struct slice a, struct slice b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+static inline bool slice_starts(struct slice s, const char *start)
+{
+    size_t n = strlen(start);
+
+    return s.n >= n && memcmp(s.p, start, n) == 0;
+}
+
 /* Byte by byte, the shorter one first: below, at or above 0 as memcmp() has it. */
 static inline int slice_order(struct slice a, struct slice b)
 {

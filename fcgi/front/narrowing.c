@@ -25,11 +25,6 @@ static bool decode(struct buf *out, struct slice encoded)
     return good;
 }
 
-static bool starts_with(struct slice text, const char *start)
-{
-    return text.n >= strlen(start) && memcmp(text.p, start, strlen(start)) == 0;
-}
-
 static enum refusal add_key(struct narrowing *n, struct slice encoded, bool base64)
 {
     struct buf text = {0}, key = {0};
@@ -68,8 +63,8 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))
         return add_key(n, value, true);
-    return starts_with(name, "header:") || starts_with(name, "field:") ? REFUSAL_FILTER_UNKNOWN
-                                                                       : REFUSALS;
+    return slice_starts(name, "header:") || slice_starts(name, "field:") ? REFUSAL_FILTER_UNKNOWN
+                                                                         : REFUSALS;
 }
 
 void narrowing_read(struct narrowing *n, struct slice query, bool resumes)

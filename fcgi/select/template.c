@@ -97,20 +97,15 @@ static bool read_text(const json_t *json, bool base64, struct text *out,
         return fail(wrong, size,
                     "a text is literal, or exactly one {name} or {claim:PATH}; keyBase64 takes any "
                     "bytes");
-    if (name.n >= sizeof claim - 1 && memcmp(name.p, claim, sizeof claim - 1) == 0)
+    if (slice_starts(name, claim))
         return read_claim(slice_of(name.p + sizeof claim - 1, name.n - (sizeof claim - 1)), out,
                           names, wrong, size);
     return read_param(name, out, names, wrong, size);
 }
 
-static bool starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
-
 static bool read_name(const char *name, struct member *out, char *wrong, size_t size)
 {
-    if (starts_with(name, "header:") || starts_with(name, "field:"))
+    if (slice_starts(slice_str(name), "header:") || slice_starts(slice_str(name), "field:"))
         return fail(wrong, size, "%s: this version selects by key alone", name);
     out->base64 = strcmp(name, "keyBase64") == 0;
     return out->base64 || strcmp(name, "key") == 0 || fail(wrong, size, "unknown member %s", name);
