@@ -359,14 +359,20 @@ static void produce_at(int64_t offset, const char *key, const char *value)
     produce_live(0, key, value);
 }
 
+/* Of partition 0: its only record, and that there is no other. */
+static void read_to_its_end(void)
+{
+    produce(0, "gone", "1");
+    settle();
+    topic.on_end(topic.arg, 0, loop_now_ms());
+}
+
 /* Its delete was compacted away meanwhile: the log, read again, does not have it. */
 static void a_topic_whose_deletes_may_have_been_missed_is_read_anew(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     struct client live = open_client(NULL);
     check_data(&live, "1");
     fake_loop_pass(RETENTION_MS);
@@ -391,9 +397,7 @@ static void so_is_one_that_now_ends_with_a_hole(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     fake_loop_pass(RETENTION_MS);
     topic.on_position(topic.arg, 0, 2);
     assert_true(consumer.read_anew);
@@ -437,9 +441,7 @@ static void who_waits_meanwhile_keeps_the_place(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     fake_loop_pass(RETENTION_MS);
     consumer.p[0].end = 4;
     struct client c = open_client("AQIABg=="); /* 0@3 */
@@ -457,9 +459,7 @@ static void who_is_behind_what_may_be_missing_goes_on_without_a_reset(void **sta
 {
     (void)state;
     make_topic(true, 2);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     give_up(0);
     settle();
     struct client c = open_client("AQQABgIA"); /* 0@3, 1@0 */
@@ -483,9 +483,7 @@ static void who_was_given_nothing_yet_begins_anew(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     fake_loop_pass(RETENTION_MS);
     struct client c = open_unsettled(1, NULL);
     fake_loop_turn(); /* it begins, but is sent nothing */
@@ -525,9 +523,7 @@ static void a_topic_made_again_meanwhile_is_told(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     struct client c = open_client(NULL);
     check_data(&c, "1");
     fake_loop_pass(RETENTION_MS);
@@ -545,9 +541,7 @@ static void so_is_another_policy(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     struct client c = open_client(NULL);
     check_data(&c, "1");
     fake_loop_pass(RETENTION_MS);
@@ -564,9 +558,7 @@ static void a_reset_that_was_not_told_yet_keeps_its_reason(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce(0, "gone", "1");
-    settle();
-    topic.on_end(topic.arg, 0, loop_now_ms());
+    read_to_its_end();
     fake_loop_pass(RETENTION_MS);
     struct client c = open_unsettled(1, "malformed");
     fake_loop_turn(); /* it begins, but is sent nothing */
