@@ -1,8 +1,8 @@
 #include "base/base64.h"
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#define LETTERS_AND_DIGITS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void base64url_add(struct buf *out, struct slice in)
+static void add(struct buf *out, struct slice in, const char *alphabet)
 {
     uint8_t *to = buf_reserve(out, base64url_length(in.n));
     size_t i = 0;
@@ -23,6 +23,16 @@ void base64url_add(struct buf *out, struct slice in)
     *to++ = (uint8_t)alphabet[v >> 12 & 63];
     *to++ = two ? (uint8_t)alphabet[v >> 6 & 63] : '=';
     *to++ = '=';
+}
+
+void base64url_add(struct buf *out, struct slice in)
+{
+    add(out, in, LETTERS_AND_DIGITS "-_");
+}
+
+void base64_add(struct buf *out, struct slice in)
+{
+    add(out, in, LETTERS_AND_DIGITS "+/");
 }
 
 static int value_of(uint8_t c)

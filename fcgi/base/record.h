@@ -12,6 +12,7 @@ struct record {
     struct slice key;     /* p NULL: no key */
     struct slice value;   /* p NULL: no value, a tombstone if there is a key */
     struct slice etag;    /* the record's header of that name; p NULL: none */
+    struct slice headers; /* those that its topic keeps, packed (base/headers.h); p NULL: none */
     bool aged;            /* no record of Kafka's, but a delete that is to be told: the broker has
                              dropped the newest of that key.  It stands before `offset`. */
 };
