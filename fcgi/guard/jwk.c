@@ -194,15 +194,20 @@ static char *make_pem(EVP_PKEY *key)
     return pem;
 }
 
-static void make_thumbprint(struct key *key)
+static bool make_thumbprint(struct key *key)
 {
+    char *pem = make_pem(key->public_key);
     struct buf all = {0};
 
+    if (pem == NULL)
+        return false;
     /* No kid is not an empty one. */
     buf_printf(&all, "%s%s\n%x\n%s", key->kid ? "=" : "", key->kid ? key->kid : "", key->algorithms,
-               key->pem);
+               pem);
     SHA256(all.p, all.n, key->thumbprint);
     buf_fini(&all);
+    free(pem);
+    return true;
 }
 
 /* -- what a JWK says of itself -- */
@@ -294,11 +299,9 @@ const char *jwk_read(const json_t *jwk, struct key *key)
         reason = read_use(jwk);
     if (reason == NULL)
         reason = read_by_type(jwk, key);
-    if (reason == NULL && (key->pem = make_pem(key->public_key)) == NULL)
+    if (reason == NULL && !make_thumbprint(key))
         reason = "OpenSSL cannot write it";
-    if (reason == NULL)
-        make_thumbprint(key);
-    else
+    if (reason != NULL)
         key_fini(key);
     return reason;
 }
@@ -325,7 +328,6 @@ bool jwk_is_private(const json_t *jwk)
 void key_fini(struct key *key)
 {
     free(key->kid);
-    free(key->pem);
     EVP_PKEY_free(key->public_key);
     *key = (struct key){0};
 }

@@ -1,7 +1,7 @@
 /* jwk - one public key as its issuer writes it (RFC 7517), and as a signature is verified with it.
  *
- * RSA from 2048 bits, EC on P-256, P-384 and P-521, and Ed25519.  A key becomes an EVP_PKEY and its
- * PEM once, here. */
+ * RSA from 2048 bits, EC on P-256, P-384 and P-521, and Ed25519.  A key becomes an EVP_PKEY once,
+ * here. */
 #ifndef SKF_GUARD_JWK_H
 #define SKF_GUARD_JWK_H
 
@@ -33,7 +33,6 @@ enum { KEY_THUMBPRINT = 32 };
 struct key {
     char *kid;           /* NULL: none */
     uint32_t algorithms; /* those it may be used with: bit 1 << enum algorithm */
-    char *pem;
     EVP_PKEY *public_key;
     /* SHA-256 of kid, algorithms and key: changes when any of them does. */
     uint8_t thumbprint[KEY_THUMBPRINT];

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,7 +66,7 @@ static void note_key(const struct reading *r, const json_t *jwk, size_t i, const
 static bool is_known(const struct keyset *known, const struct key *key)
 {
     for (size_t i = 0; known != NULL && i < known->n; i++)
-        if (strcmp(known->keys[i].pem, key->pem) == 0)
+        if (EVP_PKEY_eq(known->keys[i].public_key, key->public_key) == 1)
             return true;
     return false;
 }

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -208,20 +207,14 @@ static void a_member_that_is_null_counts_as_absent(void **state)
     }
 }
 
-static void the_pem_is_what_openssl_makes_of_the_key(void **state)
+static void a_key_is_read_as_it_was_written(void **state)
 {
     EVP_PKEY *const keys[] = {rsa, p256, p384, p521, ed25519};
 
     (void)state;
     for (int i = 0; i < 5; i++) {
-        BIO *bio = BIO_new(BIO_s_mem());
-        char *data;
-        PEM_write_bio_PUBKEY(bio, keys[i]);
-        size_t n = (size_t)BIO_get_mem_data(bio, &data);
         const struct key *k = load_key(keys[i], "\"kid\":\"a\",");
-        assert_bytes(slice_str(k->pem), slice_of(data, n));
         assert_int_equal(EVP_PKEY_eq(k->public_key, keys[i]), 1);
-        BIO_free(bio);
     }
 }
 
@@ -1022,7 +1015,7 @@ int main(void)
         T(a_key_with_alg_is_for_that_one),
         T(an_alg_of_another_type_makes_a_key_useless),
         T(a_member_that_is_null_counts_as_absent),
-        T(the_pem_is_what_openssl_makes_of_the_key),
+        T(a_key_is_read_as_it_was_written),
         T(keys_of_other_types_are_passed_over),
         T(an_rsa_key_has_2048_bits_at_least),
         T(an_rsa_exponent_that_cannot_be_is_refused),

@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
 #include <openssl/rsa.h>
 #include <stdio.h>
 
@@ -86,6 +87,17 @@ void mint_jwks(struct buf *out, EVP_PKEY *key, const char *members)
     buf_add_str(out, "{\"keys\":[");
     mint_jwk(out, key, members);
     buf_add_str(out, "]}");
+}
+
+void mint_pem(struct buf *out, EVP_PKEY *key)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *data;
+
+    assert_int_equal(PEM_write_bio_PUBKEY(bio, key), 1);
+    size_t n = (size_t)BIO_get_mem_data(bio, &data);
+    buf_add(out, data, n);
+    BIO_free(bio);
 }
 
 /* r and s one after the other (RFC 7518, 3.4), from OpenSSL's DER. */

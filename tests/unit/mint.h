@@ -15,6 +15,9 @@ void mint_jwk(struct buf *out, EVP_PKEY *key, const char *members);
 /* A whole JWKS of one such key. */
 void mint_jwks(struct buf *out, EVP_PKEY *key, const char *members);
 
+/* Appends its public half as PEM. */
+void mint_pem(struct buf *out, EVP_PKEY *key);
+
 /* Appends base64url without padding. */
 void mint_segment(struct buf *out, struct slice bytes);
 /* Appends the signature of what `token` holds, behind a dot.  The key is used as it is, whether it

@@ -1,7 +1,7 @@
 #include "guard/token.h"
 
 #include <openssl/evp.h>
-#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -73,9 +73,14 @@ static struct keyset *load(struct buf *jwks)
     return set;
 }
 
-static const char *pem_of(int which)
+/* An HMAC whose secret is our public key: libjwt would take it for good. */
+static void sign_by_public_key(struct buf *token, int which)
 {
-    return keyset_at(keys, (size_t)which)->pem;
+    struct buf pem = {0};
+
+    mint_pem(&pem, key[which]);
+    mint_sign_hmac(token, buf_slice(&pem));
+    buf_fini(&pem);
 }
 
 static int group_setup(void **state)
@@ -319,12 +324,11 @@ static void an_hmac_made_with_our_public_key_is_refused(void **state)
     for (int i = 0; i < 2; i++) {
         struct buf token = {0};
         char header[64];
-        const char *pem = pem_of(of[i]);
         snprintf(header, sizeof header, "{\"alg\":\"HS256\",\"kid\":\"%s\"}", kids[of[i]]);
         mint_segment(&token, slice_str(header));
         buf_add_byte(&token, '.');
         mint_segment(&token, slice_str(GOOD));
-        mint_sign_hmac(&token, slice_str(pem));
+        sign_by_public_key(&token, of[i]);
         check_token(&token, TOKEN_ALGORITHM, header);
     }
 }
@@ -343,7 +347,7 @@ static void an_hmac_made_with_our_public_key_is_no_signature_of_another_name(voi
         mint_segment(&token, slice_str(header));
         buf_add_byte(&token, '.');
         mint_segment(&token, slice_str(GOOD));
-        mint_sign_hmac(&token, slice_str(pem_of(which)));
+        sign_by_public_key(&token, which);
         check_token(&token, TOKEN_SIGNATURE, header);
     }
 }
