@@ -43,6 +43,7 @@ struct exchange {
     bool resumes;
     struct destination destination; /* where its path leads */
     struct narrowing narrowing;     /* of its query */
+    enum format format;             /* by that, or by its Accept */
     int lacks;                      /* the number of a claim, of REFUSAL_CLAIM_MISSING */
     struct buf token;               /* what is verified */
     struct buf selector;            /* the token in the URL; empty: none */

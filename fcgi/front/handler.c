@@ -160,7 +160,9 @@ static void get_stream(struct exchange *x, const struct request *r)
     x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
                              slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
     narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)), x->resumes);
-    x->wants_stream = !x->head && standby_wants_stream(r);
+    x->format = x->narrowing.has_format ? x->narrowing.format
+                                        : format_accepted(request_get(r, PARAM_ACCEPT));
+    x->wants_stream = !x->head && x->format == FORMAT_SSE && standby_wants_stream(r);
     why = x->head ? REFUSALS : admission_ask(x->handler->admission, x->address);
     if (why != REFUSALS)
         exchange_turn_away(x, why);

@@ -54,11 +54,24 @@ static enum refusal set_from(struct narrowing *n, struct slice encoded)
     return good ? REFUSALS : REFUSAL_FROM_INVALID;
 }
 
+static enum refusal set_format(struct narrowing *n, struct slice encoded)
+{
+    struct buf text = {0};
+    bool good =
+        !n->has_format && decode(&text, encoded) && format_parse(buf_slice(&text), &n->format);
+
+    n->has_format = true;
+    buf_fini(&text);
+    return good ? REFUSALS : REFUSAL_FORMAT_INVALID;
+}
+
 /* Names that are not known are not ours. */
 static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
 {
     if (slice_equal(name, slice_str("from")))
         return resumes ? REFUSALS : set_from(n, value);
+    if (slice_equal(name, slice_str("format")))
+        return set_format(n, value);
     if (slice_equal(name, slice_str("key")))
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))

@@ -1,8 +1,9 @@
 /* narrowing - what a client asks for of what its route selects: `?key=A&key=B`, `?keyBase64=`.
- * And where its stream is to start: `?from=`.  Pure. */
+ * Where its stream is to start: `?from=`; and in which form it wants it: `?format=`.  Pure. */
 #ifndef SKF_FRONT_NARROWING_H
 #define SKF_FRONT_NARROWING_H
 
+#include "front/format.h"
 #include "front/refusal.h"
 #include "route/routes.h"
 #include "select/from.h"
@@ -20,6 +21,8 @@ struct narrowing {
     struct values keys;
     bool has_from;
     struct from from; /* where it is to start */
+    bool has_format;
+    enum format format;
 };
 
 /* One that resumes starts where its id says, and `from` is not looked at. */

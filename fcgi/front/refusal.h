@@ -68,6 +68,7 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "the query selects by more than 256 values, or by more than 8 KB")                           \
     X(FROM_INVALID, 400, "from_invalid", OTHER,                                                    \
       "from is neither earliest, latest, a time, nor -1 to -10000")                                \
+    X(FORMAT_INVALID, 400, "format_invalid", OTHER, "format is neither sse, ndjson nor json")      \
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \

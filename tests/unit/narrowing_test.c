@@ -175,6 +175,20 @@ static void a_query_is_judged_before_claims(void **state)
     assert_int_equal(narrow("", "[{\"keyBase64\":\"{a}\"}]", NULL), REFUSAL_PATH_NOT_BASE64);
 }
 
+static void a_format_is_named_once(void **state)
+{
+    (void)state;
+    check("format=nd%6Ason&key=a", "a");
+    assert_true(narrowing.has_format);
+    assert_int_equal(narrowing.format, FORMAT_NDJSON);
+    check("formats=json", "");
+    assert_false(narrowing.has_format);
+    assert_int_equal(read_query("format=xml"), REFUSAL_FORMAT_INVALID);
+    assert_int_equal(read_query("format="), REFUSAL_FORMAT_INVALID);
+    assert_int_equal(read_query("format=%zz"), REFUSAL_FORMAT_INVALID);
+    assert_int_equal(read_query("format=json&format=json"), REFUSAL_FORMAT_INVALID);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
@@ -183,7 +197,7 @@ int main(void)
         T(what_is_badly_encoded_is_refused), T(headers_and_fields_are_not_declared),
         T(its_values_are_bounded),           T(from_says_where_it_starts),
         T(with_an_id_from_is_not_looked_at), T(it_only_narrows),
-        T(a_query_is_judged_before_claims),
+        T(a_query_is_judged_before_claims),  T(a_format_is_named_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
