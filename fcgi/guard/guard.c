@@ -7,12 +7,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "guard/keystore.h"
+#include "guard/queue.h"
 #include "guard/signature.h"
+#include "guard/subject.h"
 
 enum {
     REMEMBERED_MAX = 16384, /* tokens */
-    WAITING_MAX = 4096,
-    TURN_MS = 4, /* of signatures in one turn of the loop */
+    TURN_MS = 4,            /* of signatures in one turn of the loop */
 };
 
 /* A verified token.  It is found by what was signed, not by its whole text: of an ECDSA signature
@@ -29,14 +30,6 @@ struct remembered {
     struct values *claims; /* of the guard's paths */
 };
 
-struct waiting {
-    TAILQ_ENTRY(waiting) link;
-    void (*done)(void *arg, const struct verdict *verdict);
-    void *arg;
-    size_t size;
-    uint8_t text[];
-};
-
 struct issuer {
     struct token_policy policy;
     struct keystore *store;
@@ -51,8 +44,7 @@ struct guard {
     const char *const *claims;
     size_t claim_count;
     struct remembered *remembered;
-    TAILQ_HEAD(, waiting) waiting;
-    size_t waiting_count;
+    struct queue *queue;
     struct task verify;
 };
 
@@ -66,8 +58,25 @@ struct token_hash token_hash(struct slice text)
 
 /* -- memory -- */
 
+/* False: a token without a subject names nobody. */
+static bool hash_subject(const char *issuer, const char *subject, struct subject_hash *out)
+{
+    struct buf who = {0};
+
+    if (subject == NULL)
+        return false;
+    subject_add(&who, issuer, subject);
+    SHA256(who.p, who.n, out->bytes);
+    buf_fini(&who);
+    return true;
+}
+
 static void forget(struct guard *g, struct remembered *r)
 {
+    struct subject_hash who;
+
+    if (hash_subject(r->issuer->policy.issuer, r->subject, &who))
+        queue_forget(g->queue, &who);
     HASH_DEL(g->remembered, r);
     free(r->subject);
     for (size_t i = 0; i < g->claim_count; i++)
@@ -93,6 +102,7 @@ static const struct remembered *remember(struct guard *g, const struct token *t,
                                          const struct issuer *issuer, const struct verdict *v)
 {
     struct slice signed_part = slice_of(t->text.p, t->signed_size);
+    struct subject_hash who;
     struct remembered *r;
 
     r = find(g, signed_part);
@@ -113,6 +123,8 @@ static const struct remembered *remember(struct guard *g, const struct token *t,
     r->subject = v->subject ? mem_strdup(v->subject) : NULL;
     r->claims = token_claims(t, g->claims, g->claim_count);
     HASH_ADD(hh, g->remembered, signed_part, sizeof r->signed_part, r);
+    if (hash_subject(issuer->policy.issuer, r->subject, &who))
+        queue_know(g->queue, &who);
     return r;
 }
 
@@ -193,41 +205,39 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
     return TOKEN_OK;
 }
 
-static void verify_waiting(void *arg)
+static void verify_queued(void *arg)
 {
     struct guard *g = arg;
     int64_t until = loop_now_ms() + TURN_MS;
-    struct waiting *w;
+    struct queued *q;
 
-    while ((w = TAILQ_FIRST(&g->waiting)) != NULL && loop_now_ms() < until) {
-        struct slice text = slice_of(w->text, w->size);
+    while (loop_now_ms() < until && (q = queue_take(g->queue)) != NULL) {
+        struct slice text = slice_of(q->text, q->size);
         struct verdict v = {0};
         struct token t = {0};
 
-        TAILQ_REMOVE(&g->waiting, w, link);
-        g->waiting_count--;
         if (!recall(g, text, &v)) /* maybe verified since it came */
             v.error = judge(g, &t, text, true, &v);
-        w->done(w->arg, &v);
+        q->done(q->arg, &v);
         token_fini(&t);
-        free(w);
+        free(q);
     }
-    if (!TAILQ_EMPTY(&g->waiting))
+    if (!queue_is_empty(g->queue))
         loop_defer(g->loop, &g->verify);
 }
 
-static void wait_for_turn(struct guard *g, struct slice text,
-                          void (*done)(void *arg, const struct verdict *verdict), void *arg)
+/* False: too many wait. */
+static bool enqueue(struct guard *g, const struct token *t,
+                    void (*done)(void *arg, const struct verdict *verdict), void *arg)
 {
-    struct waiting *w = mem_alloc(sizeof *w + text.n);
+    const struct issuer *issuer = find_issuer(g, token_issuer(t));
+    struct subject_hash who;
+    bool named = hash_subject(issuer->policy.issuer, token_subject(t, &issuer->policy), &who);
 
-    w->done = done;
-    w->arg = arg;
-    w->size = text.n;
-    memcpy(w->text, text.p, text.n);
-    TAILQ_INSERT_TAIL(&g->waiting, w, link);
-    g->waiting_count++;
+    if (!queue_add(g->queue, t->text, named ? &who : NULL, done, arg))
+        return false;
     loop_defer(g->loop, &g->verify);
+    return true;
 }
 
 void guard_check(struct guard *g, struct slice text,
@@ -238,11 +248,10 @@ void guard_check(struct guard *g, struct slice text,
 
     if (text.n <= TOKEN_MAX && !recall(g, text, &v)) {
         v.error = judge(g, &t, text, false, &v);
+        bool queued = !v.error && enqueue(g, &t, done, arg);
         token_fini(&t);
-        if (!v.error && guard_has_room(g)) {
-            wait_for_turn(g, text, done, arg);
+        if (queued)
             return;
-        }
         if (!v.error)
             v.error = TOKEN_BUSY;
     }
@@ -265,7 +274,7 @@ bool guard_names(const struct guard *g, struct slice text, const char *issuer, c
 
 bool guard_has_room(const struct guard *g)
 {
-    return g->waiting_count < WAITING_MAX;
+    return queue_has_room(g->queue);
 }
 
 /* -- keys -- */
@@ -319,8 +328,8 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
     g->scope_count = config->scope_count;
     g->claims = config->claims;
     g->claim_count = config->claim_count;
-    TAILQ_INIT(&g->waiting);
-    g->verify = (struct task){.run = verify_waiting, .arg = g};
+    g->queue = queue_new();
+    g->verify = (struct task){.run = verify_queued, .arg = g};
     g->issuers = mem_zero(config->issuer_count * sizeof *g->issuers);
     for (size_t i = 0; i < config->issuer_count; i++) {
         const struct guard_issuer *from = &config->issuers[i];
@@ -342,17 +351,17 @@ struct guard *guard_new(struct loop *loop, const struct guard_config *config,
 void guard_free(struct guard *g)
 {
     static const struct verdict busy = {.error = TOKEN_BUSY};
-    struct waiting *w;
+    struct queued *q;
 
     if (g == NULL)
         return;
-    while ((w = TAILQ_FIRST(&g->waiting)) != NULL) {
-        TAILQ_REMOVE(&g->waiting, w, link);
-        w->done(w->arg, &busy);
-        free(w);
+    while ((q = queue_take(g->queue)) != NULL) {
+        q->done(q->arg, &busy);
+        free(q);
     }
     while (g->remembered != NULL)
         forget(g, g->remembered);
+    queue_free(g->queue);
     loop_cancel(g->loop, &g->verify);
     for (size_t i = 0; i < g->issuer_count; i++)
         keystore_free(g->issuers[i].store);

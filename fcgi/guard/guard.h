@@ -1,8 +1,9 @@
 /* guard - which tokens are good: finds the issuer of each, remembers those it verified, and spreads
  * over the loop's turns the signatures it has to check.
  *
- * Tokens whose signature must be checked wait in one queue, first in, first out, and only so many:
- * a flood of bad ones delays no event and no token that is known, but new tokens wait behind it. */
+ * Tokens whose signature must be checked wait in a queue, and only so many: a flood of bad ones
+ * delays no event and no token that is known.  New tokens of known subjects go before it, others
+ * wait behind it (guard/queue.h). */
 #ifndef SKF_GUARD_GUARD_H
 #define SKF_GUARD_GUARD_H
 
@@ -66,7 +67,8 @@ bool guard_knows(struct guard *g, struct slice text);
 /* Is that token, which need not be valid any more, of that issuer (of ours) and subject? */
 bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject);
 
-/* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked. */
+/* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked, unless
+ * it is one of the few of a known subject. */
 bool guard_has_room(const struct guard *g);
 
 /* Reads the JWKS files again, in a thread; keeps the old keys if they are broken. */

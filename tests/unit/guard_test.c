@@ -151,19 +151,25 @@ static void done(void *arg, const struct verdict *v)
         ++*(int *)arg;
 }
 
-/* A good one, or one that is over in `life_ms`; the number makes it another one. */
-static struct buf make_for(int number, int64_t life_ms, const char *header, EVP_PKEY *key)
+static struct buf make_of(const char *subject, int number, int64_t life_ms, const char *header,
+                          EVP_PKEY *key)
 {
     struct buf token = {0}, payload = {0};
 
     buf_printf(&payload,
-               "{\"iss\":\"https://issuer.example\",\"aud\":\"events\",\"sub\":\"alice\","
+               "{\"iss\":\"https://issuer.example\",\"aud\":\"events\",\"sub\":\"%s\","
                "\"scope\":\"read:events\",\"jti\":%d,\"exp\":%.3f}",
-               number, (double)(loop_wall_ms() + life_ms) / 1000);
+               subject, number, (double)(loop_wall_ms() + life_ms) / 1000);
     buf_add_byte(&payload, 0);
     mint_token(&token, header, (const char *)payload.p, "ES256", key);
     buf_fini(&payload);
     return token;
+}
+
+/* A good one, or one that is over in `life_ms`; the number makes it another one. */
+static struct buf make_for(int number, int64_t life_ms, const char *header, EVP_PKEY *key)
+{
+    return make_of("alice", number, life_ms, header, key);
 }
 
 static struct buf make(int number)
@@ -440,7 +446,7 @@ static void those_that_wait_come_in_their_order(void **state)
 
 static void only_so_many_wait(void **state)
 {
-    struct buf known = make(1), token = make(2);
+    struct buf known = make(1), token = make_of("bob", 2, LIFE_MS, HEADER_OF("a"), key_a);
     int waiting = 0;
 
     (void)state;
@@ -459,6 +465,53 @@ static void only_so_many_wait(void **state)
     check_at_once(&token, TOKEN_OK);
     buf_fini(&known);
     buf_fini(&token);
+}
+
+static void a_flood_of_bad_tokens_does_not_delay_a_known_subject(void **state)
+{
+    enum { FLOOD = 500 };
+    struct buf known = make(1), next = make(2);
+    struct buf bad = make_of("mallory", 3, LIFE_MS, HEADER_OF("a"), key_b);
+    int refused = 0, verified = 0;
+
+    (void)state;
+    check_later(&known, TOKEN_OK);
+    for (int i = 0; i < FLOOD; i++)
+        guard_check(guard, buf_slice(&bad), done, &refused);
+    guard_check(guard, buf_slice(&next), done, &verified);
+    tick_ms = 1; /* each signature takes a millisecond */
+    fake_loop_turn();
+    assert_int_equal(verified, 1);
+    assert_in_range(refused, 1, TURN_MS); /* they are seen to, too */
+    tick_ms = 0;
+    fake_loop_settle();
+    assert_int_equal(refused, FLOOD);
+    buf_fini(&known);
+    buf_fini(&next);
+    buf_fini(&bad);
+}
+
+static void a_subject_is_known_as_long_as_a_token_of_it_is(void **state)
+{
+    struct buf known = make(1), next = make(2);
+    struct buf other = make_of("mallory", 3, LIFE_MS, HEADER_OF("a"), key_b);
+    int first = 0, second_one = 0;
+
+    (void)state;
+    check_later(&known, TOKEN_OK);
+    key_dir_write(path, key_b, "b");
+    reload();
+    check_at_once(&known, TOKEN_KEY); /* forgotten with its key */
+    key_dir_write(path, key_a, "a");
+    reload();
+    guard_check(guard, buf_slice(&other), done, &first);
+    guard_check(guard, buf_slice(&next), done, &second_one);
+    tick_ms = TURN_MS - 1; /* one in a turn */
+    fake_loop_turn();
+    assert_true(first == 1 && second_one == 0);
+    buf_fini(&known);
+    buf_fini(&next);
+    buf_fini(&other);
 }
 
 static void those_that_wait_at_the_end_are_told(void **state)
@@ -882,6 +935,8 @@ int main(void)
         T(a_signature_that_takes_longer_than_the_budget_is_verified),
         T(those_that_wait_come_in_their_order),
         T(only_so_many_wait),
+        T(a_flood_of_bad_tokens_does_not_delay_a_known_subject),
+        T(a_subject_is_known_as_long_as_a_token_of_it_is),
         T(those_that_wait_at_the_end_are_told),
         T(a_verdict_may_lead_to_the_next_question),
         T(the_memory_is_bounded_and_the_least_used_goes),
