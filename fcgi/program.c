@@ -7,9 +7,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "front/cgi.h"
-#include "front/descriptors.h"
 #include "front/handler.h"
 #include "front/inlet.h"
+#include "front/listener.h"
 #include "front/status.h"
 #include "guard/guard.h"
 #include "guard/renewals.h"
@@ -186,10 +186,13 @@ static void collect(void *arg, struct metrics *m)
     const struct program *p = arg;
     struct report report = {
         .loop = p->loop,
-        .routes = p->config->routes,
+        .config = p->config,
+        .descriptors = p->descriptors,
         .fanouts = &p->fanouts,
+        .backlogs = &p->backlogs,
         .consumers = p->consumers,
         .handler = p->handler,
+        .inlet = p->inlet,
         .guard = p->guard,
         .sessions = p->sessions,
         .draining = p->listen_fd < 0,
@@ -204,9 +207,15 @@ static bool make_status(struct program *p)
     if (p->listen_fd < 0)
         return true;
     const struct routes *routes = p->config->routes;
-    struct status_config config = {(int32_t)routes_topics(routes), (int32_t)routes_count(routes),
-                                   p->config->peer_dir, collect, p};
+    char name[LISTENER_NAME];
+    struct status_config config = {.topics = (int32_t)routes_topics(routes),
+                                   .routes = (int32_t)routes_count(routes),
+                                   .directory = p->config->peer_dir,
+                                   .responder = name,
+                                   .collect = collect,
+                                   .arg = p};
 
+    listener_name(p->listen_fd, name);
     p->status = status_new(p->loop, &config, p->error, sizeof p->error);
     if (p->status != NULL)
         handler_set_status(p->handler, p->status);
@@ -240,13 +249,13 @@ void program_tell_service(struct program *p)
 bool program_make(struct program *p)
 {
     const struct config *c = p->config;
-    struct descriptors descriptors = share_descriptors(c);
+    p->descriptors = share_descriptors(c);
     struct handler_config handler = {
         .routes = c->routes,
         .cors = c->cors,
         .retry_ms = c->retry_ms,
-        .max_streams = descriptors.streams,
-        .max_waiting = descriptors.requests,
+        .max_streams = p->descriptors.streams,
+        .max_waiting = p->descriptors.requests,
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
         .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
         .max_attempts = c->max_attempts_per_minute,

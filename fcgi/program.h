@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "config/config.h"
+#include "front/descriptors.h"
 #include "stream/fanouts.h"
 
 /* Each piece is NULL until it is made. */
@@ -12,6 +13,7 @@ struct program {
     struct loop *loop;
     struct backlogs backlogs; /* of all topics */
     struct fanouts fanouts;   /* owned */
+    struct descriptors descriptors;
     struct cluster *cluster;
     struct consumer **consumers; /* by topic, as the fan-outs */
     struct handler *handler;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/process.h"
+
 enum { SLOW_FOR_MS = 60000 };
 
 static bool was_slow(const struct loop *loop)
@@ -86,7 +88,7 @@ static void collect_routes(const struct report *r, struct metrics *m)
     const size_t *streams = handler_streams(r->handler);
 
     for (int32_t i = 0; i < m->route_count; i++) {
-        const char *path = pattern_text(routes_at(r->routes, (size_t)i)->path);
+        const char *path = pattern_text(routes_at(r->config->routes, (size_t)i)->path);
         snprintf(m->routes[i].path, sizeof m->routes[i].path, "%s", path);
         m->routes[i].streams = (int64_t)streams[i];
     }
@@ -113,6 +115,14 @@ static void collect_process(const struct report *r, struct metrics *m)
     v[METRIC_BUSY] = turns->busy_ms;
     v[METRIC_LONGEST_TURN] = turns->longest_ms;
     v[METRIC_LONG_TURNS] = (int64_t)turns->long_ones;
+    v[METRIC_STREAMS_LIMIT] = r->descriptors.streams;
+    v[METRIC_REQUESTS] =
+        (int64_t)(handler_waiting(r->handler) + (r->inlet ? inlet_waiting(r->inlet) : 0));
+    v[METRIC_REQUESTS_LIMIT] = r->descriptors.requests;
+    v[METRIC_BACKLOGS_LIMIT] = (int64_t)r->backlogs->max_bytes;
+    v[METRIC_RESIDENT] = process_resident_bytes();
+    v[METRIC_DESCRIPTORS] = process_descriptors();
+    v[METRIC_DESCRIPTORS_LIMIT] = process_descriptors_limit();
 }
 
 void report_collect(const struct report *r, struct metrics *m)
@@ -120,8 +130,9 @@ void report_collect(const struct report *r, struct metrics *m)
     collect_process(r, m);
     for (int32_t t = 0; t < m->topic_count; t++) {
         snprintf(m->topics[t].name, sizeof m->topics[t].name, "%s",
-                 routes_topic(r->routes, (size_t)t));
+                 routes_topic(r->config->routes, (size_t)t));
         collect_topic(r->fanouts->at[t], r->consumers[t], &m->topics[t]);
+        m->topics[t].values[TOPIC_METRIC_CACHE_LIMIT] = r->config->topics[t].cache_bytes;
     }
     collect_routes(r, m);
 }

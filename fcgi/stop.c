@@ -4,6 +4,7 @@
 #include "front/handler.h"
 #include "front/inlet.h"
 #include "front/listener.h"
+#include "front/status.h"
 #include "service.h"
 #include "stream/drain.h"
 
@@ -54,6 +55,8 @@ static void begin_to_stop(struct program *p)
     handler_drain(p->handler);
     inlet_close(p->inlet);
     stop_listening(p);
+    if (p->status != NULL)
+        status_beat(p->status);
     if (fanouts_count(&p->fanouts) == 0) {
         log_info("stopping");
         on_drained(p);

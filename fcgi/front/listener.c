@@ -133,6 +133,45 @@ int listener_open(const char *where, char *error, size_t size)
     return open_port(where, strrchr(where, ':'), error, size);
 }
 
+/* Cuts the path of the directory, and `.sock`: lighttpd may have put a number behind that. */
+static void name_path(const char *path, char name[LISTENER_NAME])
+{
+    const char *last = strrchr(path, '/'), *from = last ? last + 1 : path;
+    const char *end = strstr(*from != 0 ? from + 1 : from, ".sock");
+    const char *rest = end ? end + strcspn(end + 1, ".-") + 1 : "";
+
+    snprintf(name, LISTENER_NAME, "%.*s%s", end ? (int)(end - from) : (int)strlen(from), from,
+             rest);
+}
+
+static void name_port(const struct sockaddr *at, socklen_t size, char name[LISTENER_NAME])
+{
+    char host[64] = "", port[8] = "";
+
+    getnameinfo(at, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(name, LISTENER_NAME, "%s:%s", host, port);
+}
+
+void listener_name(int fd, char name[LISTENER_NAME])
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:-@_";
+    union {
+        struct sockaddr any;
+        struct sockaddr_un path;
+        struct sockaddr_storage storage;
+    } at = {.storage = {0}};
+    socklen_t size = sizeof at;
+
+    getsockname(fd, &at.any, &size);
+    if (at.any.sa_family == AF_UNIX)
+        name_path(at.path.sun_path, name);
+    else
+        name_port(&at.any, size, name);
+    for (char *c = name + strspn(name, letters); *c != 0; c += strspn(c, letters))
+        *c = '_';
+}
+
 void listener_close(int fd, const char *where)
 {
     if (where != NULL && is_path(where))

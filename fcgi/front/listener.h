@@ -13,6 +13,12 @@ int listener_inherited(void);
  * or a negative errno and `error` filled in. */
 int listener_open(const char *where, char *error, size_t size);
 
+/* A name for who listens there, which a restart does not change: of a path the last part without
+ * its
+ * `.sock`, of a port the address.  What is no letter, digit or one of `.:-@` is `_`. */
+enum { LISTENER_NAME = 108 };
+void listener_name(int fd, char name[LISTENER_NAME]);
+
 /* Closes either; `where` as it was opened with, NULL if inherited.  A socket's path is removed. */
 void listener_close(int fd, const char *where);
 

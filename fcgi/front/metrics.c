@@ -28,6 +28,40 @@ void metrics_fini(struct metrics *m)
     *m = (struct metrics){0};
 }
 
+static bool is_namesake(const struct metrics *a, const struct metrics *b)
+{
+    return a->guarded == b->guarded && strcmp(a->responder, b->responder) == 0;
+}
+
+/* Of two of one name. */
+static bool comes_first(const struct metrics *a, const struct metrics *b)
+{
+    int32_t a_drains = a->health.count[REASON_DRAINING],
+            b_drains = b->health.count[REASON_DRAINING];
+
+    if (a_drains != b_drains)
+        return b_drains != 0;
+    if (a->values[METRIC_START] != b->values[METRIC_START])
+        return a->values[METRIC_START] < b->values[METRIC_START];
+    return a->pid != b->pid ? a->pid < b->pid : a < b; /* containers have equal ones */
+}
+
+void metrics_tell_apart(struct metrics *m, size_t n)
+{
+    int *before = mem_zero(n * sizeof *before);
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n; k++)
+            if (k != i && is_namesake(&m[i], &m[k]) && comes_first(&m[k], &m[i]))
+                before[i]++;
+    for (size_t i = 0; i < n; i++) {
+        size_t end = strlen(m[i].responder);
+        if (before[i] > 0)
+            snprintf(m[i].responder + end, sizeof m[i].responder - end, "#%d", before[i] + 1);
+    }
+    free(before);
+}
+
 struct health metrics_health(const struct metrics *m, int32_t topic)
 {
     return health_join(&m->health, &m->topics[topic].health);
@@ -48,7 +82,9 @@ static void add_value(struct buf *out, const char *family, const struct metrics 
 {
     bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total");
 
-    buf_printf(out, "sse_kafka_fanout_%s{pid=\"%d\",pool=\"%s\"", family, (int)m->pid,
+    if (value < 0)
+        return;
+    buf_printf(out, "sse_kafka_fanout_%s{responder=\"%s\",pool=\"%s\"", family, m->responder,
                m->guarded ? "guarded" : "open");
     if (topic != NULL)
         buf_printf(out, ",topic=\"%s\"", topic->name);
@@ -186,8 +222,21 @@ static void add_lag(struct buf *out, const struct metrics *m, size_t n)
             add_lags_of(out, &m[k], &m[k].topics[t]);
 }
 
+/* What changes with a restart: one series, to join the others with. */
+static void add_info(struct buf *out, const struct metrics *m, size_t n)
+{
+    char label[128];
+
+    add_family(out, "info", "1: the process that the responder is now.");
+    for (size_t k = 0; k < n; k++) {
+        snprintf(label, sizeof label, "pid=\"%d\",version=\"%s\"", (int)m[k].pid, m[k].version);
+        add_value(out, "info", &m[k], NULL, label, 1);
+    }
+}
+
 void metrics_add_text(struct buf *out, const struct metrics *m, size_t n)
 {
+    add_info(out, m, n);
     add_readiness(out, m, n);
     add_topic_values(out, m, n);
     add_routes(out, m, n);

@@ -16,10 +16,10 @@
       "Reset events sent: a stream had to start anew.")
 
 /* Enumerator, family, label, what it means.  Names as Prometheus wants them: a family that ends
- * with
- * `_total` only grows, one of `_seconds` is kept in milliseconds.  The members of a family stand
- * together.  No label comes from a request, a token, a key or a subject: topics, routes and issuers
- * are those of the configuration. */
+ * with `_total` only grows, one of `_seconds` is kept in milliseconds; `X_limit` is what X cannot
+ * exceed.  The members of a family stand together.  No label comes from a request, a token, a key
+ * or a subject: topics, routes and issuers are those of the configuration.  A negative value is not
+ * known, and has no series. */
 
 /* Of each topic. */
 #define TOPIC_METRIC_TABLE(X)                                                                      \
@@ -43,6 +43,7 @@
     X(CACHE_KEYS, "cache_keys", "",                                                                \
       "Keys of a compacted topic in the cache, those of remembered deletes included.")             \
     X(CACHE_BYTES, "cache_bytes", "", "Memory of the cache.")                                      \
+    X(CACHE_LIMIT, "cache_bytes_limit", "", "The topic's share of --cache-bytes.")                 \
     X(BACKLOG_BYTES, "backlog_bytes", "",                                                          \
       "Memory of the newest events, encoded once for all streams.")                                \
     X(STUCK, "consumer_stuck_total", "", "Times that a partition did not move for 10 s.")
@@ -63,7 +64,15 @@
     X(TURNS, "loop_turns_total", "", "Turns of the loop.")                                         \
     X(BUSY, "loop_busy_seconds_total", "", "Time that the loop spent in its turns.")               \
     X(LONGEST_TURN, "loop_longest_turn_seconds", "", "Longest turn of the loop so far.")           \
-    X(LONG_TURNS, "loop_long_turns_total", "", "Turns of the loop that took over a second.")
+    X(LONG_TURNS, "loop_long_turns_total", "", "Turns of the loop that took over a second.")       \
+    X(STREAMS_LIMIT, "streams_limit", "", "Event streams that may be open, of all topics.")        \
+    X(REQUESTS, "requests_waiting", "", "Requests that are not whole, or not answered yet.")       \
+    X(REQUESTS_LIMIT, "requests_waiting_limit", "", "From then on they wait in the listen queue.") \
+    X(BACKLOGS_LIMIT, "backlogs_bytes_limit", "", "Of the backlogs of all topics together.")       \
+    X(RESIDENT, "resident_memory_bytes", "", "Memory of the process.")                             \
+    X(DESCRIPTORS, "open_descriptors", "", "Open files of the process; from Linux 6.2 on.")        \
+    X(DESCRIPTORS_LIMIT, "open_descriptors_limit", "", "Open files that it may have.")             \
+    X(START, "start_timestamp_seconds", "", "When the process began.")
 
 #define TOPIC_METRIC_ENUMERATOR(name, family, label, help) TOPIC_METRIC_##name,
 enum topic_metric { TOPIC_METRIC_TABLE(TOPIC_METRIC_ENUMERATOR) TOPIC_METRICS };
@@ -73,6 +82,8 @@ enum metric { METRIC_TABLE(METRIC_ENUMERATOR) METRICS };
 enum {
     METRICS_LAGS = 256, /* partitions with a series of their own; those beyond have one together */
     TOPIC_MAX = 249,    /* bytes of a topic's name, as Kafka has it */
+    RESPONDER_MAX =
+        111, /* bytes of a responder's name: a socket's path, and what tells two apart */
 };
 
 struct metrics_topic {
@@ -96,6 +107,8 @@ struct metrics_issuer {
 };
 
 struct metrics {
+    char responder[RESPONDER_MAX + 1]; /* front/listener.h: the same after a restart */
+    char version[16];
     int32_t pid;
     int32_t topic_count, route_count, issuer_count;
     struct metrics_topic *topics; /* owned, and so are the routes */
@@ -114,7 +127,12 @@ void metrics_fini(struct metrics *m);
 /* How it fares with one of its topics. */
 struct health metrics_health(const struct metrics *m, int32_t topic);
 
-/* Appends all of them in Prometheus' text format, version 0.0.4; a label tells whose they are. */
+/* Several responders may have one name, as those at one socket have while the next takes over: the
+ * one that serves keeps it, or of several the oldest, and the others' get `#2`, `#3`. */
+void metrics_tell_apart(struct metrics *m, size_t n);
+
+/* Appends all of them in Prometheus' text format, version 0.0.4; the labels `responder` and `pool`
+ * tell whose they are. */
 void metrics_add_text(struct buf *out, const struct metrics *m, size_t n);
 
 #endif

@@ -11,7 +11,7 @@
 #include "front/query.h"
 
 enum {
-    BEAT_MS = 1000,
+    BEAT_MS = 1100, /* longer than what service.h leaves between two looks, each of which is one */
     SILENT_MS = 5000, /* without a beat */
     SUM_TOPICS = 4,   /* named in one line */
 };
@@ -20,6 +20,7 @@ struct status {
     struct status_config config;
     struct ledger *ledger; /* NULL: there is no directory */
     struct timer *timer;
+    int64_t start_ms; /* by the wall clock */
     struct metrics own;
     struct metrics all[LEDGER_MAX]; /* while a question is answered */
 };
@@ -29,6 +30,21 @@ static void take(struct status *s)
     s->own.pid = (int32_t)getpid();
     s->own.beat_ms = loop_now_ms();
     s->config.collect(s->config.arg, &s->own);
+    s->own.values[METRIC_START] = s->start_ms;
+}
+
+void status_beat(struct status *s)
+{
+    take(s);
+    if (s->ledger == NULL)
+        return;
+    ledger_write(s->ledger, &s->own);
+    timer_start(s->timer, BEAT_MS);
+}
+
+static void on_beat(void *arg)
+{
+    status_beat(arg);
 }
 
 /* One part of the line, if it fails. */
@@ -49,7 +65,7 @@ bool status_sum_up(struct status *s, struct buf *line)
     char name[sizeof s->own.topics[0].name + sizeof "topic : "];
     int32_t failing = 0;
 
-    take(s);
+    status_beat(s);
     bool ready = sum_up(line, &separator, "", &s->own.health);
     for (int32_t t = 0; t < s->own.topic_count; t++) {
         const struct metrics_topic *topic = &s->own.topics[t];
@@ -66,15 +82,6 @@ bool status_sum_up(struct status *s, struct buf *line)
     return ready && failing == 0;
 }
 
-static void on_beat(void *arg)
-{
-    struct status *s = arg;
-
-    take(s);
-    ledger_write(s->ledger, &s->own);
-    timer_start(s->timer, BEAT_MS);
-}
-
 struct status *status_new(struct loop *loop, const struct status_config *config, char *error,
                           size_t size)
 {
@@ -82,6 +89,9 @@ struct status *status_new(struct loop *loop, const struct status_config *config,
 
     s->config = *config;
     metrics_init(&s->own, config->topics, config->routes);
+    snprintf(s->own.responder, sizeof s->own.responder, "%s", config->responder);
+    snprintf(s->own.version, sizeof s->own.version, "%s", SKF_VERSION);
+    s->start_ms = loop_wall_ms();
     if (config->directory == NULL)
         return s;
     s->ledger = ledger_new(config->directory, &s->own, error, size);
@@ -90,7 +100,7 @@ struct status *status_new(struct loop *loop, const struct status_config *config,
         return NULL;
     }
     s->timer = timer_new(loop, on_beat, s);
-    on_beat(s);
+    status_beat(s);
     return s;
 }
 
@@ -109,16 +119,16 @@ static struct metrics *read_all(struct status *s, size_t *n)
 {
     int64_t now = loop_now_ms();
 
+    status_beat(s);
     if (s->ledger == NULL) {
-        take(s);
         *n = 1;
         return &s->own;
     }
-    on_beat(s);
     *n = ledger_read(s->ledger, s->all);
     for (size_t i = 0; i < *n; i++)
         if (now - s->all[i].beat_ms > SILENT_MS)
             health_set(&s->all[i].health, REASON_SILENT, 1);
+    metrics_tell_apart(s->all, *n);
     return s->all;
 }
 
@@ -157,10 +167,10 @@ static json_t *describe(const struct metrics *m, int32_t topic)
 {
     const struct health health = metrics_health(m, topic);
 
-    return json_pack("{s:i, s:s, s:s, s:b, s:o, s:o}", "pid", (int)m->pid, "topic",
-                     m->topics[topic].name, "pool", m->guarded ? "guarded" : "open", "ready",
-                     health_ready(&health), "reasons", health_reasons(&health), "details",
-                     details_of(m, &health));
+    return json_pack("{s:s, s:i, s:s, s:s, s:b, s:o, s:o}", "responder", m->responder, "pid",
+                     (int)m->pid, "topic", m->topics[topic].name, "pool",
+                     m->guarded ? "guarded" : "open", "ready", health_ready(&health), "reasons",
+                     health_reasons(&health), "details", details_of(m, &health));
 }
 
 /* The health of a pool, or of one topic in it. */

@@ -13,6 +13,7 @@ struct status;
 struct status_config {
     int32_t topics, routes; /* how many it has */
     const char *directory;  /* base/rundir.h; NULL: none */
+    const char *responder;  /* its name; copied */
     /* Fills in all but whose they are and when they were taken. */
     void (*collect)(void *arg, struct metrics *m);
     void *arg;
@@ -28,6 +29,9 @@ void status_free(struct status *s);
  * with_body false: HEAD. */
 void status_answer(struct status *s, struct slice path, struct slice query, bool with_body,
                    struct buf *out);
+
+/* Takes the numbers now, for the pool too, and not with the next beat. */
+void status_beat(struct status *s);
 
 /* Is this responder ready, whatever its pool is?  Appends a line for people: what it lacks. */
 bool status_sum_up(struct status *s, struct buf *line);

@@ -158,7 +158,7 @@ static void make_responders(void)
 {
     static const char list[] = "https://www.example.com";
     const struct session_config session = {.challenge_ms = 10000, .max_age_ms = 1000000};
-    const struct status_config config = {.topics = 1, .collect = collect};
+    const struct status_config config = {.topics = 1, .responder = "r", .collect = collect};
     struct loop *loop = loop_new();
     struct status *status = status_new(loop, &config, NULL, 0);
     struct gate gate = {.sessions = sessions_new(loop, &session)};

@@ -60,8 +60,8 @@ def parsed(text: str) -> dict[str, float]:
             announced = match[2]
             continue
         labels = (
-            r'pid="\d+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
-            r'(,(?:reason|outcome|partition)="\w+"|,(?:issuer|route)="[^"]+")?'
+            r'responder="[\w.:#-]+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
+            r'(,(?:reason|outcome|partition)="\w+"|,(?:issuer|route)="[^"]+"|,pid="\d+",version="[\d.]+")?'
         )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and match[1] == announced, line

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from datetime import datetime, timezone
+from pathlib import Path
 
 from helpers import BUILD, REPOSITORY, wait_until
 from test_health import ask, readiness
@@ -79,7 +80,11 @@ def test_a_log_of_json_has_an_object_on_each_line(topic, start):
 # Metrics
 
 PROMTOOL = BUILD / "promtool" / "promtool"  # tests/run fetches it
-DASHBOARD = REPOSITORY / "fcgi" / "examples" / "grafana-dashboard.json"
+EXAMPLES = REPOSITORY / "fcgi" / "examples"
+DASHBOARD = EXAMPLES / "grafana-dashboard.json"
+ALERTS = EXAMPLES / "prometheus-alerts.yml"
+ALERT_TESTS = Path(__file__).with_name("alerts.yml")
+SCRAPED = {"instance", "job"}  # Prometheus adds them
 
 
 def promtool(*arguments: str, said: str = "") -> None:
@@ -107,11 +112,48 @@ def test_prometheus_takes_the_metrics_without_a_complaint(topic, start, tmp_path
     assert len(re.findall(r"^# TYPE ", text, re.M)) > 20
 
 
-def test_the_dashboard_asks_for_what_there_is(topic, start, tmp_path):
-    text = metrics_of_a_pool(topic, start, tmp_path)
+def families(text: str) -> set[str]:
+    """Also those without a series: an older kernel does not tell everything."""
+    return set(re.findall(r"^# TYPE (\w+) ", text, re.M))
+
+
+def labels_of(text: str) -> dict[str, set[str]]:
     labels: dict[str, set[str]] = {}
     for name, pairs in re.findall(r"^(\w+)\{(.*)\} ", text, re.M):
         labels.setdefault(name, set()).update(re.findall(r'(\w+)="', pairs))
+    return labels
+
+
+def test_a_restart_makes_no_series_but_that_of_the_process(topic, start):
+    def series() -> set[str]:
+        text = ask(responder, "/metrics").body.decode()
+        return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+    responder = start(topic)
+    wait_until(lambda: readiness(responder)["ready"])
+    before = series()
+    responder.stop()
+    responder.start()
+    wait_until(lambda: readiness(responder)["ready"])
+    assert {name.partition("{")[0] for name in series() - before} == {"sse_kafka_fanout_info"}
+
+
+def test_alerts_ask_for_what_there_is_and_fire_when_they_should(topic, start, tmp_path):
+    text = metrics_of_a_pool(topic, start, tmp_path)
+    rules = ALERTS.read_text()
+    names = set(re.findall(r"sse_kafka_fanout_\w+", rules))
+    assert names <= families(text), names - families(text)
+    promtool("check", "config", str(EXAMPLES / "prometheus.yml"))
+    tests = tmp_path / "tests.yml"
+    tests.write_text(ALERT_TESTS.read_text().replace("ALERTS", str(ALERTS)))
+    promtool("test", "rules", str(tests))
+    alerts = set(re.findall(r"alert: (\w+)", rules))
+    assert alerts == set(re.findall(r"alertname: (\w+)\n +exp_alerts", ALERT_TESTS.read_text()))
+
+
+def test_the_dashboard_asks_for_what_there_is(topic, start, tmp_path):
+    text = metrics_of_a_pool(topic, start, tmp_path)
+    labels = labels_of(text)
     dashboard = json.loads(DASHBOARD.read_text())
     asked = set()
     rules = []
@@ -119,15 +161,15 @@ def test_the_dashboard_asks_for_what_there_is(topic, start, tmp_path):
         for target in panel["targets"]:
             query, legend = target["expr"], target["legendFormat"]
             names = set(re.findall(r"sse_kafka_fanout_\w+", query))
-            assert names and names <= labels.keys(), f"{panel['title']}: {names - labels.keys()}"
+            assert names and names <= families(text), f"{panel['title']}: {names - families(text)}"
             wanted = set(re.findall(r"(\w+)=~", query)) | set(re.findall(r"\{\{(\w+)\}\}", legend))
             for by in re.findall(r"by \(([^)]*)\)", query):
                 wanted |= set(by.split(", "))
-            for name in names:
-                assert wanted <= labels[name], f"{panel['title']}: {wanted - labels[name]}"
+            for name in names & set(labels):
+                assert wanted <= labels[name] | SCRAPED, f"{panel['title']}: {wanted - labels[name]}"
             asked |= names
             rules.append({"record": "r", "expr": query.replace("$__rate_interval", "5m")})
-    assert asked == labels.keys(), f"on no panel: {labels.keys() - asked}"
+    assert asked == families(text), f"on no panel: {families(text) - asked}"
     file = tmp_path / "rules.yaml"  # JSON is YAML, too
     rules = [rule | {"labels": {"n": str(n)}} for n, rule in enumerate(rules)]
     file.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))

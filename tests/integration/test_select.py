@@ -316,7 +316,8 @@ def test_metrics_say_how_many_keys_are_wanted_and_what_nobody_did(kafka, topic, 
     assert value("records_unwanted_total") == 2
     reset = responder.open("nonsense", target="/of/a").next()
     assert reset.event == "reset"
-    assert value('resets_total{pid="%d",pool="open",topic="%s",reason="id_malformed"}' % (responder.pid, topic)) == 1
+    labels = f'responder="{responder.name}",pool="open",topic="{topic}",reason="id_malformed"'
+    assert value(f"resets_total{{{labels}}}") == 1
 
 
 def written(heading: str) -> dict:

@@ -1277,7 +1277,7 @@ static struct status *status;
 
 static void make_status(void)
 {
-    const struct status_config config = {.topics = 1, .collect = collect};
+    const struct status_config config = {.topics = 1, .responder = "r", .collect = collect};
 
     status = status_new(NULL, &config, NULL, 0);
     handler_set_status(handler, status);

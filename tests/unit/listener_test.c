@@ -271,6 +271,57 @@ static void closing_a_port_lets_the_next_one_have_it(void **state)
     listener_close(fd, where);
 }
 
+/* Who listens at a path of that name in the directory. */
+static const char *name_at(const char *last)
+{
+    static char name[LISTENER_NAME];
+
+    snprintf(path, sizeof path, "%s/%s", directory, last);
+    int fd = open_at(path);
+    assert_true(fd >= 0);
+    listener_name(fd, name);
+    listener_close(fd, path);
+    return name;
+}
+
+static void a_name_is_the_end_of_the_path(void **state)
+{
+    (void)state;
+    assert_string_equal(name_at("open-1.sock"), "open-1");
+    assert_string_equal(name_at("open-1.sock-0"), "open-1-0"); /* lighttpd's, with bin-path */
+    assert_string_equal(name_at("open.socket-12"), "open-12");
+    assert_string_equal(name_at("@.b:c"), "@.b:c");
+    assert_string_equal(name_at(".sock"), ".sock");
+    assert_string_equal(name_at("a\"\\ \xc3\xbc"), "a_____");
+}
+
+static void a_relative_path_has_one_too(void **state)
+{
+    char name[LISTENER_NAME];
+
+    (void)state;
+    assert_int_equal(chdir(directory), 0);
+    int fd = open_at("./x.sock");
+    assert_true(fd >= 0);
+    listener_name(fd, name);
+    listener_close(fd, "./x.sock");
+    assert_string_equal(name, "x");
+    assert_int_equal(chdir("/"), 0);
+}
+
+static void a_name_of_a_port_is_its_address(void **state)
+{
+    char name[LISTENER_NAME];
+
+    (void)state;
+    int fd = open_at("127.0.0.1:0");
+    assert_true(fd >= 0);
+    listener_name(fd, name);
+    assert_memory_equal(name, "127.0.0.1:", strlen("127.0.0.1:"));
+    assert_true(atoi(name + strlen("127.0.0.1:")) > 0);
+    close(fd);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -292,6 +343,9 @@ int main(void)
         T(a_path_goes_with_its_socket),
         T(the_path_of_an_inherited_socket_stays),
         T(closing_a_port_lets_the_next_one_have_it),
+        T(a_name_is_the_end_of_the_path),
+        T(a_relative_path_has_one_too),
+        T(a_name_of_a_port_is_its_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

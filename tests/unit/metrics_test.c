@@ -30,6 +30,8 @@ static struct metrics sample(int pid)
     struct metrics m = new_metrics(1, 1);
 
     m.pid = pid;
+    snprintf(m.responder, sizeof m.responder, "r%d", pid);
+    strcpy(m.version, "1.2.3");
     strcpy(m.topics[0].name, "t");
     strcpy(m.routes[0].path, "/of/{a}");
     m.routes[0].streams = pid;
@@ -63,19 +65,21 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     metrics_add_text(&text, m, 2);
     assert_true(says("# HELP sse_kafka_fanout_ready 1: ready for streams.\n"
                      "# TYPE sse_kafka_fanout_ready gauge\n"
-                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t\"} 1\n"
-                     "sse_kafka_fanout_ready{pid=\"8\",pool=\"guarded\",topic=\"t\"} 0\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\",topic=\"t\"} 7000\n"));
+                     "sse_kafka_fanout_ready{responder=\"r7\",pool=\"open\",topic=\"t\"} 1\n"
+                     "sse_kafka_fanout_ready{responder=\"r8\",pool=\"guarded\",topic=\"t\"} 0\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_streams{responder=\"r7\",pool=\"open\",topic=\"t\"} 7000\n"));
     assert_true(says("\nsse_kafka_fanout_streams_ended_total"
-                     "{pid=\"8\",pool=\"guarded\",topic=\"t\",reason=\"age\"} 8004\n"));
+                     "{responder=\"r8\",pool=\"guarded\",topic=\"t\",reason=\"age\"} 8004\n"));
+    assert_true(says("\nsse_kafka_fanout_lag_records{responder=\"r7\",pool=\"open\",topic=\"t\","
+                     "partition=\"1\"} "
+                     "9223372036854775807\n"));
     assert_true(
-        says("\nsse_kafka_fanout_lag_records{pid=\"7\",pool=\"open\",topic=\"t\",partition=\"1\"} "
-             "9223372036854775807\n"));
-    assert_true(says("\nsse_kafka_fanout_trouble{pid=\"7\",pool=\"open\",reason=\"silent\"} 0\n"));
-    assert_true(
-        says("\nsse_kafka_fanout_trouble{pid=\"8\",pool=\"guarded\",reason=\"silent\"} 1\n"));
-    assert_true(
-        says("\nsse_kafka_fanout_route_streams{pid=\"7\",pool=\"open\",route=\"/of/{a}\"} 7\n"));
+        says("\nsse_kafka_fanout_trouble{responder=\"r7\",pool=\"open\",reason=\"silent\"} 0\n"));
+    assert_true(says(
+        "\nsse_kafka_fanout_trouble{responder=\"r8\",pool=\"guarded\",reason=\"silent\"} 1\n"));
+    assert_true(says(
+        "\nsse_kafka_fanout_route_streams{responder=\"r7\",pool=\"open\",route=\"/of/{a}\"} 7\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_streams_ended_total counter\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
 }
@@ -110,8 +114,58 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    /* ready, trouble, routes, issuers, lag */
-    assert_int_equal(values, 2 * (TOPIC_METRICS + METRICS + 1 + REASONS + 1 + 2 * 2 + 2));
+    /* info, ready, trouble, routes, issuers, lag */
+    assert_int_equal(values, 2 * (TOPIC_METRICS + METRICS + 1 + 1 + REASONS + 1 + 2 * 2 + 2));
+}
+
+static void the_process_is_in_one_series_that_a_restart_changes(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    metrics_add_text(&text, &m, 1);
+    assert_true(says("# TYPE sse_kafka_fanout_info gauge\n"
+                     "sse_kafka_fanout_info{responder=\"r7\",pool=\"open\",pid=\"7\","
+                     "version=\"1.2.3\"} 1\n"));
+    buf_add_byte(&text, 0);
+    assert_null(strstr(strstr((char *)text.p, "pid=") + 1, "pid="));
+}
+
+static void what_is_not_known_has_no_series(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    m.values[METRIC_DESCRIPTORS] = -1;
+    metrics_add_text(&text, &m, 1);
+    assert_false(says("sse_kafka_fanout_open_descriptors{"));
+    assert_true(says("sse_kafka_fanout_open_descriptors_limit{"));
+}
+
+static struct metrics namesake(int pid, int64_t start_ms, bool draining)
+{
+    struct metrics m = new_metrics(0, 0);
+
+    strcpy(m.responder, "r");
+    m.pid = pid;
+    m.values[METRIC_START] = start_ms;
+    m.health.count[REASON_DRAINING] = draining;
+    return m;
+}
+
+static void of_one_name_the_oldest_that_serves_keeps_it(void **state)
+{
+    struct metrics m[] = {namesake(1, 10, true), namesake(2, 30, false), namesake(3, 20, false),
+                          namesake(3, 20, false), namesake(4, 5, false)};
+
+    (void)state;
+    m[4].guarded = true;
+    metrics_tell_apart(m, 5);
+    assert_string_equal(m[0].responder, "r#4");
+    assert_string_equal(m[1].responder, "r#3");
+    assert_string_equal(m[2].responder, "r");
+    assert_string_equal(m[3].responder, "r#2");
+    assert_string_equal(m[4].responder, "r"); /* another pool */
 }
 
 static void each_topic_has_its_series_and_its_readiness(void **state)
@@ -119,19 +173,20 @@ static void each_topic_has_its_series_and_its_readiness(void **state)
     struct metrics m = new_metrics(3, 0);
 
     (void)state;
-    m.pid = 7;
+    strcpy(m.responder, "r7");
     for (int i = 0; i < 3; i++) {
         snprintf(m.topics[i].name, sizeof m.topics[i].name, "t%d", i);
         m.topics[i].values[TOPIC_METRIC_STREAMS] = i;
     }
     m.topics[1].health.count[REASON_TOPIC_MISSING] = 1;
     metrics_add_text(&text, &m, 1);
-    assert_true(says("\nsse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t0\"} 1\n"
-                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t1\"} 0\n"
-                     "sse_kafka_fanout_ready{pid=\"7\",pool=\"open\",topic=\"t2\"} 1\n"));
-    assert_true(says("{pid=\"7\",pool=\"open\",topic=\"t1\",reason=\"topic_missing\"} 1\n"));
-    assert_true(says("{pid=\"7\",pool=\"open\",topic=\"t2\",reason=\"topic_missing\"} 0\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"7\",pool=\"open\",topic=\"t2\"} 2\n"));
+    assert_true(says("\nsse_kafka_fanout_ready{responder=\"r7\",pool=\"open\",topic=\"t0\"} 1\n"
+                     "sse_kafka_fanout_ready{responder=\"r7\",pool=\"open\",topic=\"t1\"} 0\n"
+                     "sse_kafka_fanout_ready{responder=\"r7\",pool=\"open\",topic=\"t2\"} 1\n"));
+    assert_true(says("{responder=\"r7\",pool=\"open\",topic=\"t1\",reason=\"topic_missing\"} 1\n"));
+    assert_true(says("{responder=\"r7\",pool=\"open\",topic=\"t2\",reason=\"topic_missing\"} 0\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_streams{responder=\"r7\",pool=\"open\",topic=\"t2\"} 2\n"));
 }
 
 static void no_topic_is_ready_in_a_process_that_is_not(void **state)
@@ -142,7 +197,7 @@ static void no_topic_is_ready_in_a_process_that_is_not(void **state)
     m.health.count[REASON_DRAINING] = 1;
     metrics_add_text(&text, &m, 1);
     assert_true(says("ready{") && !says("} 1\n# HELP sse_kafka_fanout_trouble"));
-    assert_true(says("trouble{pid=\"0\",pool=\"open\",reason=\"draining\"} 1\n"));
+    assert_true(says("trouble{responder=\"\",pool=\"open\",reason=\"draining\"} 1\n"));
 }
 
 /* A scraper refuses a text that is not UTF-8. */
@@ -165,12 +220,13 @@ static void times_are_told_in_seconds(void **state)
     m.values[METRIC_LONGEST_TURN] = 7;
     m.issuers[0].changed_ms = 1700000000123;
     metrics_add_text(&text, &m, 1);
+    assert_true(says(
+        "\nsse_kafka_fanout_loop_busy_seconds_total{responder=\"r7\",pool=\"open\"} 62.005\n"));
+    assert_true(says(
+        "\nsse_kafka_fanout_loop_longest_turn_seconds{responder=\"r7\",pool=\"open\"} 0.007\n"));
     assert_true(
-        says("\nsse_kafka_fanout_loop_busy_seconds_total{pid=\"7\",pool=\"open\"} 62.005\n"));
-    assert_true(
-        says("\nsse_kafka_fanout_loop_longest_turn_seconds{pid=\"7\",pool=\"open\"} 0.007\n"));
-    assert_true(says("\nsse_kafka_fanout_jwks_changed_timestamp_seconds"
-                     "{pid=\"7\",pool=\"open\",issuer=\"https://a.example\"} 1700000000.123\n"));
+        says("\nsse_kafka_fanout_jwks_changed_timestamp_seconds"
+             "{responder=\"r7\",pool=\"open\",issuer=\"https://a.example\"} 1700000000.123\n"));
 }
 
 static void the_keys_of_each_issuer_have_a_series(void **state)
@@ -180,9 +236,9 @@ static void the_keys_of_each_issuer_have_a_series(void **state)
     (void)state;
     metrics_add_text(&text, &m, 1);
     assert_true(says("\nsse_kafka_fanout_jwks_broken"
-                     "{pid=\"7\",pool=\"open\",issuer=\"https://a.example\"} 0\n"
+                     "{responder=\"r7\",pool=\"open\",issuer=\"https://a.example\"} 0\n"
                      "sse_kafka_fanout_jwks_broken"
-                     "{pid=\"7\",pool=\"open\",issuer=\"b\\\"\\\\c\"} 1\n"));
+                     "{responder=\"r7\",pool=\"open\",issuer=\"b\\\"\\\\c\"} 1\n"));
     assert_true(says("\n# TYPE sse_kafka_fanout_jwks_changed_timestamp_seconds gauge\n"));
 }
 
@@ -194,9 +250,9 @@ static void what_there_is_not_is_left_out(void **state)
     m[0].issuer_count = 0;
     m[0].topics[0].partitions = 0;
     metrics_add_text(&text, m, 2);
-    assert_false(says("jwks_changed_timestamp_seconds{pid=\"7\""));
-    assert_true(says("jwks_changed_timestamp_seconds{pid=\"8\""));
-    assert_false(says("lag_records{pid=\"7\""));
+    assert_false(says("jwks_changed_timestamp_seconds{responder=\"r7\""));
+    assert_true(says("jwks_changed_timestamp_seconds{responder=\"r8\""));
+    assert_false(says("lag_records{responder=\"r7\""));
 }
 
 /* A topic of thousands of partitions does not make thousands of series. */
@@ -228,6 +284,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_value_stands_with_its_owner_and_label),
         T(families_stand_together_and_no_series_comes_twice),
+        T(the_process_is_in_one_series_that_a_restart_changes),
+        T(what_is_not_known_has_no_series),
+        T(of_one_name_the_oldest_that_serves_keeps_it),
         T(each_topic_has_its_series_and_its_readiness),
         T(no_topic_is_ready_in_a_process_that_is_not),
         T(a_path_of_any_bytes_is_a_label),

@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include "base/process.h"
 #include "reason_bits.h"
 #include "support.h"
 
@@ -18,7 +19,8 @@ static size_t streams;
 static struct consumer_stats consumer;
 static bool ready, keys_broken;
 static uint64_t refusals[REFUSED_COUNTS], renewals[RENEWALS];
-static char first, a_fanout, a_consumer, a_handler, a_guard, some_sessions; /* never looked into */
+static char first, a_fanout, a_consumer, a_handler, an_inlet, a_guard,
+    some_sessions; /* never looked into */
 static struct fanout *fanouts[] = {(struct fanout *)&first, (struct fanout *)&a_fanout};
 static struct consumer *consumers[] = {(struct consumer *)&first, (struct consumer *)&a_consumer};
 static const size_t by_route[] = {43, 44, 45};
@@ -65,6 +67,33 @@ const size_t *handler_streams(const struct handler *h)
     return by_route;
 }
 
+size_t handler_waiting(const struct handler *h)
+{
+    assert_ptr_equal(h, &a_handler);
+    return 20;
+}
+
+size_t inlet_waiting(const struct inlet *i)
+{
+    assert_ptr_equal(i, &an_inlet);
+    return 3;
+}
+
+int64_t process_resident_bytes(void)
+{
+    return 71;
+}
+
+int64_t process_descriptors(void)
+{
+    return -1; /* an older kernel */
+}
+
+int64_t process_descriptors_limit(void)
+{
+    return 73;
+}
+
 const uint64_t *handler_renewals(const struct handler *h)
 {
     assert_ptr_equal(h, &a_handler);
@@ -102,11 +131,14 @@ const uint64_t *handler_refusals(const struct handler *h)
 static struct report report;
 static struct metrics metrics;
 static struct routes *routes;
+static struct config_topic topics[] = {{.cache_bytes = 1}, {.cache_bytes = 70}};
+static struct config config = {.topics = topics};
+static const struct backlogs backlogs = {.max_bytes = 75};
 static const struct fanouts all_fanouts = {fanouts, 2};
 
 static void make_routes(void)
 {
-    routes = routes_new();
+    config.routes = routes = routes_new();
     routes_add_topic(routes, "a");
     routes_add_topic(routes, "b");
     routes_add_literal(routes, "/a", (struct from){0});
@@ -137,8 +169,10 @@ static int setup(void **state)
     ready = true;
     keys_broken = false;
     report = (struct report){.loop = &loop,
-                             .routes = routes,
+                             .config = &config,
+                             .descriptors = {.streams = 74, .requests = 72},
                              .fanouts = &all_fanouts,
+                             .backlogs = &backlogs,
                              .consumers = consumers,
                              .handler = (struct handler *)&a_handler};
     return 0;
@@ -287,6 +321,7 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_CACHE_RECORDS] = 8,
         [TOPIC_METRIC_CACHE_KEYS] = 62,
         [TOPIC_METRIC_CACHE_BYTES] = 9,
+        [TOPIC_METRIC_CACHE_LIMIT] = 70,
         [TOPIC_METRIC_BACKLOG_BYTES] = 46,
         [TOPIC_METRIC_STUCK] = 42,
     };
@@ -313,12 +348,27 @@ static void each_number_has_its_place(void **state)
         [METRIC_BUSY] = 39,
         [METRIC_LONGEST_TURN] = 40,
         [METRIC_LONG_TURNS] = 41,
+        [METRIC_STREAMS_LIMIT] = 74,
+        [METRIC_REQUESTS] = 20,
+        [METRIC_REQUESTS_LIMIT] = 72,
+        [METRIC_BACKLOGS_LIMIT] = 75,
+        [METRIC_RESIDENT] = 71,
+        [METRIC_DESCRIPTORS] = -1,
+        [METRIC_DESCRIPTORS_LIMIT] = 73,
     };
     for (int i = 0; i < TOPIC_METRICS; i++)
         assert_int_equal(metrics.topics[1].values[i], of_topic[i]);
     assert_int_equal(metrics.topics[0].values[TOPIC_METRIC_STREAMS], 7);
     for (int i = 0; i < METRICS; i++)
         assert_int_equal(metrics.values[i], expected[i]);
+}
+
+static void requests_that_are_not_whole_are_counted_once_they_can_come(void **state)
+{
+    (void)state;
+    report.inlet = (struct inlet *)&an_inlet;
+    report_collect(&report, &metrics);
+    assert_int_equal(metrics.values[METRIC_REQUESTS], 23);
 }
 
 static void topics_and_routes_are_named(void **state)
@@ -386,6 +436,7 @@ int main(void)
         T(a_long_turn_is_held_against_it_for_a_minute),
         T(without_a_long_turn_nothing_is_held_against_it),
         T(each_number_has_its_place),
+        T(requests_that_are_not_whole_are_counted_once_they_can_come),
         T(topics_and_routes_are_named),
         T(each_partition_has_its_lag),
         T(an_open_pool_has_no_keys_and_no_challenges),

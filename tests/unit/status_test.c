@@ -9,7 +9,7 @@
 #include "reason_bits.h"
 #include "support.h"
 
-enum { OURS = 1, OTHERS = 3, BEAT_MS = 1000, SILENT_MS = 5000 };
+enum { OURS = 1, OTHERS = 3, BEAT_MS = 1100, SILENT_MS = 5000 };
 
 static char directory[] = "/tmp/status_test.XXXXXX";
 static char error[256];
@@ -50,7 +50,7 @@ static void collect(void *arg, struct metrics *m)
 
 static void start(const char *where)
 {
-    const struct status_config config = {1, 0, where, collect, &reasons};
+    const struct status_config config = {1, 0, where, "r1", collect, &reasons};
 
     pid = OURS;
     status = status_new(loop, &config, error, sizeof error);
@@ -97,6 +97,7 @@ static struct metrics *join(int i, int topics)
     metrics_fini(m);
     metrics_init(m, topics, 0);
     m->pid = pid = 10 + i;
+    snprintf(m->responder, sizeof m->responder, "r%d", 10 + i);
     for (int t = 0; t < topics; t++)
         snprintf(m->topics[t].name, sizeof m->topics[t].name, t ? "t%d" : "t", t + 1);
     others[i] = ledger_new(directory, m, error, sizeof error);
@@ -186,8 +187,8 @@ static void a_responder_alone_answers_for_itself_and_says_so(void **state)
     assert_text(
         buf_slice(&out),
         "Status: 200 OK\r\nCache-Control: no-store\r\n"
-        "Content-Type: application/json\r\nContent-Length: 128\r\n\r\n"
-        "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"pid\":1,"
+        "Content-Type: application/json\r\nContent-Length: 145\r\n\r\n"
+        "{\"ready\":true,\"scope\":\"responder\",\"responders\":[{\"responder\":\"r1\",\"pid\":1,"
         "\"topic\":\"t\",\"pool\":\"guarded\",\"ready\":true,\"reasons\":[],\"details\":{}}]}\n");
     reasons = BIT(KAFKA_AWAY) | BIT(CATCHING_UP);
     assert_false(is_ready());
@@ -202,11 +203,12 @@ static void one_responder_answers_for_the_pool(void **state)
     beat(1, BIT(CACHE_FULL));
     assert_false(is_ready());
     assert_true(says("\"scope\":\"pool\""));
-    assert_true(
-        says("{\"pid\":1,\"topic\":\"t\",\"pool\":\"guarded\",\"ready\":true,\"reasons\":[]"));
-    assert_true(
-        says("{\"pid\":10,\"topic\":\"t\",\"pool\":\"open\",\"ready\":true,\"reasons\":[]"));
-    assert_true(says("{\"pid\":11,\"topic\":\"t\",\"pool\":\"open\",\"ready\":false,\"reasons\":["
+    assert_true(says("{\"responder\":\"r1\",\"pid\":1,\"topic\":\"t\",\"pool\":\"guarded\","
+                     "\"ready\":true,\"reasons\":[]"));
+    assert_true(says("{\"responder\":\"r10\",\"pid\":10,\"topic\":\"t\",\"pool\":\"open\","
+                     "\"ready\":true,\"reasons\":[]"));
+    assert_true(says("{\"responder\":\"r11\",\"pid\":11,\"topic\":\"t\",\"pool\":\"open\","
+                     "\"ready\":false,\"reasons\":["
                      "\"cache_full\"],"));
 }
 
@@ -241,7 +243,7 @@ static void its_own_health_is_not_that_of_the_pool(void **state)
 
 static void of_many_topics_some_are_named_and_the_others_counted(void **state)
 {
-    const struct status_config config = {7, 0, NULL, collect_many, &reasons};
+    const struct status_config config = {7, 0, NULL, "r1", collect_many, &reasons};
 
     (void)state;
     status = status_new(loop, &config, error, sizeof error);
@@ -258,9 +260,12 @@ static void metrics_are_those_of_the_moment_and_of_all(void **state)
     ask("/metrics");
     assert_memory_equal(out.p, "Status: 200 OK\r\n", 16);
     assert_true(says("\r\nContent-Type: text/plain; version=0.0.4\r\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"1\",pool=\"guarded\",topic=\"t\"} 7\n"));
-    assert_true(says("\nsse_kafka_fanout_streams{pid=\"10\",pool=\"open\",topic=\"t\"} 100\n"));
-    assert_true(says("\nsse_kafka_fanout_ready{pid=\"1\",pool=\"guarded\",topic=\"t\"} 1\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_streams{responder=\"r1\",pool=\"guarded\",topic=\"t\"} 7\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_streams{responder=\"r10\",pool=\"open\",topic=\"t\"} 100\n"));
+    assert_true(
+        says("\nsse_kafka_fanout_ready{responder=\"r1\",pool=\"guarded\",topic=\"t\"} 1\n"));
 }
 
 static void the_length_is_that_of_the_body(void **state)
@@ -381,10 +386,13 @@ static void a_topic_that_is_missing_is_told_beside_the_others(void **state)
     set_reasons(m, 1, BIT(TOPIC_MISSING));
     write_metrics(0);
     assert_false(is_ready());
-    assert_true(says("{\"pid\":10,\"topic\":\"t\",\"pool\":\"open\",\"ready\":true,\"reasons\":["));
-    assert_true(says("{\"pid\":10,\"topic\":\"t2\",\"pool\":\"open\",\"ready\":false,\"reasons\":["
+    assert_true(says("{\"responder\":\"r10\",\"pid\":10,\"topic\":\"t\",\"pool\":\"open\","
+                     "\"ready\":true,\"reasons\":["));
+    assert_true(says("{\"responder\":\"r10\",\"pid\":10,\"topic\":\"t2\",\"pool\":\"open\","
+                     "\"ready\":false,\"reasons\":["
                      "\"topic_missing\"]"));
-    assert_true(says("{\"pid\":10,\"topic\":\"t3\",\"pool\":\"open\",\"ready\":true"));
+    assert_true(says(
+        "{\"responder\":\"r10\",\"pid\":10,\"topic\":\"t3\",\"pool\":\"open\",\"ready\":true"));
     assert_true(topic_is_ready("topic=t"));
     assert_true(topic_is_ready("topic=t3") && !says("\"t2\"") && !says("\"pid\":1,"));
     assert_false(topic_is_ready("topic=t2"));
@@ -492,6 +500,39 @@ static void questions_do_not_multiply_the_beats(void **state)
     assert_int_equal(collected, 3);
 }
 
+/* The service manager is told each second. */
+static void a_line_for_people_is_a_beat(void **state)
+{
+    struct buf line = {0};
+
+    (void)state;
+    start(directory);
+    join(0, 1);
+    collected = 0;
+    for (int i = 0; i < 10; i++) {
+        fake_loop_pass(1000);
+        streams = i;
+        assert_true(status_sum_up(status, &line));
+        assert_int_equal(seen_streams(), i);
+    }
+    assert_int_equal(collected, 10);
+    buf_fini(&line);
+}
+
+static void the_next_at_a_socket_has_the_series_of_the_one_that_stops(void **state)
+{
+    (void)state;
+    start(directory);
+    strcpy(join(0, 1)->responder, "r1");
+    of_others[0].guarded = true;
+    beat(0, 0);
+    reasons = 1u << REASON_DRAINING;
+    ask("/metrics");
+    assert_true(
+        says("\nsse_kafka_fanout_streams{responder=\"r1\",pool=\"guarded\",topic=\"t\"} 100\n"));
+    assert_true(says("_info{responder=\"r1#2\",pool=\"guarded\",pid=\"1\","));
+}
+
 static void without_a_directory_nothing_is_collected_unasked(void **state)
 {
     (void)state;
@@ -532,6 +573,8 @@ int main(void)
         T(one_that_has_gone_is_not_missed),
         T(the_others_see_us_at_once_and_then_every_second),
         T(questions_do_not_multiply_the_beats),
+        T(a_line_for_people_is_a_beat),
+        T(the_next_at_a_socket_has_the_series_of_the_one_that_stops),
         T(without_a_directory_nothing_is_collected_unasked),
         T(a_directory_that_cannot_be_used_is_told),
     };
