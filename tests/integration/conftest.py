@@ -28,6 +28,7 @@ NOT_SANITIZED = [
     "test_rotation.py",
     "test_clients.py",
     "test_page.py",
+    "test_kit.py",
     "test_firefox.py",
 ]
 collect_ignore = NOT_SANITIZED if SANITIZED else []

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { connect, until } from "./helpers.js";
+import { START, STREAM, event, keepalive } from "./server.js";
+
+const silent = { body: START + event(0, "a", "1") };
+
+test("a stream that is silent for two and a half keep-alives is opened again", async (t) => {
+  const { server, states, changes } = await connect(t, [silent, { body: START + event(1, "b", "2") }], { keepAliveMs: 600 });
+  await until(() => changes.length === 2);
+  assert.equal(server.requests[1].headers["last-event-id"], "id-1");
+  assert.ok(!states.some(({ state }) => state === "retrying"), "at once");
+});
+
+test("keep-alives hold it, and teach it their interval", async (t) => {
+  const speaking = async (request, response) => {
+    response.writeHead(200, STREAM);
+    response.write(START + event(0, "a", "1") + keepalive("id-1"));
+    for (let n = 2; !response.destroyed && n < 5; n++) {
+      await sleep(1200);
+      response.write(keepalive(`id-${n}`));
+    }
+  };
+  const { server, changes } = await connect(t, [speaking, { body: START + event(9, "b", "2") }], { keepAliveMs: 700 });
+  await until(() => changes.length === 2);
+  assert.equal(server.requests[1].headers["last-event-id"], "id-4");
+});
+
+test("a head that does not come is not waited for", { timeout: 60000 }, async (t) => {
+  const { states, changes } = await connect(t, [() => {}, silent]);
+  await until(() => changes.length === 1);
+  assert.equal(states.find(({ state }) => state === "retrying").why, "timeout");
+});
+
+test("a machine that slept looks at once, whatever its clock says", async (t) => {
+  const { server, changes } = await connect(t, [silent, { body: START + event(1, "b", "2") }]);
+  await until(() => changes.length === 1);
+  const real = Date.now;
+  t.mock.method(Date, "now", () => real() - 3600000);
+  await until(() => server.requests.length === 2);
+});

@@ -1,0 +1,3 @@
+import { Fanout } from "sse-kafka-fanout";
+
+window.fanout = new Fanout("/events");
