@@ -6,16 +6,14 @@
 
 #include "base/mem.h"
 
-uint8_t *buf_reserve(struct buf *b, size_t n)
+void buf_grow(struct buf *b, size_t n)
 {
-    if (b->p == NULL || b->cap - b->n < n) {
-        size_t cap = b->cap ? b->cap : 64;
-        while (cap - b->n < n)
-            cap *= 2;
-        b->p = mem_resize(b->p, cap);
-        b->cap = cap;
-    }
-    return b->p + b->n;
+    size_t cap = b->cap ? b->cap : 64;
+
+    while (cap - b->n < n)
+        cap *= 2;
+    b->p = mem_resize(b->p, cap);
+    b->cap = cap;
 }
 
 void buf_add(struct buf *b, const void *p, size_t n)
@@ -29,17 +27,6 @@ void buf_add(struct buf *b, const void *p, size_t n)
 void buf_add_slice(struct buf *b, struct slice s)
 {
     buf_add(b, s.p, s.n);
-}
-
-void buf_add_str(struct buf *b, const char *s)
-{
-    buf_add(b, s, strlen(s));
-}
-
-void buf_add_byte(struct buf *b, uint8_t c)
-{
-    *buf_reserve(b, 1) = c;
-    b->n++;
 }
 
 void buf_printf(struct buf *b, const char *format, ...)

@@ -19,8 +19,7 @@ struct backlog {
     void *arg;
     TAILQ_HEAD(chain, block) blocks; /* never empty */
     size_t bytes;                    /* of events and passes */
-    uint64_t added;                  /* of events, in all */
-    uint64_t events;                 /* likewise */
+    uint64_t events;                 /* ever added */
 };
 
 static struct block *block_new(void)
@@ -202,14 +201,14 @@ void backlog_pass(struct backlog *b, int32_t partition, int64_t next)
     b->bytes += sizeof *block->passes;
 }
 
-void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
-                 const struct record *r)
+size_t backlog_add(struct backlog *b, const struct shape *shape, uint64_t number,
+                   const struct progress *at, const struct record *r)
 {
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
     if (event_none(r)) {
         backlog_pass(b, r->partition, record_next(r));
-        return;
+        return 0;
     }
     if (block->bytes.n + r->value.n > BLOCK_BYTES && block->bytes.n > 0) {
         struct progress before = {0};
@@ -219,12 +218,13 @@ void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const s
         progress_fini(&before);
     }
     size_t had = block->bytes.n;
-    size_t tag_at = event_encode(&block->bytes, form, at, slice_of(NULL, 0), r);
+    size_t tag_at = event_encode(&block->bytes, shape, at, slice_of(NULL, 0), r);
     b->events++;
     add_mark(block,
              (struct mark){block->bytes.n, number, record_next(r), r->partition, (uint32_t)tag_at});
-    b->bytes += block->bytes.n - had;
-    b->added += block->bytes.n - had;
+    size_t bytes = block->bytes.n - had;
+    b->bytes += bytes;
+    return bytes;
 }
 
 void backlog_trim(struct backlog *b)
@@ -241,11 +241,6 @@ struct place backlog_end(const struct backlog *b)
     struct block *block = TAILQ_LAST(&b->blocks, chain);
 
     return (struct place){block, block->bytes.n};
-}
-
-uint64_t backlog_added(const struct backlog *b)
-{
-    return b->added;
 }
 
 int backlog_iov(const struct place *at, struct iovec *iov, int max)

@@ -59,9 +59,9 @@ void backlog_reset(struct backlog *b, uint64_t number, const struct progress *at
 void backlog_skip(struct backlog *b, uint64_t number, const struct progress *at);
 
 /* Adds the event of a record; `at` is the progress with it.  A record that is no event only
- * passes (backlog_pass()). */
-void backlog_add(struct backlog *b, enum event_id form, uint64_t number, const struct progress *at,
-                 const struct record *r);
+ * passes (backlog_pass()).  How many bytes it has. */
+size_t backlog_add(struct backlog *b, const struct shape *shape, uint64_t number,
+                   const struct progress *at, const struct record *r);
 
 /* Drops the oldest blocks beyond the limit: after each backlog_add(). */
 void backlog_trim(struct backlog *b);
@@ -71,8 +71,6 @@ void backlog_pass(struct backlog *b, int32_t partition, int64_t next);
 
 /* The place of a stream that has everything. */
 struct place backlog_end(const struct backlog *b);
-/* All bytes ever added. */
-uint64_t backlog_added(const struct backlog *b);
 
 /* What is to be sent from a place on: fills at most `max` of iov, returns how many. */
 int backlog_iov(const struct place *at, struct iovec *iov, int max);

@@ -8,16 +8,17 @@
 #include "stream/regroup.h"
 
 struct fanout {
-    struct source source;
+    struct shape shape;
+    struct sources sources;
     struct streams streams;
     struct flush flush;
     struct keepalive keepalive;
     struct intake intake;
 };
 
-static void on_backlog_drop(void *arg, struct block *block)
+static void on_backlog_drop(void *arg, struct source *source, struct block *block)
 {
-    regroup_drop(arg, block);
+    regroup_drop(arg, source, block);
 }
 
 static void on_due(void *arg, struct reader *reader)
@@ -38,7 +39,8 @@ void fanout_attach(struct fanout *f, struct consumer *consumer)
 
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
-    struct stream *s = stream_open(&f->streams, fd, id, opening);
+    struct source *source = sources_get(&f->sources, &f->shape);
+    struct stream *s = stream_open(&f->streams, source, fd, id, opening);
 
     if (s != NULL)
         intake_start(&f->intake);
@@ -63,28 +65,29 @@ struct stream *fanout_first(struct fanout *f)
 
 struct fanout_stats fanout_stats(const struct fanout *f)
 {
-    const struct source *source = &f->source;
+    const struct sources *sources = &f->sources;
+    const struct source_counts counts = sources_counts(sources);
     struct fanout_stats stats = {
         .opened = f->streams.opened,
         .records = f->intake.records,
-        .conflations = source->counts.conflations,
-        .gaps = source->counts.gaps,
-        .unwanted = source->counts.unwanted,
-        .sent_events = source->counts.events,
+        .conflations = counts.conflations,
+        .gaps = counts.gaps,
+        .unwanted = sources->unwanted,
+        .sent_events = counts.events,
         .sent_bytes = f->streams.bytes,
-        .cache_records = cache_count(source->cache),
-        .cache_keys = cache_keys(source->cache),
-        .cache_bytes = cache_bytes(source->cache),
-        .backlog_bytes = backlog_bytes(source->backlog),
-        .index_keys = index_count(source->picks.index),
-        .cache_overflowed = cache_overflowed(source->cache),
+        .cache_records = cache_count(sources->cache),
+        .cache_keys = cache_keys(sources->cache),
+        .cache_bytes = cache_bytes(sources->cache),
+        .backlog_bytes = sources_backlog_bytes(sources),
+        .index_keys = sources_index_keys(sources),
+        .cache_overflowed = cache_overflowed(sources->cache),
         .caught_up = f->intake.caught_up,
     };
 
     for (int i = 0; i < STREAM_ENDS; i++)
         stats.ended[i] = f->streams.ended_by[i];
     for (int i = 0; i < RESETS; i++)
-        stats.resets[i] = source->counts.resets[i];
+        stats.resets[i] = counts.resets[i];
     return stats;
 }
 
@@ -93,11 +96,12 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
     struct fanout *f = mem_zero(sizeof *f);
     const struct source_owner owner = {on_backlog_drop, on_due, &f->streams};
 
-    const struct source_config source = {config->event_id, config->cache_bytes,
-                                         INTAKE_BACKLOG_BYTES, config->backlogs};
+    const struct sources_config sources = {config->cache_bytes, INTAKE_BACKLOG_BYTES,
+                                           config->backlogs};
 
-    source_init(&f->source, &source, &owner);
-    streams_init(&f->streams, loop, &f->source, &f->flush.replays);
+    f->shape = (struct shape){.id = config->event_id};
+    sources_init(&f->sources, &sources, &owner);
+    streams_init(&f->streams, loop, &f->sources, &f->flush.replays);
     flush_init(&f->flush, &f->streams, config->flush_ms, intake_flushed, &f->intake);
     keepalive_init(&f->keepalive, &f->streams, config->keepalive_ms);
     intake_init(&f->intake, &f->streams, &f->flush);
@@ -115,6 +119,6 @@ void fanout_free(struct fanout *f)
     keepalive_fini(&f->keepalive);
     flush_fini(&f->flush);
     streams_fini(&f->streams);
-    source_fini(&f->source);
+    sources_fini(&f->sources);
     free(f);
 }

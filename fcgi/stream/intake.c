@@ -17,14 +17,14 @@ static bool is_behind(const struct intake *in)
 /* A record that is in the cache by now. */
 static void publish(struct intake *in, uint64_t number, const struct record *r)
 {
-    pace_add(&in->flush->pace, source_publish(in->source, number, r));
+    pace_add(&in->flush->pace, sources_publish(in->sources, number, r));
 }
 
 /* What the cache has put off, a piece in each turn. */
 static void tidy(void *arg)
 {
     struct intake *in = arg;
-    struct cache *cache = in->source->cache;
+    struct cache *cache = in->sources->cache;
     uint64_t number = cache_end(cache);
     struct record r;
 
@@ -41,7 +41,7 @@ static void tidy(void *arg)
 
 static void look_if_full(struct intake *in)
 {
-    const struct cache *cache = in->source->cache;
+    const struct cache *cache = in->sources->cache;
     bool full = cache_overflowed(cache);
 
     if (full && !in->told_full)
@@ -56,7 +56,7 @@ static void on_tidy_timer(void *arg)
     struct intake *in = arg;
 
     look_if_full(in);
-    cache_look(in->source->cache, loop_now_ms());
+    cache_look(in->sources->cache, loop_now_ms());
     loop_defer(in->streams->loop, &in->tidy);
     timer_start(in->tidy_timer, TIDY_MS);
 }
@@ -65,7 +65,7 @@ static void on_tidy_timer(void *arg)
 
 static void catch_up(struct intake *in)
 {
-    struct catchup *catchup = &in->source->catchup;
+    struct catchup *catchup = &in->sources->catchup;
     bool had = in->caught_up;
     int32_t partition;
 
@@ -78,14 +78,14 @@ static void catch_up(struct intake *in)
 
 static bool is_caught_up(const struct intake *in)
 {
-    return in->caught_up && in->source->catchup.hidden == 0;
+    return in->caught_up && in->sources->catchup.hidden == 0;
 }
 
 static void start_streams(void *arg)
 {
     struct intake *in = arg;
 
-    if (!consumer_ready(in->consumer) || cache_progress(in->source->cache)->n == 0)
+    if (!consumer_ready(in->consumer) || cache_progress(in->sources->cache)->n == 0)
         return;
     if (!is_caught_up(in))
         catch_up(in);
@@ -98,7 +98,7 @@ static void start_streams(void *arg)
 static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
 {
     struct intake *in = arg;
-    bool same = in->reads_anew && compacted == cache_compacted(in->source->cache);
+    bool same = in->reads_anew && compacted == cache_compacted(in->sources->cache);
     struct stream *s;
 
     starting_over(&in->starting, RESET_TOPIC_NEW);
@@ -106,13 +106,13 @@ static void on_topic(void *arg, bool compacted, int64_t delete_retention_ms)
     TAILQ_FOREACH(s, &in->streams->in[STREAM_OPENED], link)
     {
         if (in->topic_known && !same && s->reader.resume != NULL)
-            reader_void(&s->reader, in->source, RESET_TOPIC_NEW);
+            reader_void(&s->reader, s->source, RESET_TOPIC_NEW);
     }
     in->topic_known = true;
     in->reads_anew = false;
-    catchup_fini(&in->source->catchup);
-    cache_reset(in->source->cache, compacted, delete_retention_ms);
-    source_restart_backlog(in->source);
+    catchup_fini(&in->sources->catchup);
+    cache_reset(in->sources->cache, compacted, delete_retention_ms);
+    sources_restart(in->sources);
 }
 
 static void on_missing(void *arg)
@@ -127,25 +127,25 @@ static void on_retention(void *arg, int64_t delete_retention_ms)
 {
     struct intake *in = arg;
 
-    cache_set_retention(in->source->cache, delete_retention_ms);
+    cache_set_retention(in->sources->cache, delete_retention_ms);
 }
 
 static void on_partitions(void *arg, int32_t n)
 {
     struct intake *in = arg;
-    struct source *source = in->source;
-    int32_t had = cache_progress(source->cache)->n;
+    struct sources *sources = in->sources;
+    int32_t had = cache_progress(sources->cache)->n;
 
-    cache_set_partitions(source->cache, n);
+    cache_set_partitions(sources->cache, n);
     for (int32_t i = had; i < n; i++)
-        catchup_hide(&source->catchup, i, source->cache);
+        catchup_hide(&sources->catchup, i, sources->cache);
 }
 
 static void on_given_up(void *arg, int32_t partition)
 {
     struct intake *in = arg;
 
-    catchup_hide(&in->source->catchup, partition, in->source->cache);
+    catchup_hide(&in->sources->catchup, partition, in->sources->cache);
 }
 
 /* What the cache holds may have been deleted long ago.  Only the log can say.  It is the same
@@ -162,25 +162,25 @@ static void read_anew(struct intake *in)
 static void on_origin(void *arg, int32_t partition, int64_t offset)
 {
     struct intake *in = arg;
-    struct source *source = in->source;
-    int64_t next = progress_get(cache_progress(source->cache), partition);
+    struct sources *sources = in->sources;
+    int64_t next = progress_get(cache_progress(sources->cache), partition);
     bool loses = next >= 0 && offset > next;
 
-    if (loses && !catchup_is_hidden(&source->catchup, partition)) {
+    if (loses && !catchup_is_hidden(&sources->catchup, partition)) {
         regroup_lose(in->streams, partition, offset);
         return;
     }
     if (next < 0)
-        source_begin(source, partition, offset);
+        sources_begin(sources, partition, offset);
     if (loses)
-        catchup_pass(&source->catchup, partition, offset); /* it is told when it is shown */
-    cache_set_origin(source->cache, partition, offset);
+        catchup_pass(&sources->catchup, partition, offset); /* it is told when it is shown */
+    cache_set_origin(sources->cache, partition, offset);
 }
 
 static void on_record(void *arg, const struct record *r)
 {
     struct intake *in = arg;
-    struct cache *cache = in->source->cache;
+    struct cache *cache = in->sources->cache;
 
     in->records++;
     uint64_t number = cache_append(cache, r, loop_now_ms(), loop_wall_ms());
@@ -198,7 +198,7 @@ static void on_record(void *arg, const struct record *r)
 static void on_position(void *arg, int32_t partition, int64_t next)
 {
     struct intake *in = arg;
-    struct cache *cache = in->source->cache;
+    struct cache *cache = in->sources->cache;
     bool moves = next > progress_get(cache_progress(cache), partition);
 
     cache_advance(cache, partition, next, loop_now_ms(), loop_wall_ms());
@@ -207,14 +207,14 @@ static void on_position(void *arg, int32_t partition, int64_t next)
         return;
     }
     if (moves)
-        source_pass(in->source, partition, next);
+        sources_pass(in->sources, partition, next);
 }
 
 static void on_end(void *arg, int32_t partition, int64_t at_ms)
 {
     struct intake *in = arg;
 
-    cache_ended(in->source->cache, partition, at_ms);
+    cache_ended(in->sources->cache, partition, at_ms);
 }
 
 static void on_survey(void *arg, uint64_t ticket)
@@ -234,7 +234,7 @@ static void on_settled(void *arg)
     if (!is_caught_up(in) || starting_any(&in->starting))
         start_streams(in);
     flush_schedule(in->flush);
-    if (cache_untidy(in->source->cache))
+    if (cache_untidy(in->sources->cache))
         loop_defer(in->streams->loop, &in->tidy);
 }
 
@@ -274,7 +274,7 @@ void intake_flushed(void *arg)
     struct intake *in = arg;
 
     consumer_hold(in->consumer, is_behind(in));
-    if (cache_untidy(in->source->cache))
+    if (cache_untidy(in->sources->cache))
         loop_defer(in->streams->loop, &in->tidy);
 }
 
@@ -284,14 +284,14 @@ void intake_init(struct intake *in, struct streams *streams, struct flush *flush
 {
     *in = (struct intake){
         .streams = streams,
-        .source = streams->source,
+        .sources = streams->sources,
         .flush = flush,
         .start = {.run = start_streams, .arg = in},
         .tidy = {.run = tidy, .arg = in},
         .tidy_timer = timer_new(streams->loop, on_tidy_timer, in),
     };
     starting_init(&in->starting, streams, NULL);
-    cache_look(in->source->cache, loop_now_ms());
+    cache_look(in->sources->cache, loop_now_ms());
     timer_start(in->tidy_timer, TIDY_MS);
 }
 

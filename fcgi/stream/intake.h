@@ -4,14 +4,14 @@
 
 #include "kafka/consumer.h"
 #include "stream/flush.h"
-#include "stream/source.h"
+#include "stream/sources.h"
 #include "stream/starting.h"
 
-enum { INTAKE_BACKLOG_BYTES = 4 * 1024 * 1024 }; /* of the source */
+enum { INTAKE_BACKLOG_BYTES = 4 * 1024 * 1024 }; /* of a source */
 
 struct intake {
     struct streams *streams;
-    struct source *source;
+    struct sources *sources;
     struct flush *flush;
     struct consumer *consumer;
     struct starting starting;

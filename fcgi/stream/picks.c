@@ -161,7 +161,7 @@ static void picker_advance(struct picker *picker)
     picker_list(picker);
 }
 
-static void picked_make(struct picked_event *e, struct item item, enum event_id form,
+static void picked_make(struct picked_event *e, struct item item, const struct shape *shape,
                         struct slice tag)
 {
     size_t tag_at;
@@ -169,23 +169,23 @@ static void picked_make(struct picked_event *e, struct item item, enum event_id 
 
     e->item = item;
     e->head.n = 0;
-    e->rest_at = event_add_head(&e->head, form, event, tag_at, tag, &e->tag_at);
+    e->rest_at = event_add_head(&e->head, shape, event, tag_at, tag, &e->tag_at);
     e->rest = slice_of(event.p + e->rest_at, event.n - e->rest_at);
 }
 
 /* Mostly the reader before it was given the same. */
-static void picked_give(struct picked_event *e, struct item item, enum event_id form,
+static void picked_give(struct picked_event *e, struct item item, const struct shape *shape,
                         struct slice tag, struct iovec *iov)
 {
     if (e->item.block == item.block && e->item.at == item.at && e->head.n > 0)
         memcpy(e->head.p + e->tag_at, tag.p, tag.n);
     else
-        picked_make(e, item, form, tag);
+        picked_make(e, item, shape, tag);
     iov[0] = (struct iovec){e->head.p, e->head.n};
     iov[1] = (struct iovec){(void *)e->rest.p, e->rest.n};
 }
 
-int picker_next(struct picks *p, struct picker *picker, enum event_id form, struct slice tag,
+int picker_next(struct picks *p, struct picker *picker, const struct shape *shape, struct slice tag,
                 struct iovec *iov, int max)
 {
     size_t end = 0;
@@ -194,7 +194,7 @@ int picker_next(struct picks *p, struct picker *picker, enum event_id form, stru
     for (; picker->first != NULL && n < PICKS_BATCH && n < max / 2; n++) {
         struct picked *picked = &p->batch[n];
         picked->pick = picker->first;
-        picked_give(&picked->event, picker->first->item, form, tag, &iov[2 * n]);
+        picked_give(&picked->event, picker->first->item, shape, tag, &iov[2 * n]);
         picked->end = end += picked->event.head.n + picked->event.rest.n;
         picker_advance(picker);
     }

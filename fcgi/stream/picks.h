@@ -72,7 +72,7 @@ void picker_place(const struct picker *picker, uint64_t *number, struct progress
 
 /* What waits, in order: fills at most `max` of iov (2 at least; borrowed until the backlog changes
  * or this is called again), returns how many. */
-int picker_next(struct picks *p, struct picker *picker, enum event_id form, struct slice tag,
+int picker_next(struct picks *p, struct picker *picker, const struct shape *shape, struct slice tag,
                 struct iovec *iov, int max);
 /* So many bytes of that were sent: what was not begun waits again, and what is left of the event
  * under way is kept in `rest` (empty before).  Returns how many events were begun, and where in all

@@ -226,7 +226,7 @@ static void reader_add_reset(struct reader *r, const struct replay_scope *scope,
     char json[RESET_JSON];
 
     reset_json(r->reset, json);
-    replay_add_notice(r->replay, scope, "reset", json, &src->chunk);
+    replay_add_notice(r->replay, scope, "reset", json, src->chunk);
     src->counts.resets[r->reset]++;
     r->reset = RESET_NONE;
 }
@@ -249,8 +249,8 @@ static void reader_join(struct reader *r, struct source *src)
 /* The whole chunk was sent. */
 static void reader_chunk_done(struct reader *r, struct source *src)
 {
-    if (src->chunk.events > 0)
-        r->told = src->chunk.whole ? src->moves : 0;
+    if (src->chunk->events > 0)
+        r->told = src->chunk->whole ? src->moves : 0;
     if (r->more)
         return;
     if (!replay_is_ahead(r->replay, source_shown(src))) {
@@ -265,28 +265,28 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
 {
     const struct replay_scope scope = {
         .cache = src->cache,
-        .shown = src->catchup.hidden > 0 ? source_shown(src) : NULL,
+        .shown = src->catchup->hidden > 0 ? source_shown(src) : NULL,
         .until = &r->place,
         .selection = r->selection,
         .no_deletes = r->no_deletes,
-        .form = src->form,
+        .shape = &src->shape,
     };
 
-    chunk_clear(&src->chunk);
+    chunk_clear(src->chunk);
     if (r->reset != RESET_NONE)
         reader_add_reset(r, &scope, src);
     else if (r->tells)
-        replay_add_place(r->replay, &scope, &src->chunk);
+        replay_add_place(r->replay, &scope, src->chunk);
     if (r->tells)
         r->told = replay_is_at(r->replay, source_shown(src)) ? src->moves : 0;
     r->tells = false;
-    r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, &src->chunk);
-    src->counts.gaps += src->chunk.gaps;
+    r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, src->chunk);
+    src->counts.gaps += src->chunk->gaps;
 }
 
 static int reader_next_of_cache(struct reader *r, struct source *src, struct iovec *iov)
 {
-    struct buf *bytes = &src->chunk.bytes;
+    struct buf *bytes = &src->chunk->bytes;
 
     if (replay_lost_deletes(r->replay, src->cache, source_shown(src), r->no_deletes))
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
@@ -305,7 +305,7 @@ static int reader_next_of_cache(struct reader *r, struct source *src, struct iov
 
 static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
 {
-    struct chunk *chunk = &src->chunk;
+    struct chunk *chunk = src->chunk;
 
     if (n == chunk->bytes.n) {
         reader_chunk_done(r, src);
@@ -320,36 +320,35 @@ static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
 
 static int reader_next_of_backlog(struct reader *r, struct source *src, struct iovec *iov, int max)
 {
-    struct buf *copy = &src->chunk.bytes;
+    struct buf *copy = &src->chunk->bytes;
 
     int n = backlog_iov(&r->place, iov, r->request_id == SHARED_REQUEST_ID ? max : 1);
     r->more = n > 0;
     if (n == 0 || r->request_id == SHARED_REQUEST_ID)
         return n;
-    chunk_clear(&src->chunk);
+    chunk_clear(src->chunk);
     buf_add(copy, iov->iov_base, iov->iov_len);
     fcgi_set_id(copy->p, copy->n, r->request_id);
     iov->iov_base = copy->p;
     return 1;
 }
 
-/* A copy was sent in part: the rest of the event under way is in the copy. */
-static void reader_keep_copy(struct reader *r, const struct buf *copy, size_t sent)
+static void reader_count(struct reader *r, struct source *src)
 {
-    struct slice rest = backlog_rest(&r->place);
-
-    rest_copy(&r->rest, slice_of(copy->p + sent, rest.n));
-    backlog_advance(&r->place, rest.n);
-}
-
-static void reader_sent_of_backlog(struct reader *r, struct source *src, size_t n)
-{
-    backlog_advance(&r->place, n);
-    if (r->request_id != SHARED_REQUEST_ID)
-        reader_keep_copy(r, &src->chunk.bytes, n);
     uint64_t event = backlog_event(&r->place);
+
     src->counts.events += event - r->counted;
     r->counted = event;
+}
+
+/* A copy was sent, maybe in part: the rest of the event under way is in the copy. */
+static void reader_sent_of_copy(struct reader *r, struct source *src, size_t n)
+{
+    backlog_advance(&r->place, n);
+    struct slice rest = backlog_rest(&r->place);
+    rest_copy(&r->rest, slice_of(src->chunk->bytes.p + n, rest.n));
+    backlog_advance(&r->place, rest.n);
+    reader_count(r, src);
 }
 
 /* -- picked -- */
@@ -357,9 +356,9 @@ static void reader_sent_of_backlog(struct reader *r, struct source *src, size_t 
 /* All of it as one copy, of another request's id. */
 static int reader_copy_picked(const struct reader *r, struct source *src, struct iovec *iov, int n)
 {
-    struct buf *copy = &src->chunk.bytes;
+    struct buf *copy = &src->chunk->bytes;
 
-    chunk_clear(&src->chunk);
+    chunk_clear(src->chunk);
     for (int i = 0; i < n; i++)
         buf_add(copy, iov[i].iov_base, iov[i].iov_len);
     fcgi_set_id(copy->p, copy->n, r->request_id);
@@ -369,20 +368,21 @@ static int reader_copy_picked(const struct reader *r, struct source *src, struct
 
 static int reader_next_picked(struct reader *r, struct source *src, struct iovec *iov, int max)
 {
-    int n = picker_next(&src->picks, r->picker, src->form, selection_tag(r->selection), iov, max);
+    int n = picker_next(&src->picks, r->picker, &src->shape, selection_tag(r->selection), iov, max);
 
     r->more = picker_waits(r->picker);
     return n > 0 && r->request_id != SHARED_REQUEST_ID ? reader_copy_picked(r, src, iov, n) : n;
 }
 
-static void reader_sent_picked(struct reader *r, struct source *src, size_t n)
+static __attribute__((noinline)) void reader_sent_picked(struct reader *r, struct source *src,
+                                                         size_t n)
 {
     int begun = picker_sent(&src->picks, n, &r->rest, &r->told);
 
     if (r->rest.block != NULL && r->request_id != SHARED_REQUEST_ID) {
         size_t rest = rest_slice(&r->rest).n;
         rest_fini(&r->rest); /* its header is of the shared id */
-        rest_copy(&r->rest, slice_of(src->chunk.bytes.p + n, rest));
+        rest_copy(&r->rest, slice_of(src->chunk->bytes.p + n, rest));
     }
     src->counts.events += (uint64_t)begun;
 }
@@ -391,7 +391,7 @@ bool reader_add_place(struct reader *r, struct source *src, struct buf *out)
 {
     if (r->at != READER_PICKING || picker_waits(r->picker) || r->told == src->moves)
         return false;
-    event_encode_place(out, src->form, source_shown(src), selection_tag(r->selection));
+    event_encode_place(out, &src->shape, source_shown(src), selection_tag(r->selection));
     r->told = src->moves;
     return true;
 }
@@ -436,14 +436,27 @@ int reader_next(struct reader *r, struct source *src, struct iovec *iov, int max
     return n;
 }
 
-void reader_sent(struct reader *r, struct source *src, size_t n)
+/* As reader_next_else(). */
+static __attribute__((noinline)) void reader_sent_else(struct reader *r, struct source *src,
+                                                       size_t n)
 {
     if (r->rest.block != NULL)
         rest_advance(&r->rest, n);
     else if (r->at == READER_LIVE)
-        reader_sent_of_backlog(r, src, n);
-    else if (r->at == READER_PICKING)
-        reader_sent_picked(r, src, n);
+        reader_sent_of_copy(r, src, n);
     else
         reader_sent_of_cache(r, src, n);
+}
+
+void reader_sent(struct reader *r, struct source *src, size_t n)
+{
+    if (r->at == READER_PICKING && r->rest.block == NULL) {
+        reader_sent_picked(r, src, n);
+    } else if (r->at != READER_LIVE || r->rest.block != NULL ||
+               r->request_id != SHARED_REQUEST_ID) {
+        reader_sent_else(r, src, n);
+    } else {
+        backlog_advance(&r->place, n);
+        reader_count(r, src);
+    }
 }

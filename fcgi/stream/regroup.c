@@ -2,15 +2,15 @@
 
 static void drop_block(struct stream *s, void *arg)
 {
-    if (reader_drop(&s->reader, s->all->source, arg))
+    if (reader_drop(&s->reader, s->source, arg))
         streams_replay(s);
 }
 
-void regroup_drop(struct streams *all, struct block *block)
+void regroup_drop(struct streams *all, const struct source *source, struct block *block)
 {
     struct reader *r;
 
-    if (all->source->followers > 0)
+    if (source->followers > 0)
         streams_each_busy(all, drop_block, block);
     while ((r = picks_first_in(block)) != NULL)
         drop_block(stream_of(r), block);
@@ -19,47 +19,47 @@ void regroup_drop(struct streams *all, struct block *block)
 static void leave_backlog(struct stream *s, void *arg)
 {
     (void)arg;
-    reader_leave(&s->reader, s->all->source);
+    reader_leave(&s->reader, s->source);
     streams_replay(s);
 }
 
 static void return_for_hidden(struct stream *s, void *arg)
 {
-    reader_return(&s->reader, s->all->source, arg);
+    reader_return(&s->reader, s->source, arg);
     streams_replay(s);
 }
 
 void regroup_show(struct streams *all, int32_t partition)
 {
-    struct source *source = all->source;
+    struct sources *sources = all->sources;
     struct hidden hidden;
 
-    if (!catchup_any(&source->catchup, partition)) {
-        catchup_show(&source->catchup, partition, source->cache, &hidden);
-        source_pass(source, partition, progress_get(cache_progress(source->cache), partition));
+    if (!catchup_any(&sources->catchup, partition)) {
+        catchup_show(&sources->catchup, partition, sources->cache, &hidden);
+        sources_pass(sources, partition, progress_get(cache_progress(sources->cache), partition));
         return;
     }
     streams_each_started(all, leave_backlog, NULL); /* from where they are now */
-    catchup_show(&source->catchup, partition, source->cache, &hidden);
+    catchup_show(&sources->catchup, partition, sources->cache, &hidden);
     streams_each_started(all, return_for_hidden, &hidden);
-    source_restart_backlog(source);
+    sources_restart(sources);
 }
 
 static void start_over(struct stream *s, void *arg)
 {
     (void)arg;
-    reader_start_over(&s->reader, s->all->source, RESET_DELETES_UNKNOWN);
+    reader_start_over(&s->reader, s->source, RESET_DELETES_UNKNOWN);
 }
 
 void regroup_lose(struct streams *all, int32_t partition, int64_t offset)
 {
-    struct source *source = all->source;
+    struct sources *sources = all->sources;
 
     streams_each_started(all, leave_backlog, NULL);
-    cache_set_origin(source->cache, partition, offset);
-    if (source->catchup.hidden > 0)
-        catchup_pass(&source->catchup, partition, offset);
-    source_restart_backlog(source);
-    if (cache_compacted(source->cache))
+    cache_set_origin(sources->cache, partition, offset);
+    if (sources->catchup.hidden > 0)
+        catchup_pass(&sources->catchup, partition, offset);
+    sources_restart(sources);
+    if (cache_compacted(sources->cache))
         streams_each_started(all, start_over, NULL);
 }

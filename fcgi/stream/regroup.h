@@ -4,8 +4,9 @@
 
 #include "stream/streams.h"
 
-/* That block of the backlog is about to go: whoever still stands there goes on from the cache. */
-void regroup_drop(struct streams *all, struct block *block);
+/* That block of the source's backlog is about to go: whoever still stands there goes on from the
+ * cache. */
+void regroup_drop(struct streams *all, const struct source *source, struct block *block);
 
 /* The end of a hidden partition has been reached: all go back for what they were not shown. */
 void regroup_show(struct streams *all, int32_t partition);

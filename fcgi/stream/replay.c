@@ -144,7 +144,7 @@ static void complete_progress(struct replay *r, const struct replay_scope *scope
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk)
 {
-    event_encode_notice(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), type,
+    event_encode_notice(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), type,
                         json);
     chunk->events++;
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
@@ -152,7 +152,7 @@ void replay_add_notice(const struct replay *r, const struct replay_scope *scope,
 
 void replay_add_place(const struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
 {
-    event_encode_place(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection));
+    event_encode_place(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection));
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
 
@@ -164,7 +164,7 @@ static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t 
     snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)partition,
              (long long)r->at.next[partition], (long long)to);
     r->at.next[partition] = to;
-    event_encode_notice(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), "gap",
+    event_encode_notice(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), "gap",
                         json);
     chunk->events++;
     chunk->gaps++;
@@ -238,7 +238,7 @@ static void pass_all(struct replay *r, const struct replay_scope *scope, struct 
 static void add_event(const struct replay *r, const struct replay_scope *scope,
                       const struct record *record, struct chunk *chunk)
 {
-    event_encode(&chunk->bytes, scope->form, &r->at, selection_tag(scope->selection), record);
+    event_encode(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), record);
     chunk->events++;
 }
 

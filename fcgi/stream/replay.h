@@ -61,7 +61,7 @@ struct replay_scope {
     const struct place *until;         /* of the backlog: what follows is sent from there; ... */
     const struct selection *selection; /* ... or it selects, and what follows is picked for it */
     uint64_t no_deletes; /* a delete with a lower number deletes nothing that it has */
-    enum event_id form;
+    const struct shape *shape;
 };
 
 /* Puts an event that is no record's, with the replay's progress as its id, into the chunk. */

@@ -1,10 +1,8 @@
 #include "stream/starting.h"
 
-static void starting_begin(struct starting *st, struct stream *s, const struct progress *ends)
+static void starting_begin(struct stream *s, const struct progress *ends)
 {
-    struct source *source = st->streams->source;
-
-    reader_begin(&s->reader, source, ends);
+    reader_begin(&s->reader, s->source, ends);
     streams_set_state(s, STREAM_REPLAYING);
     streams_replay(s); /* thousands may begin at once */
 }
@@ -13,8 +11,8 @@ static void starting_begin_or_ask(struct starting *st, struct stream *s)
 {
     struct resume *resume = s->reader.resume;
 
-    if (resume == NULL || !resume_is_ahead(resume, st->streams->source->cache)) {
-        starting_begin(st, s, &st->mark.end);
+    if (resume == NULL || !resume_is_ahead(resume, st->streams->sources->cache)) {
+        starting_begin(s, &st->mark.end);
         return;
     }
     resume_await(resume, consumer_ask(st->consumer));
@@ -24,7 +22,7 @@ static void starting_begin_or_ask(struct starting *st, struct stream *s)
 void starting_run(struct starting *st)
 {
     struct streams *all = st->streams;
-    int32_t n = cache_progress(all->source->cache)->n;
+    int32_t n = cache_progress(all->sources->cache)->n;
 
     for (;;) {
         if (!st->mark.set && all->count[STREAM_OPENED] > 0) {
@@ -41,22 +39,16 @@ void starting_run(struct starting *st)
 
 /* -- again -- */
 
-struct void_visit {
-    struct source *source;
-    enum reset why;
-};
-
-static void starting_void(struct stream *s, void *arg)
+static void starting_void(struct stream *s, void *why)
 {
-    const struct void_visit *visit = arg;
-
-    reader_void(&s->reader, visit->source, visit->why);
+    reader_void(&s->reader, s->source, *(const enum reset *)why);
     streams_set_state(s, STREAM_OPENED);
 }
 
-static void starting_put_back(struct stream *s, void *source)
+static void starting_put_back(struct stream *s, void *arg)
 {
-    reader_put_back(&s->reader, source);
+    (void)arg;
+    reader_put_back(&s->reader, s->source);
     streams_set_state(s, STREAM_OPENED);
 }
 
@@ -69,15 +61,13 @@ static void starting_wait(struct starting *st)
 
 void starting_over(struct starting *st, enum reset why)
 {
-    struct void_visit visit = {st->streams->source, why};
-
-    streams_each_started(st->streams, starting_void, &visit);
+    streams_each_started(st->streams, starting_void, &why);
     starting_wait(st);
 }
 
 void starting_again(struct starting *st)
 {
-    streams_each_started(st->streams, starting_put_back, st->streams->source);
+    streams_each_started(st->streams, starting_put_back, NULL);
     starting_wait(st);
 }
 
@@ -89,27 +79,27 @@ void starting_judge_ahead(struct starting *st)
 
     for (s = TAILQ_FIRST(&st->streams->in[STREAM_AHEAD]); s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
-        if (resume_decide(s->reader.resume, st->streams->source->cache, st->consumer, st->answered))
-            starting_begin(st, s, NULL);
+        if (resume_decide(s->reader.resume, st->streams->sources->cache, st->consumer,
+                          st->answered))
+            starting_begin(s, NULL);
     }
 }
 
 static void starting_refute(struct stream *s, void *arg)
 {
-    struct starting *st = arg;
-    struct source *source = st->streams->source;
+    const struct starting *st = arg;
 
     if (s->reader.at != READER_AHEAD ||
-        !resume_is_refuted(reader_progress(&s->reader), source->cache, st->consumer))
+        !resume_is_refuted(reader_progress(&s->reader), s->source->cache, st->consumer))
         return;
-    reader_start_over(&s->reader, source, RESET_ID_BEYOND_END);
+    reader_start_over(&s->reader, s->source, RESET_ID_BEYOND_END);
     streams_replay(s);
 }
 
 void starting_surveyed(struct starting *st, uint64_t ticket)
 {
     st->answered = ticket;
-    if (st->streams->source->ahead > 0)
+    if (sources_any_ahead(st->streams->sources))
         streams_each_started(st->streams, starting_refute, st);
     starting_judge_ahead(st);
 }

@@ -26,7 +26,7 @@ static bool stream_write(struct stream *s, struct iovec *iov, int n, int64_t now
         stream_end(s);
         return false;
     }
-    reader_sent(&s->reader, s->all->source, (size_t)sent);
+    reader_sent(&s->reader, s->source, (size_t)sent);
     streams_touch(s, now_ms);
     if ((size_t)sent == want)
         return true;
@@ -67,7 +67,7 @@ void stream_pump(struct stream *s, int64_t now_ms)
         return;
     }
     do {
-        int n = reader_next(&s->reader, s->all->source, iov, IOVECS);
+        int n = reader_next(&s->reader, s->source, iov, IOVECS);
         if (n > 0 && !stream_write(s, iov, n, now_ms))
             return;
     } while (s->reader.more && reader_is_live(&s->reader));
@@ -99,12 +99,14 @@ static void on_io(void *arg, int what)
         stream_end(s);
 }
 
-struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struct opening *opening)
+struct stream *stream_open(struct streams *all, struct source *source, int fd, uint16_t id,
+                           const struct opening *opening)
 {
     struct stream *s = mem_zero(sizeof *s);
 
     all->opened++;
     s->all = all;
+    s->source = source;
     if (opening->owner != NULL)
         s->owner = *opening->owner;
     sink_init(&s->sink, fd, id, &all->bytes);
@@ -122,12 +124,13 @@ struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struc
 
 void stream_end(struct stream *s)
 {
-    struct source *source = s->all->source;
+    struct source *source = s->source;
 
     if (s->sink.fd < 0)
         return;
     watch_free(s->watch);
-    timer_free(s->last_call);
+    if (s->state == STREAM_FINISHING)
+        timer_free(s->last_call);
     reader_stop(&s->reader, source);
     struct iovec rest = reader_rest(&s->reader);
     if (rest.iov_len > 0) {
@@ -169,7 +172,7 @@ void stream_comment(struct stream *s, int64_t now_ms)
     if (held || slow)
         return;
     struct buf place = {0};
-    bool moved = reader_add_place(&s->reader, s->all->source, &place);
+    bool moved = reader_add_place(&s->reader, s->source, &place);
     sink_put(&s->sink, moved ? buf_slice(&place) : s->all->comment);
     buf_fini(&place);
     stream_send_owed(s, now_ms);
@@ -191,7 +194,7 @@ void stream_select(struct stream *s, struct selection *selection)
 {
     if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
         return;
-    reader_select(&s->reader, s->all->source, selection);
+    reader_select(&s->reader, s->source, selection);
     if (s->state >= STREAM_REPLAYING)
         streams_replay(s);
 }
@@ -206,7 +209,7 @@ void stream_finish(struct stream *s, enum stream_end why)
     if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
         return;
     s->why = (uint8_t)why;
-    reader_stop(&s->reader, s->all->source);
+    reader_stop(&s->reader, s->source);
     if (stream_send_owed(s, loop_now_ms()))
         stream_end(s);
     if (s->sink.fd < 0)

@@ -9,16 +9,15 @@ static void streams_reap(void *arg)
 
     while ((s = TAILQ_FIRST(&all->ended)) != NULL) {
         TAILQ_REMOVE(&all->ended, s, link);
+        sources_put(all->sources, s->source);
         free(s);
     }
-    if (all->source->readers == 0 && backlog_bytes(all->source->backlog) > 0)
-        source_restart_backlog(all->source); /* nobody reads it */
 }
 
-void streams_init(struct streams *all, struct loop *loop, struct source *source,
+void streams_init(struct streams *all, struct loop *loop, struct sources *sources,
                   struct task *replays)
 {
-    *all = (struct streams){.loop = loop, .source = source, .replays = replays};
+    *all = (struct streams){.loop = loop, .sources = sources, .replays = replays};
     all->reap = (struct task){.run = streams_reap, .arg = all};
     for (int i = 0; i < STREAM_STATES; i++)
         TAILQ_INIT(&all->in[i]);

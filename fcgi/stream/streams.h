@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "stream/reader.h"
 #include "stream/sink.h"
+#include "stream/sources.h"
 #include "stream/stream.h"
 
 enum stream_state {
@@ -27,14 +28,17 @@ struct stream {
     TAILQ_ENTRY(stream) link;  /* among those of its state */
     TAILQ_ENTRY(stream) quiet; /* by the time of the last write */
     struct streams *all;
+    struct source *source; /* what its reader reads */
     struct watch *watch;
     struct sink sink;
     struct reader reader;
     int64_t wrote_at_ms;
-    int64_t unsaid_at_ms;    /* a comment was due, and it was held; 0: never */
-    uint8_t state;           /* enum stream_state */
-    uint8_t why;             /* enum stream_end */
-    struct timer *last_call; /* while FINISHING */
+    union {
+        int64_t unsaid_at_ms;    /* a comment was due, and it was held; 0: never */
+        struct timer *last_call; /* FINISHING */
+    };
+    uint8_t state; /* enum stream_state */
+    uint8_t why;   /* enum stream_end */
     struct stream_owner owner;
 };
 
@@ -42,7 +46,7 @@ TAILQ_HEAD(stream_list, stream);
 
 struct streams {
     struct loop *loop;
-    struct source *source;
+    struct sources *sources;
     struct stream_list in[STREAM_STATES];
     size_t count[STREAM_STATES];
     struct stream_list quiet; /* all, the longest silent first */
@@ -55,7 +59,7 @@ struct streams {
 };
 
 /* `replays` (borrowed) is deferred whenever a stream is REPLAYING. */
-void streams_init(struct streams *all, struct loop *loop, struct source *source,
+void streams_init(struct streams *all, struct loop *loop, struct sources *sources,
                   struct task *replays);
 /* No stream may be open. */
 void streams_fini(struct streams *all);
@@ -91,8 +95,9 @@ void streams_remove(struct stream *s);
 
 /* -- stream.c: the life of one -- */
 
-/* See fanout_open(). */
-struct stream *stream_open(struct streams *all, int fd, uint16_t id, const struct opening *opening);
+/* See fanout_open(); its source (sources_get()) is taken over. */
+struct stream *stream_open(struct streams *all, struct source *source, int fd, uint16_t id,
+                           const struct opening *opening);
 /* Sends what there is for a started stream, of the cache a turn's share. */
 void stream_pump(struct stream *s, int64_t now_ms);
 /* A comment, or in place of it where it is, if it selects and has moved on; unless the stream is

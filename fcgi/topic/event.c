@@ -87,13 +87,13 @@ static size_t add_keyed_id(struct buf *out, const struct progress *at, struct sl
     return before + 1 + tag_at;
 }
 
-static size_t add_id(struct buf *out, enum event_id form, const struct progress *at,
+static size_t add_id(struct buf *out, const struct shape *shape, const struct progress *at,
                      struct slice tag, struct slice key, struct slice etag)
 {
     size_t tag_at;
 
     buf_add_str(out, "id:");
-    if (form == EVENT_ID_KEY)
+    if (shape->id == EVENT_ID_KEY)
         tag_at = add_keyed_id(out, at, tag, key, etag);
     else
         tag_at = add_plain_id(out, at, tag, etag);
@@ -101,12 +101,12 @@ static size_t add_id(struct buf *out, enum event_id form, const struct progress 
     return tag_at;
 }
 
-size_t event_encode(struct buf *out, enum event_id form, const struct progress *at,
+size_t event_encode(struct buf *out, const struct shape *shape, const struct progress *at,
                     struct slice tag, const struct record *r)
 {
     size_t mark = fcgi_stdout_begin(out);
 
-    size_t tag_at = add_id(out, form, at, tag, r->key, r->etag);
+    size_t tag_at = add_id(out, shape, at, tag, r->key, r->etag);
     if (r->value.p != NULL) {
         sse_add_data(out, r->value);
     } else {
@@ -122,24 +122,24 @@ size_t event_encode(struct buf *out, enum event_id form, const struct progress *
 /* -- an event that was encoded without the tag -- */
 
 /* With the tag the id would be longer than EVENT_ID_MAX: it goes without key and etag. */
-static size_t add_short_id(struct buf *out, enum event_id form, struct slice before,
+static size_t add_short_id(struct buf *out, const struct shape *shape, struct slice before,
                            struct slice tag)
 {
-    const uint8_t *at = form == EVENT_ID_KEY ? memrchr(before.p, '"', before.n) : NULL;
+    const uint8_t *at = shape->id == EVENT_ID_KEY ? memrchr(before.p, '"', before.n) : NULL;
     size_t skipped = at ? (size_t)(at + 1 - before.p) : sizeof "id:" - 1;
 
-    buf_add_str(out, form == EVENT_ID_KEY ? "id:[null,\"" : "id:");
+    buf_add_str(out, shape->id == EVENT_ID_KEY ? "id:[null,\"" : "id:");
     buf_add(out, before.p + skipped, before.n - skipped);
     buf_add_byte(out, '~');
     size_t put = out->n;
     buf_add_slice(out, tag);
-    buf_add_str(out, form == EVENT_ID_KEY ? "\"]" : "");
+    buf_add_str(out, shape->id == EVENT_ID_KEY ? "\"]" : "");
     return put;
 }
 
 /* An id stands in the event's first STDOUT record: what follows it there gets a header of its
  * own. */
-size_t event_add_head(struct buf *out, enum event_id form, struct slice event, size_t tag_at,
+size_t event_add_head(struct buf *out, const struct shape *shape, struct slice event, size_t tag_at,
                       struct slice tag, size_t *put)
 {
     enum { ID = FCGI_RECORD_HEADER + sizeof "id:" - 1 };
@@ -154,7 +154,7 @@ size_t event_add_head(struct buf *out, enum event_id form, struct slice event, s
         *put = out->n;
         buf_add_slice(out, tag);
     } else {
-        *put = add_short_id(out, form, before, tag);
+        *put = add_short_id(out, shape, before, tag);
         replaced = (size_t)(end - event.p);
     }
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
@@ -164,22 +164,22 @@ size_t event_add_head(struct buf *out, enum event_id form, struct slice event, s
 
 /* -- without a record -- */
 
-void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,
+void event_encode_notice(struct buf *out, const struct shape *shape, const struct progress *at,
                          struct slice tag, const char *type, const char *json)
 {
     size_t mark = fcgi_stdout_begin(out);
 
-    add_id(out, form, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
+    add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
     buf_printf(out, "event:%s\ndata:%s\n\n", type, json);
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
 }
 
-void event_encode_place(struct buf *out, enum event_id form, const struct progress *at,
+void event_encode_place(struct buf *out, const struct shape *shape, const struct progress *at,
                         struct slice tag)
 {
     size_t mark = fcgi_stdout_begin(out);
 
-    add_id(out, form, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
+    add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
     buf_add_byte(out, '\n');
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
 }

@@ -5,12 +5,7 @@
 
 #include "base/record.h"
 #include "topic/progress.h"
-
-/* How the id of an event is written. */
-enum event_id {
-    EVENT_ID_PROGRESS, /* PROGRESS[~TAG][/ETAG] */
-    EVENT_ID_KEY,      /* ["KEY in base64url" or null,"PROGRESS[~TAG][/ETAG]"] */
-};
+#include "topic/shape.h"
 
 /* A record with neither key nor value says nothing: no event. */
 static inline bool event_none(const struct record *r)
@@ -21,22 +16,22 @@ static inline bool event_none(const struct record *r)
 /* Appends the event of r; `at` is the stream's progress with r in it, `tag` what stands for its
  * selection (empty: it has none).  Returns how many of the appended bytes stand before the place
  * where the tag belongs. */
-size_t event_encode(struct buf *out, enum event_id form, const struct progress *at,
+size_t event_encode(struct buf *out, const struct shape *shape, const struct progress *at,
                     struct slice tag, const struct record *r);
 
 /* The event (whole) was encoded without a tag: appends what a stream with that tag is sent in place
  * of its first bytes, up to `tag_at`, as event_encode() returned it.  Returns how many bytes of the
  * event it stands for: the rest is sent as it is.  *put: where in `out` the tag stands, in whose
  * place another may be put. */
-size_t event_add_head(struct buf *out, enum event_id form, struct slice event, size_t tag_at,
+size_t event_add_head(struct buf *out, const struct shape *shape, struct slice event, size_t tag_at,
                       struct slice tag, size_t *put);
 
 /* Appends an event of ours (`reset`, `gap`) that carries a place, but no record. */
-void event_encode_notice(struct buf *out, enum event_id form, const struct progress *at,
+void event_encode_notice(struct buf *out, const struct shape *shape, const struct progress *at,
                          struct slice tag, const char *type, const char *json);
 
 /* Appends an id alone, which clients remember and make no event of (WHATWG HTML, 9.2.6). */
-void event_encode_place(struct buf *out, enum event_id form, const struct progress *at,
+void event_encode_place(struct buf *out, const struct shape *shape, const struct progress *at,
                         struct slice tag);
 
 #endif

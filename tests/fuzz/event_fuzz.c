@@ -73,7 +73,8 @@ static void check(const struct record *r, const struct progress *at, enum event_
     struct output out = {0};
     struct sse_event e;
 
-    event_encode(&records, form, at, slice_of(NULL, 0), r);
+    const struct shape shape = {.id = form};
+    event_encode(&records, &shape, at, slice_of(NULL, 0), r);
     output_read(&out, buf_slice(&records));
     assert(out.id == 1 && !out.ended && out.rest == 0);
     struct slice stream = buf_slice(&out.text);

@@ -134,10 +134,9 @@ static void take_down(struct slice bytes, struct progress *at, struct buf *out)
     output_fini(&records);
 }
 
-static void no_drop(void *arg, struct block *block)
+static void no_drop(void *arg, struct source *source, struct block *block)
 {
-    (void)arg;
-    (void)block;
+    (void)arg, (void)source, (void)block;
 }
 
 /* All that the reader is given, `room` bytes at a time. */
@@ -179,9 +178,16 @@ static void check_resume(struct slice id, uint8_t flags, size_t room)
     struct source source;
     struct reader r;
 
-    const struct source_config config = {flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS,
-                                         flags & LIMITED ? 600 : 1 << 20, 1 << 20, NULL};
+    struct catchup catchup = {0};
+    struct chunk chunk = {0};
 
+    const struct source_config config = {
+        .cache = cache_new(flags & LIMITED ? 600 : 1 << 20),
+        .catchup = &catchup,
+        .chunk = &chunk,
+        .shape = {.id = flags & KEY_FORM ? EVENT_ID_KEY : EVENT_ID_PROGRESS},
+        .backlog_bytes = 1 << 20,
+    };
     source_init(&source, &config, &owner);
     fill(source.cache, flags);
     source_restart_backlog(&source);
@@ -199,6 +205,8 @@ static void check_resume(struct slice id, uint8_t flags, size_t room)
     assert(r.at == READER_LIVE);
     reader_fini(&r, &source);
     source_fini(&source);
+    cache_free(config.cache);
+    chunk_fini(&chunk);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -17,7 +17,7 @@ static void append_at(int32_t partition, const char *key, const char *value, int
                              .key = slice_str(key),
                              .value = slice_str(value)};
 
-    source_publish(&source, cache_append(source.cache, &r, 0, clock_ms), &r);
+    publish(cache_append(source.cache, &r, 0, clock_ms), &r);
 }
 
 static struct reader *begin_from(const char *text, const char *keys)

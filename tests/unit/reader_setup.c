@@ -5,13 +5,15 @@
 enum { READERS = 16 };
 
 struct source source;
-int due;
+int due, unwanted;
+static struct catchup catchup;
+static struct chunk chunk;
 static struct reader readers[READERS];
 static size_t reader_count;
 
-static void on_drop(void *arg, struct block *block)
+static void on_drop(void *arg, struct source *from, struct block *block)
 {
-    (void)arg;
+    (void)arg, (void)from;
     for (size_t i = 0; i < reader_count; i++)
         reader_drop(&readers[i], &source, block);
 }
@@ -28,26 +30,41 @@ int teardown(void **state)
     for (size_t i = 0; i < reader_count; i++)
         reader_fini(&readers[i], &source);
     reader_count = 0;
-    if (source.cache != NULL)
+    if (source.cache != NULL) {
         source_fini(&source);
+        cache_free(source.cache);
+    }
+    chunk_fini(&chunk);
+    chunk = (struct chunk){0};
+    catchup_fini(&catchup);
     source = (struct source){0};
     return 0;
 }
 
 void make(bool compacted, int32_t partitions, size_t max_bytes)
 {
-    const struct source_owner owner = {on_drop, on_due, NULL};
+    static const struct source_owner owner = {on_drop, on_due, NULL};
 
     teardown(NULL);
-    const struct source_config config = {EVENT_ID_PROGRESS, max_bytes, BACKLOG_BYTES, NULL};
+    const struct source_config config = {.cache = cache_new(max_bytes),
+                                         .catchup = &catchup,
+                                         .chunk = &chunk,
+                                         .backlog_bytes = BACKLOG_BYTES};
 
-    due = 0;
+    due = unwanted = 0;
     source_init(&source, &config, &owner);
     cache_reset(source.cache, compacted, RETENTION_MS);
     cache_set_partitions(source.cache, partitions);
     for (int32_t i = 0; i < partitions; i++)
         cache_set_origin(source.cache, i, 0);
     source_restart_backlog(&source);
+}
+
+void publish(uint64_t number, const struct record *r)
+{
+    bool shown = catchup.hidden == 0 || catchup_pass(&catchup, r->partition, record_next(r));
+
+    unwanted += shown && source_publish(&source, number, r) == 0;
 }
 
 uint64_t append(int32_t partition, const char *key, const char *value)
@@ -58,7 +75,7 @@ uint64_t append(int32_t partition, const char *key, const char *value)
                              .value = slice_str(value)};
     uint64_t number = cache_append(source.cache, &r, 0, 0);
 
-    source_publish(&source, number, &r);
+    publish(number, &r);
     return number;
 }
 
@@ -80,7 +97,7 @@ static void tidy(int64_t now_ms)
         ;
     struct cache_walk aged = cache_walk(source.cache, number, cache_end(source.cache));
     while (cache_walk_next(&aged, &r, &number))
-        source_publish(&source, number, &r);
+        publish(number, &r);
 }
 
 void set_origin(int32_t partition, int64_t origin)

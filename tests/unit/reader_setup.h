@@ -13,11 +13,15 @@ enum { RETENTION_MS = 1000, MUCH = 1 << 30, BACKLOG_BYTES = 1 << 20, OTHER_ID = 
 extern struct source source;
 /* How often something came for a reader that picks. */
 extern int due;
+/* How many records nobody wanted. */
+extern int unwanted;
 
 /* A topic anew, in a cache of so many bytes; the test's readers are forgotten. */
 void make(bool compacted, int32_t partitions, size_t max_bytes);
 int teardown(void **state);
 
+/* A record of the cache, to the backlog. */
+void publish(uint64_t number, const struct record *r);
 /* Into the cache and the backlog; returns its number. */
 uint64_t append(int32_t partition, const char *key, const char *value);
 /* A record of a kilobyte. */

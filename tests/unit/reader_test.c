@@ -290,14 +290,14 @@ static void what_was_hidden_of_a_partition_is_given_when_it_is_shown(void **stat
     (void)state;
     make(true, 2, MUCH);
     append(0, "a", "1");
-    catchup_hide(&source.catchup, 1, source.cache);
+    catchup_hide(source.catchup, 1, source.cache);
     struct reader *r = fresh();
     append(1, "x", "old");
     append(1, "x", "new");
     append(0, "b", "2");
     check_text(r, "id:AQQAAgIA\ndata:1\n\nid:AQQABAIA\ndata:2\n\n");
-    assert_true(catchup_any(&source.catchup, 1));
-    catchup_show(&source.catchup, 1, source.cache, &hidden);
+    assert_true(catchup_any(source.catchup, 1));
+    catchup_show(source.catchup, 1, source.cache, &hidden);
     reader_return(r, &source, &hidden);
     source_restart_backlog(&source);
     check_text(r, "id:AQQABAIE\ndata:new\n\n");

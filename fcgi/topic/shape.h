@@ -1,0 +1,23 @@
+/* shape - how the events of a topic are written: streams of one shape are sent the same bytes. */
+#ifndef SKF_TOPIC_SHAPE_H
+#define SKF_TOPIC_SHAPE_H
+
+#include <stdbool.h>
+
+/* How the id of an event is written. */
+enum event_id {
+    EVENT_ID_PROGRESS, /* PROGRESS[~TAG][/ETAG] */
+    EVENT_ID_KEY,      /* ["KEY in base64url" or null,"PROGRESS[~TAG][/ETAG]"] */
+};
+
+/* `{0}` is what EventSource gets: the values of records, under ids of the plain form. */
+struct shape {
+    enum event_id id;
+};
+
+static inline bool shape_equal(const struct shape *a, const struct shape *b)
+{
+    return a->id == b->id;
+}
+
+#endif
