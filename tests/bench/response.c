@@ -5,48 +5,9 @@
 #include <string.h>
 #include <strings.h>
 
-struct span {
-    const char *p;
-    size_t n;
-};
-
 bool response_begun(const struct response *r)
 {
     return r->part != RESPONSE_HEAD;
-}
-
-static void keep(struct response *r, const char *bytes, size_t n)
-{
-    size_t room = LINE_KEPT - r->kept_len;
-
-    if (n > room)
-        n = room;
-    memcpy(r->kept + r->kept_len, bytes, n);
-    r->kept_len += n;
-    r->kept[r->kept_len] = 0;
-}
-
-/* Steps over one line, or over its first part, which is kept; false: the rest is still to come. */
-static bool next_line(struct response *r, struct span *in, struct span *line)
-{
-    const char *end = memchr(in->p, '\n', in->n);
-    size_t n = end != NULL ? (size_t)(end - in->p) : in->n;
-
-    *line = (struct span){in->p, n};
-    if (end == NULL || r->kept_len > 0) {
-        keep(r, in->p, n);
-        *line = (struct span){r->kept, r->kept_len};
-    }
-    in->p += n;
-    in->n -= n;
-    if (end == NULL)
-        return false;
-    in->p++;
-    in->n--;
-    r->kept_len = 0;
-    if (line->n > 0 && line->p[line->n - 1] == '\r')
-        line->n--;
-    return true;
 }
 
 static bool is_chunked(struct span line)
@@ -88,20 +49,11 @@ static bool take_chunk_size(struct response *r, char c)
     return true;
 }
 
-static void take_body(struct response *r, struct span body, response_line on_line, void *arg)
-{
-    struct span line;
-
-    while (body.n > 0)
-        if (next_line(r, &body, &line))
-            on_line(arg, line.p, line.n);
-}
-
-static void take_chunk(struct response *r, struct span *in, response_line on_line, void *arg)
+static void take_chunk(struct response *r, struct span *in, on_line take, void *arg)
 {
     size_t n = in->n < r->chunk_left ? in->n : (size_t)r->chunk_left;
 
-    take_body(r, (struct span){in->p, n}, on_line, arg);
+    lines_take(&r->lines, (struct span){in->p, n}, take, arg);
     in->p += n;
     in->n -= n;
     r->chunk_left -= n;
@@ -109,8 +61,7 @@ static void take_chunk(struct response *r, struct span *in, response_line on_lin
         r->part = RESPONSE_CHUNK_END;
 }
 
-bool response_take(struct response *r, const char *bytes, size_t n, response_line on_line,
-                   void *arg)
+bool response_take(struct response *r, const char *bytes, size_t n, on_line take, void *arg)
 {
     struct span in = {bytes, n}, line;
     bool fine = true;
@@ -118,10 +69,10 @@ bool response_take(struct response *r, const char *bytes, size_t n, response_lin
     while (in.n > 0 && fine) {
         switch (r->part) {
         case RESPONSE_HEAD:
-            fine = !next_line(r, &in, &line) || take_head_line(r, line);
+            fine = !lines_next(&r->lines, &in, &line) || take_head_line(r, line);
             break;
         case RESPONSE_TO_THE_END:
-            take_body(r, in, on_line, arg);
+            lines_take(&r->lines, in, take, arg);
             in.n = 0;
             break;
         case RESPONSE_CHUNK_SIZE:
@@ -129,7 +80,7 @@ bool response_take(struct response *r, const char *bytes, size_t n, response_lin
             in.n--;
             break;
         case RESPONSE_CHUNK:
-            take_chunk(r, &in, on_line, arg);
+            take_chunk(r, &in, take, arg);
             break;
         case RESPONSE_CHUNK_END:
             if (*in.p++ == '\n')

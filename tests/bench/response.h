@@ -1,7 +1,6 @@
 /* response - an HTTP/1.1 response with an event stream in it, taken apart as it comes.
  *
- * Bytes in, lines of the body out: no socket, no clock.  A line is passed on where it lies; only of
- * one that is split over two pieces a beginning is kept, so thousands of responses stay small. */
+ * Bytes in, lines of the body out: no socket, no clock. */
 #ifndef BENCH_RESPONSE_H
 #define BENCH_RESPONSE_H
 
@@ -9,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LINE_KEPT = 128 };
+#include "lines.h"
 
 struct response {
     int status; /* 0: its first line has not come yet */
@@ -23,17 +22,11 @@ struct response {
     } part;
     bool chunked;
     uint64_t chunk_left;
-    size_t kept_len;
-    char kept[LINE_KEPT + 1];
+    struct lines lines; /* of the head, then of the body */
 };
 
-/* A line of the body without its line end.  A character that is not part of it follows; of a line
- * that came in pieces there may be no more than the first LINE_KEPT bytes. */
-typedef void (*response_line)(void *arg, const char *line, size_t n);
-
 /* Takes what was read; false if it is not HTTP/1.1. */
-bool response_take(struct response *r, const char *bytes, size_t n, response_line on_line,
-                   void *arg);
+bool response_take(struct response *r, const char *bytes, size_t n, on_line take, void *arg);
 
 /* Whether the head is complete. */
 bool response_begun(const struct response *r);

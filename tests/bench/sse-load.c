@@ -1,27 +1,24 @@
-/* sse-load - opens N event streams over HTTP/1.1 from one loop and reports what comes: how late by
- * the stamps that publish puts into the values, what is missing, what comes twice.
+/* sse-load - opens N event streams from one loop and reports what comes: how late by the stamps
+ * that publish puts into the values, what is missing, what comes twice.  Over plain HTTP/1.1, or as
+ * browsers do, over TLS.
  *
  * Says two lines of JSON: the first when all streams have been answered, the second at the end. */
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include "connection.h"
 #include "histogram.h"
-#include "response.h"
 #include "tool.h"
 
 enum {
-    READ_BYTES = 256 * 1024,
-    REQUEST_MAX = 32 * 1024,
     DESCRIPTORS_ELSEWHERE = 32,
     US = 1000, /* nanoseconds */
 };
@@ -34,30 +31,43 @@ struct options {
     size_t path_count;
     char *header; /* lines with their ends */
     int64_t streams, expect, timeout_s, opening;
+    int64_t per_connection; /* HTTP/2; 0: HTTP/1.1 */
+    bool tls, in_turn;
 };
 
 struct stream {
     struct load *load;
-    struct event *event;
-    const char *path;
-    struct response response;
-    bool complete;
+    struct http2_stream asked;
+    bool answered, complete, over;
     int64_t events;
     int64_t last_seq;
 };
 
+/* With its streams, which lie one behind the other. */
+struct client {
+    struct load *load;
+    struct connection *connection;
+    struct stream *streams;
+    int64_t count, asked;
+};
+
 struct load {
     const struct options *options;
-    struct event_base *base;
+    struct server server;
     struct stream *streams;
-    int64_t opened;        /* begun so far; the others follow as answers come */
+    struct client *clients;
+    int64_t client_count;
+    int64_t opened;        /* clients that were begun; the others follow as answers come */
+    int64_t round;         /* so many streams each client may ask for by now */
+    int64_t asked;         /* streams, also those whose connection is not there yet */
     int64_t answered;      /* with status 200 */
     int64_t refused, lost; /* not answered so; ended before they were complete */
     int64_t complete;
-    int64_t events, gaps, repeats, bytes;
+    int64_t events, gaps, repeats;
     int64_t began_ns, ready_ns, first_ns, last_ns;
+    int64_t records_ready; /* of TLS, when all were answered */
+    char tls[64];          /* version and cipher */
     struct histogram late_us;
-    int64_t now_ns; /* of the read under way */
 };
 
 /* -- what comes -- */
@@ -70,7 +80,7 @@ static bool over(const struct load *l)
 static void end_if_over(struct load *l)
 {
     if (over(l))
-        event_base_loopbreak(l->base);
+        event_base_loopbreak(l->server.base);
 }
 
 /* In a topic of one partition the numbers rise by one. */
@@ -85,7 +95,7 @@ static void check_order(struct stream *s, int64_t seq)
     s->last_seq = seq;
 }
 
-static void on_line(void *arg, const char *line, size_t n)
+static void take_line(void *arg, const char *line, size_t n)
 {
     static const char data[] = "data:";
     size_t skip = sizeof data - 1;
@@ -101,13 +111,14 @@ static void on_line(void *arg, const char *line, size_t n)
     check_order(s, stamp.seq);
     s->events++;
     l->events++;
-    histogram_add(&l->late_us, (l->now_ns - stamp.at_ns) / US);
+    histogram_add(&l->late_us, (l->server.traffic.now_ns - stamp.at_ns) / US);
     if (l->first_ns == 0)
-        l->first_ns = l->now_ns;
-    l->last_ns = l->now_ns;
+        l->first_ns = l->server.traffic.now_ns;
+    l->last_ns = l->server.traffic.now_ns;
     if (s->events == l->options->expect) {
         s->complete = true;
         l->complete++;
+        end_if_over(l);
     }
 }
 
@@ -118,114 +129,99 @@ static void open_more(struct load *l);
 static void print_ready(struct load *l)
 {
     l->ready_ns = wall_ns();
+    l->records_ready = l->server.traffic.records;
     printf("{\"answered\": %lld, \"seconds\": %.3f}\n", (long long)l->answered,
            (double)(l->ready_ns - l->began_ns) / 1e9);
     fflush(stdout);
 }
 
+static void client_ask(struct client *c)
+{
+    const struct options *o = c->load->options;
+    struct stream *s = &c->streams[c->asked++];
+    size_t n = (size_t)(s - c->load->streams);
+
+    s->asked.arg = s;
+    connection_ask(c->connection, o->paths[n % o->path_count], &s->asked);
+}
+
+/* All at once, or in turn one of each connection: what is open then stands in another order. */
+static void client_ask_all(struct client *c)
+{
+    while (c->asked < c->count && c->asked < c->load->round && !c->streams[c->asked].over)
+        client_ask(c);
+}
+
+static void next_round(struct load *l)
+{
+    l->round++;
+    for (int64_t i = 0; i < l->client_count; i++)
+        if (l->clients[i].count >= l->round)
+            l->asked++;
+    for (int64_t i = 0; i < l->client_count; i++)
+        if (l->clients[i].connection != NULL)
+            client_ask_all(&l->clients[i]);
+}
+
 /* A stream has had its answer, or will have none: the next ones may be opened. */
 static void on_answered(struct load *l)
 {
+    int64_t answered = l->answered + l->refused;
+
     open_more(l);
-    if (l->answered + l->refused == l->options->streams && l->ready_ns == 0)
+    if (answered == l->options->streams && l->ready_ns == 0)
         print_ready(l);
+    else if (answered >= l->asked && l->opened == l->client_count)
+        next_round(l);
 }
 
-static void stream_close(struct stream *s)
+static void on_status(void *arg, int status)
 {
-    evutil_socket_t fd = event_get_fd(s->event);
-
-    event_free(s->event);
-    s->event = NULL;
-    close(fd);
-}
-
-static void stream_lost(struct stream *s)
-{
+    struct stream *s = arg;
     struct load *l = s->load;
 
-    stream_close(s);
-    if (!response_begun(&s->response) || s->response.status != 200) {
+    s->answered = true;
+    s->over = status != 200;
+    if (s->over)
         l->refused++;
-        on_answered(l);
-    } else if (!s->complete) {
-        l->lost++;
-    }
+    else
+        l->answered++;
+    on_answered(l);
     end_if_over(l);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *arg)
-{
-    static char bytes[READ_BYTES];
-    struct stream *s = arg;
-    struct load *l = s->load;
-    bool had_begun = response_begun(&s->response);
-
-    (void)what;
-    ssize_t n = recv(fd, bytes, sizeof bytes, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    l->now_ns = wall_ns();
-    if (n <= 0 || !response_take(&s->response, bytes, (size_t)n, on_line, s)) {
-        stream_lost(s);
-        return;
-    }
-    l->bytes += n;
-    if (!had_begun && response_begun(&s->response)) {
-        if (s->response.status != 200) {
-            stream_lost(s);
-            return;
-        }
-        l->answered++;
-        on_answered(l);
-    }
-    if (s->response.part == RESPONSE_DONE)
-        stream_lost(s);
-    else
-        end_if_over(l);
-}
-
-static bool send_request(const struct stream *s, evutil_socket_t fd)
-{
-    static char request[REQUEST_MAX];
-    const struct options *o = s->load->options;
-    int n = snprintf(request, sizeof request,
-                     "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n%s\r\n", s->path,
-                     o->host, o->header);
-
-    if (n >= (int)sizeof request)
-        die("the request for %s is too long", s->path);
-    return send(fd, request, (size_t)n, MSG_NOSIGNAL) == n;
-}
-
-static void on_connected(evutil_socket_t fd, short what, void *arg)
+static void on_end(void *arg)
 {
     struct stream *s = arg;
 
-    (void)what;
-    if (!send_request(s, fd)) {
-        stream_lost(s);
-        return;
-    }
-    event_del(s->event);
-    event_assign(s->event, s->load->base, fd, EV_READ | EV_PERSIST, on_readable, s);
-    event_add(s->event, NULL);
+    if (!s->answered)
+        on_status(s, 0);
+    else if (!s->over && !s->complete)
+        s->load->lost++;
+    s->over = true;
+    end_if_over(s->load);
 }
 
-static void stream_open(struct stream *s, struct load *l, const char *path)
-{
-    const struct options *o = l->options;
-    int fd = socket(o->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+/* -- connections -- */
 
-    if (fd < 0)
-        die("socket: %s", strerror(errno));
-    if (connect(fd, (const struct sockaddr *)&o->address, (socklen_t)o->address_len) < 0 &&
-        errno != EINPROGRESS)
-        die("connect to %s: %s", o->host, strerror(errno));
-    s->load = l;
-    s->path = path;
-    s->event = event_new(l->base, fd, EV_WRITE, on_connected, s);
-    event_add(s->event, NULL);
+static void on_open(void *arg)
+{
+    struct client *c = arg;
+    struct load *l = c->load;
+
+    if (l->options->tls && l->tls[0] == 0)
+        snprintf(l->tls, sizeof l->tls, "%s %s", connection_version(c->connection),
+                 connection_cipher(c->connection));
+    client_ask_all(c);
+}
+
+static void on_close(void *arg)
+{
+    struct client *c = arg;
+
+    for (int64_t i = 0; i < c->count; i++)
+        if (!c->streams[i].over)
+            on_end(&c->streams[i]);
 }
 
 /* Not all at once: the front's backlog is not what is measured. */
@@ -233,9 +229,10 @@ static void open_more(struct load *l)
 {
     const struct options *o = l->options;
 
-    while (l->opened < o->streams && l->opened - l->answered - l->refused < o->opening) {
-        size_t n = (size_t)l->opened++;
-        stream_open(&l->streams[n], l, o->paths[n % o->path_count]);
+    while (l->opened < l->client_count && l->asked - l->answered - l->refused < o->opening) {
+        struct client *c = &l->clients[l->opened++];
+        l->asked += c->count < l->round ? c->count : l->round;
+        c->connection = connection_open(&l->server, c);
     }
 }
 
@@ -262,8 +259,10 @@ static double cpu_seconds(void)
 
 static void print_report(const struct load *l)
 {
-    json_t *report = json_pack("{sI sI sI sI sI sI sI sI sI sf sf sf sf sf sf sf}",              //
+    const struct traffic *t = &l->server.traffic;
+    json_t *report = json_pack("{sI sI sI sI sI sI sI sI sI sI sI sI sf sf sf sf sf sf sf ss}",  //
                                "streams", (json_int_t)l->options->streams,                       //
+                               "connections", (json_int_t)l->client_count,                       //
                                "answered", (json_int_t)l->answered,                              //
                                "refused", (json_int_t)l->refused,                                //
                                "lost", (json_int_t)l->lost,                                      //
@@ -271,14 +270,17 @@ static void print_report(const struct load *l)
                                "events", (json_int_t)l->events,                                  //
                                "gaps", (json_int_t)l->gaps,                                      //
                                "repeats", (json_int_t)l->repeats,                                //
-                               "bytes", (json_int_t)l->bytes,                                    //
+                               "bytes", (json_int_t)t->bytes,                                    //
+                               "wire", (json_int_t)t->wire,                                      //
+                               "records", (json_int_t)(t->records - l->records_ready),           //
                                "open_s", l->ready_ns ? seconds(l->began_ns, l->ready_ns) : -1.0, //
                                "span_s", seconds(l->first_ns, l->last_ns),                       //
                                "p50_ms", late_ms(l, 0.5),                                        //
                                "p99_ms", late_ms(l, 0.99),                                       //
                                "p999_ms", late_ms(l, 0.999),                                     //
                                "max_ms", (double)l->late_us.max / 1000,                          //
-                               "client_cpu_s", cpu_seconds());
+                               "client_cpu_s", cpu_seconds(),                                    //
+                               "tls", l->tls);
 
     json_dumpf(report, stdout, JSON_REAL_PRECISION(6));
     putchar('\n');
@@ -296,7 +298,10 @@ static void usage(void)
          "  -p  path (/events); given several times, the streams take them in turn\n"
          "  -f  a file with a path on each line, as -p\n"
          "  -H  a line for the head of each request, for instance 'Last-Event-ID: AQIAAg=='\n"
-         "  -o  streams that may be opening at the same time (256)");
+         "  -o  streams that may be opening at the same time (256)\n"
+         "  -T  over TLS\n"
+         "  -k  over HTTP/2, which wants TLS, so many streams on each connection\n"
+         "  -i  then not all streams of a connection together, but in turn one of each connection");
 }
 
 static void add_path(struct options *o, const char *path)
@@ -349,7 +354,7 @@ static struct options read_options(int argc, char **argv)
     struct options o = {.streams = 1, .timeout_s = 60, .opening = 256, .header = strdup("")};
     int option;
 
-    while ((option = getopt(argc, argv, "n:e:t:p:f:H:o:h")) != -1) {
+    while ((option = getopt(argc, argv, "n:e:t:p:f:H:o:Tk:ih")) != -1) {
         switch (option) {
         case 'n':
             o.streams = number("-n", optarg, 1, 1000000);
@@ -371,6 +376,16 @@ static struct options read_options(int argc, char **argv)
             break;
         case 'o':
             o.opening = number("-o", optarg, 1, 1000000);
+            break;
+        case 'T':
+            o.tls = true;
+            break;
+        case 'k':
+            o.per_connection = number("-k", optarg, 1, 1000);
+            o.tls = true;
+            break;
+        case 'i':
+            o.in_turn = true;
             break;
         case 'h':
             usage();
@@ -397,36 +412,77 @@ static void options_fini(struct options *o)
     free(o->header);
 }
 
-static void raise_descriptor_limit(int64_t streams)
+static void raise_descriptor_limit(int64_t connections)
 {
     struct rlimit limit;
 
     getrlimit(RLIMIT_NOFILE, &limit);
-    if ((rlim_t)streams + DESCRIPTORS_ELSEWHERE > limit.rlim_max)
-        die("%lld streams, but no more than %llu descriptors (ulimit -Hn)", (long long)streams,
-            (unsigned long long)limit.rlim_max);
+    if ((rlim_t)connections + DESCRIPTORS_ELSEWHERE > limit.rlim_max)
+        die("%lld connections, but no more than %llu descriptors (ulimit -Hn)",
+            (long long)connections, (unsigned long long)limit.rlim_max);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* -- the whole -- */
 
-static void on_end(evutil_socket_t fd, short what, void *arg)
+static void load_init(struct load *l, const struct options *o)
+{
+    int64_t per = o->per_connection > 0 ? o->per_connection : 1;
+
+    *l = (struct load){
+        .options = o,
+        .server = {.base = event_base_new(),
+                   .address = o->address,
+                   .address_len = o->address_len,
+                   .host = o->host,
+                   .header = o->header,
+                   .tls = o->tls ? connection_tls(o->per_connection > 0) : NULL,
+                   .http2 = o->per_connection > 0,
+                   .handler = {on_open, on_close, {on_status, take_line, on_end}}},
+        .client_count = (o->streams + per - 1) / per,
+        .round = o->in_turn ? 1 : per,
+        .streams = allocate((size_t)o->streams, sizeof *l->streams),
+    };
+    if (l->server.base == NULL)
+        die("no event loop");
+    l->clients = allocate((size_t)l->client_count, sizeof *l->clients);
+    for (int64_t i = 0; i < o->streams; i++)
+        l->streams[i].load = l;
+    for (int64_t i = 0; i < l->client_count; i++) {
+        int64_t left = o->streams - i * per;
+        l->clients[i] = (struct client){
+            .load = l, .streams = &l->streams[i * per], .count = left < per ? left : per};
+    }
+}
+
+static void load_fini(struct load *l)
+{
+    for (int64_t i = 0; i < l->client_count; i++)
+        connection_free(l->clients[i].connection);
+    SSL_CTX_free(l->server.tls);
+    event_base_free(l->server.base);
+    free(l->clients);
+    free(l->streams);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
 {
     struct load *l = arg;
 
     (void)fd;
     (void)what;
-    event_base_loopbreak(l->base);
+    event_base_loopbreak(l->server.base);
 }
 
 static void run(struct load *l)
 {
+    struct event_base *base = l->server.base;
     struct timeval timeout = {.tv_sec = l->options->timeout_s};
     struct event *ends[] = {
-        evsignal_new(l->base, SIGTERM, on_end, l),
-        evsignal_new(l->base, SIGINT, on_end, l),
-        evtimer_new(l->base, on_end, l),
+        evsignal_new(base, SIGTERM, on_stop, l),
+        evsignal_new(base, SIGINT, on_stop, l),
+        evtimer_new(base, on_stop, l),
     };
     const size_t n = sizeof ends / sizeof ends[0];
 
@@ -434,30 +490,22 @@ static void run(struct load *l)
         event_add(ends[i], i == n - 1 ? &timeout : NULL);
     l->began_ns = wall_ns();
     open_more(l);
-    event_base_dispatch(l->base);
+    event_base_dispatch(base);
     for (size_t i = 0; i < n; i++)
         event_free(ends[i]);
 }
 
 int main(int argc, char **argv)
 {
+    static struct load load;
     struct options options = read_options(argc, argv);
-    raise_descriptor_limit(options.streams);
-    struct load load = {
-        .options = &options,
-        .base = event_base_new(),
-        .streams = allocate((size_t)options.streams, sizeof *load.streams),
-    };
-    if (load.base == NULL)
-        die("no event loop");
+    int64_t per = options.per_connection > 0 ? options.per_connection : 1;
 
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit((options.streams + per - 1) / per);
+    load_init(&load, &options);
     run(&load);
     print_report(&load);
-
-    for (int64_t i = 0; i < options.streams; i++)
-        if (load.streams[i].event != NULL)
-            stream_close(&load.streams[i]);
-    event_base_free(load.base);
-    free(load.streams);
+    load_fini(&load);
     options_fini(&options);
 }

@@ -20,7 +20,9 @@ from typing import Any
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.append(str(REPOSITORY / "tests" / "integration"))
 import fastcgi  # noqa: E402: it is there, now
+from lighttpd import make_certificates  # noqa: E402
 
+CERTIFICATE = REPOSITORY / "certs" / "localhost.pem"
 BROKER = REPOSITORY / "tests" / "kafka" / "broker"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -122,6 +124,7 @@ class Bench:
         self.build = (options.build or REPOSITORY / "build").resolve()
         self.directory = self.build / "bench"
         self.http = ("127.0.0.1", options.port)
+        self.https = ("127.0.0.1", options.port + 3)
         self.brokers = f"localhost:{options.port + 1}"
         self.topics = 0
         self.started: list[subprocess.Popen] = []
@@ -164,21 +167,29 @@ class Bench:
         words = [word for name, n in what.items() for word in (letters[name], n)]
         return self.start("publish", *target, *words)
 
-    def load(self, streams: int, *options: object, expect: int = 0, timeout_s: int = 120) -> Load:
-        address = "{}:{}".format(*self.http)
+    def load(
+        self,
+        streams: int,
+        *options: object,
+        expect: int = 0,
+        timeout_s: int = 120,
+        at: tuple[str, int] | None = None,
+    ) -> Load:
+        address = "{}:{}".format(*(at or self.http))
         words = ["-n", streams, "-e", expect, "-t", timeout_s, *options, address]
         return Load(self.start("sse-load", *words, stdout=subprocess.PIPE))
 
     def socket(self, number: int) -> str:
         return str(self.directory / f"responder-{number}.sock")
 
-    def responder(self, topic: str, *options: object, number: int = 0) -> Server:
+    def responder(
+        self, topic: str, *options: object, number: int = 0, listen: str | None = None
+    ) -> Server:
         program = self.build / "sse-kafka-fanout"
-        command = [program, "-b", self.brokers, "-t", topic, "--listen", self.socket(number)]
+        path = listen or self.socket(number)
+        command = [program, "-b", self.brokers, "-t", topic, "--listen", path]
         command += [*options, *self.options.responder]
-        return Server(
-            "responder", command, self.socket(number), self.directory / f"responder-{number}.log"
-        )
+        return Server("responder", command, path, self.directory / f"responder-{number}.log")
 
     def longest_turn_ms(self) -> int:
         """Of the first responder's loop, since its start."""
@@ -241,6 +252,7 @@ $HTTP["url"] == "/events" {{
 
     @contextmanager
     def nchan(self) -> Iterator["Service"]:
+        make_certificates()
         config = self.directory / "nginx.conf"
         config.write_text(self.nchan_config())
         command = ["nginx", "-c", config, "-e", self.directory / "nginx.log"]
@@ -262,6 +274,10 @@ http {{
   client_body_temp_path {self.directory}/nginx-body;
   server {{
     listen {self.http[0]}:{self.http[1]} backlog=4096;
+    listen {self.https[0]}:{self.https[1]} backlog=4096 ssl http2;
+    ssl_certificate {CERTIFICATE};
+    ssl_certificate_key {CERTIFICATE};
+    ssl_protocols TLSv1.2 TLSv1.3;
     location = /publish {{
       nchan_publisher;
       nchan_channel_id events;
