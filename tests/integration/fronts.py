@@ -149,7 +149,12 @@ class Lighttpd(Front):
     folds = SLASHES + DOTS + ENCODED_DOTS + CONTROLS
     streams_of_a_browser = 8
     notices_at_once = {"--http1.1": True, "--http2": True}
-    few = {"max-fds         = 16384": "max-fds = 164", "max-connections = 8192": "max-connections = 82"}
+    # Of one process: each has a view of its own of how many streams a responder has.
+    few = {
+        "max-fds         = 16384": "max-fds = 164",
+        "max-connections = 8192": "max-connections = 82",
+        "include_shell[^\n]*": "",
+    }
     timeouts = {
         '"read-timeout" => 60': '"read-timeout" => 4',
         "max-write-idle = 60": "max-write-idle = 4",
