@@ -150,13 +150,13 @@ static bool on_surveyed_partition(struct consumer *c, int32_t i, const struct su
         words_forget(&c->cluster->contact.words, WORDS_BROKER, s->leader);
         partition_answered(p, s->end, s->ticket);
     }
+    if (s->fresh && p->started && s->end <= p->next)
+        c->handler.on_end(c->handler.arg, i, s->asked_ms);
     if (s->fresh || starts) { /* an answer of before the settings were known is not fresh */
         /* What librdkafka has fetched before it was deleted is still to come. */
         int64_t origin = p->started && s->first > p->next ? p->next : s->first;
         c->handler.on_origin(c->handler.arg, i, origin);
     }
-    if (s->fresh && p->started && s->end <= p->next)
-        c->handler.on_end(c->handler.arg, i, s->asked_ms);
     if (!starts)
         return false;
     /* New, or out of range because the broker dropped what came next. */

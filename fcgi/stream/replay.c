@@ -87,7 +87,8 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
 
     if (next < 0 || (cache_compacted(c) && has_nothing))
         begin_partition(r, c, hidden->partition);
-    else if (cache_compacted(c) && next < cache_horizon(c, hidden->partition))
+    else if (cache_compacted(c) && (next < cache_horizon(c, hidden->partition) ||
+                                    next < cache_unnamed(c, hidden->partition, hidden->number)))
         return false;
     if (replay_lost_deletes(r, c, shown, no_deletes))
         return false;

@@ -118,30 +118,29 @@ bool resume_is_refuted(const struct progress *at, const struct cache *cache,
     return false;
 }
 
-/* Below the horizon the reader may have missed a delete. */
-static bool below_horizon(const struct progress *from, const struct cache *cache)
+/* Keys that it may hold have gone by age, and it cannot be told which: those that this responder
+ * never had, or, if it was given them by a cache that began at `before`, what its log has lost
+ * since. */
+static bool has_unnamed(const struct resume *r, const struct cache *cache, int32_t partition,
+                        int64_t next)
 {
-    for (int32_t i = 0; i < from->n && cache_compacted(cache); i++)
-        if (from->next[i] >= 0 && from->next[i] < cache_horizon(cache, i))
-            return true;
-    return false;
+    int64_t before = progress_get(&r->starts, partition);
+
+    if (before < 0)
+        return next < cache_unnamed(cache, partition, 0);
+    return next > before && cache_origin(cache, partition) > before;
 }
 
-/* Records that it may have been given are not in the log any more. */
-static bool has_aged(const struct resume *r, const struct progress *from, const struct cache *cache)
+/* The reader may have missed a delete. */
+static bool lacks_deletes(const struct resume *r, const struct progress *from,
+                          const struct cache *cache)
 {
-    struct progress starts = {0};
-    bool aged = false;
-
-    if (r->starts.n == 0 || !cache_compacted(cache))
-        return false;
-    cache_start(cache, &starts);
-    for (int32_t i = 0; i < r->starts.n && i < from->n; i++) {
-        int64_t before = r->starts.next[i];
-        aged |= before >= 0 && from->next[i] > before && starts.next[i] > before;
+    for (int32_t i = 0; i < from->n && cache_compacted(cache); i++) {
+        int64_t next = from->next[i];
+        if (next >= 0 && (next < cache_horizon(cache, i) || has_unnamed(r, cache, i, next)))
+            return true;
     }
-    progress_fini(&starts);
-    return aged;
+    return false;
 }
 
 enum reset resume_judge(const struct resume *r, const struct cache *cache, struct progress *from)
@@ -154,7 +153,7 @@ enum reset resume_judge(const struct resume *r, const struct cache *cache, struc
     for (int32_t i = 0; i < r->id.n; i++)
         if (r->id.at[i].partition < place.n)
             place.next[r->id.at[i].partition] = r->id.at[i].next;
-    if (below_horizon(&place, cache) || has_aged(r, &place, cache)) {
+    if (lacks_deletes(r, &place, cache)) {
         progress_fini(&place);
         return RESET_DELETES_UNKNOWN;
     }

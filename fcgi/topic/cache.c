@@ -11,6 +11,7 @@ enum {
     TIDY_DROP_STEPS = 16,
     APPEND_DROPS = 8, /* for the limit with one record; the rest is left to cache_tidy() */
     RECENT_MS = 300000,
+    LAG_MS = 15000, /* since the log's end was read last */
 };
 
 struct cache *cache_new(size_t max_bytes)
@@ -155,8 +156,16 @@ void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now
 
 void cache_ended(struct cache *c, int32_t partition, int64_t at_ms)
 {
-    if (partition < c->next.n)
-        holes_end(&c->partitions[partition].holes, at_ms);
+    if (partition >= c->next.n)
+        return;
+    struct partition *p = &c->partitions[partition];
+    holes_end(&p->holes, at_ms);
+    if (p->named_at_ms == INT64_MAX) {
+        p->named_at_ms = at_ms + RECENT_MS;
+    } else if (p->named_at_ms > 0 && at_ms >= p->named_at_ms) {
+        p->named_at_ms = 0;
+        p->named_from = c->next.next[partition];
+    }
 }
 
 void cache_look(struct cache *c, int64_t now_ms)
@@ -180,6 +189,19 @@ bool cache_outdated(const struct cache *c)
 
 /* -- what the broker has dropped -- */
 
+/* With the log's start keys may go that were not read, and those that were are deleted at a place
+ * that is behind what others had read by then. */
+static void lose_names(struct cache *c, int32_t partition, int64_t origin)
+{
+    struct partition *p = &c->partitions[partition];
+    bool lags = !p->holes.ended || c->looked_ms - p->holes.ended_at_ms >= LAG_MS;
+
+    if (!c->compacted || origin == 0 || (origin <= c->next.next[partition] && !lags))
+        return;
+    p->named_at_ms = INT64_MAX;
+    p->unnamed_at = c->records.end;
+}
+
 void cache_set_origin(struct cache *c, int32_t partition, int64_t origin)
 {
     int64_t before = c->origin.next[partition];
@@ -187,6 +209,7 @@ void cache_set_origin(struct cache *c, int32_t partition, int64_t origin)
     if (origin <= before)
         return;
     c->origin.next[partition] = origin;
+    lose_names(c, partition, origin);
     if (!c->compacted)
         losses_lose(&c->losses, partition, origin);
     /* Of what was read, each key that goes is told; of the rest nobody knows. */

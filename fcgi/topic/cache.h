@@ -85,8 +85,16 @@ uint64_t cache_newest(const struct cache *c, int32_t partition, struct slice key
  */
 uint64_t cache_recent_aged(const struct cache *c);
 
+/* The offset below which the broker holds nothing; OFFSET_BEGINNING: not known yet. */
+int64_t cache_origin(const struct cache *c, int32_t partition);
 /* The delete horizon: a reader whose next offset is lower may have missed a delete. */
 int64_t cache_horizon(const struct cache *c, int32_t partition);
+/* A log that is compacted and does not begin at 0 any more has dropped keys by age, some of them
+ * before this cache could read which: a reader whose next offset is lower, and who was not given it
+ * by this cache, may hold some that nobody can name.  Others see a log's start move at other
+ * moments, so this rises with what is read, until the end that was read some minutes later.
+ * OFFSET_BEGINNING, if that was found at a number below `since`. */
+int64_t cache_unnamed(const struct cache *c, int32_t partition, uint64_t since);
 /* The number of the newest record that was dropped although it was the newest of its key and no
  * reader can be told so: a delete whose time was over, or a record without a key that the broker no
  * longer has. */

@@ -10,6 +10,10 @@
 struct partition {
     struct holes holes;
     uint64_t aged_from; /* the first of the aged since `next` moved; 0: none */
+    /* See cache_unnamed(). */
+    int64_t named_from;
+    int64_t named_at_ms; /* until then nothing is named; 0: it is over; INT64_MAX: not known yet */
+    uint64_t unnamed_at; /* the number at which that was found */
 };
 
 struct cache {

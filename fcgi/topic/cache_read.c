@@ -58,9 +58,23 @@ uint64_t cache_recent_aged(const struct cache *c)
     return first ? first : UINT64_MAX;
 }
 
+int64_t cache_origin(const struct cache *c, int32_t partition)
+{
+    return c->origin.next[partition];
+}
+
 int64_t cache_horizon(const struct cache *c, int32_t partition)
 {
     return c->losses.of[partition].horizon;
+}
+
+int64_t cache_unnamed(const struct cache *c, int32_t partition, uint64_t since)
+{
+    const struct partition *p = &c->partitions[partition];
+
+    if (p->unnamed_at < since)
+        return OFFSET_BEGINNING;
+    return p->named_at_ms > 0 ? c->next.next[partition] + 1 : p->named_from;
 }
 
 uint64_t cache_last_forgotten(const struct cache *c)

@@ -63,6 +63,26 @@ def test_keys_that_age_out_are_deleted_on_open_pages_and_on_those_that_come_back
     assert [event.text for event in responder.open().take(3)] == ["2", "2", "3"]
 
 
+def test_who_comes_to_a_responder_that_was_started_after_keys_have_aged_is_reset(cleaning, start):
+    """PROTOCOL 3.17."""
+    topic = cleaning.topic(config=SETTINGS | {"retention.ms": "-1"})
+    before = start(topic, brokers=cleaning.brokers)
+    page, away = before.open(), before.open()
+    cleaning.produce(topic, old(b"a", b"1"))
+    cleaning.produce(topic, Record(b"b", b"1"), Record(b"c", b"1"))
+    assert [len(stream.take(3)) for stream in (page, away)] == [3, 3]
+    away.close()
+    cleaning.alter(topic, SETTINGS | {"retention.ms": str(KEPT_MS)})
+    assert page.next().event == "delete"
+
+    after = start(topic, brokers=cleaning.brokers)
+    for seen in away.events:
+        reset, *rest = after.open(seen.id).take(3)
+        assert reset.event == "reset" and '"deletes_unknown"' in reset.text
+        assert [event.text for event in rest] == ["1", "1"]
+    assert [event.text for event in after.open().take(2)] == ["1", "1"]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_topic_whose_keys_have_all_aged_out_is_empty_on_every_page(cleaning, start, form):
     topic = cleaning.topic(config=SETTINGS | {"retention.ms": "-1"})

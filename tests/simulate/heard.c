@@ -27,6 +27,7 @@ static struct told {
     bool begun[PARTITIONS_MAX];
     int64_t begun_again_ms[PARTITIONS_MAX];
     bool policy_assumed, policy_assumed_once;
+    int64_t started_ms;
     int64_t retention_ms, retention_before_ms, retention_told_ms;
     int first_life, first_life_before;
     int64_t first_life_ms;
@@ -56,7 +57,7 @@ void port_forget(unsigned responder)
 {
     struct told *t = &told[responder];
 
-    memset(t, 0, sizeof *t);
+    *t = (struct told){.started_ms = world_now_ms()};
     t->first_life = t->first_life_before =
         cluster_topic() ? cluster_topic()->life : cluster_lives() + 1;
 }
@@ -197,6 +198,11 @@ void port_note_begun(const rd_kafka_t *rk, int32_t partition)
         t->begun_again_ms[partition] = world_now_ms();
     t->begun[partition] = true;
     t->tops[partition] = (struct told_top){.life = 0};
+}
+
+int64_t port_started_ms(unsigned responder)
+{
+    return told[responder].started_ms;
 }
 
 bool port_read_again_since(unsigned responder, int32_t partition, int64_t since_ms)

@@ -6,7 +6,10 @@
 #include "topic/progress.h"
 #include "world.h"
 
-enum { NOTICE_MS = 10000 /* until a responder knows another topic for what it is */ };
+enum {
+    NOTICE_MS = 10000,   /* until a responder knows another topic for what it is */
+    UNNAMED_MS = 300000, /* after its start ids are of responders before it, for all it knows */
+};
 
 struct model_config model_config;
 
@@ -45,6 +48,23 @@ void view_forge(struct view *v, const char *id, int id_is)
     v->id_is = id_is;
 }
 
+/* Where nothing has come since, a responder that runs for a while takes an id for one of its own:
+ * what has aged before it was started, while the client was away, it cannot name. */
+static void forgive_aged(struct view *v, int32_t p)
+{
+    const struct topic *t = cluster_topic();
+
+    if (t == NULL || v->at[p] != t->partitions[p].visible ||
+        world_now_ms() - port_started_ms(v->responder) < UNNAMED_MS)
+        return;
+    for (int k = 0; k < KEYS && t->compacted; k++) {
+        int64_t newest = t->partitions[p].newest[k];
+        const struct entry *e = newest >= 0 ? &t->partitions[p].at[newest] : NULL;
+        if (e != NULL && e->aged && !port_has_read(v->responder, e))
+            v->have[p][k] = -1;
+    }
+}
+
 void view_open(struct view *v, unsigned responder)
 {
     v->responder = responder;
@@ -56,8 +76,10 @@ void view_open(struct view *v, unsigned responder)
     v->foreign = v->foreign || v->spliced || v->unsure ||
                  (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
     v->known_life = cluster_topic() ? cluster_topic()->life : 0;
-    for (int32_t p = 0; p < PARTITIONS_MAX; p++)
+    for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
         v->known_end[p] = cluster_served(p) ? port_told(responder, p) : -1;
+        forgive_aged(v, p);
+    }
 }
 
 void view_head(struct view *v)

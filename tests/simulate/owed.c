@@ -2,10 +2,10 @@
 #include "port.h"
 #include "world.h"
 
-/* Its responder has had it, and has it still: a small cache may have dropped it before. */
-static bool is_told_of_age(const struct view *v, const struct entry *e, int64_t since_ms)
+/* A small cache may have dropped it before. */
+static bool is_told_of_age(const struct entry *e, int64_t since_ms)
 {
-    return e->aged_ms <= since_ms && port_has_read(v->responder, e) && !model_config.small_cache;
+    return e->aged_ms <= since_ms && !model_config.small_cache;
 }
 
 static void check_partition(const struct view *v, const struct topic *t, int32_t p,
@@ -17,7 +17,7 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
         int64_t newest = log->newest[k];
         const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
         if (e == NULL || e->seen_ms > since_ms || newest < v->gap[p] ||
-            (e->aged && !is_told_of_age(v, e, since_ms)))
+            (e->aged && !is_told_of_age(e, since_ms)))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
         if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))

@@ -33,6 +33,8 @@ bool port_has_read(unsigned responder, const struct entry *e);
 /* For how long it believes that deletes are kept, or has believed a moment ago; 0: nobody has told
  * it. */
 int64_t port_retention_ms(unsigned responder);
+/* When it was started. */
+int64_t port_started_ms(unsigned responder);
 /* It has begun to read the partition another time since then. */
 bool port_read_again_since(unsigned responder, int32_t partition, int64_t since_ms);
 /* Bytes of memory that its messages take. */

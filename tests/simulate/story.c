@@ -123,14 +123,15 @@ static void write_swaps(struct story *s, struct dice *d)
     qsort(s->steps, s->n, sizeof *s->steps, by_time);
 }
 
-/* Likewise: the last of a partition is a delete, which is gone when clients come back that were
- * away meanwhile, to responders that have not read it. */
+/* Likewise: the last of a partition is a delete, or a key that becomes too old, and that is gone
+ * when clients come back that were away meanwhile, to responders that have not read it. */
 static void write_misses(struct story *s, struct dice *d)
 {
     enum { ROUNDS = 5, ROUND_MS = 60000 };
 
     s->crowd = 1;
     s->cluster.compacted = true;
+    s->cluster.ages = dice_chance(d, 50);
     s->cluster.delete_retention_ms = 2000;
     s->length_ms = ROUNDS * ROUND_MS;
     for (uint32_t group = 0; group < GROUPS; group++)
@@ -141,7 +142,11 @@ static void write_misses(struct story *s, struct dice *d)
         for (uint32_t group = 0; group < GROUPS / 2; group++)
             add_step(s, "break line", at_ms + dice_between(d, 500, 3000),
                      (struct step){.a = (uint32_t)dice_throw(d), .b = 4 + group % 2});
-        add_step(s, "delete key", at_ms + dice_between(d, 1000, 4000), key);
+        if (s->cluster.ages)
+            add_step(s, "age", at_ms + dice_between(d, 1000, 5000),
+                     (struct step){.a = key.a, .b = dice_below(d, 3)});
+        else
+            add_step(s, "delete key", at_ms + dice_between(d, 1000, 4000), key);
         add_step(s, "compact", at_ms + 5000, (struct step){.a = key.a});
         add_step(s, "compact", at_ms + dice_between(d, 20000, 30000), (struct step){.a = key.a});
         for (uint32_t i = 0; i < s->responders; i++)

@@ -13,7 +13,7 @@ static bool may_miss_deletes(const struct view *v)
         return true;
     for (int32_t p = 0; p < t->n && t->compacted; p++) {
         const struct partition_log *log = &t->partitions[p];
-        if (t->ages && log->start > 0)
+        if (log->start > 0)
             return true; /* a key that has aged is deleted at the place of that moment */
         for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->end; o++) {
             const struct entry *e = &log->at[o];

@@ -655,10 +655,10 @@ static void who_resumes_seeks_the_aged_keys_that_he_may_not_know(void **state)
     assert_true(seek(2, 1) <= aged);
 }
 
+enum { MINUTES_5 = 300000 };
+
 static void who_resumes_behind_an_aged_key_seeks_it_for_some_minutes(void **state)
 {
-    enum { MINUTES_5 = 300000 };
-
     (void)state;
     make(true, 1, UNLIMITED);
     cache_reset(cache, true, 10 * MINUTES_5);
@@ -682,6 +682,90 @@ static void who_resumes_behind_an_aged_key_seeks_it_for_some_minutes(void **stat
     assert_int_equal(cache_seek(cache, &end), cache_end(cache));
     assert_true(cache_recent_aged(cache) == UINT64_MAX);
     progress_fini(&end);
+}
+
+/* -- keys that have aged before they were read -- */
+
+static int64_t unnamed(void)
+{
+    return cache_unnamed(cache, 0, 0);
+}
+
+static void a_log_that_begins_at_0_has_dropped_no_key_by_age(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    set_origin(0, 0);
+    append(0, 7, "a", "1");
+    cache_ended(cache, 0, now_ms);
+    assert_true(unnamed() <= 0);
+}
+
+static void
+keys_that_went_before_they_were_read_are_unnamed_up_to_the_end_of_some_minutes_later(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    set_origin(0, 3);
+    append(0, 3, "a", "1");
+    append(0, 4, "b", "1");
+    assert_int_equal(unnamed(), 6); /* who is at the end may be from before, too */
+    now_ms += 10 * MINUTES_5;
+    cache_ended(cache, 0, now_ms); /* it took its time to load it */
+    assert_int_equal(unnamed(), 6);
+    append(0, 5, "a", "2");
+    cache_ended(cache, 0, now_ms + MINUTES_5 - 1);
+    assert_int_equal(unnamed(), 7);
+    cache_ended(cache, 0, now_ms + MINUTES_5);
+    assert_int_equal(unnamed(), 6);
+    append(0, 6, "a", "3");
+    assert_int_equal(unnamed(), 6);
+}
+
+static void a_log_that_loses_its_start_at_its_end_names_the_keys_that_go(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    set_origin(0, 0);
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "1");
+    cache_ended(cache, 0, now_ms);
+    set_origin(0, 1);
+    assert_true(unnamed() <= 0);
+}
+
+static void a_log_that_loses_its_start_while_it_is_loaded_does_not(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    set_origin(0, 0);
+    append(0, 0, "a", "1");
+    append(0, 1, "b", "1");
+    set_origin(0, 1); /* others are further than where the delete of a stands */
+    assert_int_equal(unnamed(), 3);
+}
+
+static void a_log_that_loses_its_start_behind_what_was_read_does_not(void **state)
+{
+    (void)state;
+    make(true, 1, UNLIMITED);
+    set_origin(0, 0);
+    append(0, 0, "a", "1");
+    cache_ended(cache, 0, now_ms);
+    uint64_t number = cache_end(cache);
+    set_origin(0, 3);
+    assert_int_equal(unnamed(), 4);
+    assert_int_equal(cache_unnamed(cache, 0, number), 4);
+    append(0, 3, "a", "2");
+    assert_int_equal(cache_unnamed(cache, 0, cache_end(cache)), OFFSET_BEGINNING);
+}
+
+static void a_log_that_is_not_compacted_has_no_keys_to_name(void **state)
+{
+    (void)state;
+    make(false, 1, UNLIMITED);
+    set_origin(0, 3);
+    assert_true(unnamed() <= 0);
 }
 
 /* -- the limit -- */
@@ -1371,6 +1455,12 @@ int main(void)
         T(aged_keys_of_an_idle_partition_are_remembered_until_it_goes_on),
         T(who_resumes_seeks_the_aged_keys_that_he_may_not_know),
         T(who_resumes_behind_an_aged_key_seeks_it_for_some_minutes),
+        T(a_log_that_begins_at_0_has_dropped_no_key_by_age),
+        T(keys_that_went_before_they_were_read_are_unnamed_up_to_the_end_of_some_minutes_later),
+        T(a_log_that_loses_its_start_at_its_end_names_the_keys_that_go),
+        T(a_log_that_loses_its_start_while_it_is_loaded_does_not),
+        T(a_log_that_loses_its_start_behind_what_was_read_does_not),
+        T(a_log_that_is_not_compacted_has_no_keys_to_name),
         T(beyond_its_limit_the_cache_drops_the_oldest),
         T(what_the_limit_drops_is_lost_and_moves_no_horizon),
         T(a_stream_of_a_topic_that_is_not_compacted_starts_behind_what_is_lost),

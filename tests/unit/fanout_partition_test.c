@@ -147,10 +147,9 @@ static void who_never_had_any_of_it_is_not_reset(void **state)
     leave(&c);
 }
 
-/* It has an id of another responder, from before the log's start moved. */
-static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
+/* It has an id of another responder; the partition comes only later, and begins there. */
+static struct client open_with_some(int64_t origin)
 {
-    (void)state;
     make_topic(true, 2);
     topic.on_topic(topic.arg, true, RETENTION_MS);
     topic.on_partitions(topic.arg, 2);
@@ -160,11 +159,27 @@ static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
     struct client c = open_client("AQQAAAIC"); /* 0@0 1@1 */
     survey();
     come_back(1, 3);
-    topic.on_origin(topic.arg, 1, 1);
+    topic.on_origin(topic.arg, 1, origin);
     consumer.p[1].next = 1;
     produce(1, "x", NULL);
     produce_live(1, "y", "2");
+    return c;
+}
+
+static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
+{
+    (void)state;
+    struct client c = open_with_some(0);
     check_data(&c, "delete:eA== 2");
+    leave(&c);
+}
+
+static void who_had_some_of_it_elsewhere_that_may_have_aged_is_reset(void **state)
+{
+    (void)state;
+    struct client c = open_with_some(1);
+    check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the "
+                   "event id are no longer known\"} 2");
     leave(&c);
 }
 
@@ -600,6 +615,7 @@ int main(void)
         T(who_never_had_it_is_not_told_of_its_delete),
         T(who_never_had_any_of_it_is_not_reset),
         T(who_had_some_of_it_elsewhere_is_told_of_its_deletes),
+        T(who_had_some_of_it_elsewhere_that_may_have_aged_is_reset),
         T(what_was_passed_before_a_stream_came_is_no_gap_to_it),
         T(who_had_some_of_it_elsewhere_is_told_of_a_gap),
         T(one_that_comes_back_without_a_record_takes_no_id_back),

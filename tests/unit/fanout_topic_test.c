@@ -13,6 +13,7 @@ static void a_key_that_the_broker_has_dropped_by_age_is_deleted_on_open_streams(
     settle();
     struct client c = open_client(NULL);
     check_data(&c, "1 2");
+    topic.on_end(topic.arg, 0, loop_now_ms());
     topic.on_origin(topic.arg, 0, 1);
     settle();
     fake_loop_pass(FLUSH_MS);

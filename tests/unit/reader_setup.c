@@ -102,6 +102,7 @@ static void tidy(int64_t now_ms)
 
 void set_origin(int32_t partition, int64_t origin)
 {
+    cache_ended(source.cache, partition, 0);
     cache_set_origin(source.cache, partition, origin);
     tidy(0);
 }

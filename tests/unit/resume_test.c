@@ -200,6 +200,60 @@ static void one_that_never_saw_a_partition_has_no_delete_to_miss(void **state)
     check_place(OFFSET_BEGINNING);
 }
 
+/* A log that begins at 3 by now. */
+static void load_aged(void)
+{
+    cache_set_origin(cache, 0, 3);
+    fill(0, 6);
+    cache_ended(cache, 0, 0);
+}
+
+static void where_keys_may_have_aged_before_they_were_read_ids_lead_to_a_reset(void **state)
+{
+    (void)state;
+    load_aged();
+    for (int64_t next = 0; next <= 6; next++) { /* at the log's start, above it, and at its end */
+        resume_from(next, 0, 0);
+        check_reset(RESET_DELETES_UNKNOWN);
+    }
+    resume_from(OFFSET_BEGINNING, 0, 0);
+    check_place(OFFSET_BEGINNING);
+}
+
+static void some_minutes_later_an_id_at_the_end_goes_on(void **state)
+{
+    (void)state;
+    load_aged();
+    cache_ended(cache, 0, 300000);
+    resume_from(5, 0, 0);
+    check_reset(RESET_DELETES_UNKNOWN);
+    resume_from(6, 0, 0);
+    check_place(6);
+}
+
+static void judge_held(int64_t next)
+{
+    int64_t at[] = {next, 0, 0};
+    const struct progress held = {PARTITIONS, at};
+
+    resume_free(resume);
+    resume = resume_held(&held, cache);
+}
+
+static void
+a_stream_goes_on_in_a_cache_that_is_filled_anew_if_the_log_begins_where_it_did(void **state)
+{
+    (void)state;
+    load_aged();
+    judge_held(5);
+    cache_reset(cache, true, RETENTION_MS);
+    cache_set_partitions(cache, PARTITIONS);
+    load_aged();
+    check_place(5);
+    cache_set_origin(cache, 0, 4);
+    check_reset(RESET_DELETES_UNKNOWN);
+}
+
 static void a_topic_that_is_not_compacted_has_no_deletes(void **state)
 {
     (void)state;
@@ -400,6 +454,9 @@ int main(void)
         T(an_id_below_the_horizon_leads_to_a_reset),
         T(an_id_at_the_horizon_goes_on),
         T(one_that_never_saw_a_partition_has_no_delete_to_miss),
+        T(where_keys_may_have_aged_before_they_were_read_ids_lead_to_a_reset),
+        T(some_minutes_later_an_id_at_the_end_goes_on),
+        T(a_stream_goes_on_in_a_cache_that_is_filled_anew_if_the_log_begins_where_it_did),
         T(a_topic_that_is_not_compacted_has_no_deletes),
         T(an_id_is_ahead_from_one_past_the_cache_on),
         T(an_id_of_a_partition_that_is_not_there_is_ahead),
