@@ -22,7 +22,7 @@ struct backlog {
     uint64_t events;                 /* ever added */
 };
 
-static struct block *block_new(void)
+struct block *block_new(void)
 {
     struct block *block = mem_zero(sizeof *block);
 
@@ -41,10 +41,12 @@ static struct block *add_block(struct backlog *b, uint64_t number, const struct 
     return block;
 }
 
-static void block_unref(struct block *block)
+void block_unref(struct block *block)
 {
     if (--block->refs > 0)
         return;
+    if (block->shared != NULL)
+        block->shared->block = NULL;
     progress_fini(&block->start);
     buf_fini(&block->bytes);
     free(block->marks);
@@ -372,36 +374,4 @@ struct item backlog_note(struct backlog *b, uint64_t moves)
     }
     block->notes[block->note_n] = (struct note){.mark = (uint32_t)block->n - 1, .moves = moves};
     return (struct item){block, (uint32_t)block->note_n++};
-}
-
-/* -- rests -- */
-
-void rest_copy(struct rest *rest, struct slice bytes)
-{
-    if (bytes.n == 0)
-        return;
-    assert(rest->block == NULL);
-    *rest = (struct rest){block_new(), 0, bytes.n};
-    buf_add_slice(&rest->block->bytes, bytes);
-}
-
-struct slice rest_slice(const struct rest *rest)
-{
-    return rest->block ? slice_of(rest->block->bytes.p + rest->at, rest->end - rest->at)
-                       : slice_of(NULL, 0);
-}
-
-void rest_advance(struct rest *rest, size_t n)
-{
-    assert(n <= rest->end - rest->at);
-    rest->at += n;
-    if (rest->at == rest->end)
-        rest_fini(rest);
-}
-
-void rest_fini(struct rest *rest)
-{
-    if (rest->block != NULL)
-        block_unref(rest->block);
-    *rest = (struct rest){0};
 }

@@ -16,22 +16,15 @@
 #include <sys/queue.h>
 #include <sys/uio.h>
 
+#include "stream/rest.h"
 #include "topic/event.h"
 
 struct backlog;
-struct block;
 
 /* Not counted: a place is valid until its block is dropped. */
 struct place {
     struct block *block;
     size_t sent;
-};
-
-/* Bytes that are kept although their place has gone: those of a counted block, or a copy.  `{0}` is
- * none. */
-struct rest {
-    struct block *block;
-    size_t at, end;
 };
 
 /* Several backlogs that are bounded together: while they have more, the largest gives its oldest
@@ -87,13 +80,5 @@ uint64_t backlog_event(const struct place *at);
 /* The number of the record behind the event under way, and the progress with it. */
 uint64_t backlog_number(const struct place *at);
 void backlog_progress(const struct place *at, struct progress *out);
-
-/* Puts a copy of the bytes into an empty rest. */
-void rest_copy(struct rest *rest, struct slice bytes);
-/* What is left of it (borrowed). */
-struct slice rest_slice(const struct rest *rest);
-/* n of these bytes were sent; nothing is kept behind the last. */
-void rest_advance(struct rest *rest, size_t n);
-void rest_fini(struct rest *rest);
 
 #endif

@@ -32,6 +32,7 @@ struct pass {
 struct block {
     TAILQ_ENTRY(block) link;
     unsigned refs;         /* the chain's, and those of rests */
+    struct shared *shared; /* that knows it; NULL: none does */
     uint64_t number;       /* of the first record that is not before the block */
     uint64_t event;        /* how many were added before it */
     struct progress start; /* before it */
@@ -44,6 +45,10 @@ struct block {
     size_t note_n, note_cap;
     struct picker_list waiting;
 };
+
+/* With one reference, the caller's. */
+struct block *block_new(void);
+void block_unref(struct block *block);
 
 /* The progress with the first n events, and what passed up to that byte. */
 void block_progress(const struct block *block, size_t n, size_t sent, struct progress *out);

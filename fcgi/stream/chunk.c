@@ -8,13 +8,17 @@ enum { CHUNK_KEPT = 1 << 20 }; /* what a larger event took is given back */
 
 void chunk_clear(struct chunk *chunk)
 {
-    if (chunk->bytes.cap > CHUNK_KEPT)
-        buf_fini(&chunk->bytes);
     chunk->bytes.n = 0;
     chunk->n = 0;
     chunk->gaps = 0;
     chunk->events = 0;
     chunk->whole = false;
+}
+
+void chunk_give_back(struct chunk *chunk)
+{
+    if (chunk->bytes.cap > CHUNK_KEPT)
+        buf_fini(&chunk->bytes);
 }
 
 void chunk_fini(struct chunk *chunk)
@@ -24,6 +28,7 @@ void chunk_fini(struct chunk *chunk)
     progress_fini(&chunk->shown);
     free(chunk->marks);
     keyed_fini(&chunk->keyed);
+    shared_fini(&chunk->shared);
 }
 
 void chunk_add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64_t next)

@@ -5,6 +5,7 @@
 #define SKF_STREAM_CHUNK_H
 
 #include "stream/keyed.h"
+#include "stream/rest.h"
 #include "topic/event.h"
 
 enum {
@@ -28,14 +29,17 @@ struct chunk {
     struct progress shown;
     struct chunk_mark *marks;
     size_t n, cap;
-    unsigned gaps;      /* `gap` events among them */
-    unsigned events;    /* all of them */
-    bool whole;         /* the id of the last one says all that was passed over, too */
-    struct keyed keyed; /* records of selected keys */
+    unsigned gaps;        /* `gap` events among them */
+    unsigned events;      /* all of them */
+    bool whole;           /* the id of the last one says all that was passed over, too */
+    struct keyed keyed;   /* records of selected keys */
+    struct shared shared; /* among readers that were cut in the same event */
 };
 
 void chunk_clear(struct chunk *chunk);
 void chunk_fini(struct chunk *chunk);
+/* What a reader gets of it has gone: memory that a large event took is given back. */
+void chunk_give_back(struct chunk *chunk);
 
 /* Behind what was put into it last. */
 void chunk_add_mark(struct chunk *chunk, uint64_t pos, int32_t partition, int64_t next);

@@ -310,10 +310,11 @@ static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
     if (n == chunk->bytes.n) {
         reader_chunk_done(r, src);
     } else {
-        rest_copy(&r->rest, replay_cut(r->replay, chunk, n));
+        rest_share(&r->rest, replay_cut(r->replay, chunk, n), &chunk->shared);
         r->told = 0;
     }
     src->counts.events += chunk->events;
+    chunk_give_back(chunk);
 }
 
 /* -- from the backlog -- */
@@ -346,8 +347,9 @@ static void reader_sent_of_copy(struct reader *r, struct source *src, size_t n)
 {
     backlog_advance(&r->place, n);
     struct slice rest = backlog_rest(&r->place);
-    rest_copy(&r->rest, slice_of(src->chunk->bytes.p + n, rest.n));
+    rest_share(&r->rest, slice_of(src->chunk->bytes.p + n, rest.n), &src->chunk->shared);
     backlog_advance(&r->place, rest.n);
+    chunk_give_back(src->chunk);
     reader_count(r, src);
 }
 
@@ -382,8 +384,10 @@ static __attribute__((noinline)) void reader_sent_picked(struct reader *r, struc
     if (r->rest.block != NULL && r->request_id != SHARED_REQUEST_ID) {
         size_t rest = rest_slice(&r->rest).n;
         rest_fini(&r->rest); /* its header is of the shared id */
-        rest_copy(&r->rest, slice_of(src->chunk->bytes.p + n, rest));
+        rest_share(&r->rest, slice_of(src->chunk->bytes.p + n, rest), &src->chunk->shared);
     }
+    if (r->request_id != SHARED_REQUEST_ID)
+        chunk_give_back(src->chunk);
     src->counts.events += (uint64_t)begun;
 }
 

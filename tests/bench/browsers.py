@@ -1,6 +1,7 @@
 """The web servers of fcgi/examples as they are shipped, and Nchan, for clients that connect as browsers do."""
 
 import re
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,7 +33,7 @@ class Front:
         return [self.pid, *helpers.children(self.pid)]
 
     def stop(self) -> None:
-        self.front.end()
+        self.front.end(signal.SIGKILL)  # h2o would wait for the end of its streams
 
 
 def names() -> list[str]:

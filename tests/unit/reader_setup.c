@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { READERS = 16 };
+enum { READERS = 128 };
 
 struct source source;
 int due, unwanted;
