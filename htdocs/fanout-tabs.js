@@ -95,11 +95,9 @@ export class Tabs extends Feed {
     this.#leader = this.#me;
     this.#members = new Map([[this.#me, this.keys]]);
     this.#lacking = false;
-    if (!isFirst) {
-      this.#say("lead", { seq: this.#seq });
-      await sleep(ELECTION_MS);
-      if (signal.aborted) return;
-    }
+    this.#say("lead", { seq: this.#seq });
+    if (!isFirst) await sleep(ELECTION_MS);
+    if (signal.aborted) return;
     this.stream = this.open(this.#union());
     this.#unite();
   }
