@@ -5,11 +5,13 @@
 #include <time.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "base/percent.h"
 #include "front/admission.h"
 #include "front/credential.h"
 #include "front/lastid.h"
 #include "front/narrowing.h"
+#include "guard/keyset.h"
 #include "program.h"
 #include "route/routes.h"
 
@@ -374,5 +376,30 @@ bool explain_request(const struct config *c, const char *url, const char *token_
     buf_fini(&token);
     buf_fini(&id);
     judgement_fini(&j);
+    return good;
+}
+
+static void print_key(const struct key *key)
+{
+    const char *kid = key->kid ? key->kid : "(none)";
+
+    printf("key %.200s\n", kid);
+}
+
+bool explain_keys(const char *file)
+{
+    struct keyset_source source = {.files = &file, .file_count = 1};
+    struct keyset *keys = NULL;
+    struct notes notes = {0}, before = {0};
+    char error[256];
+    bool good = keyset_load(&source, &keys, &notes, error, sizeof error) == 0;
+
+    notes_log_new(&notes, &before);
+    notes_fini(&notes);
+    if (!good)
+        log_error("%s", error);
+    for (size_t i = 0; good && i < keyset_count(keys); i++)
+        print_key(keyset_at(keys, i));
+    keyset_free(keys);
     return good;
 }

@@ -11,4 +11,8 @@ bool explain_configuration(const struct config *config);
  * URL), and why.  False, and one line was logged, if that cannot be said. */
 bool explain_request(const struct config *config, const char *url, const char *token_file);
 
+/* Prints the keys of a JWKS file that can be used, and logs why others cannot.  False, and one line
+ * was logged, if there is none. */
+bool explain_keys(const char *file);
+
 #endif

@@ -173,11 +173,15 @@ int pipe(int fds[2]) /* NOLINT: the header has another name for fds */
 /* To say something instead of serving. */
 static bool is_asked(const struct config *c)
 {
-    return c->question.check || c->question.explain != NULL;
+    const struct config_question *q = &c->question;
+
+    return q->check || q->explain != NULL || q->check_jwks != NULL;
 }
 
 static bool answer(const struct config *c)
 {
+    if (c->question.check_jwks != NULL)
+        return explain_keys(c->question.check_jwks);
     if (c->question.explain != NULL)
         return explain_request(c, c->question.explain, c->question.token_file);
     return explain_configuration(c);

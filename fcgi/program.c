@@ -12,6 +12,7 @@
 #include "front/listener.h"
 #include "front/status.h"
 #include "guard/guard.h"
+#include "guard/keywish.h"
 #include "guard/renewals.h"
 #include "kafka/cluster.h"
 #include "kafka/conf.h"
@@ -97,7 +98,12 @@ struct guard *program_guard(struct loop *loop, const struct config *c, void (*on
 static bool make_guard(struct program *p)
 {
     p->guard = program_guard(p->loop, p->config, on_keys, p, p->error, sizeof p->error);
-    return p->guard != NULL;
+    if (p->guard == NULL || p->config->peer_dir == NULL)
+        return p->guard != NULL;
+    p->keywish = keywish_new(p->config->peer_dir, p->error, sizeof p->error);
+    if (p->keywish != NULL)
+        guard_on_unknown_kid(p->guard, keywish_ask, p->keywish);
+    return p->keywish != NULL;
 }
 
 /* Who may come in, and for how long. */
@@ -289,6 +295,7 @@ void program_unmake(struct program *p)
     for (size_t i = 0; i < p->fanouts.n; i++)
         fanout_free(p->fanouts.at[i]);
     free(p->fanouts.at);
+    keywish_free(p->keywish);
     renewals_free(p->renewals);
     sessions_free(p->sessions);
     handler_free(p->handler);

@@ -21,6 +21,7 @@ struct program {
     struct guard *guard;
     struct sessions *sessions;
     struct renewals *renewals;
+    struct keywish *keywish; /* NULL: there is no directory for it */
     struct drain *drain;
     struct timer *stop; /* NULL: it was not told to stop */
     int64_t stop_by_ms;

@@ -36,11 +36,13 @@ static void print_help(void)
     printf("  %-40s %s\n", "   --check", "print what the configuration means, and end");
     printf("  %-40s %s\n", "   --explain URL", "print what a request would get and why, and end");
     printf("  %-40s %s\n", "   --token-file FILE", "its token, with --explain");
+    printf("  %-40s %s\n", "   --check-jwks FILE",
+           "print which keys of a JWKS file can be used, and end");
     printf("  %-40s %s\n", "   --version", "print the version");
     printf("  %-40s %s\n", "   --help", "print this");
 }
 
-enum { HELP = 1000, VERSION, CHECK, EXPLAIN, TOKEN_FILE, FIRST_OPTION };
+enum { HELP = 1000, VERSION, CHECK, EXPLAIN, TOKEN_FILE, CHECK_JWKS, FIRST_OPTION };
 
 static void make_getopt(struct option *longs, char *shorts)
 {
@@ -57,6 +59,7 @@ static void make_getopt(struct option *longs, char *shorts)
     *to++ = (struct option){"check", no_argument, NULL, CHECK};
     *to++ = (struct option){"explain", required_argument, NULL, EXPLAIN};
     *to++ = (struct option){"token-file", required_argument, NULL, TOKEN_FILE};
+    *to++ = (struct option){"check-jwks", required_argument, NULL, CHECK_JWKS};
     *to++ = (struct option){"help", no_argument, NULL, HELP};
     *to++ = (struct option){"version", no_argument, NULL, VERSION};
     *to = (struct option){0};
@@ -99,6 +102,8 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
         return keep_text(&r->config->question.explain, optarg);
     case TOKEN_FILE:
         return keep_text(&r->config->question.token_file, optarg);
+    case CHECK_JWKS:
+        return keep_text(&r->config->question.check_jwks, optarg);
     case 'X':
         return keep_property(r, optarg);
     case 'F':
@@ -121,7 +126,7 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
 
 enum config_result command_line_read(struct reading *r, int argc, char **argv)
 {
-    struct option longs[ROWS_MAX + 7];
+    struct option longs[ROWS_MAX + 8];
     char shorts[8 + 2 * ROWS_MAX];
     enum config_result result = CONFIG_OK;
     int c;

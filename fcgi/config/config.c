@@ -27,9 +27,10 @@ enum config_result config_read(struct config *config, int argc, char **argv)
         if (rows[i].preset != NULL)
             rows[i].kind->read(&rows[i], row_value(&rows[i], config), rows[i].preset);
     result = cgi_is_one() ? read_cgi(&r) : command_line_read(&r, argc, argv);
-    if (result == CONFIG_OK && r.file != NULL)
+    bool is_whole = config->question.check_jwks == NULL; /* which needs nothing else */
+    if (result == CONFIG_OK && is_whole && r.file != NULL)
         result = file_read(&r);
-    if (result == CONFIG_OK)
+    if (result == CONFIG_OK && is_whole)
         result = check_config(&r);
     json_decref(r.properties);
     return result;
@@ -42,5 +43,6 @@ void config_fini(struct config *config)
     routes_fini(config);
     free(config->question.explain);
     free(config->question.token_file);
+    free(config->question.check_jwks);
     kafka_conf_free(config->kafka);
 }

@@ -43,7 +43,7 @@ struct config_route {
 /* What else the command line asks for, in place of serving. */
 struct config_question {
     bool check;
-    char *explain, *token_file; /* owned; NULL: not asked */
+    char *explain, *token_file, *check_jwks; /* owned; NULL: not asked */
 };
 
 struct config {

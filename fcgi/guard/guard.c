@@ -43,6 +43,8 @@ struct guard {
     size_t scope_count;
     const char *const *claims;
     size_t claim_count;
+    void (*on_unknown_kid)(void *arg); /* NULL: nobody wants to know */
+    void *unknown_kid_arg;
     struct remembered *remembered;
     struct queue *queue;
     struct task verify;
@@ -188,6 +190,8 @@ static enum token_error judge(struct guard *g, struct token *t, struct slice tex
     if (!error) {
         issuer = find_issuer(g, token_issuer(t));
         error = judge_claims(t, issuer);
+        if (error == TOKEN_KEY && g->on_unknown_kid != NULL)
+            g->on_unknown_kid(g->unknown_kid_arg);
     }
     if (error || !with_signature)
         return error;
@@ -312,6 +316,12 @@ struct guard_keys guard_keys(const struct guard *g, size_t i)
 
     return (struct guard_keys){of->policy.issuer, keystore_broken(of->store),
                                keystore_changed_ms(of->store)};
+}
+
+void guard_on_unknown_kid(struct guard *g, void (*call)(void *arg), void *arg)
+{
+    g->on_unknown_kid = call;
+    g->unknown_kid_arg = arg;
 }
 
 /* -- life -- */

@@ -53,6 +53,9 @@ struct verdict {
  * later change of a set. */
 struct guard *guard_new(struct loop *loop, const struct guard_config *config,
                         void (*on_keys)(void *arg), void *arg, char *error, size_t size);
+/* Calls call(arg) whenever a token, good as far as that goes, names a key that its issuer's files
+ * do not have. */
+void guard_on_unknown_kid(struct guard *g, void (*call)(void *arg), void *arg);
 /* Calls what waits with TOKEN_BUSY. */
 void guard_free(struct guard *g);
 

@@ -16,6 +16,7 @@ from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
 from host import UNIT, Host, InstalledResponder
 from kafka import Kafka
 from lighttpd import CA, make_certificates, replaced
+from test_fetch_keys import Issuer
 from tokens import CHALLENGE, Jwks, bearer, ec_key, renew, rsa_key
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="boots a Debian, which only root can")
@@ -76,7 +77,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsKafka]:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """With a lighttpd that serves something else already."""
     host = Host(tmp_path_factory.mktemp("host"))
-    host.install_debian("systemd", "lighttpd", "lighttpd-mod-openssl")
+    host.install_debian("systemd", "lighttpd", "lighttpd-mod-openssl", "curl", "ca-certificates")
     config = host.root / "etc" / "lighttpd" / "lighttpd.conf"
     config.write_text(replaced(config.read_text(), r"(server.port\s*=) 80\b", rf"\1 {free_port()}"))
     host.boot()
@@ -138,7 +139,7 @@ class Story:
 
     def _be_strict(self) -> None:
         """Whoever does what the filters forbid dies of it, instead of being refused."""
-        for unit in (f"{UNIT}@.service", f"{UNIT}-standby.service"):
+        for unit in (f"{UNIT}@.service", f"{UNIT}-jwks@.service", f"{UNIT}-standby.service"):
             self.override(unit, "SystemCallErrorNumber=kill")
 
     def override(self, unit: str, line: str) -> None:
@@ -249,10 +250,11 @@ def test_only_its_user_can_read_the_configuration(installed):
 
 def test_systemd_has_nothing_against_the_units(installed):
     units = [f"{UNIT}@1.socket", f"{UNIT}@1.service", f"{STANDBY}.socket", f"{STANDBY}.service"]
+    units += [f"{UNIT}-jwks@shop.{kind}" for kind in ("timer", "path", "service")]
     assert installed.run("systemd-analyze", "verify", "--man=no", *units) == ""
 
 
-@pytest.mark.parametrize("unit", [f"{UNIT}@1.service", f"{STANDBY}.service"])
+@pytest.mark.parametrize("unit", [f"{UNIT}@1.service", f"{STANDBY}.service", f"{UNIT}-jwks@1.service"])
 def test_the_exposure_is_what_the_readme_says(installed, unit):
     said = installed.run("systemd-analyze", "security", "--no-pager", "--offline=yes", unit)
     level = re.search(r"Overall exposure level for \S+: ([\d.]+)", said)[1]
@@ -417,6 +419,43 @@ def test_a_reload_reads_the_keys(guarded, story):
 
     wait_until(lambda: status(ec_key().mint()) == 200, what="the new key")
     assert status(rsa_key().mint()) == 401
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    server = Issuer()
+    yield server
+    server.stop()
+
+
+def test_keys_are_fetched_by_a_timer_and_when_a_token_names_an_unknown_one(story, issuer):
+    host, unit = story.host, f"{UNIT}@fetched"
+    environment = host.root / "etc" / UNIT / "jwks-shop.env"
+    environment.write_text(f"URL={issuer.url}\nCURL_CA_BUNDLE=/etc/kafka-ca.crt\n")
+    host.run("systemctl", "enable", "--now", f"{UNIT}-jwks@shop.timer")
+    file = host.root / "var" / "lib" / UNIT / "jwks" / "shop.json"
+    wait_until(file.exists, what=f"{file}, {issuer.asked}")
+    options = {"issuer": "https://auth.example.com", "audience": "https://api.example.com"}
+    options |= {"jwks": f"/var/lib/{UNIT}/jwks/shop.json"}
+    configure(host, f"/etc/{UNIT}/fetched.json", **story.config, **options)
+    story.override(f"{unit}.service", f"Environment=SKF_CONFIG=/etc/{UNIT}/fetched.json")
+    host.run("systemctl", "start", unit)
+    responder = InstalledResponder(host, "fetched")
+
+    def status(token: str) -> int:
+        return responder.send(headers=bearer(token)).wait_head().status
+
+    assert status(rsa_key().mint()) == 200
+    issuer.publish(rsa_key(), ec_key())
+    wait_until(lambda: status(ec_key().mint()) == 200, timeout=30, what="the new key")
+    issuer.answer = (500, {}, [])
+    host.run("systemctl", "restart", "--no-block", f"{UNIT}-jwks@shop.service")
+    wait_until(lambda: "shop.json is left as it is" in host.text(), what="its word")
+    assert status(ec_key().mint()) == 200
+    host.run("systemctl", "disable", "--now", f"{UNIT}-jwks@shop.timer")
+    host.run("systemctl", "stop", f"{UNIT}-jwks@shop.service")
+    assert not [name for name in host.units() if "jwks" in name]
+    host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
 
 
 def test_the_standby_answers_while_the_pool_is_away(story):

@@ -914,6 +914,31 @@ static void the_demo_key_must_be_allowed(void **state)
     check_serves(key_a, HEADER_OF("demo-insecure"), true);
 }
 
+static int unknown_kids;
+
+static void on_unknown_kid(void *arg)
+{
+    assert_ptr_equal(arg, &unknown_kids);
+    unknown_kids++;
+}
+
+static void a_kid_that_is_unknown_is_told_if_all_else_is_good(void **state)
+{
+    struct buf unknown = make_for(1, LIFE_MS, HEADER_OF("b"), key_a),
+               expired = make_for(1, -1000, HEADER_OF("b"), key_a);
+
+    (void)state;
+    unknown_kids = 0;
+    check_at_once(&unknown, TOKEN_KEY); /* nobody wants to know */
+    guard_on_unknown_kid(guard, on_unknown_kid, &unknown_kids);
+    check_at_once(&expired, TOKEN_EXPIRED);
+    assert_int_equal(unknown_kids, 0);
+    check_at_once(&unknown, TOKEN_KEY);
+    assert_int_equal(unknown_kids, 1);
+    buf_fini(&unknown);
+    buf_fini(&expired);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -924,6 +949,7 @@ int main(void)
         T(a_verdict_says_the_same_of_a_known_token),
         T(the_bytes_of_a_token_need_not_stay),
         T(what_is_wrong_but_for_the_signature_is_told_at_once),
+        T(a_kid_that_is_unknown_is_told_if_all_else_is_good),
         T(a_token_with_a_wrong_signature_is_not_remembered),
         T(a_known_token_with_another_signature_is_not_known),
         T(a_token_that_lacks_a_scope_is_not_remembered),
