@@ -98,7 +98,8 @@ static struct want *index_make(struct index *index, uint32_t hash, struct slice 
     if (part->chains == NULL || part->n > part->mask)
         index_grow(part);
     *want = (struct want){.hash = hash, .key_len = (uint32_t)key.n};
-    LIST_INIT(&want->wishes);
+    LIST_INIT(&want->sole);
+    LIST_INIT(&want->among);
     if (key.n > 0)
         memcpy(want->key, key.p, key.n);
     index_chain(part, want);
@@ -107,22 +108,26 @@ static struct want *index_make(struct index *index, uint32_t hash, struct slice 
     return want;
 }
 
-void index_add(struct index *index, struct wish *wish, struct slice key)
+void index_add(struct index *index, struct wish *wish, struct slice key, bool sole)
 {
     uint32_t hash = index_hash(index, key);
     struct want *want = index_look(&index->parts[part_of(hash)], hash, key);
 
-    wish->want = want ? want : index_make(index, hash, key);
-    LIST_INSERT_HEAD(&wish->want->wishes, wish, link);
+    if (want == NULL)
+        want = index_make(index, hash, key);
+    wish->want = want;
+    want->soles += sole;
+    LIST_INSERT_HEAD(sole ? &want->sole : &want->among, wish, link);
 }
 
-void index_remove(struct index *index, struct wish *wish)
+void index_remove(struct index *index, struct wish *wish, bool sole)
 {
     struct want *want = wish->want;
     struct part *part = &index->parts[part_of(want->hash)];
 
     LIST_REMOVE(wish, link);
-    if (!LIST_EMPTY(&want->wishes))
+    want->soles -= sole;
+    if (want->soles > 0 || !LIST_EMPTY(&want->among))
         return;
     struct want **at = &part->chains[want->hash & part->mask];
     while (*at != want)

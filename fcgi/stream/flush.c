@@ -7,7 +7,7 @@ enum {
 
 void flush_schedule(struct flush *f)
 {
-    if (f->pace.waiting == 0 || f->left > 0 || f->round.queued)
+    if (f->pace.waiting == 0 || f->serves || f->left > 0 || f->round.queued)
         return;
     int64_t wait = pace_wait_ms(&f->pace, loop_now_ms());
     if (wait == 0)
@@ -36,18 +36,35 @@ static bool flush_first(struct flush *f, enum stream_state state, int64_t now_ms
     return true;
 }
 
+static void round_begin(struct flush *f, int64_t now_ms)
+{
+    size_t due = sources_begin_round(f->streams->sources);
+
+    f->serves = true;
+    pace_begin(&f->pace, due + f->streams->count[STREAM_READY], now_ms);
+}
+
+static void serve(struct reader *reader, void *now_ms)
+{
+    stream_serve(stream_of(reader), *(const int64_t *)now_ms);
+}
+
 static void run_round(void *arg)
 {
     struct flush *f = arg;
     int64_t now = loop_now_ms();
+    size_t n = 0;
 
-    if (f->left == 0) {
-        f->left = f->streams->count[STREAM_READY];
-        pace_begin(&f->pace, f->left, now);
+    if (!f->serves && f->left == 0)
+        round_begin(f, now);
+    if (f->serves) {
+        n = sources_serve(f->streams->sources, FLUSH_STREAMS, serve, &now);
+        f->serves = n == FLUSH_STREAMS;
+        f->left = f->serves ? 0 : f->streams->count[STREAM_READY];
     }
-    for (int i = 0; i < FLUSH_STREAMS && f->left > 0; i++)
+    for (; n < FLUSH_STREAMS && f->left > 0; n++)
         f->left = flush_first(f, STREAM_READY, now) ? f->left - 1 : 0;
-    if (f->left > 0) {
+    if (f->serves || f->left > 0) {
         loop_defer(f->streams->loop, &f->round);
         return;
     }

@@ -1,6 +1,6 @@
-/* flush - rounds over the streams: all that are ready get what has come, at a pace; those that are
- * replaying take turns.  A round is cut into pieces, between which the loop sees to everything
- * else.
+/* flush - rounds over the streams: those to whom something is due get that, then all that are ready
+ * get what has come, at a pace; those that are replaying take turns.  A round is cut into pieces,
+ * between which the loop sees to everything else.
  */
 #ifndef SKF_STREAM_FLUSH_H
 #define SKF_STREAM_FLUSH_H
@@ -13,7 +13,8 @@ struct flush {
     struct pace pace;
     struct task round, replays;
     struct timer *timer;
-    size_t left;             /* streams of the round under way */
+    bool serves;             /* the round under way is still with those to whom something is due */
+    size_t left;             /* streams of it that are READY */
     void (*done)(void *arg); /* after each round */
     void *arg;
 };

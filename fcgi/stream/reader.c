@@ -59,7 +59,7 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
     r->replay = replay;
     r->resume = NULL;
     r->place = (struct place){0};
-    r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection) : NULL;
+    r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection, src->moves) : NULL;
 }
 
 void reader_fini(struct reader *r, struct source *src)
@@ -112,9 +112,7 @@ static uint64_t reader_picked(const struct reader *r, const struct source *src, 
 {
     uint64_t number = cache_end(src->cache);
 
-    if (picker_waits(r->picker))
-        picker_place(r->picker, &number, at);
-    else
+    if (!picker_place(&src->picks, r->picker, &number, at))
         progress_copy(at, source_shown(src));
     return number;
 }
@@ -379,7 +377,7 @@ static int reader_next_picked(struct reader *r, struct source *src, struct iovec
 static __attribute__((noinline)) void reader_sent_picked(struct reader *r, struct source *src,
                                                          size_t n)
 {
-    int begun = picker_sent(&src->picks, n, &r->rest, &r->told);
+    int begun = picker_sent(&src->picks, r->picker, n, &r->rest, &r->told);
 
     if (r->rest.block != NULL && r->request_id != SHARED_REQUEST_ID) {
         size_t rest = rest_slice(&r->rest).n;
@@ -391,9 +389,23 @@ static __attribute__((noinline)) void reader_sent_picked(struct reader *r, struc
     src->counts.events += (uint64_t)begun;
 }
 
+void reader_await_due(struct reader *r, struct source *src)
+{
+    picker_await_due(&src->picks, r->picker);
+}
+
+int reader_next_due(struct reader *r, struct source *src, struct iovec **iov)
+{
+    if (r->request_id != SHARED_REQUEST_ID) {
+        reader_await_due(r, src);
+        return 0;
+    }
+    return picker_next_due(&src->picks, r->picker, &src->shape, selection_tag(r->selection), iov);
+}
+
 bool reader_add_place(struct reader *r, struct source *src, struct buf *out)
 {
-    if (r->at != READER_PICKING || picker_waits(r->picker) || r->told == src->moves)
+    if (r->at != READER_PICKING || r->told == src->moves || picker_has_any(&src->picks, r->picker))
         return false;
     event_encode_place(out, &src->shape, source_shown(src), selection_tag(r->selection));
     r->told = src->moves;

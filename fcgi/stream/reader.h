@@ -95,7 +95,13 @@ void reader_return(struct reader *r, struct source *src, const struct hidden *hi
  * reader is pulled), returns how many; 0: nothing for now.  Sets `more` if there may be more at
  * once: of the backlog; or of the cache, when the other readers have had their share. */
 int reader_next(struct reader *r, struct source *src, struct iovec *iov, int max);
-/* So many bytes of what reader_next() or reader_rest() gave last were sent. */
+/* For one that picks and is served in a round (picks_serve()): nothing is under way, nothing waits
+ * and it is not paused.  Gives what is due to it, all at once: *iov is not the caller's.  0: it is
+ * nothing, or is to be pulled. */
+int reader_next_due(struct reader *r, struct source *src, struct iovec **iov);
+/* Otherwise: what is due to it is to be pulled. */
+void reader_await_due(struct reader *r, struct source *src);
+/* So many bytes of what was given last were sent. */
 void reader_sent(struct reader *r, struct source *src, size_t n);
 
 /* It is paused, or keeps a rest: that is to be sent first. */

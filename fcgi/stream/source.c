@@ -4,6 +4,7 @@ static void source_drop(void *arg, struct block *block)
 {
     struct source *s = arg;
 
+    picks_await_block(&s->picks, block);
     s->owner->on_drop(s->owner->arg, s, block);
 }
 

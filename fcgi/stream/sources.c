@@ -119,6 +119,33 @@ void sources_restart(struct sources *s)
     }
 }
 
+/* -- to those to whom something is due -- */
+
+size_t sources_begin_round(struct sources *s)
+{
+    struct source *source;
+    size_t n = 0;
+
+    LIST_FOREACH(source, &s->all, link)
+    {
+        n += picks_begin_round(&source->picks);
+    }
+    return n;
+}
+
+size_t sources_serve(struct sources *s, size_t max, void (*serve)(struct reader *reader, void *arg),
+                     void *arg)
+{
+    struct source *source;
+    size_t n = 0;
+
+    LIST_FOREACH(source, &s->all, link)
+    {
+        n += picks_serve(&source->picks, max - n, serve, arg);
+    }
+    return n;
+}
+
 /* -- what is known of them -- */
 
 bool sources_any_ahead(const struct sources *s)

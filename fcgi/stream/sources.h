@@ -65,6 +65,11 @@ void sources_pass(struct sources *s, int32_t partition, int64_t next);
 /* All backlogs begin anew: see source_restart_backlog(). */
 void sources_restart(struct sources *s);
 
+/* A round begins, and goes on: picks_begin_round() and picks_serve() of each. */
+size_t sources_begin_round(struct sources *s);
+size_t sources_serve(struct sources *s, size_t max, void (*serve)(struct reader *reader, void *arg),
+                     void *arg);
+
 /* Readers that are AHEAD, of any source. */
 bool sources_any_ahead(const struct sources *s);
 /* Of all, those that are no more included. */

@@ -80,6 +80,19 @@ void stream_pump(struct stream *s, int64_t now_ms)
         loop_defer(s->all->loop, s->all->replays);
 }
 
+void stream_serve(struct stream *s, int64_t now_ms)
+{
+    struct iovec *iov;
+
+    if (s->state != STREAM_QUIET) {
+        reader_await_due(&s->reader, s->source);
+        return;
+    }
+    int n = reader_next_due(&s->reader, s->source, &iov);
+    if (n > 0)
+        stream_write(s, iov, n, now_ms);
+}
+
 /* -- life -- */
 
 static void on_io(void *arg, int what)

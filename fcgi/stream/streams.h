@@ -100,6 +100,8 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
                            const struct opening *opening);
 /* Sends what there is for a started stream, of the cache a turn's share. */
 void stream_pump(struct stream *s, int64_t now_ms);
+/* Something is due to it (picks_serve()): sends that, or leaves it to the next stream_pump(). */
+void stream_serve(struct stream *s, int64_t now_ms);
 /* A comment, or in place of it where it is, if it selects and has moved on; unless the stream is
  * silent only because it is slow.  One that is held gets it when it is let go. */
 void stream_comment(struct stream *s, int64_t now_ms);

@@ -262,6 +262,25 @@ static void a_block_that_goes_moves_only_those_for_whom_something_is_in_it(void 
     check_events(late, "1");
 }
 
+/* The block's bytes move as it grows. */
+static void the_same_event_is_given_again_after_others_have_come(void **state)
+{
+    char expected[64];
+
+    (void)state;
+    make(true, 1, MUCH);
+    skip_all(fresh());
+    struct reader *first = begin_keys(1, NULL, "a"), *second = begin_keys(1, NULL, "a");
+    skip_all(first);
+    skip_all(second);
+    append(0, "a", "1");
+    skip_all(first);
+    for (int i = 0; i < 40; i++)
+        append_kilobyte("b");
+    snprintf(expected, sizeof expected, "id:AQIAAg==~%s\ndata:1\n\n", tag_of("a"));
+    check_text(second, expected);
+}
+
 static void what_was_hidden_is_given_of_its_keys(void **state)
 {
     struct hidden hidden;
@@ -303,10 +322,10 @@ static void another_request_gets_the_same_with_its_id(void **state)
 
 /* -- at random -- */
 
-enum { PICKERS = 6, ROUNDS = 3000 };
+enum { PICKERS = 10, ROUNDS = 3000 };
 
-static const char *const selections[PICKERS] = {"a", "a b c", "c d e f",
-                                                "b", "f g",   "a b c d e f g h"};
+static const char *const selections[PICKERS] = {"a", "a b c", "c d e f",         "b", "b",
+                                                "b", "f g",   "a b c d e f g h", "h", "b"};
 
 struct picking {
     struct reader *reader;
@@ -329,27 +348,78 @@ static void expect(struct picking *p, const char *keys, const char *key, const c
     buf_printf(&p->expected, "~%s\ndata:%s\n\n", tag_of(keys), value);
 }
 
+static struct picking all[PICKERS];
+static uint64_t seed;
+
+/* What is due to one that has everything else comes with a round. */
+static bool wants_pull(const struct reader *r)
+{
+    return r->at != READER_PICKING || reader_is_owed(r) || picker_waits(r->picker);
+}
+
+/* As a round does it, with sockets that have more or less room. */
+static void serve(struct reader *r, void *arg)
+{
+    struct picking *p = all;
+    struct iovec *iov;
+    size_t sent = 0;
+
+    (void)arg;
+    while (p->reader != r)
+        p++;
+    if (wants_pull(r)) {
+        reader_await_due(r, &source);
+        return;
+    }
+    size_t room = random_below(&seed, 2) == 0 ? random_below(&seed, 3000) : SIZE_MAX;
+    int n = reader_next_due(r, &source, &iov);
+    for (int i = 0; i < n && sent < room; i++) {
+        size_t some = iov[i].iov_len < room - sent ? iov[i].iov_len : room - sent;
+        buf_add(&p->bytes, iov[i].iov_base, some);
+        sent += some;
+    }
+    if (n > 0)
+        reader_sent(r, &source, sent);
+}
+
+/* Some of a round, or one that begins. */
+static void serve_some(void)
+{
+    if (random_below(&seed, 2) == 0)
+        picks_begin_round(&source.picks);
+    picks_serve(&source.picks, random_below(&seed, 4), serve, NULL);
+}
+
 /* Not compacted, so that nothing is conflated: whoever falls behind goes on from the cache. */
 static void random_readers_get_exactly_what_is_theirs(void **state)
 {
-    struct picking all[PICKERS] = {{0}};
-    uint64_t seed = 1;
-
     (void)state;
+    seed = 1;
     make(false, 1, MUCH);
     for (int i = 0; i < PICKERS; i++)
         all[i].reader = begin_keys(i % 2 ? 1 : OTHER_ID, NULL, selections[i]);
     for (int64_t offset = 0; offset < ROUNDS; offset++) {
-        char key[] = {(char)('a' + random_below(&seed, 8)), 0}, value[6000];
+        bool often = offset / 16 % 2 == 0; /* many of one key on end */
+        bool quick = offset / 64 % 2 == 0;
+        char key[] = {often ? 'b' : (char)('a' + random_below(&seed, 8)), 0}, value[6000];
         size_t n = random_below(&seed, 20) == 0 ? 5000 : 1 + random_below(&seed, 700);
         memset(value, 'v', n);
         value[n] = 0;
         append(0, key, value);
         for (int i = 0; i < PICKERS; i++)
             expect(&all[i], selections[i], key, value, offset);
-        for (int i = 0; i < PICKERS; i++)
-            if (random_below(&seed, 8) == 0)
+        for (int i = 0; i < PICKERS; i++) {
+            if (!wants_pull(all[i].reader) || random_below(&seed, quick ? 2 : 8) != 0)
+                continue;
+            if (quick)
+                pull_all(all[i].reader, &all[i].bytes);
+            else
                 pull(all[i].reader, random_below(&seed, 9000), &all[i].bytes);
+        }
+        if (random_below(&seed, offset / 32 % 2 ? 16 : 2) == 0)
+            serve_some();
+        if (random_below(&seed, 16) == 0) /* it goes on from where it is */
+            reader_leave(all[random_below(&seed, PICKERS)].reader, &source);
     }
     for (int i = 0; i < PICKERS; i++) {
         struct output out = {0};
@@ -381,6 +451,7 @@ int main(void)
         T(its_place_alone_is_told_once_it_has_moved),
         T(one_that_is_slow_goes_on_from_the_cache),
         T(a_block_that_goes_moves_only_those_for_whom_something_is_in_it),
+        T(the_same_event_is_given_again_after_others_have_come),
         T(what_was_hidden_is_given_of_its_keys),
         T(another_request_gets_the_same_with_its_id),
         T(random_readers_get_exactly_what_is_theirs),
