@@ -137,6 +137,6 @@ void report_collect(const struct report *r, struct metrics *m)
     collect_routes(r, m);
 }
 
-_Static_assert(TOPIC_METRIC_ENDED_DRAIN - TOPIC_METRIC_ENDED_CLIENT ==
-                   STREAM_END_DRAIN - STREAM_END_CLIENT,
+_Static_assert(TOPIC_METRIC_ENDED_WHOLE - TOPIC_METRIC_ENDED_CLIENT ==
+                   STREAM_END_WHOLE - STREAM_END_CLIENT,
                "in the order of enum stream_end");

@@ -45,6 +45,7 @@ void exchange_free(struct exchange *x)
     buf_fini(&x->origin_text);
     buf_fini(&x->host_text);
     buf_fini(&x->last_event_id);
+    buf_fini(&x->if_none_match);
     buf_fini(&x->token);
     buf_fini(&x->selector);
     destination_fini(&x->destination);
@@ -53,6 +54,11 @@ void exchange_free(struct exchange *x)
 }
 
 /* -- answers -- */
+
+void exchange_add_cors(const struct exchange *x, struct buf *out)
+{
+    cors_add_headers(out, x->all->cors, &x->origin);
+}
 
 void exchange_finish_with(struct exchange *x, struct slice text)
 {
@@ -88,11 +94,16 @@ void exchange_refuse(struct exchange *x, enum refusal why, const char *header)
     exchange_finish(x, &answer);
 }
 
+void exchanges_turned_away(struct exchanges *all, enum refusal why)
+{
+    refusals_add_come_back(&all->refusals, why, loop_now_ms());
+}
+
 void exchange_turn_away(struct exchange *x, enum refusal why)
 {
     struct buf text = {0}, headers = {0};
 
-    refusals_add_come_back(&x->all->refusals, why, loop_now_ms());
+    exchanges_turned_away(x->all, why);
     cors_add_headers(&headers, x->all->cors, &x->origin);
     standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers));
     exchange_finish_with(x, buf_slice(&text));

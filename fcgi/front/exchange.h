@@ -40,7 +40,10 @@ struct exchange {
     char address[LIMITS_NAME];
     struct cors_request origin;
     struct buf origin_text, host_text, last_event_id;
-    bool resumes;
+    bool resumes, resumes_by_header;
+    struct buf if_none_match;       /* with a 0 behind; empty: not sent */
+    int wait_s;                     /* that it would wait for news; 0: it would not */
+    bool waits;                     /* it knows something already, so it will */
     struct destination destination; /* where its path leads */
     struct narrowing narrowing;     /* of its query */
     enum format format;             /* by that, or by its Accept */
@@ -54,6 +57,9 @@ struct exchange *exchange_new(struct exchanges *all, int fd, uint16_t id, const 
 /* Ends it without an answer: its descriptor was given away. */
 void exchange_free(struct exchange *x);
 
+/* Appends the header lines of its origin. */
+void exchange_add_cors(const struct exchange *x, struct buf *out);
+
 /* A whole response as text (RFC 3875, section 6). */
 void exchange_finish_with(struct exchange *x, struct slice text);
 /* Takes over the answer's headers. */
@@ -66,6 +72,9 @@ void exchange_refuse_token(struct exchange *x, enum token_error error);
 void exchange_refuse_claim(struct exchange *x, const char *claim);
 /* Tells the client to come back, in the way that it understands. */
 void exchange_turn_away(struct exchange *x, enum refusal why);
+
+/* One that has an exchange no more was told to come back. */
+void exchanges_turned_away(struct exchanges *all, enum refusal why);
 
 /* To a request of which no more is known than its id: appends the records of the answer. */
 void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, struct buf *out);

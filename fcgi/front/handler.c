@@ -1,6 +1,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "front/condition.h"
 #include "front/handler_inside.h"
 #include "front/lastid.h"
 #include "front/standby.h"
@@ -32,46 +33,73 @@ static void answer_head(struct exchange *x)
     buf_fini(&text);
 }
 
-static void on_stream_end(void *arg)
+/* What a stream sends first; a finite one has to wait for that. */
+static void add_first_bytes(struct buf *out, const struct exchange *x)
 {
-    stay_free(arg);
+    if (x->format == FORMAT_JSON)
+        return;
+    size_t mark = fcgi_stdout_begin(out);
+    add_head(out, x);
+    sse_add_retry(out, x->handler->config.retry_ms);
+    buf_add_str(out, ":\n"); /* no blank line: half of the clients make an event of one */
+    fcgi_stdout_end(out, mark, 1);
 }
 
-static void open_stream(struct exchange *x, struct session *session, const struct guest *guest,
-                        struct selection *selection)
+static struct stay *open_stay(struct exchange *x, struct session *session,
+                              const struct guest *guest, struct selection *selection)
 {
     struct handler *h = x->handler;
-    struct fanout *fanout = h->fanouts->at[x->destination.topic];
     size_t route = (size_t)(x->destination.route - routes_at(h->config.routes, 0));
     struct stay_config stay = {
         .admission = h->admission,
         .guest = *guest,
         .session = session,
         .streams = &h->streams[route],
+        .snapshot = x->format == FORMAT_JSON ? snapshot_new(x, h->gate.guard != NULL) : NULL,
         .destination = &x->destination,
         .narrowing = &x->narrowing,
         .selection = selection,
     };
-    struct stay *s = stay_new(&stay);
-    struct stream_owner owner = {on_stream_end, s};
-    struct buf head = {0};
-    size_t mark = fcgi_stdout_begin(&head);
 
-    add_head(&head, x);
-    sse_add_retry(&head, h->config.retry_ms);
-    buf_add_str(&head, ":\n"); /* no blank line: half of the clients make an event of one */
-    fcgi_stdout_end(&head, mark, 1);
+    return stay_new(&stay);
+}
+
+/* What a finite response is to be, of a client that may have something already. */
+static struct finite_opening finite(struct exchange *x, const struct selection *selection)
+{
+    struct slice unless =
+        condition_place((const char *)x->if_none_match.p, selection_tag(selection));
+
+    x->waits = x->resumes || unless.p != NULL;
+    return (struct finite_opening){.unless = unless,
+                                   .wait_ms = x->waits ? x->wait_s * 1000 : 0,
+                                   .head_only = x->head,
+                                   .on_outcome = stay_on_outcome};
+}
+
+static void open_stream(struct exchange *x, struct session *session, const struct guest *guest,
+                        struct selection *selection)
+{
+    struct fanout *fanout = x->handler->fanouts->at[x->destination.topic];
+    const struct finite_opening ends = finite(x, selection);
+    const struct from from = x->narrowing.has_from ? x->narrowing.from : x->destination.route->from;
+    struct stay *stay = open_stay(x, session, guest, selection);
+    const struct stream_owner owner = stay_owner(stay);
+    struct buf head = {0};
+
+    add_first_bytes(&head, x);
     const struct opening opening = {
         .head = buf_slice(&head),
         .last_event_id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0),
         .selection = selection,
-        .from = x->narrowing.has_from ? x->narrowing.from : x->destination.route->from,
+        .from = from,
+        .finite = x->format == FORMAT_JSON ? &ends : NULL,
         .owner = &owner,
     };
     struct stream *stream = fanout_open(fanout, x->fd, x->id, &opening);
     if (stream != NULL) {
         stream_set_input(stream, &x->input);
-        stay_attach(s, stream);
+        stay_attach(stay, stream);
     }
     buf_fini(&head);
     exchange_free(x);
@@ -112,7 +140,7 @@ static void serve_stream(struct exchange *x, const struct verdict *verdict)
         exchange_refuse_claim(x, routes_claim(x->handler->config.routes)[x->lacks]);
     else if (why != REFUSALS)
         exchange_refuse(x, why, NULL);
-    else if (x->head)
+    else if (x->head && x->format != FORMAT_JSON)
         answer_head(x);
     else
         enter(x, verdict, selection);
@@ -153,17 +181,30 @@ static void check_stream(struct exchange *x, const struct request *r)
         exchange_turn_away(x, why);
 }
 
+static void take_conditions(struct exchange *x, const struct request *r)
+{
+    const char *tags = request_get(r, PARAM_IF_NONE_MATCH);
+
+    if (tags != NULL)
+        buf_add(&x->if_none_match, tags, strlen(tags) + 1);
+    x->wait_s = condition_wait_s(request_get(r, PARAM_PREFER));
+}
+
 static void get_stream(struct exchange *x, const struct request *r)
 {
     enum refusal why;
 
+    x->resumes_by_header = request_get(r, PARAM_LAST_EVENT_ID) != NULL;
     x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
                              slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
     narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)), x->resumes);
     x->format = x->narrowing.has_format ? x->narrowing.format
                                         : format_accepted(request_get(r, PARAM_ACCEPT));
     x->wants_stream = !x->head && x->format == FORMAT_SSE && standby_wants_stream(r);
-    why = x->head ? REFUSALS : admission_ask(x->handler->admission, x->address);
+    if (x->format == FORMAT_JSON)
+        take_conditions(x, r);
+    why = x->head && x->format != FORMAT_JSON ? REFUSALS
+                                              : admission_ask(x->handler->admission, x->address);
     if (why != REFUSALS)
         exchange_turn_away(x, why);
     else if (x->handler->gate.guard != NULL)

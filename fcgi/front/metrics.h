@@ -29,6 +29,7 @@
     X(ENDED_TOKEN, "streams_ended_total", "reason=\"token\"", "")                                  \
     X(ENDED_AGE, "streams_ended_total", "reason=\"age\"", "")                                      \
     X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
+    X(ENDED_WHOLE, "streams_ended_total", "reason=\"whole\"", "")                                  \
     X(SENT_EVENTS, "sent_events_total", "", "Events sent, to all streams together.")               \
     X(SENT_BYTES, "sent_bytes_total", "",                                                          \
       "Bytes sent to the web server for streams, the framing included.")                           \

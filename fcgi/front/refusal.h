@@ -44,6 +44,9 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "too many openings of a subject (--max-opens-per-minute)")                                   \
     X(TOKENS_WAIT, 503, "busy", BUSY, "too many tokens wait to be verified")                       \
     X(REQUESTS_WAIT, 503, "busy", BUSY, "too many requests arrive at once")                        \
+    X(TOPIC_MISSING, 503, "busy", BUSY, "there is no such topic now")                              \
+    X(TOPIC_NOT_READ, 503, "busy", BUSY, "the topic is not read to its end yet")                   \
+    X(ANSWER_ENDED, 503, "busy", BUSY, "the answer was ended before it could begin")               \
     X(TOKEN_MISSING, 401, "token_missing", TOKEN, "a token is needed")                             \
     X(TOKEN_INVALID, 401, "token_invalid", TOKEN, "the token is not valid")                        \
     X(TOKEN_TOO_LONG, 401, "token_too_long", TOKEN, "the token is longer than 8192 bytes")         \

@@ -28,6 +28,8 @@ static const struct {
     [PARAM_HOST] = {"HTTP_HOST", false},
     [PARAM_HTTPS] = {"HTTPS", false},
     [PARAM_ACCEPT] = {"HTTP_ACCEPT", false},
+    [PARAM_IF_NONE_MATCH] = {"HTTP_IF_NONE_MATCH", false},
+    [PARAM_PREFER] = {"HTTP_PREFER", false},
     [PARAM_REMOTE_ADDR] = {"REMOTE_ADDR", true},
     [PARAM_REDIRECT_STATUS] = {"REDIRECT_STATUS", false},
     [PARAM_REQUIRE_GUARD] = {"SKF_REQUIRE_GUARD", true},

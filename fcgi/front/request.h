@@ -28,6 +28,8 @@ enum param {
     PARAM_HTTPS,
     PARAM_PREFLIGHT_METHOD,
     PARAM_ACCEPT,
+    PARAM_IF_NONE_MATCH,
+    PARAM_PREFER,
     PARAM_REMOTE_ADDR,
     PARAM_REDIRECT_STATUS, /* of the front's own error */
     PARAM_REQUIRE_GUARD,

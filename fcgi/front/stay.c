@@ -11,6 +11,7 @@ struct stay {
     size_t *streams;
     struct session *session; /* NULL: it has none */
     struct stream *stream;
+    struct snapshot *snapshot;
     /* Of one whose claims select. */
     struct destination destination;
     struct narrowing narrowing;
@@ -51,6 +52,7 @@ struct stay *stay_new(struct stay_config *config)
     s->guest = config->guest;
     s->session = config->session;
     s->streams = config->streams;
+    s->snapshot = config->snapshot;
     ++*s->streams;
     if (!claims_select(config->destination))
         return s;
@@ -70,14 +72,29 @@ void stay_attach(struct stay *s, struct stream *stream)
         session_attach(s->session, stream);
 }
 
-void stay_free(struct stay *s)
+static void on_stream_end(void *arg)
 {
+    struct stay *s = arg;
+
     if (s->session != NULL)
         session_close(s->session);
     admission_leave(s->admission, &s->guest);
     --*s->streams;
+    snapshot_free(s->snapshot);
     destination_fini(&s->destination);
     narrowing_fini(&s->narrowing);
     selection_unref(s->selection);
     free(s);
+}
+
+void stay_on_outcome(void *arg, enum finite_outcome outcome, struct slice place, struct buf *text)
+{
+    const struct stay *s = arg;
+
+    snapshot_add_head(s->snapshot, outcome, place, text);
+}
+
+struct stream_owner stay_owner(struct stay *s)
+{
+    return (struct stream_owner){.on_end = on_stream_end, .arg = s};
 }

@@ -5,6 +5,7 @@
 
 #include "front/admission.h"
 #include "front/narrowing.h"
+#include "front/snapshot.h"
 
 struct stay;
 
@@ -12,8 +13,9 @@ struct stay;
 struct stay_config {
     struct admission *admission;
     struct guest guest;
-    size_t *streams;         /* counts it */
-    struct session *session; /* NULL: none */
+    size_t *streams;           /* counts it */
+    struct session *session;   /* NULL: none */
+    struct snapshot *snapshot; /* taken over; NULL: it is not finite */
     /* Where the route selects by claims both are taken over, and left empty. */
     struct destination *destination;
     struct narrowing *narrowing;
@@ -21,9 +23,11 @@ struct stay_config {
 };
 
 struct stay *stay_new(struct stay_config *config);
+/* For its stream, whose end is its own. */
+struct stream_owner stay_owner(struct stay *s);
+/* See struct finite_opening; the arg is the stay. */
+void stay_on_outcome(void *arg, enum finite_outcome outcome, struct slice place, struct buf *text);
 /* There is a stream now. */
 void stay_attach(struct stay *s, struct stream *stream);
-/* The stream has ended. */
-void stay_free(struct stay *s);
 
 #endif

@@ -9,6 +9,7 @@
 
 struct fanout {
     struct shape shape;
+    struct envelope envelope;
     struct sources sources;
     struct streams streams;
     struct flush flush;
@@ -39,7 +40,10 @@ void fanout_attach(struct fanout *f, struct consumer *consumer)
 
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
-    struct source *source = sources_get(&f->sources, &f->shape);
+    struct shape shape = f->shape;
+
+    shape.document = opening->finite != NULL;
+    struct source *source = sources_get(&f->sources, &shape);
     struct stream *s = stream_open(&f->streams, source, fd, id, opening);
 
     if (s != NULL)
@@ -99,7 +103,8 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
     const struct sources_config sources = {config->cache_bytes, INTAKE_BACKLOG_BYTES,
                                            config->backlogs};
 
-    f->shape = (struct shape){.id = config->event_id};
+    f->envelope = config->envelope;
+    f->shape = (struct shape){.id = config->event_id, .envelope = &f->envelope};
     sources_init(&f->sources, &sources, &owner);
     streams_init(&f->streams, loop, &f->sources, &f->flush.replays);
     flush_init(&f->flush, &f->streams, config->flush_ms, intake_flushed, &f->intake);

@@ -12,6 +12,7 @@
 #include "stream/backlog.h"
 #include "stream/resume.h"
 #include "stream/stream.h"
+#include "topic/envelope.h"
 #include "topic/event.h"
 
 struct fanout;
@@ -32,6 +33,7 @@ struct fanout_stats {
 
 struct fanout_config {
     enum event_id event_id;
+    struct envelope envelope; /* what it points to is borrowed */
     int64_t keepalive_ms;
     int64_t flush_ms; /* at most one flush of a stream in that time; -1: as many streams need */
     size_t cache_bytes;

@@ -85,8 +85,11 @@ static void start_streams(void *arg)
 {
     struct intake *in = arg;
 
-    if (!consumer_ready(in->consumer) || cache_progress(in->sources->cache)->n == 0)
+    if (!consumer_ready(in->consumer) || cache_progress(in->sources->cache)->n == 0) {
+        if (in->streams->unanswered > 0 && consumer_stats(in->consumer).trouble == TROUBLE_MISSING)
+            finites_refuse(in->streams);
         return;
+    }
     if (!is_caught_up(in))
         catch_up(in);
     if (in->caught_up)

@@ -21,6 +21,7 @@ void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_
         .request_id = request_id,
         .resume = last_event_id.p ? resume_new(last_event_id, tag) : NULL,
         .selection = selection_ref(selection),
+        .first = true,
     };
 }
 
@@ -29,9 +30,11 @@ static bool has_begun(enum reader_at at)
     return at != READER_WAITING && at != READER_STOPPED;
 }
 
-/* Everything is encoded for it. */
-static bool follows(const struct reader *r, enum reader_at at)
+/* Everything is encoded for it.  A document has all from the cache. */
+static bool follows(const struct reader *r, const struct source *src, enum reader_at at)
 {
+    if (src->shape.document)
+        return false;
     return r->selection == NULL ? has_begun(at) : at == READER_AHEAD;
 }
 
@@ -40,7 +43,7 @@ static void reader_set_at(struct reader *r, struct source *src, enum reader_at a
     const enum reader_at from = r->at;
 
     src->readers += (size_t)has_begun(at) - (size_t)has_begun(from);
-    src->followers += (size_t)follows(r, at) - (size_t)follows(r, from);
+    src->followers += (size_t)follows(r, src, at) - (size_t)follows(r, src, from);
     src->ahead += (size_t)(at == READER_AHEAD) - (size_t)(from == READER_AHEAD);
     r->at = (uint8_t)at;
 }
@@ -85,7 +88,7 @@ void reader_begin(struct reader *r, struct source *src, const struct progress *e
     struct progress from = {0};
 
     assert(r->at == READER_WAITING);
-    source_enter(src, r->selection != NULL);
+    source_enter(src, !reader_has_place(r, src));
     r->reset = (uint8_t)(r->resume ? resume_judge(r->resume, src->cache, &from) : RESET_NONE);
     if (r->reset == RESET_TOPIC_NEW)
         r->from_kind = FROM_EARLIEST;
@@ -169,11 +172,6 @@ void reader_stop(struct reader *r, struct source *src)
     reader_move(r, src, READER_STOPPED, NULL);
 }
 
-void reader_pause(struct reader *r, bool pause)
-{
-    r->paused = pause;
-}
-
 /* From where one is that picks. */
 static struct replay *reader_behind_picks(const struct reader *r, const struct source *src)
 {
@@ -183,6 +181,11 @@ static struct replay *reader_behind_picks(const struct reader *r, const struct s
     struct replay *replay = replay_from(number, &at);
     progress_fini(&at);
     return replay;
+}
+
+void reader_watch(struct reader *r, struct source *src)
+{
+    reader_move(r, src, READER_PICKING, NULL);
 }
 
 void reader_leave(struct reader *r, struct source *src)
@@ -210,11 +213,6 @@ void reader_return(struct reader *r, struct source *src, const struct hidden *hi
     reader_leave(r, src);
     if (!replay_return(r->replay, src->cache, source_shown(src), r->no_deletes, hidden))
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
-}
-
-const struct progress *reader_progress(const struct reader *r)
-{
-    return replay_progress(r->replay);
 }
 
 /* -- from the cache -- */
@@ -249,7 +247,7 @@ static void reader_chunk_done(struct reader *r, struct source *src)
 {
     if (src->chunk->events > 0)
         r->told = src->chunk->whole ? src->moves : 0;
-    if (r->more)
+    if (r->more || src->shape.document)
         return;
     if (!replay_is_ahead(r->replay, source_shown(src))) {
         reader_join(r, src);
@@ -264,10 +262,11 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     const struct replay_scope scope = {
         .cache = src->cache,
         .shown = src->catchup->hidden > 0 ? source_shown(src) : NULL,
-        .until = &r->place,
+        .until = reader_has_place(r, src) ? &r->place : NULL,
         .selection = r->selection,
         .no_deletes = r->no_deletes,
         .shape = &src->shape,
+        .first = r->first,
     };
 
     chunk_clear(src->chunk);
@@ -288,7 +287,9 @@ static int reader_next_of_cache(struct reader *r, struct source *src, struct iov
 
     if (replay_lost_deletes(r->replay, src->cache, source_shown(src), r->no_deletes))
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
-    if (r->selection == NULL && (r->at == READER_AHEAD || r->place.block == NULL))
+    if (r->reset != RESET_NONE && src->shape.document)
+        return 0;
+    if (reader_has_place(r, src) && (r->at == READER_AHEAD || r->place.block == NULL))
         r->place = backlog_end(src->backlog);
     reader_fill_chunk(r, src);
     if (bytes->n == 0) {
@@ -312,6 +313,7 @@ static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
         r->told = 0;
     }
     src->counts.events += chunk->events;
+    r->first = r->first && chunk->events == 0;
     chunk_give_back(chunk);
 }
 

@@ -34,11 +34,12 @@ enum reader_at {
 struct reader {
     uint8_t at; /* enum reader_at */
     bool paused;
-    bool more;           /* see reader_next() */
-    uint8_t reset;       /* enum reset: to be told first */
-    bool tells;          /* its place is to be told first */
-    uint8_t from_kind;   /* enum from_kind: where it starts without an id */
-    uint16_t request_id; /* events are framed for request 1; another gets copies of them */
+    bool more;             /* see reader_next() */
+    uint8_t reset;         /* enum reset: to be told first */
+    bool tells;            /* its place is to be told first */
+    uint8_t from_kind : 7; /* enum from_kind: where it starts without an id */
+    bool first : 1;        /* of a document it was given nothing yet */
+    uint16_t request_id;   /* events are framed for request 1; another gets copies of them */
     struct rest rest;
     struct place place;    /* no block: to be chosen at the next pull */
     struct replay *replay; /* REPLAY and AHEAD: where in the cache */
@@ -60,7 +61,7 @@ void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_
 /* Where it starts without an id, in place of the earliest. */
 static inline void reader_set_from(struct reader *r, const struct from *from)
 {
-    r->from_kind = (uint8_t)from->kind;
+    r->from_kind = from->kind & 0x7f;
     r->from_value = from->value;
 }
 /* From wherever it is; the source must be there still. */
@@ -81,7 +82,10 @@ void reader_select(struct reader *r, struct source *src, struct selection *selec
 /* Gets the rest, and never anything again. */
 void reader_stop(struct reader *r, struct source *src);
 /* While it is paused it gets no more than the rest. */
-void reader_pause(struct reader *r, bool pause);
+static inline void reader_pause(struct reader *r, bool pause)
+{
+    r->paused = pause;
+}
 
 /* It leaves the backlog for the cache: before the backlog begins anew. */
 void reader_leave(struct reader *r, struct source *src);
@@ -120,6 +124,17 @@ static inline bool reader_is_live(const struct reader *r)
  * place as an id alone.  False: it has not. */
 bool reader_add_place(struct reader *r, struct source *src, struct buf *out);
 /* How far it is, while it is in REPLAY or AHEAD. */
-const struct progress *reader_progress(const struct reader *r);
+static inline const struct progress *reader_progress(const struct reader *r)
+{
+    return replay_progress(r->replay);
+}
+/* It has, or will have, a place in the backlog, from where it gets what comes.  A reader of a
+ * document has none: it gets the cache, and then nothing more. */
+static inline bool reader_has_place(const struct reader *r, const struct source *src)
+{
+    return r->selection == NULL && !src->shape.document;
+}
+/* What a document waits for will be told to one that selects (struct source_owner, on_due). */
+void reader_watch(struct reader *r, struct source *src);
 
 #endif

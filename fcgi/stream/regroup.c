@@ -26,6 +26,8 @@ static void leave_backlog(struct stream *s, void *arg)
 static void return_for_hidden(struct stream *s, void *arg)
 {
     reader_return(&s->reader, s->source, arg);
+    if (stream_is_finite(s))
+        finite_look_again(s);
     streams_replay(s);
 }
 

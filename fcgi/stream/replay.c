@@ -23,6 +23,11 @@ const struct progress *replay_progress(const struct replay *r)
     return &r->at;
 }
 
+uint64_t replay_number(const struct replay *r)
+{
+    return r->pos;
+}
+
 bool replay_is_new(const struct replay *r)
 {
     return r->pos == 0 || r->to_find > 0;
@@ -108,15 +113,15 @@ static const struct progress *scope_shown(const struct replay_scope *scope)
 /* The number, and the progress, from which on it is sent something else. */
 static uint64_t scope_limit(const struct replay_scope *scope)
 {
-    return scope->selection ? cache_end(scope->cache) : backlog_number(scope->until);
+    return scope->until ? backlog_number(scope->until) : cache_end(scope->cache);
 }
 
 static void scope_end(const struct replay_scope *scope, struct progress *end)
 {
-    if (scope->selection != NULL)
-        progress_copy(end, scope_shown(scope));
-    else
+    if (scope->until != NULL)
         backlog_progress(scope->until, end);
+    else
+        progress_copy(end, scope_shown(scope));
 }
 
 /* Partitions that are new, or whose beginning was not known, start where the cache starts; but not
@@ -142,6 +147,15 @@ static void complete_progress(struct replay *r, const struct replay_scope *scope
     progress_fini(&place);
 }
 
+/* The shape of the next event in the chunk. */
+static struct shape scope_shape(const struct replay_scope *scope, const struct chunk *chunk)
+{
+    struct shape shape = *scope->shape;
+
+    shape.first = scope->first && chunk->events == 0;
+    return shape;
+}
+
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk)
 {
@@ -165,7 +179,8 @@ static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t 
     snprintf(json, sizeof json, "{\"partition\":%d,\"from\":%lld,\"to\":%lld}", (int)partition,
              (long long)r->at.next[partition], (long long)to);
     r->at.next[partition] = to;
-    event_encode_notice(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), "gap",
+    const struct shape shape = scope_shape(scope, chunk);
+    event_encode_notice(&chunk->bytes, &shape, &r->at, selection_tag(scope->selection), "gap",
                         json);
     chunk->events++;
     chunk->gaps++;
@@ -239,7 +254,9 @@ static void pass_all(struct replay *r, const struct replay_scope *scope, struct 
 static void add_event(const struct replay *r, const struct replay_scope *scope,
                       const struct record *record, struct chunk *chunk)
 {
-    event_encode(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), record);
+    const struct shape shape = scope_shape(scope, chunk);
+
+    event_encode(&chunk->bytes, &shape, &r->at, selection_tag(scope->selection), record);
     chunk->events++;
 }
 

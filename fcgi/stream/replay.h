@@ -28,6 +28,9 @@ void replay_free(struct replay *r);
 /* The progress so far. */
 const struct progress *replay_progress(const struct replay *r);
 
+/* The number that it goes on with. */
+uint64_t replay_number(const struct replay *r);
+
 /* It has not begun. */
 bool replay_is_new(const struct replay *r);
 
@@ -57,11 +60,13 @@ bool replay_return(struct replay *r, const struct cache *c, const struct progres
 /* What it goes through, and how. */
 struct replay_scope {
     const struct cache *cache;
-    const struct progress *shown;      /* nothing beyond is looked at; NULL: the cache's progress */
-    const struct place *until;         /* of the backlog: what follows is sent from there; ... */
-    const struct selection *selection; /* ... or it selects, and what follows is picked for it */
+    const struct progress *shown; /* nothing beyond is looked at; NULL: the cache's progress */
+    const struct place *until;    /* of the backlog: what follows is sent from there; NULL: it goes
+                                     through all of the cache */
+    const struct selection *selection; /* NULL: it gets everything */
     uint64_t no_deletes; /* a delete with a lower number deletes nothing that it has */
     const struct shape *shape;
+    bool first; /* nothing of a document was sent yet */
 };
 
 /* Puts an event that is no record's, with the replay's progress as its id, into the chunk. */

@@ -10,6 +10,11 @@ static const struct {
     const char *reason, *detail;
 } resets[RESETS] = {RESET_TABLE(RESET_ROW, )};
 
+const char *reset_code(enum reset why)
+{
+    return resets[why].reason;
+}
+
 void reset_json(enum reset why, char json[RESET_JSON])
 {
     snprintf(json, RESET_JSON, "{\"reason\":\"%s\",\"detail\":\"%s\"}", resets[why].reason,

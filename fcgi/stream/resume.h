@@ -21,6 +21,7 @@ struct resume;
 enum reset { RESET_NONE, RESET_TABLE(RESET_ENUMERATOR, ) RESETS };
 
 /* What clients are told, as JSON: the code, and the same in words. */
+const char *reset_code(enum reset why);
 enum { RESET_JSON = 128 };
 void reset_json(enum reset why, char json[RESET_JSON]);
 

@@ -52,7 +52,7 @@ size_t source_publish(struct source *s, uint64_t number, const struct record *r)
     if (want == NULL && s->followers == 0) {
         source_move(s, r->partition, record_next(r));
         s->skipped = true;
-        return 0;
+        return s->awaited > 0; /* something is to be flushed */
     }
     s->moves++;
     size_t bytes = backlog_add(s->backlog, &s->shape, number, source_shown(s), r);

@@ -31,6 +31,7 @@ struct source {
     size_t ahead;       /* readers that are AHEAD */
     size_t readers;     /* that have begun */
     size_t followers;   /* of these, for whom everything is encoded */
+    size_t awaited;     /* of these, how many wait for anything at all */
     bool skipped;       /* something was not, since the backlog was begun or skipped to here */
     uint64_t moves;     /* of the place that readers are shown */
     struct source_counts counts;

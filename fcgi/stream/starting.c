@@ -41,6 +41,8 @@ void starting_run(struct starting *st)
 
 static void starting_void(struct stream *s, void *why)
 {
+    if (stream_is_finite(s) && finite_void(s))
+        return;
     reader_void(&s->reader, s->source, *(const enum reset *)why);
     streams_set_state(s, STREAM_OPENED);
 }
@@ -48,6 +50,8 @@ static void starting_void(struct stream *s, void *why)
 static void starting_put_back(struct stream *s, void *arg)
 {
     (void)arg;
+    if (stream_is_finite(s) && finite_put_back(s))
+        return;
     reader_put_back(&s->reader, s->source);
     streams_set_state(s, STREAM_OPENED);
 }

@@ -55,6 +55,14 @@ static bool stream_send_owed(struct stream *s, int64_t now_ms)
     return result == SINK_DONE;
 }
 
+bool stream_give(struct stream *s, int64_t now_ms)
+{
+    struct iovec iov[IOVECS];
+    int n = reader_next(&s->reader, s->source, iov, IOVECS);
+
+    return n == 0 || stream_write(s, iov, n, now_ms);
+}
+
 void stream_pump(struct stream *s, int64_t now_ms)
 {
     struct iovec iov[IOVECS];
@@ -64,6 +72,10 @@ void stream_pump(struct stream *s, int64_t now_ms)
     if (s->reader.paused) {
         if (s->state != STREAM_BLOCKED)
             streams_set_state(s, STREAM_BLOCKED);
+        return;
+    }
+    if (stream_is_finite(s)) {
+        finite_pump(s, now_ms);
         return;
     }
     do {
@@ -84,7 +96,7 @@ void stream_serve(struct stream *s, int64_t now_ms)
 {
     struct iovec *iov;
 
-    if (s->state != STREAM_QUIET) {
+    if (s->state != STREAM_QUIET || stream_is_finite(s)) {
         reader_await_due(&s->reader, s->source);
         return;
     }
@@ -112,6 +124,14 @@ static void on_io(void *arg, int what)
         stream_end(s);
 }
 
+/* Where it goes on.  One that is finite may not wish to, but waits until we are there, too. */
+static struct slice stream_place(const struct opening *opening)
+{
+    if (opening->last_event_id.p == NULL && opening->finite != NULL)
+        return opening->finite->unless;
+    return opening->last_event_id;
+}
+
 struct stream *stream_open(struct streams *all, struct source *source, int fd, uint16_t id,
                            const struct opening *opening)
 {
@@ -123,7 +143,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     if (opening->owner != NULL)
         s->owner = *opening->owner;
     sink_init(&s->sink, fd, id, &all->bytes);
-    reader_init(&s->reader, id, opening->last_event_id, opening->selection);
+    reader_init(&s->reader, id, stream_place(opening), opening->selection);
     reader_set_from(&s->reader, &opening->from);
     s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
@@ -131,6 +151,8 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     all->count[STREAM_OPENED]++;
     TAILQ_INSERT_TAIL(&all->quiet, s, quiet);
     sink_put(&s->sink, opening->head);
+    if (opening->finite != NULL)
+        finite_init(s, opening);
     stream_send_owed(s, loop_now_ms());
     return s->sink.fd < 0 ? NULL : s;
 }
@@ -142,7 +164,9 @@ void stream_end(struct stream *s)
     if (s->sink.fd < 0)
         return;
     watch_free(s->watch);
-    if (s->state == STREAM_FINISHING)
+    if (stream_is_finite(s))
+        finite_fini(s);
+    else if (s->state == STREAM_FINISHING)
         timer_free(s->last_call);
     reader_stop(&s->reader, source);
     struct iovec rest = reader_rest(&s->reader);
@@ -164,13 +188,17 @@ void stream_set_input(struct stream *s, const struct fcgi_input *input)
     s->sink.input = *input;
 }
 
-void stream_say(struct stream *s, struct slice records)
+void stream_put(struct stream *s, struct slice records)
 {
-    if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
-        return;
     sink_put(&s->sink, records);
     if (s->state != STREAM_BLOCKED)
         stream_send_owed(s, loop_now_ms());
+}
+
+void stream_say(struct stream *s, struct slice records)
+{
+    if (s->sink.fd >= 0 && s->state != STREAM_FINISHING && !stream_is_finite(s))
+        stream_put(s, records);
 }
 
 void stream_comment(struct stream *s, int64_t now_ms)
@@ -180,6 +208,8 @@ void stream_comment(struct stream *s, int64_t now_ms)
         s->state >= STREAM_BLOCKED || sink_has_own(&s->sink) || reader_rest(&s->reader).iov_len > 0;
 
     streams_touch(s, now_ms);
+    if (stream_is_finite(s))
+        return;
     if (held)
         s->unsaid_at_ms = now_ms;
     if (held || slow)
@@ -199,7 +229,8 @@ void stream_hold(struct stream *s, bool hold)
     if (s->state == STREAM_BLOCKED ? !hold
                                    : s->state >= STREAM_REPLAYING && s->state <= STREAM_QUIET)
         stream_pump(s, loop_now_ms());
-    if (!hold && s->unsaid_at_ms != 0 && s->unsaid_at_ms == s->wrote_at_ms && s->sink.fd >= 0)
+    if (!hold && s->sink.fd >= 0 && !stream_is_finite(s) && s->unsaid_at_ms != 0 &&
+        s->unsaid_at_ms == s->wrote_at_ms)
         stream_comment(s, loop_now_ms());
 }
 
@@ -228,6 +259,10 @@ void stream_finish(struct stream *s, enum stream_end why)
     if (s->sink.fd < 0)
         return;
     streams_set_state(s, STREAM_FINISHING);
+    if (stream_is_finite(s)) {
+        finite_call_last(s, LAST_CALL_MS);
+        return;
+    }
     s->last_call = timer_new(s->all->loop, on_last_call, s);
     timer_start(s->last_call, LAST_CALL_MS);
 }

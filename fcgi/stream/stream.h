@@ -12,13 +12,36 @@ struct stream;
 struct stream_owner;
 struct selection;
 
+/* What a finite response turns out to be. */
+enum finite_outcome {
+    FINITE_DOCUMENT,
+    FINITE_SAME,       /* nothing new has come */
+    FINITE_MISSING,    /* there is no such topic now */
+    FINITE_NOT_LOADED, /* what there is was not read in time */
+    FINITE_BROKEN,     /* it was ended before it could begin */
+};
+
+/* What a finite response is opened with, besides: one that ends when all that there is now was
+ * sent. */
+struct finite_opening {
+    struct slice unless; /* the place that the client has: if nothing has come since, that is said
+                            and no more; p NULL: it has none */
+    int64_t wait_ms;     /* with `unless` or an id: something new is waited for; 0: it is not */
+    bool head_only;
+    /* Told once, with the owner's arg, what it turns out to be: appends the head of the response to
+     * `text`, and all of it unless a document follows, which begins at `place`. */
+    void (*on_outcome)(void *arg, enum finite_outcome outcome, struct slice place,
+                       struct buf *text);
+};
+
 /* What a stream is opened with; borrowed. */
 struct opening {
-    struct slice head;                /* what it sends first, as STDOUT records made with id 1 */
-    struct slice last_event_id;       /* where it wants to resume; p NULL: nowhere */
-    struct selection *selection;      /* NULL: it gets everything; else it gets a reference */
-    struct from from;                 /* without an id that can be honoured */
-    const struct stream_owner *owner; /* NULL: nobody */
+    struct slice head;                   /* what it sends first, as STDOUT records made with id 1 */
+    struct slice last_event_id;          /* where it wants to resume; p NULL: nowhere */
+    struct selection *selection;         /* NULL: it gets everything; else it gets a reference */
+    struct from from;                    /* without an id that can be honoured */
+    const struct finite_opening *finite; /* NULL: it goes on */
+    const struct stream_owner *owner;    /* NULL: nobody */
 };
 
 /* Why a stream has ended. */
@@ -27,6 +50,7 @@ enum stream_end {
     STREAM_END_TOKEN,  /* its token is over */
     STREAM_END_AGE,    /* it has reached its greatest age */
     STREAM_END_DRAIN,  /* the process stops */
+    STREAM_END_WHOLE,  /* it was finite, and all was sent */
     STREAM_ENDS,
 };
 
@@ -40,7 +64,7 @@ struct stream_owner {
 void stream_set_input(struct stream *s, const struct fcgi_input *input);
 
 /* Sends what stands outside of events (STDOUT records made with id 1; copied) after the event that
- * is under way.  May end the stream. */
+ * is under way; a document has no place for that.  May end the stream. */
 void stream_say(struct stream *s, struct slice records);
 
 /* While it is held, a stream begins no event: the rest of the one under way follows.  Let go again,

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "base/loop.h"
+#include "stream/finite.h"
 #include "stream/reader.h"
 #include "stream/sink.h"
 #include "stream/sources.h"
@@ -36,6 +37,7 @@ struct stream {
     union {
         int64_t unsaid_at_ms;    /* a comment was due, and it was held; 0: never */
         struct timer *last_call; /* FINISHING */
+        struct finite *finite;   /* of one that ends by itself */
     };
     uint8_t state; /* enum stream_state */
     uint8_t why;   /* enum stream_end */
@@ -49,6 +51,7 @@ struct streams {
     struct sources *sources;
     struct stream_list in[STREAM_STATES];
     size_t count[STREAM_STATES];
+    size_t unanswered;        /* finite ones that wait for the topic */
     struct stream_list quiet; /* all, the longest silent first */
     struct stream_list ended; /* to be freed at the end of the turn */
     struct task reap;
@@ -68,11 +71,17 @@ void streams_fini(struct streams *all);
 size_t streams_count(const struct streams *all);
 size_t streams_staying(const struct streams *all);
 struct stream *streams_first(const struct streams *all);
-/* Visits each that was started; `visit` may change its state, but not end it. */
+/* Visits each that was started; `visit` may change its state, or end it. */
 void streams_each_started(struct streams *all, void (*visit)(struct stream *s, void *arg),
                           void *arg);
 /* Likewise, but for the QUIET. */
 void streams_each_busy(struct streams *all, void (*visit)(struct stream *s, void *arg), void *arg);
+
+/* It ends by itself (stream/finite.h). */
+static inline bool stream_is_finite(const struct stream *s)
+{
+    return s->source->shape.document;
+}
 
 /* The stream of that reader. */
 static inline struct stream *stream_of(struct reader *r)
@@ -102,6 +111,10 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
 void stream_pump(struct stream *s, int64_t now_ms);
 /* Something is due to it (picks_serve()): sends that, or leaves it to the next stream_pump(). */
 void stream_serve(struct stream *s, int64_t now_ms);
+/* One piece of what its reader has, of the cache.  False: its socket is full, or it has ended. */
+bool stream_give(struct stream *s, int64_t now_ms);
+/* See stream_say(); of a finite one, too. */
+void stream_put(struct stream *s, struct slice records);
 /* A comment, or in place of it where it is, if it selects and has moved on; unless the stream is
  * silent only because it is slow.  One that is held gets it when it is let go. */
 void stream_comment(struct stream *s, int64_t now_ms);

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/fcgi_record.h"
+#include "topic/document.h"
 #include "topic/sse.h"
 
 enum { SHARED_REQUEST_ID = 1 };
@@ -17,23 +18,11 @@ static bool etag_usable(struct slice etag)
     return etag.n > 0;
 }
 
-/* The place with its tag; returns where the tag stands, or would. */
-static size_t add_place(struct buf *out, const struct progress *at, struct slice tag)
-{
-    progress_add(out, at);
-    size_t tag_at = out->n;
-    if (tag.n > 0) {
-        buf_add_byte(out, '~');
-        buf_add_slice(out, tag);
-    }
-    return tag_at;
-}
-
 /* PROGRESS[~TAG][/ETAG]; the etag only within EVENT_ID_MAX bytes. */
 static size_t add_plain_id(struct buf *out, const struct progress *at, struct slice tag,
                            struct slice etag)
 {
-    size_t start = out->n, tag_at = add_place(out, at, tag);
+    size_t start = out->n, tag_at = progress_add_tagged(out, at, tag);
 
     if (etag_usable(etag) && out->n - start + 1 + etag.n <= EVENT_ID_MAX) {
         buf_add_byte(out, '/');
@@ -59,7 +48,7 @@ static size_t add_keyed_id(struct buf *out, const struct progress *at, struct sl
                            struct slice key, struct slice etag)
 {
     struct buf place = {0};
-    size_t start = out->n, tag_at = add_place(&place, at, tag);
+    size_t start = out->n, tag_at = progress_add_tagged(&place, at, tag);
 
     size_t plain = place.n;
     buf_add_byte(out, '[');
@@ -104,8 +93,11 @@ static size_t add_id(struct buf *out, const struct shape *shape, const struct pr
 size_t event_encode(struct buf *out, const struct shape *shape, const struct progress *at,
                     struct slice tag, const struct record *r)
 {
+    if (shape->document) {
+        document_add_record(out, shape->envelope, shape->first, r);
+        return 0;
+    }
     size_t mark = fcgi_stdout_begin(out);
-
     size_t tag_at = add_id(out, shape, at, tag, r->key, r->etag);
     if (r->value.p != NULL) {
         sse_add_data(out, r->value);
@@ -167,8 +159,11 @@ size_t event_add_head(struct buf *out, const struct shape *shape, struct slice e
 void event_encode_notice(struct buf *out, const struct shape *shape, const struct progress *at,
                          struct slice tag, const char *type, const char *json)
 {
+    if (shape->document) {
+        document_add_gap(out, shape->envelope, shape->first, json);
+        return;
+    }
     size_t mark = fcgi_stdout_begin(out);
-
     add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
     buf_printf(out, "event:%s\ndata:%s\n\n", type, json);
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);

@@ -61,6 +61,17 @@ void progress_add(struct buf *out, const struct progress *p)
         free(raw);
 }
 
+size_t progress_add_tagged(struct buf *out, const struct progress *p, struct slice tag)
+{
+    progress_add(out, p);
+    size_t tag_at = out->n;
+    if (tag.n > 0) {
+        buf_add_byte(out, '~');
+        buf_add_slice(out, tag);
+    }
+    return tag_at;
+}
+
 static bool get_varint(struct slice *from, int64_t *value)
 {
     uint64_t v = 0;

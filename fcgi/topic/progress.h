@@ -35,6 +35,9 @@ static inline int64_t progress_get(const struct progress *p, int32_t partition)
 
 /* Appends the text of p. */
 void progress_add(struct buf *out, const struct progress *p);
+/* The same with the tag of a selection (empty: none) behind it.  Returns where the tag stands, or
+ * would. */
+size_t progress_add_tagged(struct buf *out, const struct progress *p, struct slice tag);
 
 struct progress_at {
     int32_t partition;

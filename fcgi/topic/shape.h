@@ -13,11 +13,14 @@ enum event_id {
 /* `{0}` is what EventSource gets: the values of records, under ids of the plain form. */
 struct shape {
     enum event_id id;
+    bool document; /* no events, but records of a JSON document (topic/document.h) */
+    bool first;    /* of it; says nothing of the shape */
+    const struct envelope *envelope;
 };
 
 static inline bool shape_equal(const struct shape *a, const struct shape *b)
 {
-    return a->id == b->id;
+    return a->id == b->id && a->document == b->document;
 }
 
 #endif

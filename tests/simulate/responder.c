@@ -71,8 +71,10 @@ static void make_fanouts(struct responder *r)
 
     backlogs_init(&r->backlogs, BACKLOGS_BYTES);
     r->fanouts = (struct fanouts){r->fanout, routes_topics(r->routes)};
-    for (size_t i = 0; i < r->fanouts.n; i++)
+    for (size_t i = 0; i < r->fanouts.n; i++) {
+        fanout.envelope.topic = routes_topic(r->routes, i);
         r->fanout[i] = fanout_new(r->loop, &fanout);
+    }
 }
 
 static void on_keys(void *arg)

@@ -43,6 +43,7 @@ static void of_several_the_first_of_ours_is_taken(void **state)
     check_place(" ,, \"AQIAAg==\" ,", "", "AQIAAg==");
 }
 
+/* PROTOCOL 14.11. */
 static void what_fronts_make_of_a_tag_is_taken_away(void **state)
 {
     (void)state;
@@ -62,6 +63,7 @@ static void a_tag_may_end_like_that_by_itself(void **state)
     check_place("\"AQIAAg==~abc-gzip-gzip\"", "abc-gzip", "AQIAAg==~abc-gzip");
 }
 
+/* PROTOCOL 14.14. */
 static void a_wait_is_a_number_of_seconds_up_to_25(void **state)
 {
     (void)state;

@@ -50,3 +50,8 @@ bool consumer_passed(const struct consumer *c, int32_t partition, int64_t end, u
 {
     return c->p[partition].next >= end || (c->p[partition].at_end && c->asked >= ticket);
 }
+
+struct consumer_stats consumer_stats(const struct consumer *c)
+{
+    return (struct consumer_stats){.trouble = c->missing ? TROUBLE_MISSING : TROUBLE_NONE};
+}

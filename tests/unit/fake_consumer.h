@@ -8,7 +8,7 @@ enum { FAKE_PARTITIONS = 100 };
 
 /* What the fan-out is told when it asks. */
 struct consumer {
-    bool ready, held, read_anew;
+    bool ready, missing, held, read_anew;
     uint64_t asked, answered; /* tickets */
     struct {
         int64_t end, surveyed_end, next;

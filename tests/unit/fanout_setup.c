@@ -16,7 +16,8 @@ int64_t flush_ms = FLUSH_MS;
 
 void start_with(enum event_id form, size_t cache_bytes)
 {
-    const struct fanout_config config = {form, KEEPALIVE_MS, flush_ms, cache_bytes, NULL};
+    const struct fanout_config config = {form,     {"t", NULL, 0}, KEEPALIVE_MS,
+                                         flush_ms, cache_bytes,    NULL};
 
     memset(&consumer, 0, sizeof consumer);
     loop = loop_new();

@@ -5,9 +5,10 @@
 static void check(const char *accept, enum format expected)
 {
     if (format_accepted(accept) != expected)
-        fail_msg("%s is %d", accept, format_accepted(accept));
+        fail_msg("%s is %d", accept ? accept : "nothing", format_accepted(accept));
 }
 
+/* PROTOCOL 14.1. */
 static void a_format_is_named_as_it_stands(void **state)
 {
     static const char *const none[] = {"", "SSE", "json ", "jsonl", "ndjso", "ndjsonx", "*"};
@@ -25,6 +26,7 @@ static void a_format_is_named_as_it_stands(void **state)
     assert_false(format_parse(slice_of("sse\0", 4), &format));
 }
 
+/* PROTOCOL 14.2. */
 static void whoever_names_none_of_ours_gets_an_event_stream(void **state)
 {
     (void)state;
@@ -40,6 +42,7 @@ static void whoever_names_none_of_ours_gets_an_event_stream(void **state)
     check(",,;,", FORMAT_SSE);
 }
 
+/* PROTOCOL 14.2. */
 static void an_event_stream_anywhere_wins(void **state)
 {
     (void)state;
@@ -48,6 +51,7 @@ static void an_event_stream_anywhere_wins(void **state)
     check("application/x-ndjson,Text/Event-Stream", FORMAT_SSE);
 }
 
+/* PROTOCOL 14.2. */
 static void else_the_first_of_ours_is_taken(void **state)
 {
     (void)state;
@@ -60,6 +64,7 @@ static void else_the_first_of_ours_is_taken(void **state)
     check("text/html,application/json;q=0.9,application/jsonl", FORMAT_JSON);
 }
 
+/* PROTOCOL 14.2. */
 static void a_quality_of_zero_is_a_refusal(void **state)
 {
     (void)state;

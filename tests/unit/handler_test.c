@@ -26,6 +26,9 @@ static struct {
     uint16_t id;
     struct buf head, last_event_id;
     bool has_id;
+    bool is_finite;
+    struct finite_opening finite;
+    struct buf unless;
 } opened;
 
 struct stream {
@@ -46,6 +49,11 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct o
     buf_add_slice(&opened.head, opening->head);
     buf_add_slice(&opened.last_event_id, opening->last_event_id);
     opened.has_id = opening->last_event_id.p != NULL;
+    opened.is_finite = opening->finite != NULL;
+    if (opening->finite != NULL) {
+        opened.finite = *opening->finite;
+        buf_add_slice(&opened.unless, opening->finite->unless);
+    }
     return &a_stream;
 }
 
@@ -211,6 +219,7 @@ static void clear(void)
         close(opened.fd);
     buf_fini(&opened.head);
     buf_fini(&opened.last_event_id);
+    buf_fini(&opened.unless);
     memset(&opened, 0, sizeof opened);
     output_fini(&answer);
 }
@@ -305,6 +314,118 @@ static void a_get_opens_a_stream(void **state)
 
 #define EXPOSED                                                                                    \
     "Access-Control-Expose-Headers: retry-after, www-authenticate, etag, preference-applied\r\n"
+
+/* -- finite responses -- */
+
+/* What the one that was opened is answered, when that is its outcome. */
+static void check_outcome(enum finite_outcome outcome, const char *expected)
+{
+    struct buf text = {0};
+
+    opened.finite.on_outcome(owners[owner_count - 1].arg, outcome, BYTES("AQIAAg=="), &text);
+    assert_text(buf_slice(&text), expected);
+    buf_fini(&text);
+}
+
+/* PROTOCOL 14.1, 14.9. */
+static void json_is_a_response_that_ends(void **state)
+{
+    (void)state;
+    ask_events("GET", "HTTP_ACCEPT", "application/json, text/plain, */*");
+    assert_true(opened.count == 1 && opened.is_finite && !opened.finite.head_only);
+    assert_int_equal(opened.head.n, 0);
+    assert_true(opened.unless.n == 0 && opened.finite.wait_ms == 0);
+    check_outcome(FINITE_DOCUMENT,
+                  "Status: 200 OK\r\nContent-Type: application/json\r\n"
+                  "X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\nVary: Accept\r\n"
+                  "ETag: \"AQIAAg==\"\r\nAccess-Control-Allow-Origin: *\r\n" EXPOSED "\r\n");
+    ask_events("GET", "QUERY_STRING", "format=json", "HTTP_ACCEPT", "text/event-stream");
+    assert_true(opened.is_finite);
+    ask_events("GET", "QUERY_STRING", "format=sse", "HTTP_ACCEPT", "application/json");
+    assert_true(opened.count == 1 && !opened.is_finite);
+    ask_events("GET", "QUERY_STRING", "format=xml");
+    check_status(400);
+    assert_true(answered("\"format_invalid\""));
+}
+
+/* PROTOCOL 14.8. */
+static void a_head_of_json_is_known_as_late(void **state)
+{
+    (void)state;
+    ask_events("HEAD", "QUERY_STRING", "format=json");
+    assert_true(opened.is_finite && opened.finite.head_only);
+}
+
+/* PROTOCOL 14.14. */
+static void what_a_client_has_already_is_no_answer(void **state)
+{
+    (void)state;
+    ask_events("GET", "QUERY_STRING", "format=json", "HTTP_IF_NONE_MATCH",
+               "\"x\", W/\"AQIAAg==-gzip\"", "HTTP_PREFER", "wait=30");
+    assert_text(buf_slice(&opened.unless), "AQIAAg==");
+    assert_int_equal(opened.finite.wait_ms, 25000);
+    check_outcome(FINITE_SAME,
+                  "Status: 304 Not Modified\r\nCache-Control: no-cache\r\nVary: Accept\r\n"
+                  "ETag: \"AQIAAg==\"\r\nPreference-Applied: wait=25\r\n"
+                  "Access-Control-Allow-Origin: *\r\n" EXPOSED "\r\n");
+    ask_events("GET", "QUERY_STRING", "format=json&lastEventId=AQIAAg%3D%3D", "HTTP_PREFER",
+               "wait=7");
+    assert_text(buf_slice(&opened.last_event_id), "AQIAAg==");
+    assert_int_equal(opened.finite.wait_ms, 7000);
+    ask_events("GET", "QUERY_STRING", "format=json&key=a", "HTTP_IF_NONE_MATCH", "\"AQIAAg==\"",
+               "HTTP_PREFER", "wait=7");
+    assert_true(opened.unless.n == 0 && opened.finite.wait_ms == 0);
+}
+
+/* PROTOCOL 14.9. By the same URL a cache knows the whole. */
+static void what_a_header_asks_to_be_left_out_is_in_no_cache(void **state)
+{
+    (void)state;
+    ask_events("GET", "QUERY_STRING", "format=json", "HTTP_LAST_EVENT_ID", "AQIAAg==");
+    check_outcome(FINITE_SAME, "Status: 304 Not Modified\r\nCache-Control: no-store\r\n"
+                               "Vary: Accept\r\nETag: \"AQIAAg==\"\r\n"
+                               "Access-Control-Allow-Origin: *\r\n" EXPOSED "\r\n");
+}
+
+/* PROTOCOL 14.9. */
+static void a_place_that_fronts_would_not_let_pass_is_no_tag(void **state)
+{
+    struct buf text = {0}, place = {0};
+
+    (void)state;
+    ask_events("GET", "QUERY_STRING", "format=json");
+    memset(buf_reserve(&place, 4097), 'A', 4097);
+    place.n = 4097;
+    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, buf_slice(&place),
+                             &text);
+    assert_null(memmem(text.p, text.n, "ETag", 4));
+    text.n = 0;
+    place.n--;
+    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, buf_slice(&place),
+                             &text);
+    assert_non_null(memmem(text.p, text.n, "ETag", 4));
+    buf_fini(&text);
+    buf_fini(&place);
+}
+
+static void what_is_not_there_yet_is_to_be_asked_for_again(void **state)
+{
+    static const enum finite_outcome outcomes[] = {FINITE_MISSING, FINITE_NOT_LOADED,
+                                                   FINITE_BROKEN};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct buf text = {0};
+        ask_events("GET", "QUERY_STRING", "format=json");
+        opened.finite.on_outcome(owners[owner_count - 1].arg, outcomes[i], BYTES(""), &text);
+        assert_memory_equal(text.p, "Status: 503 ", 12);
+        assert_non_null(memmem(text.p, text.n, "Retry-After: 10\r\n", 17));
+        assert_non_null(memmem(text.p, text.n, "Access-Control-Allow-Origin: *", 30));
+        assert_non_null(memmem(text.p, text.n, "\"busy\"", 6));
+        buf_fini(&text);
+    }
+    assert_int_equal(handler_refusals(handler)[REFUSED_BUSY], 3);
+}
 
 static void a_stream_begins_with_its_headers_and_a_time_to_retry(void **state)
 {
@@ -869,6 +990,21 @@ static bool opens_as(const char *sub)
     return opened.count > 0;
 }
 
+/* PROTOCOL 14.9. */
+static void json_behind_a_guard_is_for_its_client_alone(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    make_gate(true, 0);
+    ask_events("GET", "QUERY_STRING", "format=json", "HTTP_AUTHORIZATION", "Bearer x");
+    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, BYTES("AQIAAg=="),
+                             &text);
+    assert_non_null(memmem(text.p, text.n, "\r\nCache-Control: private, no-cache\r\n", 36));
+    assert_non_null(memmem(text.p, text.n, "\r\nReferrer-Policy: no-referrer\r\n", 32));
+    buf_fini(&text);
+}
+
 static void a_subject_has_so_many_streams(void **state)
 {
     (void)state;
@@ -1399,6 +1535,12 @@ int main(void)
         T(a_get_opens_a_stream),
         T(a_stream_begins_with_its_headers_and_a_time_to_retry),
         T(the_time_to_retry_is_spread_from_half_to_one_and_a_half),
+        T(json_is_a_response_that_ends),
+        T(a_head_of_json_is_known_as_late),
+        T(what_a_client_has_already_is_no_answer),
+        T(what_a_header_asks_to_be_left_out_is_in_no_cache),
+        T(a_place_that_fronts_would_not_let_pass_is_no_tag),
+        T(what_is_not_there_yet_is_to_be_asked_for_again),
         T(the_id_of_the_request_is_kept),
         T(a_head_gets_the_same_headers_and_the_end),
         T(the_header_says_where_to_resume),
@@ -1429,6 +1571,7 @@ int main(void)
         T(a_head_is_no_opening),
         T(a_stream_is_opened_in_the_fanout_of_its_topic),
         T(open_streams_are_counted_by_their_route),
+        G(json_behind_a_guard_is_for_its_client_alone),
         G(a_subject_has_so_many_streams),
         G(a_token_without_a_subject_is_counted_by_itself),
         G(a_refused_token_is_no_opening),

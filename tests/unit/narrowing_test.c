@@ -175,6 +175,7 @@ static void a_query_is_judged_before_claims(void **state)
     assert_int_equal(narrow("", "[{\"keyBase64\":\"{a}\"}]", NULL), REFUSAL_PATH_NOT_BASE64);
 }
 
+/* PROTOCOL 14.1. */
 static void a_format_is_named_once(void **state)
 {
     (void)state;

@@ -305,6 +305,7 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_ENDED_TOKEN] = 10 + STREAM_END_TOKEN,
         [TOPIC_METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
         [TOPIC_METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
+        [TOPIC_METRIC_ENDED_WHOLE] = 10 + STREAM_END_WHOLE,
         [TOPIC_METRIC_SENT_EVENTS] = 60,
         [TOPIC_METRIC_SENT_BYTES] = 61,
         [TOPIC_METRIC_RECORDS] = 3,
