@@ -8,10 +8,10 @@
 #include "guard/subject.h"
 #include "stream/stream.h"
 
-/* Zilla's, byte for byte: clients take their next request from it. */
-static const char challenge[] = "event:challenge\n"
-                                "data:{\"method\":\"POST\",\"headers\":{\"content-type\":"
-                                "\"application/x-challenge-response\"}}\n\n";
+/* The members of an object, but for its first brace: as an event it is Zilla's, byte for byte, for
+ * clients take their next request from it. */
+#define CHALLENGE                                                                                  \
+    "\"method\":\"POST\",\"headers\":{\"content-type\":\"application/x-challenge-response\"}}"
 
 enum {
     DUE_TURN = 200,   /* sessions served in one turn */
@@ -145,7 +145,9 @@ static void send_challenge(struct stream *stream)
     struct buf event = {0};
     size_t mark = fcgi_stdout_begin(&event);
 
-    buf_add_str(&event, challenge);
+    buf_add_str(&event, stream_framing(stream) == FRAMING_SSE
+                            ? "event:challenge\ndata:{" CHALLENGE "\n\n"
+                            : "{\"event\":\"challenge\"," CHALLENGE "\n");
     fcgi_stdout_end(&event, mark, 1);
     stream_say(stream, buf_slice(&event));
     buf_fini(&event);

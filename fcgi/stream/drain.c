@@ -17,7 +17,7 @@ struct drain {
     size_t streams; /* when it began */
 };
 
-static void end_stream(const struct drain *d, struct stream *s)
+static void tell_retry(const struct drain *d, struct stream *s)
 {
     struct buf retry = {0};
     size_t mark = fcgi_stdout_begin(&retry);
@@ -25,8 +25,14 @@ static void end_stream(const struct drain *d, struct stream *s)
     sse_add_retry(&retry, d->config.retry_ms);
     fcgi_stdout_end(&retry, mark, 1);
     stream_say(s, buf_slice(&retry));
-    stream_finish(s, STREAM_END_DRAIN);
     buf_fini(&retry);
+}
+
+static void end_stream(const struct drain *d, struct stream *s)
+{
+    if (stream_framing(s) == FRAMING_SSE)
+        tell_retry(d, s);
+    stream_finish(s, STREAM_END_DRAIN);
 }
 
 /* Of those that were not told to finish: how many there are, and one of them (NULL: none). */

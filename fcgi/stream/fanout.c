@@ -8,7 +8,7 @@
 #include "stream/regroup.h"
 
 struct fanout {
-    struct shape shape;
+    enum event_id event_id;
     struct envelope envelope;
     struct sources sources;
     struct streams streams;
@@ -40,9 +40,13 @@ void fanout_attach(struct fanout *f, struct consumer *consumer)
 
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
-    struct shape shape = f->shape;
-
-    shape.document = opening->finite != NULL;
+    const enum framing framing = opening->finite ? FRAMING_DOCUMENT : opening->framing;
+    const struct shape shape = {
+        .id = framing == FRAMING_SSE ? f->event_id : EVENT_ID_PROGRESS,
+        .framing = framing,
+        .enveloped = opening->enveloped && framing == FRAMING_SSE,
+        .envelope = &f->envelope,
+    };
     struct source *source = sources_get(&f->sources, &shape);
     struct stream *s = stream_open(&f->streams, source, fd, id, opening);
 
@@ -103,8 +107,8 @@ struct fanout *fanout_new(struct loop *loop, const struct fanout_config *config)
     const struct sources_config sources = {config->cache_bytes, INTAKE_BACKLOG_BYTES,
                                            config->backlogs};
 
+    f->event_id = config->event_id;
     f->envelope = config->envelope;
-    f->shape = (struct shape){.id = config->event_id, .envelope = &f->envelope};
     sources_init(&f->sources, &sources, &owner);
     streams_init(&f->streams, loop, &f->sources, &f->flush.replays);
     flush_init(&f->flush, &f->streams, config->flush_ms, intake_flushed, &f->intake);

@@ -32,7 +32,7 @@ struct fanout_stats {
 };
 
 struct fanout_config {
-    enum event_id event_id;
+    enum event_id event_id;   /* of event streams */
     struct envelope envelope; /* what it points to is borrowed */
     int64_t keepalive_ms;
     int64_t flush_ms; /* at most one flush of a stream in that time; -1: as many streams need */

@@ -31,14 +31,9 @@ void keepalive_init(struct keepalive *k, struct streams *streams, int64_t after_
         .after_ms = after_ms,
         .timer = timer_new(streams->loop, on_timer, k),
     };
-    size_t mark = fcgi_stdout_begin(&k->comment);
-    buf_add_str(&k->comment, ":\n"); /* no blank line: some libraries make an event of it */
-    fcgi_stdout_end(&k->comment, mark, 1);
-    streams->comment = buf_slice(&k->comment);
 }
 
 void keepalive_fini(struct keepalive *k)
 {
     timer_free(k->timer);
-    buf_fini(&k->comment);
 }

@@ -8,7 +8,6 @@ struct keepalive {
     struct streams *streams;
     int64_t after_ms; /* of silence */
     struct timer *timer;
-    struct buf comment;
 };
 
 void keepalive_init(struct keepalive *k, struct streams *streams, int64_t after_ms);

@@ -33,7 +33,7 @@ static bool has_begun(enum reader_at at)
 /* Everything is encoded for it.  A document has all from the cache. */
 static bool follows(const struct reader *r, const struct source *src, enum reader_at at)
 {
-    if (src->shape.document)
+    if (src->shape.framing == FRAMING_DOCUMENT)
         return false;
     return r->selection == NULL ? has_begun(at) : at == READER_AHEAD;
 }
@@ -72,6 +72,14 @@ void reader_fini(struct reader *r, struct source *src)
     selection_unref(r->selection);
 }
 
+/* If it wants to know when its replay is over, one begins. */
+static void reader_tell_over(struct reader *r)
+{
+    r->tells &= (uint8_t)~READER_TELLS_IS_OVER;
+    if (r->tells & READER_TELLS_KEEPALIVE)
+        r->tells |= READER_TELLS_OVER;
+}
+
 /* `ends`: see reader_begin(). */
 static void reader_begin_fresh(struct reader *r, struct source *src, const struct progress *ends)
 {
@@ -79,7 +87,8 @@ static void reader_begin_fresh(struct reader *r, struct source *src, const struc
     bool latest = from.kind == FROM_LATEST;
 
     r->no_deletes = latest ? 0 : cache_end(src->cache);
-    r->tells = latest;
+    r->tells = (uint8_t)((r->tells & ~READER_TELLS_PLACE) | (latest ? READER_TELLS_PLACE : 0));
+    reader_tell_over(r);
     reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &from, ends));
 }
 
@@ -247,8 +256,13 @@ static void reader_chunk_done(struct reader *r, struct source *src)
 {
     if (src->chunk->events > 0)
         r->told = src->chunk->whole ? src->moves : 0;
-    if (r->more || src->shape.document)
+    if (r->more || src->shape.framing == FRAMING_DOCUMENT)
         return;
+    if (r->tells & READER_TELLS_OVER) {
+        r->tells ^= READER_TELLS_OVER | READER_TELLS_IS_OVER;
+        r->more = true;
+        return;
+    }
     if (!replay_is_ahead(r->replay, source_shown(src))) {
         reader_join(r, src);
     } else if (r->at == READER_REPLAY) {
@@ -272,11 +286,13 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     chunk_clear(src->chunk);
     if (r->reset != RESET_NONE)
         reader_add_reset(r, &scope, src);
-    else if (r->tells)
+    else if (r->tells & READER_TELLS_PLACE)
         replay_add_place(r->replay, &scope, src->chunk);
-    if (r->tells)
+    else if (r->tells & READER_TELLS_IS_OVER)
+        replay_add_keepalive(r->replay, &scope, src->chunk);
+    if (r->tells & (READER_TELLS_PLACE | READER_TELLS_IS_OVER))
         r->told = replay_is_at(r->replay, source_shown(src)) ? src->moves : 0;
-    r->tells = false;
+    r->tells &= (uint8_t) ~(READER_TELLS_PLACE | READER_TELLS_IS_OVER);
     r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, src->chunk);
     src->counts.gaps += src->chunk->gaps;
 }
@@ -287,7 +303,7 @@ static int reader_next_of_cache(struct reader *r, struct source *src, struct iov
 
     if (replay_lost_deletes(r->replay, src->cache, source_shown(src), r->no_deletes))
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
-    if (r->reset != RESET_NONE && src->shape.document)
+    if (r->reset != RESET_NONE && src->shape.framing == FRAMING_DOCUMENT)
         return 0;
     if (reader_has_place(r, src) && (r->at == READER_AHEAD || r->place.block == NULL))
         r->place = backlog_end(src->backlog);
@@ -405,8 +421,24 @@ int reader_next_due(struct reader *r, struct source *src, struct iovec **iov)
     return picker_next_due(&src->picks, r->picker, &src->shape, selection_tag(r->selection), iov);
 }
 
+static void reader_add_keepalive(const struct reader *r, const struct source *src, struct buf *out)
+{
+    struct progress at = {0};
+
+    if (r->at == READER_LIVE)
+        backlog_progress(&r->place, &at);
+    else
+        reader_picked(r, src, &at);
+    event_encode_keepalive(out, &src->shape, &at, selection_tag(r->selection));
+    progress_fini(&at);
+}
+
 bool reader_add_place(struct reader *r, struct source *src, struct buf *out)
 {
+    if ((r->tells & READER_TELLS_KEEPALIVE) && reader_is_live(r)) {
+        reader_add_keepalive(r, src, out);
+        return true;
+    }
     if (r->at != READER_PICKING || r->told == src->moves || picker_has_any(&src->picks, r->picker))
         return false;
     event_encode_place(out, &src->shape, source_shown(src), selection_tag(r->selection));

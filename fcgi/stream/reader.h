@@ -31,12 +31,20 @@ enum reader_at {
     READER_STOPPED, /* gets no more than the rest */
 };
 
+/* What is to be told besides records. */
+enum reader_tells {
+    READER_TELLS_PLACE = 1,     /* first, the place */
+    READER_TELLS_KEEPALIVE = 2, /* the keep-alive as an event */
+    READER_TELLS_OVER = 4,      /* one when the replay is over */
+    READER_TELLS_IS_OVER = 8,   /* it is */
+};
+
 struct reader {
     uint8_t at; /* enum reader_at */
     bool paused;
     bool more;             /* see reader_next() */
     uint8_t reset;         /* enum reset: to be told first */
-    bool tells;            /* its place is to be told first */
+    uint8_t tells;         /* enum reader_tells, of any */
     uint8_t from_kind : 7; /* enum from_kind: where it starts without an id */
     bool first : 1;        /* of a document it was given nothing yet */
     uint16_t request_id;   /* events are framed for request 1; another gets copies of them */
@@ -63,6 +71,11 @@ static inline void reader_set_from(struct reader *r, const struct from *from)
 {
     r->from_kind = from->kind & 0x7f;
     r->from_value = from->value;
+}
+/* It cannot see comments: it is given events in their place, and one when its replay is over. */
+static inline void reader_set_keepalive(struct reader *r)
+{
+    r->tells = READER_TELLS_KEEPALIVE | READER_TELLS_OVER;
 }
 /* From wherever it is; the source must be there still. */
 void reader_fini(struct reader *r, struct source *src);
@@ -120,8 +133,9 @@ static inline bool reader_is_live(const struct reader *r)
 {
     return r->at == READER_LIVE || r->at == READER_PICKING;
 }
-/* One that picks and has moved on, past what is not for it, since it was given an id: appends its
- * place as an id alone.  False: it has not. */
+/* What it is given when it was silent, in place of a comment: a keep-alive as an event; or one that
+ * picks and has moved on, past what is not for it, since it was given an id, its place as an id
+ * alone.  False: nothing of that. */
 bool reader_add_place(struct reader *r, struct source *src, struct buf *out);
 /* How far it is, while it is in REPLAY or AHEAD. */
 static inline const struct progress *reader_progress(const struct reader *r)
@@ -132,7 +146,7 @@ static inline const struct progress *reader_progress(const struct reader *r)
  * document has none: it gets the cache, and then nothing more. */
 static inline bool reader_has_place(const struct reader *r, const struct source *src)
 {
-    return r->selection == NULL && !src->shape.document;
+    return r->selection == NULL && src->shape.framing != FRAMING_DOCUMENT;
 }
 /* What a document waits for will be told to one that selects (struct source_owner, on_due). */
 void reader_watch(struct reader *r, struct source *src);

@@ -165,6 +165,13 @@ void replay_add_notice(const struct replay *r, const struct replay_scope *scope,
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
 
+void replay_add_keepalive(const struct replay *r, const struct replay_scope *scope,
+                          struct chunk *chunk)
+{
+    event_encode_keepalive(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection));
+    chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
+}
+
 void replay_add_place(const struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
 {
     event_encode_place(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection));

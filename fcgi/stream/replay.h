@@ -73,6 +73,10 @@ struct replay_scope {
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk);
 
+/* Puts the replay's place into it, as a keep-alive that is an event. */
+void replay_add_keepalive(const struct replay *r, const struct replay_scope *scope,
+                          struct chunk *chunk);
+
 /* Puts the replay's place into it, as an id alone. */
 void replay_add_place(const struct replay *r, const struct replay_scope *scope,
                       struct chunk *chunk);

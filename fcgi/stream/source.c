@@ -20,12 +20,14 @@ void source_init(struct source *s, const struct source_config *config,
         .owner = owner,
         .moves = 1, /* 0: a reader was told nothing yet */
     };
+    event_encode_comment(&s->comment, &s->shape);
     picks_init(&s->picks, owner->on_due, owner->arg);
 }
 
 void source_fini(struct source *s)
 {
     picks_fini(&s->picks);
+    buf_fini(&s->comment);
     backlog_free(s->backlog);
 }
 

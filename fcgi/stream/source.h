@@ -25,6 +25,7 @@ struct source {
     struct catchup *catchup;
     struct chunk *chunk;
     struct shape shape;
+    struct buf comment; /* what is sent to one that is silent */
     struct backlog *backlog;
     struct picks picks; /* what comes for the readers that select */
     size_t streams;     /* that have it */

@@ -145,6 +145,8 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     sink_init(&s->sink, fd, id, &all->bytes);
     reader_init(&s->reader, id, stream_place(opening), opening->selection);
     reader_set_from(&s->reader, &opening->from);
+    if (opening->keepalive_events)
+        reader_set_keepalive(&s->reader);
     s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
     TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);
@@ -188,6 +190,11 @@ void stream_set_input(struct stream *s, const struct fcgi_input *input)
     s->sink.input = *input;
 }
 
+enum framing stream_framing(const struct stream *s)
+{
+    return s->source->shape.framing;
+}
+
 void stream_put(struct stream *s, struct slice records)
 {
     sink_put(&s->sink, records);
@@ -215,8 +222,8 @@ void stream_comment(struct stream *s, int64_t now_ms)
     if (held || slow)
         return;
     struct buf place = {0};
-    bool moved = reader_add_place(&s->reader, s->source, &place);
-    sink_put(&s->sink, moved ? buf_slice(&place) : s->all->comment);
+    bool added = reader_add_place(&s->reader, s->source, &place);
+    sink_put(&s->sink, buf_slice(added ? &place : &s->source->comment));
     buf_fini(&place);
     stream_send_owed(s, now_ms);
 }

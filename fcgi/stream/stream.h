@@ -7,6 +7,7 @@
 
 #include "base/fcgi_record.h"
 #include "select/from.h"
+#include "topic/shape.h"
 
 struct stream;
 struct stream_owner;
@@ -40,7 +41,10 @@ struct opening {
     struct slice last_event_id;          /* where it wants to resume; p NULL: nowhere */
     struct selection *selection;         /* NULL: it gets everything; else it gets a reference */
     struct from from;                    /* without an id that can be honoured */
-    const struct finite_opening *finite; /* NULL: it goes on */
+    enum framing framing;                /* how its events are written */
+    bool enveloped;                      /* see struct shape */
+    bool keepalive_events;               /* in place of comments, and when its replay is over */
+    const struct finite_opening *finite; /* of a document, and of no other */
     const struct stream_owner *owner;    /* NULL: nobody */
 };
 
@@ -62,6 +66,9 @@ struct stream_owner {
 
 /* What has come of the front's records behind the request (copied). */
 void stream_set_input(struct stream *s, const struct fcgi_input *input);
+
+/* How its events are written: what is said to it must be likewise. */
+enum framing stream_framing(const struct stream *s);
 
 /* Sends what stands outside of events (STDOUT records made with id 1; copied) after the event that
  * is under way; a document has no place for that.  May end the stream. */

@@ -56,7 +56,6 @@ struct streams {
     struct stream_list ended; /* to be freed at the end of the turn */
     struct task reap;
     struct task *replays; /* a round of those that are REPLAYING */
-    struct slice comment; /* STDOUT records, borrowed: for those who are silent */
     uint64_t opened, ended_by[STREAM_ENDS];
     uint64_t bytes; /* sent, the framing included */
 };
@@ -80,7 +79,7 @@ void streams_each_busy(struct streams *all, void (*visit)(struct stream *s, void
 /* It ends by itself (stream/finite.h). */
 static inline bool stream_is_finite(const struct stream *s)
 {
-    return s->source->shape.document;
+    return s->source->shape.framing == FRAMING_DOCUMENT;
 }
 
 /* The stream of that reader. */

@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "base/fcgi_record.h"
+#include "base/quote.h"
 #include "topic/document.h"
 #include "topic/sse.h"
 
@@ -31,18 +32,6 @@ static size_t add_plain_id(struct buf *out, const struct progress *at, struct sl
     return tag_at;
 }
 
-/* TEXT of printable ASCII as a JSON string. */
-static void add_json_string(struct buf *out, struct slice text)
-{
-    buf_add_byte(out, '"');
-    for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] == '"' || text.p[i] == '\\')
-            buf_add_byte(out, '\\');
-        buf_add_byte(out, text.p[i]);
-    }
-    buf_add_byte(out, '"');
-}
-
 /* ["KEY","PROGRESS[~TAG][/ETAG]"]: the key goes first where there is not room for all. */
 static size_t add_keyed_id(struct buf *out, const struct progress *at, struct slice tag,
                            struct slice key, struct slice etag)
@@ -66,15 +55,17 @@ static size_t add_keyed_id(struct buf *out, const struct progress *at, struct sl
         buf_add_byte(&place, '/');
         buf_add_slice(&place, etag);
     }
-    add_json_string(out, buf_slice(&place));
+    quote_add(out, buf_slice(&place));
     if (place.n > plain && out->n - start + sizeof "]" - 1 > EVENT_ID_MAX) {
         out->n = before;
-        add_json_string(out, slice_of(place.p, plain));
+        quote_add(out, slice_of(place.p, plain));
     }
     buf_add_byte(out, ']');
     buf_fini(&place);
     return before + 1 + tag_at;
 }
+
+/* -- an event stream -- */
 
 static size_t add_id(struct buf *out, const struct shape *shape, const struct progress *at,
                      struct slice tag, struct slice key, struct slice etag)
@@ -90,42 +81,119 @@ static size_t add_id(struct buf *out, const struct shape *shape, const struct pr
     return tag_at;
 }
 
-size_t event_encode(struct buf *out, const struct shape *shape, const struct progress *at,
-                    struct slice tag, const struct record *r)
+static void add_data(struct buf *out, const struct shape *shape, const struct record *r)
 {
-    if (shape->document) {
-        document_add_record(out, shape->envelope, shape->first, r);
-        return 0;
-    }
-    size_t mark = fcgi_stdout_begin(out);
-    size_t tag_at = add_id(out, shape, at, tag, r->key, r->etag);
-    if (r->value.p != NULL) {
+    if (r->value.p == NULL)
+        buf_add_str(out, "event:delete\n");
+    if (shape->enveloped) {
+        buf_add_str(out, "data:");
+        envelope_add(out, shape->envelope, r);
+        buf_add_byte(out, '\n');
+    } else if (r->value.p != NULL) {
         sse_add_data(out, r->value);
     } else {
-        buf_add_str(out, "event:delete\ndata:");
+        buf_add_str(out, "data:");
         base64url_add(out, r->key);
         buf_add_byte(out, '\n');
     }
     buf_add_byte(out, '\n');
+}
+
+/* -- lines of JSON -- */
+
+/* The line up to its id.  `type`: NULL, it has none. */
+static size_t add_line_start(struct buf *out, const char *type, const struct progress *at,
+                             struct slice tag, struct slice etag)
+{
+    struct buf id = {0};
+    size_t start = out->n;
+
+    buf_add_byte(out, '{');
+    if (type != NULL)
+        buf_printf(out, "\"event\":\"%s\",", type);
+    buf_add_str(out, "\"id\":");
+    size_t tag_at = out->n - start + 1 + add_plain_id(&id, at, tag, etag);
+    quote_add(out, buf_slice(&id));
+    buf_fini(&id);
+    return start + tag_at;
+}
+
+static size_t add_line(struct buf *out, const struct shape *shape, const struct progress *at,
+                       struct slice tag, const struct record *r)
+{
+    size_t tag_at = add_line_start(out, r->value.p ? NULL : "delete", at, tag, r->etag);
+
+    buf_add_byte(out, ',');
+    envelope_add_members(out, shape->envelope, r);
+    buf_add_str(out, "}\n");
+    return tag_at;
+}
+
+size_t event_encode(struct buf *out, const struct shape *shape, const struct progress *at,
+                    struct slice tag, const struct record *r)
+{
+    size_t tag_at;
+
+    if (shape->framing == FRAMING_DOCUMENT) {
+        document_add_record(out, shape->envelope, shape->first, r);
+        return 0;
+    }
+    size_t mark = fcgi_stdout_begin(out);
+
+    if (shape->framing == FRAMING_SSE) {
+        tag_at = add_id(out, shape, at, tag, r->key, r->etag);
+        add_data(out, shape, r);
+    } else {
+        tag_at = add_line(out, shape, at, tag, r);
+    }
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
     return tag_at - mark;
 }
 
 /* -- an event that was encoded without the tag -- */
 
-/* With the tag the id would be longer than EVENT_ID_MAX: it goes without key and etag. */
-static size_t add_short_id(struct buf *out, const struct shape *shape, struct slice before,
-                           struct slice tag)
+/* Where the id ends, and how long it is: from `start` on, with the place of a tag at `tag_at`. */
+static size_t id_end(const struct shape *shape, struct slice event, size_t start, size_t tag_at,
+                     size_t *length)
 {
-    const uint8_t *at = shape->id == EVENT_ID_KEY ? memrchr(before.p, '"', before.n) : NULL;
-    size_t skipped = at ? (size_t)(at + 1 - before.p) : sizeof "id:" - 1;
+    size_t end = tag_at, escapes = 0;
 
-    buf_add_str(out, shape->id == EVENT_ID_KEY ? "id:[null,\"" : "id:");
-    buf_add(out, before.p + skipped, before.n - skipped);
+    if (shape->framing == FRAMING_SSE) {
+        const uint8_t *lf = memchr(event.p + tag_at, '\n', event.n - tag_at);
+        end = (size_t)(lf - event.p);
+    } else {
+        for (; event.p[end] != '"'; end++)
+            if (event.p[end] == '\\') {
+                escapes++;
+                end++;
+            }
+    }
+    *length = end - start - escapes;
+    return end;
+}
+
+/* Of an event with its header. */
+static size_t id_start(const struct shape *shape, struct slice event)
+{
+    static const char line[] = "{\"id\":\"", with_type[] = "{\"event\":\"delete\",\"id\":\"";
+
+    if (shape->framing == FRAMING_SSE)
+        return FCGI_RECORD_HEADER + sizeof "id:" - 1;
+    return FCGI_RECORD_HEADER +
+           (event.p[FCGI_RECORD_HEADER + 2] == 'i' ? sizeof line : sizeof with_type) - 1;
+}
+
+/* With the tag a keyed id would be longer than EVENT_ID_MAX: it goes without key and etag. */
+static size_t add_short_keyed_id(struct buf *out, struct slice before, struct slice tag)
+{
+    const uint8_t *at = (const uint8_t *)memrchr(before.p, '"', before.n) + 1;
+
+    buf_add_str(out, "id:[null,\"");
+    buf_add(out, at, before.n - (size_t)(at - before.p));
     buf_add_byte(out, '~');
     size_t put = out->n;
     buf_add_slice(out, tag);
-    buf_add_str(out, shape->id == EVENT_ID_KEY ? "\"]" : "");
+    buf_add_str(out, "\"]");
     return put;
 }
 
@@ -134,21 +202,21 @@ static size_t add_short_id(struct buf *out, const struct shape *shape, struct sl
 size_t event_add_head(struct buf *out, const struct shape *shape, struct slice event, size_t tag_at,
                       struct slice tag, size_t *put)
 {
-    enum { ID = FCGI_RECORD_HEADER + sizeof "id:" - 1 };
     const struct slice before = slice_of(event.p + FCGI_RECORD_HEADER, tag_at - FCGI_RECORD_HEADER);
-    const uint8_t *end = memchr(event.p + tag_at, '\n', event.n - tag_at);
-    size_t length = (size_t)(end - event.p) - ID, replaced = tag_at;
+    const size_t start = id_start(shape, event);
+    size_t length, end = id_end(shape, event, start, tag_at, &length);
+    bool fits = length + 1 + tag.n <= EVENT_ID_MAX || length == tag_at - start;
     size_t mark = fcgi_stdout_begin(out);
 
-    if (length + 1 + tag.n <= EVENT_ID_MAX || length == tag_at - ID) {
+    if (!fits && shape->framing == FRAMING_SSE && shape->id == EVENT_ID_KEY) {
+        *put = add_short_keyed_id(out, before, tag);
+    } else { /* the etag goes */
         buf_add_slice(out, before);
         buf_add_byte(out, '~');
         *put = out->n;
         buf_add_slice(out, tag);
-    } else {
-        *put = add_short_id(out, shape, before, tag);
-        replaced = (size_t)(end - event.p);
     }
+    size_t replaced = fits ? tag_at : end;
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
     fcgi_continue_add(out, event.p, replaced - FCGI_RECORD_HEADER);
     return replaced;
@@ -156,16 +224,34 @@ size_t event_add_head(struct buf *out, const struct shape *shape, struct slice e
 
 /* -- without a record -- */
 
+/* Members of an object, with the topic before them. */
+static void add_notice(struct buf *out, const struct envelope *envelope, const char *json)
+{
+    buf_add_str(out, "\"topic\":");
+    quote_add(out, slice_str(envelope->topic));
+    buf_add_byte(out, ',');
+    buf_add_str(out, json + 1);
+}
+
 void event_encode_notice(struct buf *out, const struct shape *shape, const struct progress *at,
                          struct slice tag, const char *type, const char *json)
 {
-    if (shape->document) {
+    if (shape->framing == FRAMING_DOCUMENT) {
         document_add_gap(out, shape->envelope, shape->first, json);
         return;
     }
     size_t mark = fcgi_stdout_begin(out);
-    add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
-    buf_printf(out, "event:%s\ndata:%s\n\n", type, json);
+
+    if (shape->framing == FRAMING_SSE) {
+        add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
+        buf_printf(out, "event:%s\ndata:%s", type, shape->enveloped ? "{" : json);
+    } else {
+        add_line_start(out, type, at, tag, slice_of(NULL, 0));
+        buf_add_byte(out, ',');
+    }
+    if (shape->framing == FRAMING_NDJSON || shape->enveloped)
+        add_notice(out, shape->envelope, json);
+    buf_add_str(out, shape->framing == FRAMING_SSE ? "\n\n" : "\n");
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
 }
 
@@ -174,7 +260,36 @@ void event_encode_place(struct buf *out, const struct shape *shape, const struct
 {
     size_t mark = fcgi_stdout_begin(out);
 
+    if (shape->framing == FRAMING_SSE) {
+        add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
+        buf_add_byte(out, '\n');
+    } else {
+        add_line_start(out, "keepalive", at, tag, slice_of(NULL, 0));
+        buf_add_str(out, "}\n");
+    }
+    fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
+}
+
+void event_encode_comment(struct buf *out, const struct shape *shape)
+{
+    size_t mark = fcgi_stdout_begin(out);
+
+    /* No blank line behind the comment: half of the client libraries make an event of one. */
+    buf_add_str(out, shape->framing == FRAMING_SSE ? ":\n" : "\n");
+    fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
+}
+
+void event_encode_keepalive(struct buf *out, const struct shape *shape, const struct progress *at,
+                            struct slice tag)
+{
+    size_t mark;
+
+    if (shape->framing == FRAMING_NDJSON) {
+        event_encode_place(out, shape, at, tag);
+        return;
+    }
+    mark = fcgi_stdout_begin(out);
     add_id(out, shape, at, tag, slice_of(NULL, 0), slice_of(NULL, 0));
-    buf_add_byte(out, '\n');
+    buf_add_str(out, "event:keepalive\ndata:{}\n\n");
     fcgi_stdout_end(out, mark, SHARED_REQUEST_ID);
 }

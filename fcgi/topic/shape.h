@@ -2,7 +2,7 @@
 #ifndef SKF_TOPIC_SHAPE_H
 #define SKF_TOPIC_SHAPE_H
 
-#include <stdbool.h>
+#include "topic/envelope.h"
 
 /* How the id of an event is written. */
 enum event_id {
@@ -10,17 +10,25 @@ enum event_id {
     EVENT_ID_KEY,      /* ["KEY in base64url" or null,"PROGRESS[~TAG][/ETAG]"] */
 };
 
+enum framing {
+    FRAMING_SSE,      /* an event stream */
+    FRAMING_NDJSON,   /* a line of JSON for each event: its envelope, under ids of the plain form */
+    FRAMING_DOCUMENT, /* no events, but records of a JSON document (topic/document.h) */
+};
+
 /* `{0}` is what EventSource gets: the values of records, under ids of the plain form. */
 struct shape {
     enum event_id id;
-    bool document; /* no events, but records of a JSON document (topic/document.h) */
-    bool first;    /* of it; says nothing of the shape */
-    const struct envelope *envelope;
+    enum framing framing;
+    bool enveloped;                  /* an event's data is the record's envelope */
+    bool first;                      /* of a document; says nothing of the shape */
+    const struct envelope *envelope; /* the topic's, borrowed; NULL: it needs none */
 };
 
+/* Of one topic. */
 static inline bool shape_equal(const struct shape *a, const struct shape *b)
 {
-    return a->id == b->id && a->document == b->document;
+    return a->id == b->id && a->framing == b->framing && a->enveloped == b->enveloped;
 }
 
 #endif

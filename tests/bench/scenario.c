@@ -241,8 +241,8 @@ int main(int argc, char **argv)
     raise_descriptors();
     steps_left = number("N", argv[2], 0, INT64_MAX) / scenario->per_step;
     loop = loop_new();
-    const struct fanout_config config = {
-        EVENT_ID_PROGRESS, {"t", NULL, 0}, 3600000, 0, scenario->cache_bytes, NULL};
+    const struct fanout_config config = {.keepalive_ms = 3600000,
+                                         .cache_bytes = scenario->cache_bytes};
     fanout = fanout_new(loop, &config);
     topic = fanout_handler(fanout);
     fanout_attach(fanout, &consumer);

@@ -44,6 +44,12 @@ void stream_set_input(struct stream *s, const struct fcgi_input *input)
     (void)input;
 }
 
+enum framing stream_framing(const struct stream *s)
+{
+    (void)s;
+    return FRAMING_SSE;
+}
+
 void stream_say(struct stream *s, struct slice records)
 {
     (void)s;

@@ -12,6 +12,7 @@ enum { MANY = 1000, RETRY_MS = 1000, TICK_MS = 20 };
 /* -- the fan-outs, as a drain sees them: each has half of the streams -- */
 
 struct stream {
+    enum framing framing;
     bool there, finishing;
     bool lingers; /* half an event is under way when it is finished */
     char said[32];
@@ -67,6 +68,11 @@ struct stream *fanout_first(struct fanout *f)
         if (streams[i].there && !streams[i].finishing)
             return &streams[i];
     return NULL;
+}
+
+enum framing stream_framing(const struct stream *s)
+{
+    return s->framing;
 }
 
 void stream_say(struct stream *s, struct slice records)
@@ -237,6 +243,17 @@ static void each_is_told_when_to_come_back(void **state)
     assert_in_range(high, RETRY_MS * 3 / 2 - 50, RETRY_MS * 3 / 2);
 }
 
+static void a_stream_of_lines_is_told_nothing(void **state)
+{
+    (void)state;
+    open_streams(1);
+    streams[0].framing = FRAMING_NDJSON;
+    start(0);
+    fake_loop_pass(0);
+    assert_int_equal(ended(), 1);
+    assert_string_equal(streams[0].said, "");
+}
+
 static void it_waits_for_those_that_linger(void **state)
 {
     (void)state;
@@ -305,6 +322,7 @@ int main(void)
         T(without_streams_it_is_done_at_once),
         T(it_is_done_once),
         T(each_is_told_when_to_come_back),
+        T(a_stream_of_lines_is_told_nothing),
         T(it_waits_for_those_that_linger),
         T(those_that_linger_hasten_nobody),
         T(those_that_leave_by_themselves_are_not_missed),

@@ -9,15 +9,24 @@
 static int64_t one[] = {1};
 static const struct progress at = {1, one};
 
+enum { ENVELOPED = EVENT_ID_KEY + 1, KEYED_ENVELOPED, NDJSON, SHAPES };
+
 static const struct shape *shape_of(int form)
 {
-    static const struct shape shapes[] = {{.id = EVENT_ID_PROGRESS}, {.id = EVENT_ID_KEY}};
+    static const struct envelope orders = {"orders", NULL, 0};
+    static const struct shape shapes[] = {
+        {.id = EVENT_ID_PROGRESS},
+        {.id = EVENT_ID_KEY},
+        {.enveloped = true, .envelope = &orders},
+        {.id = EVENT_ID_KEY, .enveloped = true, .envelope = &orders},
+        {.framing = FRAMING_NDJSON, .envelope = &orders},
+    };
 
     return &shapes[form];
 }
 
 /* The text of the event; it was one run of STDOUT records of request 1. */
-static struct buf text_of(enum event_id form, const struct record *r)
+static struct buf text_of(int form, const struct record *r)
 {
     struct buf out = {0};
     struct output event = {0};
@@ -30,7 +39,7 @@ static struct buf text_of(enum event_id form, const struct record *r)
     return event.text;
 }
 
-static void check(enum event_id form, struct record r, const char *expected)
+static void check(int form, struct record r, const char *expected)
 {
     struct buf text = text_of(form, &r);
 
@@ -265,10 +274,8 @@ static void a_notice_carries_its_place(void **state)
     }
 }
 
-/* -- with a tag -- */
-
 /* Encoded with the tag; and without it, but with the head that goes in place of its first bytes. */
-static void check_tagged(enum event_id form, const struct record *r, struct slice tag)
+static void check_tagged(int form, const struct record *r, struct slice tag)
 {
     struct buf whole = {0}, shared = {0}, pieces = {0};
     struct output expected = {0}, got = {0};
@@ -289,6 +296,103 @@ static void check_tagged(enum event_id form, const struct record *r, struct slic
     buf_fini(&shared);
     buf_fini(&pieces);
 }
+
+/* -- enveloped, and as lines of JSON -- */
+
+static void an_enveloped_record_is_one_line_of_json(void **state)
+{
+    const struct record r = with_etag(record("1", "Hel\nlo"), BYTES("e"));
+
+    (void)state;
+    check(ENVELOPED, r,
+          "id:AQIAAg==/e\ndata:{\"topic\":\"orders\",\"partition\":0,\"offset\":0,"
+          "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"text\":\"Hel\\nlo\"}\n\n");
+    check(KEYED_ENVELOPED, record("1", "2"),
+          "id:[\"MQ==\",\"AQIAAg==\"]\ndata:{\"topic\":\"orders\",\"partition\":0,\"offset\":0,"
+          "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"value\":2}\n\n");
+}
+
+static void an_enveloped_delete_says_so_twice(void **state)
+{
+    (void)state;
+    check(ENVELOPED, record("1", NULL),
+          "id:AQIAAg==\nevent:delete\ndata:{\"topic\":\"orders\",\"partition\":0,\"offset\":0,"
+          "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"deleted\":true}\n\n");
+}
+
+static void a_line_is_the_envelope_with_its_id(void **state)
+{
+    (void)state;
+    check(NDJSON, with_etag(record("1", "[ 1 ]"), BYTES("a\"\\")),
+          "{\"id\":\"AQIAAg==/a\\\"\\\\\",\"topic\":\"orders\",\"partition\":0,\"offset\":0,"
+          "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"value\":[1]}\n");
+    check(NDJSON, record("1", NULL),
+          "{\"event\":\"delete\",\"id\":\"AQIAAg==\",\"topic\":\"orders\",\"partition\":0,"
+          "\"offset\":0,"
+          "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"deleted\":true}\n");
+}
+
+static void check_notice(int form, const char *type, const char *json, const char *expected)
+{
+    struct buf out = {0};
+    struct output event = {0};
+
+    event_encode_notice(&out, shape_of(form), &at, BYTES("TAGtag-_"), type, json);
+    output_read(&event, buf_slice(&out));
+    assert_text(buf_slice(&event.text), expected);
+    output_fini(&event);
+    buf_fini(&out);
+}
+
+static void notices_of_envelopes_name_the_topic(void **state)
+{
+    (void)state;
+    check_notice(ENVELOPED, "gap", "{\"from\":1}",
+                 "id:AQIAAg==~TAGtag-_\nevent:gap\ndata:{\"topic\":\"orders\",\"from\":1}\n\n");
+    check_notice(NDJSON, "reset", "{\"reason\":\"x\"}",
+                 "{\"event\":\"reset\",\"id\":\"AQIAAg==~TAGtag-_\",\"topic\":\"orders\","
+                 "\"reason\":\"x\"}\n");
+}
+
+static void the_longest_id_of_a_line_is_counted_without_its_escapes(void **state)
+{
+    static char etag[EVENT_ID_MAX];
+    const size_t fits = EVENT_ID_MAX - strlen("AQIAAg==/");
+
+    (void)state;
+    memset(etag, '"', sizeof etag);
+    struct record r = with_etag(record("1", "v"), slice_of(etag, fits));
+    struct buf text = text_of(NDJSON, &r);
+    assert_int_equal(text.p[strlen("{\"id\":\"AQIAAg==")], '/');
+    buf_fini(&text);
+    check_tagged(NDJSON, &r, BYTES("TAGtag-_")); /* it goes without the etag */
+    r.etag.n -= strlen("~TAGtag-_");
+    check_tagged(NDJSON, &r, BYTES("TAGtag-_"));
+}
+
+static void a_keepalive_is_an_event_where_it_is_asked_for(void **state)
+{
+    static const char *const expected[] = {
+        "id:AQIAAg==~TAGtag-_\nevent:keepalive\ndata:{}\n\n",
+        "id:[null,\"AQIAAg==~TAGtag-_\"]\nevent:keepalive\ndata:{}\n\n",
+        "id:AQIAAg==~TAGtag-_\nevent:keepalive\ndata:{}\n\n",
+        "id:[null,\"AQIAAg==~TAGtag-_\"]\nevent:keepalive\ndata:{}\n\n",
+        "{\"event\":\"keepalive\",\"id\":\"AQIAAg==~TAGtag-_\"}\n",
+    };
+
+    (void)state;
+    for (int form = 0; form < SHAPES; form++) {
+        struct buf out = {0};
+        struct output event = {0};
+        event_encode_keepalive(&out, shape_of(form), &at, BYTES("TAGtag-_"));
+        output_read(&event, buf_slice(&out));
+        assert_text(buf_slice(&event.text), expected[form]);
+        output_fini(&event);
+        buf_fini(&out);
+    }
+}
+
+/* -- with a tag -- */
 
 static void a_tag_stands_between_place_and_etag(void **state)
 {
@@ -325,13 +429,13 @@ static void the_bytes_behind_the_tag_are_those_of_the_event_without_it(void **st
         {.key = BYTES("1"), .value = buf_slice(&large)},
     };
     for (size_t i = 0; i < sizeof records / sizeof records[0]; i++)
-        for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++)
-            check_tagged((enum event_id)form, &records[i], BYTES("TAGtag-_"));
+        for (int form = 0; form < SHAPES; form++)
+            check_tagged(form, &records[i], BYTES("TAGtag-_"));
     buf_fini(&large);
 }
 
 /* The length of the id that is sent in two pieces, of a record with such a key and etag. */
-static size_t tagged_id_length(enum event_id form, int key_len, int etag_len)
+static size_t tagged_id_length(int form, int key_len, int etag_len)
 {
     static char bytes[8192];
     struct buf shared = {0}, pieces = {0};
@@ -372,10 +476,13 @@ static void a_place_alone_is_an_id_and_a_blank_line(void **state)
     static const char *const expected[] = {
         "id:AQIAAg==~TAGtag-_\n\n",
         "id:[null,\"AQIAAg==~TAGtag-_\"]\n\n",
+        "id:AQIAAg==~TAGtag-_\n\n",
+        "id:[null,\"AQIAAg==~TAGtag-_\"]\n\n",
+        "{\"event\":\"keepalive\",\"id\":\"AQIAAg==~TAGtag-_\"}\n",
     };
 
     (void)state;
-    for (int form = EVENT_ID_PROGRESS; form <= EVENT_ID_KEY; form++) {
+    for (int form = 0; form < SHAPES; form++) {
         struct buf out = {0};
         struct output event = {0};
         event_encode_place(&out, shape_of(form), &at, BYTES("TAGtag-_"));
@@ -407,6 +514,12 @@ int main(void)
         cmocka_unit_test(no_id_is_longer_than_4096_whatever_key_and_etag),
         cmocka_unit_test(ids_of_both_forms_can_be_read),
         cmocka_unit_test(a_notice_carries_its_place),
+        cmocka_unit_test(an_enveloped_record_is_one_line_of_json),
+        cmocka_unit_test(an_enveloped_delete_says_so_twice),
+        cmocka_unit_test(a_line_is_the_envelope_with_its_id),
+        cmocka_unit_test(notices_of_envelopes_name_the_topic),
+        cmocka_unit_test(the_longest_id_of_a_line_is_counted_without_its_escapes),
+        cmocka_unit_test(a_keepalive_is_an_event_where_it_is_asked_for),
         cmocka_unit_test(a_tag_stands_between_place_and_etag),
         cmocka_unit_test(the_bytes_behind_the_tag_are_those_of_the_event_without_it),
         cmocka_unit_test(with_a_tag_no_id_is_longer_than_4096_either),

@@ -16,8 +16,11 @@ int64_t flush_ms = FLUSH_MS;
 
 void start_with(enum event_id form, size_t cache_bytes)
 {
-    const struct fanout_config config = {form,     {"t", NULL, 0}, KEEPALIVE_MS,
-                                         flush_ms, cache_bytes,    NULL};
+    const struct fanout_config config = {.event_id = form,
+                                         .envelope = {"t", NULL, 0},
+                                         .keepalive_ms = KEEPALIVE_MS,
+                                         .flush_ms = flush_ms,
+                                         .cache_bytes = cache_bytes};
 
     memset(&consumer, 0, sizeof consumer);
     loop = loop_new();
@@ -100,9 +103,9 @@ void survey(void)
 
 /* -- clients -- */
 
-static struct client open_selected(uint16_t id, const char *last_event_id,
-                                   struct selection *selection)
+struct client open_unsettled_as(uint16_t id, const struct opening *how)
 {
+    struct opening opening = *how;
     struct buf head = {0};
     int fds[2];
     size_t mark = fcgi_stdout_begin(&head);
@@ -110,25 +113,30 @@ static struct client open_selected(uint16_t id, const char *last_event_id,
     buf_add_str(&head, "head\n");
     fcgi_stdout_end(&head, mark, 1);
     small_socketpair(fds);
-    const struct opening opening = {
-        .head = buf_slice(&head),
-        .last_event_id = slice_str(last_event_id),
-        .selection = selection,
-    };
+    opening.head = buf_slice(&head);
     struct stream *s = fanout_open(fanout, fds[0], id, &opening);
     buf_fini(&head);
     return (struct client){.fd = fds[1], .stream = s};
 }
 
+struct client open_as(const struct opening *how)
+{
+    struct client c = open_unsettled_as(1, how);
+
+    fake_loop_settle();
+    return c;
+}
+
 struct client open_unsettled(uint16_t id, const char *last_event_id)
 {
-    return open_selected(id, last_event_id, NULL);
+    return open_unsettled_as(id, &(struct opening){.last_event_id = slice_str(last_event_id)});
 }
 
 struct client open_keys(uint16_t id, const char *last_event_id, const char *keys)
 {
     struct selection *selection = select_keys(keys);
-    struct client c = open_selected(id, last_event_id, selection);
+    const struct opening how = {.last_event_id = slice_str(last_event_id), .selection = selection};
+    struct client c = open_unsettled_as(id, &how);
 
     selection_unref(selection);
     fake_loop_settle();

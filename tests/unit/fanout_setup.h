@@ -51,6 +51,9 @@ struct client {
 
 /* In the middle of a turn; the others settle. */
 struct client open_unsettled(uint16_t id, const char *last_event_id);
+/* As that says, but for the head. */
+struct client open_unsettled_as(uint16_t id, const struct opening *how);
+struct client open_as(const struct opening *how);
 struct client open_with(uint16_t id, const char *last_event_id);
 struct client open_client(const char *last_event_id);
 /* One that selects these keys, with blanks between. */

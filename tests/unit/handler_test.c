@@ -74,6 +74,12 @@ void stream_set_input(struct stream *s, const struct fcgi_input *input)
 }
 
 /* Sessions would call these. */
+enum framing stream_framing(const struct stream *s)
+{
+    (void)s;
+    return FRAMING_SSE;
+}
+
 void stream_say(struct stream *s, struct slice records)
 {
     (void)s;

@@ -20,6 +20,10 @@ static const char challenge[] =
     "event:challenge\ndata:{\"method\":\"POST\",\"headers\":{\"content-type\":"
     "\"application/x-challenge-response\"}}\n\n";
 
+static const char challenge_line[] =
+    "{\"event\":\"challenge\",\"method\":\"POST\",\"headers\":{\"content-type\":"
+    "\"application/x-challenge-response\"}}\n";
+
 /* -- clocks: one that can be set, and one on which each look takes some time -- */
 
 static int64_t stepped_ms;
@@ -58,6 +62,7 @@ static void step_clock(int64_t ms)
 /* -- streams, as the sessions see them -- */
 
 struct stream {
+    enum framing framing;
     struct session *session; /* NULL: closed */
     int challenges, finished;
     enum stream_end why;
@@ -78,12 +83,17 @@ static void end(struct stream *s)
     s->session = NULL;
 }
 
+enum framing stream_framing(const struct stream *s)
+{
+    return s->framing;
+}
+
 void stream_say(struct stream *s, struct slice records)
 {
     struct output out = {0};
 
     output_read(&out, records);
-    assert_text(buf_slice(&out.text), challenge);
+    assert_text(buf_slice(&out.text), s->framing == FRAMING_SSE ? challenge : challenge_line);
     assert_true(out.id == 1 && !out.ended && out.rest == 0);
     output_fini(&out);
     assert_non_null(s->session);
@@ -282,6 +292,17 @@ static void the_challenge_comes_a_window_before_the_expiry(void **state)
     check_end_in(&s, 10000);
     assert_int_equal(s.challenges, 1);
     assert_int_equal(sessions_challenges(sessions), 1);
+}
+
+static void the_challenge_of_a_stream_of_lines_is_a_line(void **state)
+{
+    struct stream s;
+
+    (void)state;
+    open_stream(&s, "alice", 30000, NULL);
+    s.framing = FRAMING_NDJSON;
+    check_challenge_in(&s, 20000);
+    end(&s);
 }
 
 static void the_end_comes_at_the_expiry_with_the_leeway(void **state)
@@ -1221,6 +1242,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(the_challenge_comes_a_window_before_the_expiry),
+        T(the_challenge_of_a_stream_of_lines_is_a_line),
         T(the_end_comes_at_the_expiry_with_the_leeway),
         T(a_token_that_lives_shorter_is_challenged_at_once),
         T(a_token_that_lives_just_the_window_is_challenged_at_once),
