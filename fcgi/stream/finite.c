@@ -6,6 +6,8 @@
 #include "stream/streams.h"
 #include "topic/document.h"
 
+enum { FINITE_PATIENCE = 16 }; /* passes that become no shorter */
+
 enum finite_at { FINITE_LOADS, FINITE_LOOKS, FINITE_WAITS, FINITE_WRITES, FINITE_WHOLE };
 
 struct finite {
@@ -23,7 +25,8 @@ struct finite {
     bool awaits;         /* counted as one that any record wakes */
     enum reset reset;    /* the id could not be honoured */
     uint64_t until;      /* WRITES: when that number is reached, a pass is over */
-    uint64_t pass;       /* records of it */
+    uint64_t pass;       /* how many numbers it has */
+    int stalled;         /* so many passes were no shorter than the one before */
 };
 
 /* -- the answer -- */
@@ -68,6 +71,7 @@ static void finite_end(struct stream *s, struct buf *records)
 {
     s->finite->at = FINITE_WHOLE;
     s->why = STREAM_END_WHOLE;
+    fcgi_end_add(records, 1, FCGI_STATUS_COMPLETE); /* a full socket would not take it later */
     stream_put(s, buf_slice(records));
     buf_fini(records);
     if (s->sink.fd >= 0 && s->state != STREAM_BLOCKED)
@@ -85,7 +89,7 @@ static void finite_answer_same(struct stream *s)
 
 /* -- the document -- */
 
-/* All of the cache was sent, and so nothing stands before what is shown. */
+/* All that there is was given to it: nothing stands before what is shown. */
 static void finite_pass_all(const struct stream *s, struct progress *at)
 {
     const struct progress *shown = source_shown(s->source);
@@ -95,36 +99,39 @@ static void finite_pass_all(const struct stream *s, struct progress *at)
             at->next[i] = progress_get(shown, i);
 }
 
-/* `all`: of what there is. */
-static void finite_finish(struct stream *s, bool all)
+/* `chunk` is all that is left: it is kept until it is sent, and so the place is that of now. */
+static void finite_finish(struct stream *s, struct slice chunk)
 {
     struct progress at = {0};
     struct buf records = {0};
 
+    buf_add_slice(&records, chunk);
+    if (chunk.n > 0)
+        reader_sent(&s->reader, s->source, chunk.n);
     progress_copy(&at, reader_progress(&s->reader));
-    if (all)
-        finite_pass_all(s, &at);
+    finite_pass_all(s, &at);
     document_add_end(&records, &at, selection_tag(s->reader.selection));
     finite_end(s, &records);
     progress_fini(&at);
 }
 
-/* What has come while the last pass was sent is sent, too, for as long as that becomes less. */
-static bool finite_is_over(struct stream *s)
+/* A key that is written again and again stands where the client has not come yet.  So it must come
+ * to the end for once, which it does not if more is written than it takes. */
+static bool finite_is_hopeless(struct stream *s)
 {
     struct finite *f = s->finite;
     uint64_t number = replay_number(s->reader.replay), end = cache_end(s->source->cache);
 
-    if (f->until == 0) { /* the first one */
+    if (f->until == 0) { /* the first pass */
         f->until = end;
         f->pass = cache_count(s->source->cache);
     }
     if (number < f->until)
         return false;
-    bool over = end - number > f->pass / 2;
+    f->stalled = end - number < f->pass ? 0 : f->stalled + 1;
     f->pass = end - number;
     f->until = end;
-    return over;
+    return f->stalled > FINITE_PATIENCE;
 }
 
 static void finite_go_on(struct stream *s)
@@ -136,22 +143,19 @@ static void finite_go_on(struct stream *s)
 
 static void finite_write(struct stream *s, int64_t now_ms)
 {
-    if (s->reader.reset != RESET_NONE) {
+    struct iovec iov = {0};
+
+    if (finite_is_hopeless(s) || s->reader.reset != RESET_NONE) {
         stream_end(s); /* without its last bracket */
         return;
     }
-    if (finite_is_over(s)) {
-        finite_finish(s, false);
-        return;
-    }
-    if (!stream_give(s, now_ms))
-        return;
+    int n = reader_next(&s->reader, s->source, &iov, 1);
     if (s->reader.reset != RESET_NONE)
         stream_end(s);
-    else if (s->reader.more)
+    else if (!s->reader.more)
+        finite_finish(s, slice_of(iov.iov_base, iov.iov_len));
+    else if (n == 0 || stream_give(s, &iov, now_ms))
         finite_go_on(s);
-    else
-        finite_finish(s, true);
 }
 
 /* There is something: from the id on, or all. */
@@ -390,10 +394,11 @@ void finite_init(struct stream *s, const struct opening *opening)
     timer_start(f->timer, FINITE_LOAD_MS);
 }
 
-void finite_fini(struct stream *s)
+bool finite_fini(struct stream *s)
 {
     struct finite *f = s->finite;
     struct buf records = {0};
+    bool whole = f->at == FINITE_WHOLE;
 
     finite_stop_waiting(s);
     s->all->unanswered -= f->at == FINITE_LOADS;
@@ -407,5 +412,5 @@ void finite_fini(struct stream *s)
     buf_fini(&f->unless);
     buf_fini(&f->since);
     free(f);
-    s->finite = NULL;
+    return whole;
 }

@@ -23,8 +23,9 @@ enum { FINITE_LOAD_MS = 10000 }; /* it waits for the topic to be read */
 
 /* The stream was just opened. */
 void finite_init(struct stream *s, const struct opening *opening);
-/* The stream ends: if it has not been answered yet, it is now. */
-void finite_fini(struct stream *s);
+/* The stream ends: if it has not been answered yet, it is now.  True: END_REQUEST is among what it
+ * has sent, or has to send. */
+bool finite_fini(struct stream *s);
 
 /* Its reader has begun, and its socket has room: does the next piece.  May end the stream. */
 void finite_pump(struct stream *s, int64_t now_ms);

@@ -43,7 +43,8 @@ enum sink_result sink_flush(struct sink *s);
 /* What has arrived from the front; true if it ends the request or has gone. */
 bool sink_input_ends(struct sink *s);
 
-/* Best effort: what is its own, END_REQUEST, unless `amid` an event; then closes the descriptor. */
+/* Best effort: what is its own and END_REQUEST, unless `amid` an event or behind that; then closes
+ * the descriptor. */
 void sink_close(struct sink *s, bool amid);
 
 #endif

@@ -55,12 +55,9 @@ static bool stream_send_owed(struct stream *s, int64_t now_ms)
     return result == SINK_DONE;
 }
 
-bool stream_give(struct stream *s, int64_t now_ms)
+bool stream_give(struct stream *s, struct iovec *iov, int64_t now_ms)
 {
-    struct iovec iov[IOVECS];
-    int n = reader_next(&s->reader, s->source, iov, IOVECS);
-
-    return n == 0 || stream_write(s, iov, n, now_ms);
+    return stream_write(s, iov, 1, now_ms);
 }
 
 void stream_pump(struct stream *s, int64_t now_ms)
@@ -162,12 +159,13 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
 void stream_end(struct stream *s)
 {
     struct source *source = s->source;
+    bool said_end = false;
 
     if (s->sink.fd < 0)
         return;
     watch_free(s->watch);
     if (stream_is_finite(s))
-        finite_fini(s);
+        said_end = finite_fini(s);
     else if (s->state == STREAM_FINISHING)
         timer_free(s->last_call);
     reader_stop(&s->reader, source);
@@ -176,7 +174,7 @@ void stream_end(struct stream *s)
         ssize_t sent = sink_write(&s->sink, &rest, 1);
         reader_sent(&s->reader, source, sent > 0 ? (size_t)sent : 0);
     }
-    sink_close(&s->sink, reader_rest(&s->reader).iov_len > 0);
+    sink_close(&s->sink, said_end || reader_rest(&s->reader).iov_len > 0);
     reader_fini(&s->reader, source);
     streams_remove(s);
     if (s->owner.on_end != NULL)

@@ -110,8 +110,8 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
 void stream_pump(struct stream *s, int64_t now_ms);
 /* Something is due to it (picks_serve()): sends that, or leaves it to the next stream_pump(). */
 void stream_serve(struct stream *s, int64_t now_ms);
-/* One piece of what its reader has, of the cache.  False: its socket is full, or it has ended. */
-bool stream_give(struct stream *s, int64_t now_ms);
+/* Sends what its reader gave.  False: not all of it, for its socket is full, or it has ended. */
+bool stream_give(struct stream *s, struct iovec *iov, int64_t now_ms);
 /* See stream_say(); of a finite one, too. */
 void stream_put(struct stream *s, struct slice records);
 /* A comment, or in place of it where it is, if it selects and has moved on; unless the stream is

@@ -284,18 +284,67 @@ static void what_comes_meanwhile_follows_and_nothing_comes_twice(void **state)
     leave(&c);
 }
 
-static void it_ends_for_a_slow_client_however_much_comes(void **state)
+/* The text that it has got when it has ended is no whole document. */
+static void check_unfinished(struct client *c)
+{
+    struct output out = receive(c);
+    struct buf text = {0};
+
+    assert_true(c->closed && ended);
+    summarize(&text, buf_slice(&out.text));
+    assert_non_null(memmem(text.p, text.n, " unfinished", 11));
+    buf_fini(&text);
+    output_fini(&out);
+    leave(c);
+}
+
+/* Each key is always written again before the client comes to it. */
+static void one_that_never_comes_to_the_end_is_not_finished(void **state)
 {
     (void)state;
     make_topic(true, 1);
-    produce_kilobytes(1000, 1000);
+    produce_kilobytes(200, 200);
     struct client c = ask(1, (struct asks){0});
-    bool closed = false;
-    for (int i = 0; i < 2000 && !closed; i++) {
-        closed = read_all(c.fd, &c.bytes);
-        produce_kilobytes(100, 1000);
+    for (int i = 0; i < 2000 && !ended; i++) {
+        uint8_t bytes[4000];
+        ssize_t n = read(c.fd, bytes, sizeof bytes);
+        buf_add(&c.bytes, bytes, n > 0 ? (size_t)n : 0);
+        produce_kilobytes(200, 200);
     }
-    assert_true(closed);
+    assert_true(ended);
+    check_unfinished(&c);
+}
+
+/* Half of them are written again while it comes to them. */
+static void a_slow_client_gets_every_key(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce_kilobytes(400, 400);
+    struct client c = ask(1, (struct asks){0});
+    for (int i = 0; i < 2000 && !ended; i++) {
+        uint8_t bytes[4000];
+        ssize_t n = read(c.fd, bytes, sizeof bytes);
+        char key[16];
+        buf_add(&c.bytes, bytes, n > 0 ? (size_t)n : 0);
+        snprintf(key, sizeof key, "%d", 399 - i % 400);
+        produce_live(0, key, "0");
+    }
+    assert_true(ended);
+    struct output out = receive(&c);
+    const char *line = memchr(out.text.p, '\n', out.text.n);
+    json_t *document =
+        json_loadb(line + 1, out.text.n - (size_t)(line + 1 - (const char *)out.text.p), 0, NULL);
+    bool has[400] = {false};
+    json_t *item;
+    size_t i;
+    json_array_foreach (json_object_get(document, "records"), i, item) {
+        has[atoi(json_string_value(json_object_get(item, "key")))] = true;
+    }
+    for (i = 0; i < 400; i++)
+        assert_true(has[i]);
+    json_decref(document);
+    output_fini(&out);
     leave(&c);
 }
 
@@ -313,20 +362,6 @@ static void nothing_stands_amid_it_while_it_is_slow(void **state)
     assert_true(out.ended);
     output_fini(&out);
     leave(&c);
-}
-
-/* The text that it has got when it has ended is no whole document. */
-static void check_unfinished(struct client *c)
-{
-    struct output out = receive(c);
-    struct buf text = {0};
-
-    assert_true(c->closed && ended);
-    summarize(&text, buf_slice(&out.text));
-    assert_non_null(memmem(text.p, text.n, " unfinished", 11));
-    buf_fini(&text);
-    output_fini(&out);
-    leave(c);
 }
 
 /* PROTOCOL 14.7. */
@@ -662,7 +697,8 @@ int main(void)
         T(it_starts_where_it_is_told_to),
         T(what_was_lost_is_told_among_its_records),
         T(what_comes_meanwhile_follows_and_nothing_comes_twice),
-        T(it_ends_for_a_slow_client_however_much_comes),
+        T(one_that_never_comes_to_the_end_is_not_finished),
+        T(a_slow_client_gets_every_key),
         T(nothing_stands_amid_it_while_it_is_slow),
         T(one_that_cannot_be_finished_has_no_last_bracket),
         T(the_topic_may_be_read_anew_under_it),
