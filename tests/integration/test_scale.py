@@ -1,5 +1,8 @@
 """Many streams, and one that does not read."""
 
+import fcntl
+import sys
+import termios
 import threading
 import time
 
@@ -101,6 +104,32 @@ def test_a_client_that_stops_inside_a_large_event_gets_the_rest_of_it(kafka, sta
     assert events[0].data == large
     assert len(events) <= 6
     assert stalled.next().data == b"2"
+
+
+def test_a_thousand_clients_that_stop_inside_a_large_event_cost_its_bytes_once(kafka, start, note):
+    """Half of them have waited for it, half get it from the cache."""
+    topic = kafka.topic(config={"max.message.bytes": "9000000"})
+    responder = start(topic)
+    other = responder.open()
+    stalled = [responder.open() for _ in range(500)]
+    large = b"x" * 1_000_000
+    pump(stalled, lambda: all(stream.retry for stream in stalled))
+    memory = resident_kb(responder.pid)
+    kafka.produce(topic, Record(b"large", large))
+    other.take_until(large)
+    stalled += [responder.open() for _ in range(500)]
+    wait_until(lambda: all(unread(stream) > 20_000 for stream in stalled), what="all have some of it")
+    load(kafka, topic, [other], first=0)
+    grown = resident_kb(responder.pid) - memory
+    note("a thousand that stopped inside a megabyte: KB more", grown)
+    if not SANITIZED:
+        assert grown < 40_000, "copies would be a gigabyte"
+    for stream in (stalled[0], stalled[499], stalled[500], stalled[999]):
+        assert stream.next().data == large
+
+
+def unread(stream: EventReader) -> int:
+    return int.from_bytes(fcntl.ioctl(stream.sock, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_streams_that_are_idle_cost_no_cpu(kafka, topic, start, note):
