@@ -2,6 +2,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/mem.h"
 #include "front/reply.h"
@@ -24,6 +27,16 @@ static const char *keep(struct buf *copy, const char *text)
     return (const char *)copy->p;
 }
 
+/* Streams of one HTTP/2 connection have both in common. */
+static uint32_t connection_of(const struct request *r)
+{
+    const char *address = request_get(r, PARAM_REMOTE_ADDR);
+    const char *port = request_get(r, PARAM_REMOTE_PORT);
+    uint64_t hash = address != NULL ? XXH3_64bits(address, strlen(address)) : 0;
+
+    return (uint32_t)(port != NULL ? XXH3_64bits_withSeed(port, strlen(port), hash) : hash);
+}
+
 struct exchange *exchange_new(struct exchanges *all, int fd, uint16_t id, const struct request *r)
 {
     struct exchange *x = mem_zero(sizeof *x);
@@ -36,6 +49,7 @@ struct exchange *exchange_new(struct exchanges *all, int fd, uint16_t id, const 
     x->origin.origin = keep(&x->origin_text, x->origin.origin);
     x->origin.host = keep(&x->host_text, x->origin.host);
     limits_address_name(request_get(r, PARAM_REMOTE_ADDR), x->address);
+    x->connection = connection_of(r);
     return x;
 }
 

@@ -38,6 +38,7 @@ struct exchange {
     bool head;
     bool wants_stream; /* and gives up for good on anything but one */
     char address[LIMITS_NAME];
+    uint32_t connection; /* a hash of the client's address and port */
     struct cors_request origin;
     struct buf origin_text, host_text, last_event_id;
     bool resumes, resumes_by_header;

@@ -94,6 +94,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
         .selection = selection,
         .from = from,
         .finite = x->format == FORMAT_JSON ? &ends : NULL,
+        .connection = x->connection,
         .owner = &owner,
     };
     struct stream *stream = fanout_open(fanout, x->fd, x->id, &opening);

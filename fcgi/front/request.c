@@ -31,6 +31,7 @@ static const struct {
     [PARAM_IF_NONE_MATCH] = {"HTTP_IF_NONE_MATCH", false},
     [PARAM_PREFER] = {"HTTP_PREFER", false},
     [PARAM_REMOTE_ADDR] = {"REMOTE_ADDR", true},
+    [PARAM_REMOTE_PORT] = {"REMOTE_PORT", false},
     [PARAM_REDIRECT_STATUS] = {"REDIRECT_STATUS", false},
     [PARAM_REQUIRE_GUARD] = {"SKF_REQUIRE_GUARD", true},
     [PARAM_ADMIN] = {"SKF_ADMIN", true},

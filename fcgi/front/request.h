@@ -31,6 +31,7 @@ enum param {
     PARAM_IF_NONE_MATCH,
     PARAM_PREFER,
     PARAM_REMOTE_ADDR,
+    PARAM_REMOTE_PORT,
     PARAM_REDIRECT_STATUS, /* of the front's own error */
     PARAM_REQUIRE_GUARD,
     PARAM_ADMIN, /* the front lets this one ask how we are */

@@ -1,5 +1,7 @@
 #include "stream/flush.h"
 
+#include "stream/order.h"
+
 enum {
     FLUSH_STREAMS = 256, /* between two looks at everything else */
     REPLAY_STREAMS = 16,
@@ -40,6 +42,7 @@ static void round_begin(struct flush *f, int64_t now_ms)
 {
     size_t due = sources_begin_round(f->streams->sources);
 
+    order_ready(f->streams, now_ms);
     f->serves = true;
     pace_begin(&f->pace, due + f->streams->count[STREAM_READY], now_ms);
 }

@@ -83,8 +83,10 @@ void stream_pump(struct stream *s, int64_t now_ms)
     enum stream_state state = s->reader.more                   ? STREAM_REPLAYING
                               : s->reader.at == READER_PICKING ? STREAM_QUIET
                                                                : STREAM_READY;
-    if (s->state != state)
+    if (s->state != state) {
+        s->all->mixed |= state == STREAM_READY;
         streams_set_state(s, state);
+    }
     if (state == STREAM_REPLAYING)
         loop_defer(s->all->loop, s->all->replays);
 }
@@ -137,6 +139,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     all->opened++;
     s->all = all;
     s->source = source;
+    s->connection = opening->connection;
     if (opening->owner != NULL)
         s->owner = *opening->owner;
     sink_init(&s->sink, fd, id, &all->bytes);

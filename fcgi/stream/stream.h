@@ -37,13 +37,14 @@ struct finite_opening {
 
 /* What a stream is opened with; borrowed. */
 struct opening {
-    struct slice head;                   /* what it sends first, as STDOUT records made with id 1 */
-    struct slice last_event_id;          /* where it wants to resume; p NULL: nowhere */
-    struct selection *selection;         /* NULL: it gets everything; else it gets a reference */
-    struct from from;                    /* without an id that can be honoured */
-    enum framing framing;                /* how its events are written */
-    bool enveloped;                      /* see struct shape */
-    bool keepalive_events;               /* in place of comments, and when its replay is over */
+    struct slice head;           /* what it sends first, as STDOUT records made with id 1 */
+    struct slice last_event_id;  /* where it wants to resume; p NULL: nowhere */
+    struct selection *selection; /* NULL: it gets everything; else it gets a reference */
+    struct from from;            /* without an id that can be honoured */
+    uint32_t connection;   /* a hash of which client's it is: streams of one are flushed together */
+    enum framing framing;  /* how its events are written */
+    bool enveloped;        /* see struct shape */
+    bool keepalive_events; /* in place of comments, and when its replay is over */
     const struct finite_opening *finite; /* of a document, and of no other */
     const struct stream_owner *owner;    /* NULL: nobody */
 };

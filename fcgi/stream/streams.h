@@ -39,8 +39,9 @@ struct stream {
         struct timer *last_call; /* FINISHING */
         struct finite *finite;   /* of one that ends by itself */
     };
-    uint8_t state; /* enum stream_state */
-    uint8_t why;   /* enum stream_end */
+    uint8_t state;       /* enum stream_state */
+    uint8_t why;         /* enum stream_end */
+    uint32_t connection; /* of its client: see struct opening */
     struct stream_owner owner;
 };
 
@@ -56,6 +57,8 @@ struct streams {
     struct stream_list ended; /* to be freed at the end of the turn */
     struct task reap;
     struct task *replays; /* a round of those that are REPLAYING */
+    bool mixed;           /* some have become READY since they were put in order (stream/order.h) */
+    int64_t ordered_at_ms;
     uint64_t opened, ended_by[STREAM_ENDS];
     uint64_t bytes; /* sent, the framing included */
 };

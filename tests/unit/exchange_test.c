@@ -45,6 +45,27 @@ static void begin(const char *address)
     peer = fds[1];
 }
 
+static uint32_t connection_of(const char *address, const char *port)
+{
+    struct request r = {.param[PARAM_REMOTE_ADDR] = address, .param[PARAM_REMOTE_PORT] = port};
+    struct exchange *one = exchange_new(all, -1, 1, &r);
+    uint32_t connection = one->connection;
+
+    exchange_free(one);
+    return connection;
+}
+
+static void requests_of_one_client_connection_are_told_apart_from_others(void **state)
+{
+    (void)state;
+    uint32_t one = connection_of("192.0.2.1", "4711");
+    assert_int_equal(connection_of("192.0.2.1", "4711"), one);
+    assert_int_not_equal(connection_of("192.0.2.1", "4712"), one);
+    assert_int_not_equal(connection_of("192.0.2.2", "4711"), one);
+    assert_int_not_equal(connection_of("192.0.2.1", NULL), one);
+    assert_int_equal(connection_of(NULL, NULL), connection_of(NULL, NULL));
+}
+
 /* It has been answered, as a whole, and its connection closed. */
 static void check_answer(const char *begins)
 {
@@ -196,6 +217,7 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(requests_of_one_client_connection_are_told_apart_from_others),
         T(one_that_is_under_way_waits),
         T(one_whose_descriptor_is_given_away_is_no_more),
         T(what_is_needed_of_the_request_is_copied),

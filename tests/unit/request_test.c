@@ -50,6 +50,7 @@ static const char *const names[PARAMS] = {
     [PARAM_IF_NONE_MATCH] = "HTTP_IF_NONE_MATCH",
     [PARAM_PREFER] = "HTTP_PREFER",
     [PARAM_REMOTE_ADDR] = "REMOTE_ADDR",
+    [PARAM_REMOTE_PORT] = "REMOTE_PORT",
     [PARAM_REDIRECT_STATUS] = "REDIRECT_STATUS",
     [PARAM_ADMIN] = "SKF_ADMIN",
     [PARAM_REQUIRE_GUARD] = "SKF_REQUIRE_GUARD",
@@ -139,7 +140,7 @@ static void a_parameter_that_decides_and_comes_twice_is_told(void **state)
         const char *const twice[] = {names[i], "a", "X", "y", names[i], "a", NULL};
         const char *const once[] = {names[i], "a", "X", "y", "X", "y", NULL};
         bool decides = i != PARAM_HOST && i != PARAM_HTTPS && i != PARAM_PREFLIGHT_METHOD &&
-                       i != PARAM_ACCEPT && i != PARAM_REDIRECT_STATUS &&
+                       i != PARAM_ACCEPT && i != PARAM_REMOTE_PORT && i != PARAM_REDIRECT_STATUS &&
                        i != PARAM_IF_NONE_MATCH && i != PARAM_PREFER;
         assert_int_equal(decode(twice).repeated, decides);
         assert_false(decode(once).repeated);
