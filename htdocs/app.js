@@ -2,15 +2,15 @@
 //
 //   Stream   one open location: keeps it open, also where EventSource gives up or a token ends
 //   parseId  the key that a last event id carries
-//   view     what is on the screen; text from Kafka goes there by textContent only
+//   view     what is on the screen
 //
 // At the end the three are put together.  demo-token.js makes the access tokens.
 
 import { demoKey, mintToken } from "./demo-token.js";
+import { element, shortened, textElement } from "./show.js";
 
 const MESSAGES_SHOWN = 200;
 const KEYS_SHOWN = 1000;
-const CHARACTERS_SHOWN = 4000;
 
 const RETRY_FIRST_MS = 1000;
 const RETRY_MAX_MS = 30000;
@@ -247,7 +247,7 @@ const view = {
     head.append(element("time", new Date().toLocaleTimeString()));
     if (kind !== "message") head.append(element("span", kind, "kind"));
     if (key !== undefined) head.append(keyElement(key));
-    item.append(head, element("div", shortened(text), "text"));
+    item.append(head, textElement(text));
     this.messages.prepend(item);
     if (this.messages.childElementCount > MESSAGES_SHOWN) this.messages.lastChild.remove();
   },
@@ -260,7 +260,7 @@ const view = {
   setKey(key, value) {
     const row = this.rows.get(key) ?? this.newRow(key);
     const cell = element("td"); // a new one, so that its highlight starts again
-    cell.append(element("div", shortened(value), "text"));
+    cell.append(textElement(value));
     row.lastChild.replaceWith(cell);
     this.rows.delete(key);
     this.rows.set(key, row);
@@ -289,13 +289,6 @@ const view = {
   },
 };
 
-function element(name, text = "", className = "") {
-  const e = document.createElement(name);
-  e.textContent = text;
-  if (className) e.className = className;
-  return e;
-}
-
 function keyElement(key) {
   if (key === null) return element("span", "no key", "key none");
   const text = keyText(key);
@@ -304,11 +297,6 @@ function keyElement(key) {
   const e = element("span", shortened(key), "key binary");
   e.title = "not text: its bytes in base64url";
   return e;
-}
-
-function shortened(text) {
-  if (text.length <= CHARACTERS_SHOWN) return text;
-  return `${text.slice(0, CHARACTERS_SHOWN)} ... (${text.length} characters)`;
 }
 
 const onEvent = {

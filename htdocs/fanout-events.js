@@ -1,7 +1,7 @@
 // Bytes of an event stream, and queries, as what fanout.js tells its page.
 
 const utf8 = (text) => new TextEncoder().encode(text);
-const bytesOf = (base64) =>
+export const bytesOf = (base64) =>
   Uint8Array.from(atob(base64.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
 export const base64url = (bytes) =>
   btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""))

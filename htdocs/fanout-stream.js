@@ -73,9 +73,10 @@ class Stream {
   #silenceMs;
   #timer;
 
-  // of: { url, rest, bytes, token, fetch, keepAliveMs }; on.items(items, live), on.state(state)
+  // of: { url, rest, bytes, token, firstToken, fetch, keepAliveMs }; on.items(items, live), on.state(state)
   constructor(of, at, keys, on) {
     [this.#of, this.#at, this.#want, this.#on] = [of, at, keys, on];
+    this.#token = of.firstToken;
     this.#silenceMs = of.keepAliveMs ?? KEEPALIVE_MS;
     this.#backoff = new Backoff(`fanout ${of.url}`);
     if (!at.id) at.keys = keys;
@@ -264,8 +265,12 @@ class Stream {
     const headers = this.#headers(token, { "content-type": type });
     const request = { method: "POST", headers, body, signal, cache: "no-store", redirect: "error" };
     const answer = this.#posts.then(async () => {
-      const slow = setTimeout(() => this.#note("waiting"), SLOW_MS);
-      return this.#of.fetch(this.#url(), request).finally(() => clearTimeout(slow));
+      let isSlow = false;
+      const slow = setTimeout(() => this.#note((isSlow = "waiting")), SLOW_MS);
+      return this.#of.fetch(this.#url(), request).finally(() => {
+        clearTimeout(slow);
+        if (isSlow) this.#note();
+      });
     });
     this.#posts = answer.catch(() => {});
     return answer;

@@ -14,8 +14,9 @@ export interface Options<Value extends string | Uint8Array = string> {
   /** Narrows what the route gives. Say it here and not in the URL. */
   select?: Selection;
   /**
-   * Whether the tabs of this origin share a stream (true). They do if URL, `bytes` and the selection's
-   * headers and fields are the same; a string besides is a name for those who may share, such as the user's.
+   * Whether the tabs of this origin share a stream (true). They do if URL, `bytes`, the selection's headers and
+   * fields, and the claims of their tokens but for its times are the same. With a string those share that
+   * say the same one, such as the user's name, and only the tab that has the stream needs a token.
    */
   shared?: boolean | string;
   /** Values as bytes, and all keys in base64url. Else values are text, and so are keys (see `table`). */

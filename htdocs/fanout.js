@@ -2,10 +2,16 @@
 //
 // fanout.d.ts says what each option, event and state means.
 
-import { narrowing } from "./fanout-events.js";
+import { bytesOf, narrowing } from "./fanout-events.js";
 import { Feed } from "./fanout-stream.js";
 
 const MAX_QUEUED = 10000; // events for an iterator that is not asked
+
+// Whom a token speaks for, whatever its times: tabs of others must not share its stream.
+function claimsOf(token) {
+  const { exp, iat, nbf, jti, ...claims } = JSON.parse(new TextDecoder().decode(bytesOf(token.split(".")[1])));
+  return claims;
+}
 
 class FanoutEvent {
   constructor(item, old) {
@@ -99,10 +105,18 @@ export class Fanout {
     this.#feed?.leave();
     if (this.#feed) this.#show([{ type: "reset", reason: "select" }]);
     const { token, fetch = globalThis.fetch.bind(globalThis), bytes = false, shared = true, keepAliveMs } = this.#options;
-    const isShared = shared && globalThis.navigator?.locks && globalThis.BroadcastChannel;
     const of = { url: this.#url, rest: this.#rest, token, fetch, bytes, keepAliveMs };
-    of.name = `fanout ${this.#url} ${JSON.stringify([this.#rest, bytes, shared, group])}`;
-    const Kind = isShared ? (await import("./fanout-tabs.js")).Tabs : Feed;
+    let who = globalThis.navigator?.locks && globalThis.BroadcastChannel && shared;
+    if (who === true && token) {
+      try {
+        of.firstToken = await token();
+        who = claimsOf(of.firstToken);
+      } catch {
+        who = false;
+      }
+    }
+    of.name = `fanout ${this.#url} ${JSON.stringify([this.#rest, bytes, who, group])}`;
+    const Kind = who ? (await import("./fanout-tabs.js")).Tabs : Feed;
     if (this.state.state === "closed" || nth !== this.#starts) return;
     const ours = (f) => (what) => this.#feed === feed && f(what);
     const feed = (this.#feed = new Kind(of, this.#keys, {

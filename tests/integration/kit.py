@@ -1,5 +1,6 @@
 """The package of htdocs, as npm makes it, in a project of its own; and its tools."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from helpers import BUILD, REPOSITORY
 
 TESTS = REPOSITORY / "tests" / "kit"
 MODULES = BUILD / "kit" / "node_modules"  # tests/run fetches them
+README = REPOSITORY / "README.md"
 
 
 def run(*command: str | Path, directory: Path, timeout: float = 300) -> str:
@@ -30,3 +32,20 @@ def project(directory: Path) -> Path:
     packed = run("npm", "pack", "--pack-destination", home, directory=REPOSITORY / "htdocs")
     run("npm", "install", "--offline", "--no-audit", packed.split()[-1], directory=home)
     return home
+
+
+def vite(directory: Path, page: str) -> Path:
+    """One of the pages in tests/kit, built; and beside it what README.md says to users of frameworks."""
+    home = project(directory)
+    for framework, ending in (("react", "jsx"), ("vue", "js"), ("svelte", "js")):
+        (home / "readme" / f"{framework}.{ending}").write_text(example(framework.title()))
+    for module in MODULES.iterdir():
+        if not module.name.startswith("."):
+            (home / "node_modules" / module.name).symlink_to(module)
+    run(MODULES / ".bin" / "vite", "build", "--base", "./", directory=home / page)
+    return home / page / "dist"
+
+
+def example(title: str) -> str:
+    """The block of code behind this title and a colon."""
+    return re.search(rf"^{title}:\n\n```jsx?\n(.*?)^```", README.read_text(), re.M | re.S)[1]

@@ -3,14 +3,12 @@
 import gzip
 import json
 import re
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from helpers import ABSENT_REASON, REPOSITORY
-from kit import MODULES, project, run
+from kit import MODULES, project, run, vite
 
 LIMIT = 6 << 10  # bytes, compressed
 NODE = re.match(r"v(\d+)", subprocess.check_output(["node", "--version"], text=True))
@@ -45,15 +43,7 @@ def test_its_types(tmp_path, surroundings):
 
 @needs_node_20
 def test_what_vite_makes_of_it_is_small(tmp_path):
-    page = build_page(tmp_path)
-    files = (page / "assets").glob("*.js")
+    files = (vite(tmp_path, "vite") / "assets").glob("*.js")
     sizes = sorted((file.name[:6], len(gzip.compress(file.read_bytes()))) for file in files)
     assert [name for name, _ in sizes] == ["fanout", "index-"], "tabs that share are a file of their own"
     assert all(size < LIMIT for _, size in sizes), sizes
-
-
-def build_page(directory: Path) -> Path:
-    home = project(directory)
-    shutil.copytree(home / "node_modules", home / "vite" / "node_modules")
-    run(MODULES / ".bin" / "vite", "build", directory=home / "vite")
-    return home / "vite" / "dist"

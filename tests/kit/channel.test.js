@@ -13,13 +13,13 @@ const { Fanout } = await import("sse-kafka-fanout");
 const item = (key, value, offset) => ({ type: "message", topic: "t", partition: 0, offset, timestamp: 1, key, value });
 
 // A tab, and us on its channel. It holds its own lock from the beginning, and the leader's when grant() says so.
-async function tab(t, options = {}) {
+async function tab(t, options = {}, who = true) {
   const server = await serve({ body: START + event(9, "z", "9") });
   const fanout = new Fanout(server.url, options);
   const said = [];
   const changes = [];
   fanout.on("change", ({ key, value, deleted }) => changes.push([key, deleted ? null : value]));
-  const name = `fanout ${server.url} ${JSON.stringify([[], false, true, 0])}`;
+  const name = `fanout ${server.url} ${JSON.stringify([[], false, who, 0])}`;
   const channel = new BroadcastChannel(name);
   channel.onmessage = ({ data }) => said.push(data);
   const own = await until(() => requests.find((request) => request.name.startsWith(`${name} `)), "its own lock");
@@ -119,10 +119,22 @@ test("who does not fit shares with others that do not", async (t) => {
 });
 
 test("no token is said", async (t) => {
-  const { server, said, grant } = await tab(t, { token: () => "secret" });
+  let n = 0;
+  const token = () => `e30.${Buffer.from(JSON.stringify({ sub: "me", exp: n++ })).toString("base64url")}.secret`;
+  const { server, said, grant } = await tab(t, { token }, { sub: "me" });
   grant();
   await until(() => server.requests.length);
   await until(() => said.some(({ what }) => what === "batch"));
-  assert.equal(server.requests[0].headers.authorization, "Bearer secret");
+  assert.match(server.requests[0].headers.authorization, /^Bearer e30.*secret$/);
+  assert.equal(n, 1, "fetched once");
   assert.ok(!JSON.stringify(said).includes("secret"));
+});
+
+test("who has no token yet, or one that says nothing of its user, does not share", async (t) => {
+  const server = await serve({ body: START + event(9, "z", "9") });
+  const fanout = new Fanout(server.url, { token: () => "opaque" });
+  t.after(() => (fanout.close(), server.close()));
+  await until(() => fanout.table.size);
+  assert.equal(server.requests[0].headers.authorization, "Bearer opaque");
+  assert.ok(!requests.some(({ name }) => name.includes(server.url)));
 });

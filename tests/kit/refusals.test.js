@@ -175,11 +175,17 @@ test("after its end a stream comes back with the renewed token", async (t) => {
 });
 
 test("a renewal that waits for a connection is said to", async (t) => {
+  let goOn;
+  const free = new Promise((resolve) => (goOn = resolve));
   const { fanout } = await connect(t, [challenged({ status: 204 })], {
     token: () => "t",
-    fetch: (url, request) =>
-      request.method === "POST" ? new Promise((_, no) => request.signal.addEventListener("abort", no)) : fetch(url, request),
+    fetch: async (url, request) => {
+      if (request.method === "POST") await free;
+      return fetch(url, request);
+    },
   });
   await until(() => fanout.state.note === "waiting");
   assert.equal(fanout.state.state, "open");
+  goOn();
+  await until(() => fanout.state.note === undefined);
 });
