@@ -231,10 +231,11 @@ size_t backlog_add(struct backlog *b, const struct shape *shape, uint64_t number
 
 void backlog_trim(struct backlog *b)
 {
-    while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != TAILQ_LAST(&b->blocks, chain))
+    const struct block *last = TAILQ_LAST(&b->blocks, chain);
+
+    while (b->bytes > b->max_bytes && TAILQ_FIRST(&b->blocks) != last)
         drop_oldest(b);
-    bool begins = TAILQ_LAST(&b->blocks, chain)->n == 1;
-    if (begins && b->together != NULL)
+    if (last->n == 1 && b->together != NULL) /* it has begun */
         bound_all(b->together, b);
 }
 

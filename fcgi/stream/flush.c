@@ -43,8 +43,9 @@ static void round_begin(struct flush *f, int64_t now_ms)
     size_t due = sources_begin_round(f->streams->sources);
 
     order_ready(f->streams, now_ms);
-    f->serves = true;
-    pace_begin(&f->pace, due + f->streams->count[STREAM_READY], now_ms);
+    f->serves = due > 0;
+    f->left = f->streams->count[STREAM_READY];
+    pace_begin(&f->pace, due + f->left, now_ms);
 }
 
 static void serve(struct reader *reader, void *now_ms)
@@ -63,7 +64,7 @@ static void run_round(void *arg)
     if (f->serves) {
         n = sources_serve(f->streams->sources, FLUSH_STREAMS, serve, &now);
         f->serves = n == FLUSH_STREAMS;
-        f->left = f->serves ? 0 : f->streams->count[STREAM_READY];
+        f->left = f->streams->count[STREAM_READY];
     }
     for (; n < FLUSH_STREAMS && f->left > 0; n++)
         f->left = flush_first(f, STREAM_READY, now) ? f->left - 1 : 0;

@@ -25,26 +25,22 @@ void reader_init(struct reader *r, uint16_t request_id, struct slice last_event_
     };
 }
 
-static bool has_begun(enum reader_at at)
-{
-    return at != READER_WAITING && at != READER_STOPPED;
-}
-
-/* Everything is encoded for it.  A document has all from the cache. */
-static bool follows(const struct reader *r, const struct source *src, enum reader_at at)
-{
-    if (src->shape.framing == FRAMING_DOCUMENT)
-        return false;
-    return r->selection == NULL ? has_begun(at) : at == READER_AHEAD;
-}
-
 static void reader_set_at(struct reader *r, struct source *src, enum reader_at at)
 {
-    const enum reader_at from = r->at;
+    static const struct {
+        bool begun, ahead;
+    } is[] = {
+        [READER_WAITING] = {false, false}, [READER_REPLAY] = {true, false},
+        [READER_AHEAD] = {true, true},     [READER_LIVE] = {true, false},
+        [READER_PICKING] = {true, false},  [READER_STOPPED] = {false, false},
+    };
+    size_t begun = (size_t)is[at].begun - is[r->at].begun;
+    size_t ahead = (size_t)is[at].ahead - is[r->at].ahead;
 
-    src->readers += (size_t)has_begun(at) - (size_t)has_begun(from);
-    src->followers += (size_t)follows(r, src, at) - (size_t)follows(r, src, from);
-    src->ahead += (size_t)(at == READER_AHEAD) - (size_t)(from == READER_AHEAD);
+    src->readers += begun;
+    src->ahead += ahead;
+    if (src->shape.framing != FRAMING_DOCUMENT) /* it has all from the cache */
+        src->followers += r->selection == NULL ? begun : ahead;
     r->at = (uint8_t)at;
 }
 
@@ -54,10 +50,12 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
 {
     if (r->at == READER_LIVE)
         backlog_keep_rest(&r->place, &r->rest);
-    if (r->picker != NULL)
+    else if (r->at == READER_PICKING)
         picker_free(&src->picks, r->picker, r->selection);
-    replay_free(r->replay);
-    resume_free(r->resume);
+    if (r->replay != NULL)
+        replay_free(r->replay);
+    if (r->resume != NULL)
+        resume_free(r->resume);
     reader_set_at(r, src, at);
     r->replay = replay;
     r->resume = NULL;
@@ -65,9 +63,15 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
     r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection, src->moves) : NULL;
 }
 
+void reader_stop(struct reader *r, struct source *src)
+{
+    if (r->at != READER_STOPPED)
+        reader_move(r, src, READER_STOPPED, NULL);
+}
+
 void reader_fini(struct reader *r, struct source *src)
 {
-    reader_move(r, src, READER_STOPPED, NULL);
+    reader_stop(r, src);
     rest_fini(&r->rest);
     selection_unref(r->selection);
 }
@@ -174,11 +178,6 @@ void reader_select(struct reader *r, struct source *src, struct selection *selec
         reader_void(r, src, RESET_SELECTION);
     selection_unref(r->selection);
     r->selection = selection_ref(selection);
-}
-
-void reader_stop(struct reader *r, struct source *src)
-{
-    reader_move(r, src, READER_STOPPED, NULL);
 }
 
 /* From where one is that picks. */
