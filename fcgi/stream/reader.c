@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #include "base/fcgi_record.h"
+#include "stream/move.h"
+#include "stream/reader_inside.h"
 
 enum {
     SHARED_REQUEST_ID = 1,
@@ -44,9 +46,15 @@ static void reader_set_at(struct reader *r, struct source *src, enum reader_at a
     r->at = (uint8_t)at;
 }
 
-/* Moves on from wherever it is; the rest of the event that is under way stays. */
-static void reader_move(struct reader *r, struct source *src, enum reader_at at,
-                        struct replay *replay)
+void reader_set_selection(struct reader *r, struct source *src, struct selection *selection)
+{
+    if (r->at == READER_REPLAY && src->shape.framing != FRAMING_DOCUMENT)
+        src->followers += (size_t)(selection == NULL) - (size_t)(r->selection == NULL);
+    selection_unref(r->selection);
+    r->selection = selection_ref(selection);
+}
+
+void reader_move(struct reader *r, struct source *src, enum reader_at at, struct replay *replay)
 {
     if (r->at == READER_LIVE)
         backlog_keep_rest(&r->place, &r->rest);
@@ -56,9 +64,12 @@ static void reader_move(struct reader *r, struct source *src, enum reader_at at,
         replay_free(r->replay);
     if (r->resume != NULL)
         resume_free(r->resume);
+    if (r->move != NULL)
+        move_free(r->move);
     reader_set_at(r, src, at);
     r->replay = replay;
     r->resume = NULL;
+    r->move = NULL;
     r->place = (struct place){0};
     r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection, src->moves) : NULL;
 }
@@ -76,6 +87,13 @@ void reader_fini(struct reader *r, struct source *src)
     selection_unref(r->selection);
 }
 
+static void reader_tell_place(struct reader *r, bool tells)
+{
+    r->tells &= (uint8_t)~READER_TELLS_PLACE;
+    if (tells || (r->tells & READER_TELLS_START))
+        r->tells |= READER_TELLS_PLACE;
+}
+
 /* If it wants to know when its replay is over, one begins. */
 static void reader_tell_over(struct reader *r)
 {
@@ -91,7 +109,7 @@ static void reader_begin_fresh(struct reader *r, struct source *src, const struc
     bool latest = from.kind == FROM_LATEST;
 
     r->no_deletes = latest ? 0 : cache_end(src->cache);
-    r->tells = (uint8_t)((r->tells & ~READER_TELLS_PLACE) | (latest ? READER_TELLS_PLACE : 0));
+    reader_tell_place(r, latest);
     reader_tell_over(r);
     reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &from, ends));
 }
@@ -110,55 +128,15 @@ void reader_begin(struct reader *r, struct source *src, const struct progress *e
         return;
     }
     struct replay *replay = replay_resumed(src->cache, &from);
+    struct move *move = r->move;
     bool ahead = replay_is_ahead(replay, source_shown(src));
     r->no_deletes = 0;
+    reader_tell_place(r, false);
+    r->move = NULL;
     reader_move(r, src, ahead ? READER_AHEAD : READER_REPLAY, replay);
     progress_fini(&from);
-}
-
-void reader_void(struct reader *r, struct source *src, enum reset why)
-{
-    reader_move(r, src, READER_WAITING, NULL);
-    r->resume = resume_none(r->reset == RESET_NONE ? why : r->reset);
-    r->reset = RESET_NONE;
-}
-
-/* Where one is that picks: the number that it goes on with, and its progress. */
-static uint64_t reader_picked(const struct reader *r, const struct source *src, struct progress *at)
-{
-    uint64_t number = cache_end(src->cache);
-
-    if (!picker_place(&src->picks, r->picker, &number, at))
-        progress_copy(at, source_shown(src));
-    return number;
-}
-
-static struct resume *reader_place(const struct reader *r, const struct source *src)
-{
-    struct progress at = {0};
-
-    if (r->reset != RESET_NONE)
-        return resume_none(r->reset);
-    if (!reader_is_live(r) && r->no_deletes > 0 && replay_is_new(r->replay))
-        return NULL; /* it was given nothing */
-    if (r->at == READER_LIVE)
-        backlog_progress(&r->place, &at);
-    else if (r->at == READER_PICKING)
-        reader_picked(r, src, &at);
-    else
-        progress_copy(&at, replay_progress(r->replay));
-    struct resume *place = resume_held(&at, src->cache);
-    progress_fini(&at);
-    return place;
-}
-
-void reader_put_back(struct reader *r, struct source *src)
-{
-    struct resume *place = reader_place(r, src);
-
-    reader_move(r, src, READER_WAITING, NULL);
-    r->resume = place;
-    r->reset = RESET_NONE;
+    if (move != NULL)
+        reader_begin_move(r, src, move);
 }
 
 void reader_start_over(struct reader *r, struct source *src, enum reset why)
@@ -168,59 +146,9 @@ void reader_start_over(struct reader *r, struct source *src, enum reset why)
         r->reset = (uint8_t)why;
 }
 
-void reader_select(struct reader *r, struct source *src, struct selection *selection)
-{
-    bool waits = r->at == READER_WAITING;
-
-    if (!waits)
-        reader_start_over(r, src, RESET_SELECTION); /* it picks no longer */
-    else if (r->resume != NULL)
-        reader_void(r, src, RESET_SELECTION);
-    selection_unref(r->selection);
-    r->selection = selection_ref(selection);
-}
-
-/* From where one is that picks. */
-static struct replay *reader_behind_picks(const struct reader *r, const struct source *src)
-{
-    struct progress at = {0};
-    uint64_t number = reader_picked(r, src, &at);
-
-    struct replay *replay = replay_from(number, &at);
-    progress_fini(&at);
-    return replay;
-}
-
 void reader_watch(struct reader *r, struct source *src)
 {
     reader_move(r, src, READER_PICKING, NULL);
-}
-
-void reader_leave(struct reader *r, struct source *src)
-{
-    if (r->at == READER_LIVE)
-        reader_move(r, src, READER_REPLAY, replay_behind(&r->place));
-    else if (r->at == READER_PICKING)
-        reader_move(r, src, READER_REPLAY, reader_behind_picks(r, src));
-    r->place = (struct place){0};
-}
-
-bool reader_drop(struct reader *r, struct source *src, const struct block *block)
-{
-    bool picks = r->picker != NULL && picker_is_in(r->picker, block);
-
-    if (r->place.block != block && !picks)
-        return false;
-    src->counts.conflations += reader_is_live(r);
-    reader_leave(r, src);
-    return true;
-}
-
-void reader_return(struct reader *r, struct source *src, const struct hidden *hidden)
-{
-    reader_leave(r, src);
-    if (!replay_return(r->replay, src->cache, source_shown(src), r->no_deletes, hidden))
-        reader_start_over(r, src, RESET_DELETES_UNKNOWN);
 }
 
 /* -- from the cache -- */
@@ -257,6 +185,11 @@ static void reader_chunk_done(struct reader *r, struct source *src)
         r->told = src->chunk->whole ? src->moves : 0;
     if (r->more || src->shape.framing == FRAMING_DOCUMENT)
         return;
+    if (r->move != NULL) {
+        r->more = true;
+        reader_go_on_moving(r);
+        return;
+    }
     if (r->tells & READER_TELLS_OVER) {
         r->tells ^= READER_TELLS_OVER | READER_TELLS_IS_OVER;
         r->more = true;
@@ -277,6 +210,8 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
         .shown = src->catchup->hidden > 0 ? source_shown(src) : NULL,
         .until = reader_has_place(r, src) ? &r->place : NULL,
         .selection = r->selection,
+        .move = r->move,
+        .tag = r->move ? move_tag(r->move) : selection_tag(r->selection),
         .no_deletes = r->no_deletes,
         .shape = &src->shape,
         .first = r->first,
@@ -285,7 +220,7 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     chunk_clear(src->chunk);
     if (r->reset != RESET_NONE)
         reader_add_reset(r, &scope, src);
-    else if (r->tells & READER_TELLS_PLACE)
+    else if ((r->tells & READER_TELLS_PLACE) && r->move == NULL)
         replay_add_place(r->replay, &scope, src->chunk);
     else if (r->tells & READER_TELLS_IS_OVER)
         replay_add_keepalive(r->replay, &scope, src->chunk);
@@ -321,6 +256,8 @@ static void reader_sent_of_cache(struct reader *r, struct source *src, size_t n)
 {
     struct chunk *chunk = src->chunk;
 
+    if (r->move != NULL)
+        r->move->begun = true;
     if (n == chunk->bytes.n) {
         reader_chunk_done(r, src);
     } else {

@@ -14,6 +14,9 @@
  * One that selects is PICKING in place of LIVE: it has no place in the backlog, what comes for it
  * is picked out of it (stream/picks.h).
  *
+ * One that is told to select something else moves there (stream/move.h): in REPLAY, from wherever
+ * it is.
+ *
  * One that keeps up costs a place in the backlog; all that it keeps besides while it is slow is the
  * rest of one event.  Pure: no descriptor, no loop, no clock. */
 #ifndef SKF_STREAM_READER_H
@@ -37,6 +40,7 @@ enum reader_tells {
     READER_TELLS_KEEPALIVE = 2, /* the keep-alive as an event */
     READER_TELLS_OVER = 4,      /* one when the replay is over */
     READER_TELLS_IS_OVER = 8,   /* it is */
+    READER_TELLS_START = 16,    /* the place whenever it begins */
 };
 
 struct reader {
@@ -52,6 +56,7 @@ struct reader {
     struct place place;    /* no block: to be chosen at the next pull */
     struct replay *replay; /* REPLAY and AHEAD: where in the cache */
     struct resume *resume; /* WAITING; NULL: from the beginning */
+    struct move *move;     /* REPLAY, or WAITING with an id: from another selection */
     union {
         uint64_t counted; /* LIVE: this event of the backlog was the last to be counted */
         uint64_t told;    /* of one that selects: which of the source's moves its last id has */
@@ -75,7 +80,7 @@ static inline void reader_set_from(struct reader *r, const struct from *from)
 /* It cannot see comments: it is given events in their place, and one when its replay is over. */
 static inline void reader_set_keepalive(struct reader *r)
 {
-    r->tells = READER_TELLS_KEEPALIVE | READER_TELLS_OVER;
+    r->tells |= READER_TELLS_KEEPALIVE | READER_TELLS_OVER;
 }
 /* From wherever it is; the source must be there still. */
 void reader_fini(struct reader *r, struct source *src);
@@ -92,6 +97,9 @@ void reader_put_back(struct reader *r, struct source *src);
 void reader_start_over(struct reader *r, struct source *src, enum reset why);
 /* It selects something else: it is reset as well, if it was given anything or has an id. */
 void reader_select(struct reader *r, struct source *src, struct selection *selection);
+/* Likewise, but without a reset: it is sent what differs.  NULL: it gets everything from now on.
+ * (reader_narrow.c) */
+void reader_narrow(struct reader *r, struct source *src, struct selection *selection);
 /* Gets the rest, and never anything again. */
 void reader_stop(struct reader *r, struct source *src);
 /* While it is paused it gets no more than the rest. */

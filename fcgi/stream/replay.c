@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/mem.h"
+#include "stream/move.h"
 #include "stream/replay_inside.h"
 
 enum { STEPS = 20000 }; /* records looked at for one chunk */
@@ -159,8 +159,7 @@ static struct shape scope_shape(const struct replay_scope *scope, const struct c
 void replay_add_notice(const struct replay *r, const struct replay_scope *scope, const char *type,
                        const char *json, struct chunk *chunk)
 {
-    event_encode_notice(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection), type,
-                        json);
+    event_encode_notice(&chunk->bytes, scope->shape, &r->at, scope->tag, type, json);
     chunk->events++;
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
@@ -174,7 +173,7 @@ void replay_add_keepalive(const struct replay *r, const struct replay_scope *sco
 
 void replay_add_place(const struct replay *r, const struct replay_scope *scope, struct chunk *chunk)
 {
-    event_encode_place(&chunk->bytes, scope->shape, &r->at, selection_tag(scope->selection));
+    event_encode_place(&chunk->bytes, scope->shape, &r->at, scope->tag);
     chunk_add_mark(chunk, r->pos, CHUNK_NO_PARTITION, 0);
 }
 
@@ -187,8 +186,7 @@ static void add_gap(struct replay *r, const struct replay_scope *scope, int32_t 
              (long long)r->at.next[partition], (long long)to);
     r->at.next[partition] = to;
     const struct shape shape = scope_shape(scope, chunk);
-    event_encode_notice(&chunk->bytes, &shape, &r->at, selection_tag(scope->selection), "gap",
-                        json);
+    event_encode_notice(&chunk->bytes, &shape, &r->at, scope->tag, "gap", json);
     chunk->events++;
     chunk->gaps++;
     chunk_add_mark(chunk, r->pos, partition, to);
@@ -232,17 +230,20 @@ static bool is_spared(const struct replay *r, const struct replay_scope *scope,
 {
     if (record->value.p != NULL || !cache_compacted(scope->cache))
         return false;
+    if (scope->move != NULL && move_is_new(scope->move, record->key))
+        return number < scope->move->began;
     return number < scope->no_deletes ||
            (int64_t)number < progress_get(&r->spared, record->partition);
 }
 
 /* Before the resume, by its id: which says nothing of a key that has aged at another responder a
  * moment before it did so here. */
-static bool is_seen(const struct replay *r, const struct cache *c, const struct record *record,
-                    uint64_t number)
+static bool is_seen(const struct replay *r, const struct replay_scope *scope,
+                    const struct record *record, uint64_t number)
 {
-    return record->offset < r->at.next[record->partition] &&
-           !(record->aged && number >= cache_recent_aged(c));
+    return move_has(scope->move, number) ||
+           (record->offset < r->at.next[record->partition] &&
+            !(record->aged && number >= cache_recent_aged(scope->cache)));
 }
 
 /* -- the records -- */
@@ -263,7 +264,7 @@ static void add_event(const struct replay *r, const struct replay_scope *scope,
 {
     const struct shape shape = scope_shape(scope, chunk);
 
-    event_encode(&chunk->bytes, &shape, &r->at, selection_tag(scope->selection), record);
+    event_encode(&chunk->bytes, &shape, &r->at, scope->tag, record);
     chunk->events++;
 }
 
@@ -292,24 +293,26 @@ static bool is_since(struct replay *r, const struct replay_scope *scope,
     return passes;
 }
 
-/* The record of that number, the next one to be looked at; puts its event into the chunk if it is
- * for the reader. */
+/* The record of that number is looked at: into the chunk with it, if it is for the reader. */
 static void take_record(struct replay *r, const struct replay_scope *scope,
                         const struct record *record, uint64_t number, bool last,
                         struct chunk *chunk)
 {
-    bool seen = is_seen(r, scope->cache, record, number);
+    bool comes = move_is_new(scope->move, record->key);
+    bool seen = !comes && is_seen(r, scope, record, number);
 
     r->pos = number + 1;
     if (seen || (scope->shown != NULL &&
                  record_next(record) > progress_get(scope->shown, record->partition)))
         return;
-    bool passes = is_since(r, scope, record, number, chunk);
+    bool passes = comes || is_since(r, scope, record, number, chunk);
     int64_t *next = &r->at.next[record->partition];
     if (record_next(record) > *next)
         *next = record_next(record);
-    if (last)
+    if (last) {
         pass_all(r, scope, chunk);
+        r->pos = cache_end(scope->cache);
+    }
     chunk->whole = passes && is_due(r, scope, record, number);
     if (chunk->whole)
         add_event(r, scope, record, chunk);
@@ -427,6 +430,8 @@ bool replay_fill(struct replay *r, const struct replay_scope *scope, size_t room
         return true;
     }
     progress_copy(&chunk->start, &r->at);
+    if (scope->move != NULL && scope->move->leaving)
+        return move_leave(scope->move, r, scope, room, chunk);
     add_gaps(r, scope, chunk);
     return is_by_key(r, scope, cache_end(scope->cache) - r->pos)
                ? fill_by_key(r, scope, room, chunk)

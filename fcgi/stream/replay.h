@@ -12,6 +12,7 @@
 #include "stream/chunk.h"
 #include "topic/cache.h"
 
+struct move;
 struct replay;
 
 /* Of one that has no id.  `ends`: of the topic when it came; NULL: not known. */
@@ -64,6 +65,8 @@ struct replay_scope {
     const struct place *until;    /* of the backlog: what follows is sent from there; NULL: it goes
                                      through all of the cache */
     const struct selection *selection; /* NULL: it gets everything */
+    const struct move *move;           /* NULL: it has selected that from its start */
+    struct slice tag;                  /* of its ids; empty: none */
     uint64_t no_deletes; /* a delete with a lower number deletes nothing that it has */
     const struct shape *shape;
     bool first; /* nothing of a document was sent yet */

@@ -34,7 +34,7 @@ struct resume *resume_new(struct slice last_event_id, struct slice tag)
 
     if (progress_id_parse(last_event_id, &r->id) < 0)
         r->reset = RESET_ID_MALFORMED;
-    else if (!slice_equal(slice_str(r->id.tag), tag))
+    else if (r->id.moving || !slice_equal(slice_str(r->id.tag), tag))
         r->reset = RESET_SELECTION;
     return r;
 }

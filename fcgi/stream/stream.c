@@ -147,6 +147,8 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     reader_set_from(&s->reader, &opening->from);
     if (opening->keepalive_events)
         reader_set_keepalive(&s->reader);
+    if (opening->tells_place)
+        s->reader.tells |= READER_TELLS_START;
     s->watch = watch_new(all->loop, fd, LOOP_READ, on_io, s);
     s->state = STREAM_OPENED;
     TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);
@@ -247,6 +249,15 @@ void stream_select(struct stream *s, struct selection *selection)
     if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
         return;
     reader_select(&s->reader, s->source, selection);
+    if (s->state >= STREAM_REPLAYING)
+        streams_replay(s);
+}
+
+void stream_narrow(struct stream *s, struct selection *selection)
+{
+    if (s->sink.fd < 0 || s->state == STREAM_FINISHING)
+        return;
+    reader_narrow(&s->reader, s->source, selection);
     if (s->state >= STREAM_REPLAYING)
         streams_replay(s);
 }

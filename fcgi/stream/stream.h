@@ -45,6 +45,7 @@ struct opening {
     enum framing framing;  /* how its events are written */
     bool enveloped;        /* see struct shape */
     bool keepalive_events; /* in place of comments, and when its replay is over */
+    bool tells_place;      /* it is given its place before any event */
     const struct finite_opening *finite; /* of a document, and of no other */
     const struct stream_owner *owner;    /* NULL: nobody */
 };
@@ -82,6 +83,10 @@ void stream_hold(struct stream *s, bool hold);
 /* It selects something else from now on: it is reset, and gets what a fresh one would.  It must
  * have selected before. */
 void stream_select(struct stream *s, struct selection *selection);
+
+/* It selects something else from now on (NULL: nothing), and is sent what differs, without a reset.
+ */
+void stream_narrow(struct stream *s, struct selection *selection);
 
 /* Begins no event any more: the rest of the one under way may follow for two seconds, then the
  * stream ends. */

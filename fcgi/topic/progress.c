@@ -140,12 +140,13 @@ static struct slice text_until(struct slice text, int byte, struct slice *behind
     return slice_of(text.p, n);
 }
 
-static bool is_tag(struct slice tag)
+/* Behind the first `~`. */
+static bool is_tag(struct slice tag, bool moving)
 {
     for (size_t i = 0; i < tag.n; i++)
         if (!isalnum(tag.p[i]) && tag.p[i] != '-' && tag.p[i] != '_')
             return false;
-    return tag.n == PROGRESS_TAG;
+    return tag.n == PROGRESS_TAG || (moving && tag.n == 0);
 }
 
 static int parse_text(struct slice text, struct progress_id *out)
@@ -154,12 +155,17 @@ static int parse_text(struct slice text, struct progress_id *out)
     struct buf raw = {0};
     int err = -EINVAL;
 
-    if (tag.p != NULL && !is_tag(slice_of(tag.p + 1, tag.n - 1)))
+    bool moving = tag.n > 1 && tag.p[tag.n - 1] == '~';
+    if (tag.p != NULL)
+        tag = slice_of(tag.p + 1, tag.n - 1 - moving);
+    if (tag.p != NULL && !is_tag(tag, moving))
         return -EINVAL;
     if (base64url_decode(&raw, place))
         err = parse_raw(buf_slice(&raw), out);
-    if (err == 0 && tag.p != NULL)
-        memcpy(out->tag, tag.p + 1, PROGRESS_TAG);
+    if (err == 0 && tag.n > 0)
+        memcpy(out->tag, tag.p, PROGRESS_TAG);
+    if (err == 0)
+        out->moving = moving;
     buf_fini(&raw);
     return err;
 }

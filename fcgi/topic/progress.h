@@ -2,7 +2,8 @@
  *
  * The id is base64url, padded, of the byte 0x01, the number of partitions, and for each its number
  * and next offset, all as zigzag varints: Zilla's form, so that clients can move over.  `AQIAAg==`
- * is partition 0, next offset 1.  What a stream selects follows as `~` and a tag. */
+ * is partition 0, next offset 1.  What a stream selects follows as `~` and a tag; behind that a `~`
+ * says that the stream was on its way to another selection (stream/move.h). */
 #ifndef SKF_TOPIC_PROGRESS_H
 #define SKF_TOPIC_PROGRESS_H
 
@@ -49,9 +50,11 @@ struct progress_id {
     struct progress_at *at; /* owned */
     int32_t n;
     char tag[PROGRESS_TAG + 1]; /* of what its stream selected; empty: it selected nothing */
+    bool moving;                /* to another selection */
 };
 
-/* Reads an id in either form, TEXT[~TAG][/ETAG] or ["KEY","TEXT[~TAG][/ETAG]"].  0, or -EINVAL and
+/* Reads an id in either form, TEXT[~TAG[~]][/ETAG] or ["KEY","TEXT[~TAG[~]][/ETAG]"]; of a stream
+ * that selected nothing and was moving TEXT~~.  0, or -EINVAL and
  * `out` untouched if it is malformed: one that names a partition twice is, or more than may be. */
 int progress_id_parse(struct slice id, struct progress_id *out);
 void progress_id_fini(struct progress_id *id);

@@ -158,6 +158,78 @@ static void while_it_waits_for_the_topic_it_may_select_otherwise_too(void **stat
     leave(&resumed);
 }
 
+static void narrow(struct client *c, const char *keys)
+{
+    struct selection *selection = select_keys(keys);
+
+    stream_narrow(c->stream, selection);
+    selection_unref(selection);
+    fake_loop_settle();
+}
+
+static void one_that_is_told_another_selection_gets_what_differs(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    settle();
+    struct client c = open_keys(1, NULL, "a"), all = open_client(NULL);
+    check_data(&c, "1");
+    check_data(&all, "1 2");
+    narrow(&c, "b");
+    check_data(&c, "delete:YQ== 2 ");
+    narrow(&all, "a");
+    check_data(&all, "delete:Yg== ");
+    narrow(&c, NULL);
+    check_data(&c, "1 ");
+    produce_live(0, "a", "3");
+    produce_live(0, "b", "4");
+    check_data(&c, "3 4");
+    check_data(&all, "3");
+    leave(&c);
+    leave(&all);
+}
+
+static void while_it_is_held_it_is_told_and_sent_nothing(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    settle();
+    struct client c = open_keys(1, NULL, "a");
+    check_data(&c, "1");
+    hold(&c);
+    narrow(&c, "b");
+    narrow(&c, "a b");
+    produce_live(0, "a", "3");
+    check_data(&c, "");
+    let_go(&c);
+    check_data(&c, "2 3 ");
+    leave(&c);
+}
+
+static void a_topic_made_again_ends_its_way(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    settle();
+    struct client c = open_keys(1, NULL, "a");
+    check_data(&c, "1");
+    hold(&c);
+    narrow(&c, "b");
+    make_topic(true, 1);
+    produce(0, "a", "3");
+    produce(0, "b", "4");
+    let_go(&c);
+    settle();
+    check_data(&c, "reset:{\"reason\":\"topic_new\",\"detail\":\"the topic was made again\"} 4");
+    leave(&c);
+}
+
 static void a_partition_that_comes_back_is_given_of_its_keys(void **state)
 {
     (void)state;
@@ -215,6 +287,9 @@ int main(void)
         T(a_topic_made_again_is_a_reset),
         T(one_that_selects_otherwise_is_reset_and_gets_that),
         T(while_it_waits_for_the_topic_it_may_select_otherwise_too),
+        T(one_that_is_told_another_selection_gets_what_differs),
+        T(while_it_is_held_it_is_told_and_sent_nothing),
+        T(a_topic_made_again_ends_its_way),
         T(a_partition_that_comes_back_is_given_of_its_keys),
         T(it_is_counted_what_is_wanted_and_what_nobody_did),
     };

@@ -321,11 +321,33 @@ static void a_tag_stands_behind_the_place(void **state)
     check_tag("[\"MQ==\",\"AQIAAg==~AZaz09-_/e\"]", "AZaz09-_");
 }
 
+static void check_moving(const char *id, const char *tag)
+{
+    struct progress_id out = {0};
+
+    check_tag(id, tag);
+    assert_int_equal(progress_id_parse(slice_str(id), &out), 0);
+    assert_true(out.moving);
+    progress_id_fini(&out);
+    assert_int_equal(progress_id_parse(slice_str("AQIAAg==~AZaz09-_"), &out), 0);
+    assert_false(out.moving);
+    progress_id_fini(&out);
+}
+
+static void a_second_tilde_says_that_its_stream_was_moving(void **state)
+{
+    (void)state;
+    check_moving("AQIAAg==~AZaz09-_~", "AZaz09-_");
+    check_moving("AQIAAg==~~", "");
+    check_moving("AQIAAg==~~/e~x", "");
+    check_moving("[null,\"AQIAAg==~AZaz09-_~\"]", "AZaz09-_");
+}
+
 static void a_tag_of_anything_but_8_characters_of_base64url_is_malformed(void **state)
 {
-    static const char *const ids[] = {"AQIAAg==~",          "AQIAAg==~AZaz09-",
-                                      "AQIAAg==~AZaz09-_x", "AQIAAg==~AZaz09+_",
-                                      "AQIAAg==~/e",        "AQIAAg==~AZaz09-_~AZaz09-_"};
+    static const char *const ids[] = {
+        "AQIAAg==~",   "AQIAAg==~AZaz09-",           "AQIAAg==~AZaz09-_x", "AQIAAg==~AZaz09+_",
+        "AQIAAg==~/e", "AQIAAg==~AZaz09-_~AZaz09-_", "AQIAAg==~AZaz09-~",  "AQIAAg==~AZaz09-_~~"};
 
     (void)state;
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
@@ -444,6 +466,7 @@ int main(void)
         cmocka_unit_test(an_offset_is_not_below_minus_two),
         cmocka_unit_test(a_partition_named_twice_is_malformed),
         cmocka_unit_test(a_tag_stands_behind_the_place),
+        cmocka_unit_test(a_second_tilde_says_that_its_stream_was_moving),
         cmocka_unit_test(a_tag_of_anything_but_8_characters_of_base64url_is_malformed),
         cmocka_unit_test(text_that_is_no_base64url_is_malformed),
         cmocka_unit_test(what_is_written_of_2000_partitions_can_be_read),
