@@ -4,7 +4,7 @@
 
 # What the program, its front, its package and a local Kafka need.
 run_packages=(build-essential cmake pkg-config libfcgi-dev librdkafka-dev libjansson-dev libjwt-dev
-    libevent-dev libssl-dev uthash-dev libxxhash-dev file lighttpd lighttpd-mod-openssl openssl kcat curl
+    libevent-dev libssl-dev uthash-dev libxxhash-dev file lighttpd lighttpd-mod-openssl lighttpd-mod-deflate openssl kcat curl
     spawn-fcgi ca-certificates default-jre-headless maven)
 
 # What tests need besides. Unit tests are content with the first.

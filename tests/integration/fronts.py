@@ -60,6 +60,7 @@ class Front(Process):
     streams_of_a_browser = 100
     notices_at_once = {"--http1.1": False, "--http2": True}
     has_pool = True  # and a standby for it
+    compresses = False  # documents
     # Of curl; browsers send none.
     body_of_renewal = ""
     # So much in a claim makes a token about as long as the front and the responders take.
@@ -146,6 +147,7 @@ class Front(Process):
 
 class Lighttpd(Front):
     example = "lighttpd-external.conf"
+    compresses = True
     folds = SLASHES + DOTS + ENCODED_DOTS + CONTROLS
     streams_of_a_browser = 8
     notices_at_once = {"--http1.1": True, "--http2": True}
@@ -235,6 +237,7 @@ def replace_in(file: Path, word: str, by: str) -> None:
 
 class Nginx(Front):
     example = "nginx.conf"
+    compresses = True
     folds = SLASHES + DOTS + ENCODED_DOTS
     streams_of_a_browser = 128
     notices_at_once = {"--http1.1": True, "--http2": True}
@@ -246,9 +249,16 @@ class Nginx(Front):
         return {r"\(events\)\(": f"({'|'.join(['events', *paths])})(", r"\(events\)\)\(": f"({'|'.join(['events', *paths])}))("}
 
     @classmethod
-    def text_of_example(cls) -> str:
+    def text_of_example(cls, name: str = "") -> str:
         """As the package has it for this release's nginx."""
-        return (PROGRAM.parent / "install" / "examples" / cls.example).read_text()
+        return (PROGRAM.parent / "install" / "examples" / (name or cls.example)).read_text()
+
+    def add_documents(self, place: Place) -> None:
+        """What nginx-documents.conf does besides."""
+        text = self._moved(self.text_of_example("nginx-documents.conf"))
+        text = replaced(text, r"\b443\b", str(self.https[1]))
+        text = replaced(text, "/var/cache/nginx", str(self.directory))
+        (self.file.parent / "conf.d" / "documents.conf").write_text(text)
 
     def put(self, text: str) -> Path:
         etc = self.directory / "nginx"

@@ -2,9 +2,11 @@
 test_front.py and test_front_faults.py."""
 
 import json
+import os
 import re
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +26,7 @@ from helpers import (
     listening_addresses,
     wait_until,
 )
-from kafka import numbered
+from kafka import Record, numbered
 from lighttpd import CA, make_certificates
 from responder import assert_no_sanitizer_report
 from sse import EVENT_STREAM, HttpReader, pump
@@ -139,6 +141,12 @@ def open_streams(front: Front) -> int:
     """In the whole pool, as a responder tells the operator."""
     said = admin(front, "/metrics").body.decode()
     return sum(map(int, re.findall(r"^sse_kafka_fanout_streams\{.*\} (\d+)$", said, re.M)))
+
+
+def opened(front: Front) -> int:
+    """Streams, and documents, since the start."""
+    said = admin(front, "/metrics").body.decode()
+    return sum(map(int, re.findall(r"^sse_kafka_fanout_streams_opened_total\{.*\} (\d+)$", said, re.M)))
 
 
 def token(**claims: str) -> str:
@@ -459,3 +467,79 @@ def test_no_query_is_in_any_log_whatever_happens(pool, place, kind):
     logs = front.text()
     assert "GET" in logs and "POST" in logs, "there is a log at all"
     assert secret not in logs
+
+
+# Documents
+
+
+def test_a_document_passes_whole_and_its_tag_comes_back(kafka, topic, pool, place, kind):
+    """PROTOCOL 14.10, 14.11. Whatever the front makes of it; and a stream is never compressed."""
+    kafka.produce(topic, *(Record(b"%d" % n, b'{"n": %d, "pad": "%s"}' % (n, b"." * 1000)) for n in range(3000)))
+    pool()
+    front = kind(place).start()
+    json_too = ["-H", "Accept: application/json"]
+    for way in WAYS:
+        for compressed in ([], ["--compressed"]):
+            options = [way, *json_too, *compressed]
+            whole = ask(front, *options, token=token())
+            assert [r["value"]["n"] for r in json.loads(whole.body)["records"]] == list(range(3000))
+            assert whole.headers["content-type"] == "application/json"
+            assert whole.headers["cache-control"] == "private, no-cache"
+            assert bool(compressed and kind.compresses) == ("content-encoding" in whole.headers)
+            same = ask(front, *options, "-H", f"If-None-Match: {whole.headers['etag']}", token=token())
+            assert (same.status, bytes(same.body)) == (304, b"")
+            head = ask(front, *options, "-I", token=token())
+            assert (head.status, head.headers["etag"].strip('W/"')) == (200, json.loads(whole.body)["id"])
+        stream = curl(front, way, *STREAM, "--compressed", token=token()).wait_started()
+        assert "content-encoding" not in stream.headers
+        stream.close()
+
+
+def test_a_silent_answer_is_waited_for(kafka, topic, pool, place, kind):
+    """PROTOCOL 14.14. For as long as may be asked for."""
+    pool()
+    front = kind(place).start()
+    waiting = ["-H", "Accept: application/json", "-H", "Last-Event-ID: " + encode({0: 0}), "-H"]
+    both = [curl(front, way, *waiting, "Prefer: wait=25", token=token()) for way in WAYS]
+    over = [curl(front, way, *waiting, "Prefer: wait=25", token=token(), target="/events?key=x") for way in WAYS]
+    kafka.put(topic, "k", "1")
+    pump(both, lambda: all(reader.closed for reader in both))
+    assert [[r["value"] for r in json.loads(one.body)["records"]] for one in both] == [[1], [1]]
+    pump(over, lambda: all(reader.closed for reader in over), 40)
+    assert [json.loads(one.body).get("records") for one in over] == [[], []]
+
+
+@pytest.mark.skipif("nginx.conf" in ABSENT, reason=ABSENT_REASON)
+def test_thousands_who_ask_at_once_are_a_few_to_the_responders(kafka, topic, place, note):
+    """While something is written; and each gets a document of that second."""
+    kafka.produce(topic, *numbered(100, keys=100, size=1000))
+    Pool(place, ["-b", kafka.brokers, "-t", topic]).start()
+    front = FRONTS["nginx.conf"](place)
+    front.add_documents(place)
+    front.start()
+    asked = int(os.environ.get("SKF_HERD", "1000"))
+    options = ["-H", "Host: json.example.com", "-H", "Last-Event-ID: x", "-H", "Prefer: wait=9"]
+    first = ask(front, "--http1.1", *options, target="/events.json?x=1")
+    assert len(json.loads(first.body)["records"]) == 100
+    began = opened(front)
+    herd = subprocess.Popen(
+        ["curl", "-sZ", "--parallel-max", "100", "--cacert", str(CA), *options, "-o", "/dev/null"]
+        + ["-w", "%{http_code}\n", f"{front.url}/events.json?[1-{asked}]"],
+        stdout=subprocess.PIPE,
+    )
+    written = 100
+    while herd.poll() is None:
+        kafka.produce(topic, *numbered(10, keys=100, size=1000, start=written))
+        written += 10
+    assert herd.stdout.read().split() == [b"200"] * asked
+    note(f"documents for {asked} requests", opened(front) - began)
+    assert opened(front) - began <= 20
+
+    def newest() -> bool:
+        body = json.loads(ask(front, "--http1.1", *options, target="/events.json").body)
+        return body["records"][-1]["offset"] == written - 1
+
+    wait_until(newest, what="a document of now")
+    head = ask(front, "--http1.1", "-I", *options, target="/events.json")
+    same = ["-H", f"If-None-Match: {head.headers['etag']}"]
+    wait_until(lambda: ask(front, "--http1.1", *options, *same, target="/events.json").status == 304)

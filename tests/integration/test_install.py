@@ -77,7 +77,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsKafka]:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """With a lighttpd that serves something else already."""
     host = Host(tmp_path_factory.mktemp("host"))
-    host.install_debian("systemd", "lighttpd", "lighttpd-mod-openssl", "curl", "ca-certificates")
+    host.install_debian("systemd", "lighttpd", "lighttpd-mod-openssl", "lighttpd-mod-deflate", "curl", "ca-certificates")
     config = host.root / "etc" / "lighttpd" / "lighttpd.conf"
     config.write_text(replaced(config.read_text(), r"(server.port\s*=) 80\b", rf"\1 {free_port()}"))
     host.boot()
