@@ -72,6 +72,7 @@ void consumer_free(struct consumer *c)
     free(c->partitions);
     free(c->brokers);
     free(c->topic);
+    buf_fini(&c->packed);
     free(c);
 }
 

@@ -16,6 +16,9 @@ struct cluster;
 
 struct consumer_handler {
     void *arg;
+    /* The headers of records that are handed on, and no others; borrowed.  HEADERS_MAX at most. */
+    const char *const *headers;
+    size_t header_count;
     int32_t
         partitions_max; /* a topic with more is not read; what it grows by is not; 0: no limit */
     /* The topic is known, or was made again: all that came before is void. */

@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 
+#include "base/buf.h"
 #include "base/loop.h"
 #include "kafka/client.h"
 #include "kafka/cluster.h"
@@ -57,6 +58,7 @@ struct consumer {
     rd_kafka_message_t
         *batch[CONSUMER_BATCH]; /* from batch_at to batch_n they are to be handed on */
     ssize_t batch_at, batch_n;
+    struct buf packed; /* the headers of the record that is handed on */
 };
 
 /* -- cluster.c -- */

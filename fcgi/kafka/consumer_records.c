@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "base/headers.h"
 #include "base/log.h"
 #include "kafka/consumer_inside.h"
 
@@ -44,6 +45,28 @@ static struct slice etag_of(const rd_kafka_message_t *m)
     return slice_of(value, value ? size : 0);
 }
 
+static void pack_header(struct consumer *c, const char *name, struct slice value)
+{
+    for (unsigned i = 0; i < c->handler.header_count; i++)
+        if (strcmp(name, c->handler.headers[i]) == 0)
+            headers_add(&c->packed, i, value);
+}
+
+static struct slice headers_of(struct consumer *c, const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t size;
+
+    if (c->handler.header_count == 0 || rd_kafka_message_headers(m, &headers) != 0)
+        return slice_of(NULL, 0);
+    c->packed.n = 0;
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) == 0; i++)
+        pack_header(c, name, slice_of(value, value ? size : 0));
+    return c->packed.n > 0 ? buf_slice(&c->packed) : slice_of(NULL, 0);
+}
+
 /* librdkafka gives an empty key or value a pointer, an absent one none. */
 static struct slice slice_or_none(const void *p, size_t n)
 {
@@ -60,6 +83,7 @@ static void on_record(struct consumer *c, const rd_kafka_message_t *m)
         .key = slice_or_none(m->key, m->key_len),
         .value = slice_or_none(m->payload, m->len),
         .etag = etag_of(m),
+        .headers = headers_of(c, m),
     };
 
     if (r.offset < p->next)

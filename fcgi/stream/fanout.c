@@ -30,7 +30,11 @@ static void on_due(void *arg, struct reader *reader)
 
 struct consumer_handler fanout_handler(struct fanout *f)
 {
-    return intake_handler(&f->intake);
+    struct consumer_handler handler = intake_handler(&f->intake);
+
+    handler.headers = f->envelope.headers;
+    handler.header_count = f->envelope.header_count;
+    return handler;
 }
 
 void fanout_attach(struct fanout *f, struct consumer *consumer)

@@ -11,8 +11,8 @@ struct segment;
 /* As a length: no key, no value; no value, for the broker has dropped the key's newest record. */
 enum { ENTRY_ABSENT = UINT32_MAX, ENTRY_AGED = UINT32_MAX - 1 };
 
-/* 40 bytes, for there may be millions.  The bytes are key, etag, value; a tombstone has its
- * deletion after them. */
+/* 40 bytes, for there may be millions.  The bytes are key, etag, value, and if headers are kept of
+ * it, the length of these and themselves; a tombstone has its deletion after them. */
 struct entry {
     struct segment *segment;
     int64_t offset;
@@ -21,7 +21,8 @@ struct entry {
     uint32_t key_len;
     uint32_t value_len;
     uint16_t slot; /* in the segment */
-    uint16_t etag_len;
+    uint16_t etag_len : 15;
+    uint16_t has_headers : 1;
     uint8_t bytes[];
 };
 
@@ -57,24 +58,39 @@ static inline size_t entry_length(uint32_t n)
     return n >= ENTRY_AGED ? 0 : n;
 }
 
-static inline size_t entry_deletion_at(const struct entry *e)
+/* Of the bytes before the headers. */
+static inline size_t entry_plain(const struct entry *e)
 {
-    size_t at = sizeof *e + e->key_len + e->etag_len;
+    return entry_length(e->key_len) + e->etag_len + entry_length(e->value_len);
+}
 
-    return (at + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+static inline uint32_t entry_headers(const struct entry *e)
+{
+    uint32_t n;
+
+    memcpy(&n, e->bytes + entry_plain(e), sizeof n);
+    return n;
+}
+
+/* Of one whose headers have so many bytes; its own need not be there yet. */
+static inline size_t entry_size_with(const struct entry *e, size_t headers, bool compacted)
+{
+    size_t n = sizeof *e + entry_plain(e) + (e->has_headers ? sizeof(uint32_t) + headers : 0);
+
+    if (!entry_deletes(e, compacted))
+        return n;
+    return (n + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *) + sizeof(struct deletion);
+}
+
+static inline size_t entry_size(const struct entry *e, bool compacted)
+{
+    return entry_size_with(e, e->has_headers ? entry_headers(e) : 0, compacted);
 }
 
 /* Of one that deletes. */
 static inline struct deletion *entry_deletion(struct entry *e)
 {
-    return (struct deletion *)(void *)((uint8_t *)e + entry_deletion_at(e));
-}
-
-static inline size_t entry_size(const struct entry *e, bool compacted)
-{
-    if (entry_deletes(e, compacted))
-        return entry_deletion_at(e) + sizeof(struct deletion);
-    return sizeof *e + entry_length(e->key_len) + e->etag_len + entry_length(e->value_len);
+    return (struct deletion *)(void *)((uint8_t *)e + entry_size(e, true)) - 1;
 }
 
 /* The partition's next offset behind it. */

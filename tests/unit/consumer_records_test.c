@@ -22,6 +22,27 @@ static void records_come_in_with_all_they_have(void **state)
                                   "0@5 'k' 'v' 'e'\n");
 }
 
+static void headers_come_in_if_the_handler_wants_them(void **state)
+{
+    static const char *const names[] = {"region", "trace"};
+    static const char *const some[][2] = {{"trace", "1"},  {"other", "x"}, {"region", "eu"},
+                                          {"trace", NULL}, {"region", ""}, {NULL, NULL}};
+    static const char *const none[][2] = {{"other", "x"}, {"etag", "e"}, {NULL, NULL}};
+    struct consumer_handler with = handler;
+
+    (void)state;
+    mock_kafka_create(&kafka, "headers", 1);
+    mock_kafka_produce_headers(&kafka, "headers", 0, BYTES("v"), some);
+    mock_kafka_produce_headers(&kafka, "headers", 0, BYTES("v"), none);
+    with.headers = names;
+    with.header_count = 2;
+    start_with(kafka.brokers, "headers", COMPACT_ON, &with);
+    wait_for_records(2);
+    assert_text(buf_slice(&told), "topic compacted\n1 partitions\n"
+                                  "0@0 none 'v' none 1: '1' 0: 'eu' 1: none 0: ''\n"
+                                  "0@1 none 'v' 'e'\n");
+}
+
 static void every_record_of_every_partition_comes_once_and_in_order(void **state)
 {
     (void)state;
@@ -132,6 +153,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(records_come_in_with_all_they_have),
+        T(headers_come_in_if_the_handler_wants_them),
         T(every_record_of_every_partition_comes_once_and_in_order),
         T(a_turn_that_takes_long_is_ended_and_goes_on_unwoken),
         T(what_is_produced_later_comes_too),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/headers.h"
 #include "base/log.h"
 #include "kafka/conf.h"
 #include "kafka/question.h"
@@ -182,6 +183,17 @@ static void print(struct slice s)
         buf_printf(&told, " '%.*s'", (int)s.n, (const char *)s.p);
 }
 
+static void print_headers(struct slice packed)
+{
+    struct slice value;
+    unsigned name;
+
+    while (headers_next(&packed, &name, &value)) {
+        buf_printf(&told, " %u:", name);
+        print(value);
+    }
+}
+
 static void on_record(void *arg, const struct record *r)
 {
     (void)arg;
@@ -191,6 +203,7 @@ static void on_record(void *arg, const struct record *r)
     print(r->key);
     print(r->value);
     print(r->etag);
+    print_headers(r->headers);
     buf_add_byte(&told, '\n');
     records++;
     if (record_takes_ms)

@@ -41,6 +41,17 @@ void mock_kafka_create(struct mock_kafka *k, const char *topic, int partitions)
     rd_kafka_topic_destroy(rkt);
 }
 
+static void enqueue_with(struct mock_kafka *k, const char *topic, int32_t partition,
+                         struct slice key, struct slice value, rd_kafka_headers_t *headers)
+{
+    assert_int_equal(
+        rd_kafka_producev(
+            k->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+            RD_KAFKA_V_KEY(key.p, key.n), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n),
+            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+        0);
+}
+
 static void enqueue(struct mock_kafka *k, const char *topic, int32_t partition, struct slice key,
                     struct slice value, const char *etag)
 {
@@ -48,12 +59,19 @@ static void enqueue(struct mock_kafka *k, const char *topic, int32_t partition, 
 
     if (etag != NULL)
         rd_kafka_header_add(headers, "etag", -1, etag, -1);
-    assert_int_equal(
-        rd_kafka_producev(
-            k->producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
-            RD_KAFKA_V_KEY(key.p, key.n), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.p, value.n),
-            RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
-        0);
+    enqueue_with(k, topic, partition, key, value, headers);
+}
+
+void mock_kafka_produce_headers(struct mock_kafka *k, const char *topic, int32_t partition,
+                                struct slice value, const char *const (*pairs)[2])
+{
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
+
+    for (; (*pairs)[0] != NULL; pairs++)
+        rd_kafka_header_add(headers, (*pairs)[0], -1, (*pairs)[1],
+                            (*pairs)[1] ? (ssize_t)strlen((*pairs)[1]) : 0);
+    enqueue_with(k, topic, partition, slice_of(NULL, 0), value, headers);
+    assert_int_equal(rd_kafka_flush(k->producer, 10000), 0);
 }
 
 void mock_kafka_produce(struct mock_kafka *k, const char *topic, int32_t partition,

@@ -22,6 +22,10 @@ void mock_kafka_create(struct mock_kafka *k, const char *topic, int partitions);
 /* Returns when the record is in the log.  etag NULL: no such header. */
 void mock_kafka_produce(struct mock_kafka *k, const char *topic, int32_t partition,
                         struct slice key, struct slice value, const char *etag);
+/* Likewise, with these headers: pairs of name and value, NULL behind the last; a value that is NULL
+ * is none. */
+void mock_kafka_produce_headers(struct mock_kafka *k, const char *topic, int32_t partition,
+                                struct slice value, const char *const (*pairs)[2]);
 /* n records with the values 0, 1, ... */
 void mock_kafka_produce_numbers(struct mock_kafka *k, const char *topic, int32_t partition, int n);
 
