@@ -68,6 +68,10 @@ static void print_route(const struct config *c, size_t i)
     print_scopes(c->routes, route);
     if (route->select != NULL)
         print_select(c->route_texts[i].select);
+    if (route->enveloped)
+        printf(", data envelope");
+    if (route->naming.by != NAMING_NONE)
+        printf(", event %s", c->route_texts[i].event);
     putchar('\n');
 }
 
@@ -81,6 +85,8 @@ static void print_topic(const struct config *c, int topic)
 
     printf("topic %s, compact %s, cache-bytes %lld", of->name, compact[of->compact],
            (long long)of->cache_bytes);
+    print_list(", headers ", &of->headers);
+    print_list(", filters ", &of->filters);
     for (size_t i = 0; i < routes_count(all); i++) {
         const struct route *route = routes_at(all, i);
         if (route->topic != topic && route->topic >= 0)

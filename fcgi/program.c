@@ -150,7 +150,8 @@ static void make_fanouts(struct program *p)
     p->fanouts = (struct fanouts){mem_zero(c->topic_count * sizeof *p->fanouts.at), c->topic_count};
     for (size_t i = 0; i < c->topic_count; i++) {
         fanout.cache_bytes = (size_t)c->topics[i].cache_bytes;
-        fanout.envelope.topic = c->topics[i].name;
+        fanout.envelope =
+            (struct envelope){c->topics[i].name, c->topics[i].kept, c->topics[i].kept_count};
         if (is_read(p, i))
             p->fanouts.at[i] = fanout_new(p->loop, &fanout);
     }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/headers.h"
 #include "base/log.h"
 #include "kafka/consumer.h"
 #include "select/from.h"
@@ -31,6 +32,10 @@ struct config_topic {
     char *name;       /* owned */
     unsigned compact; /* enum compact */
     int64_t cache_bytes;
+    struct config_list headers, filters; /* owned */
+    /* The headers of its records that are kept: each of these two once; borrowed from there. */
+    const char *kept[HEADERS_MAX];
+    size_t kept_count;
 };
 /* A route, as the file has it; all owned. */
 struct config_route {
@@ -38,7 +43,10 @@ struct config_route {
     struct config_list scopes;
     json_t *select; /* NULL: everything */
     char *from;     /* NULL: as the option says */
+    unsigned data;  /* enum config_data */
+    char *event;    /* NULL: its events have no name */
 };
+enum config_data { CONFIG_DATA_VALUE, CONFIG_DATA_ENVELOPE };
 
 /* What else the command line asks for, in place of serving. */
 struct config_question {

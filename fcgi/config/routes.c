@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/fields.h"
 #include "config/object.h"
 #include "route/routes.h"
 
@@ -59,8 +60,12 @@ static const struct row topic_rows[] = {
      .at = ROW_MEMBER(struct config_topic, cache_bytes, int64_t),
      .min = CACHE_BYTES_MIN,
      .max = INT64_MAX},
-    {.name = "filters", .kind = &kind_later},
-    {.name = "headers", .kind = &kind_later},
+    {.name = "headers",
+     .kind = &kind_list,
+     .at = ROW_MEMBER(struct config_topic, headers, struct config_list)},
+    {.name = "filters",
+     .kind = &kind_list,
+     .at = ROW_MEMBER(struct config_topic, filters, struct config_list)},
 };
 
 static const struct row route_rows[] = {
@@ -74,8 +79,11 @@ static const struct row route_rows[] = {
      .kind = &kind_select,
      .at = ROW_MEMBER(struct config_route, select, json_t *)},
     {.name = "topics", .kind = &kind_later},
-    {.name = "data", .kind = &kind_later},
-    {.name = "event", .kind = &kind_later},
+    {.name = "data",
+     .kind = &kind_choice,
+     .at = ROW_MEMBER(struct config_route, data, unsigned),
+     .choices = "value|envelope"},
+    {.name = "event", .kind = &kind_text, .at = ROW_MEMBER(struct config_route, event, char *)},
 };
 
 enum {
@@ -105,7 +113,8 @@ enum config_result topics_read(struct reading *r, const json_t *value)
         c->topics = mem_resize_array(c->topics, c->topic_count + 1, sizeof *c->topics);
         struct config_topic *topic = &c->topics[c->topic_count++];
         *topic = (struct config_topic){.name = mem_strdup(name), .compact = COMPACT_AS_ALL};
-        if (object_read(where, one, topic_rows, TOPIC_ROWS, topic) != CONFIG_OK)
+        if (object_read(where, one, topic_rows, TOPIC_ROWS, topic) != CONFIG_OK ||
+            fields_check(topic) != CONFIG_OK)
             return CONFIG_ERROR;
     }
     return CONFIG_OK;
@@ -173,24 +182,46 @@ static void add_topics(struct config *c)
     }
 }
 
+/* Of a route to one topic.  Where the path names it, the events of a topic that declares nothing
+ * have no name. */
+static enum config_result check_event(const struct config *c, size_t i)
+{
+    const struct route *route = routes_at(c->routes, i);
+
+    if (route->topic < 0 || fields_declare(&c->topics[route->topic], &route->naming))
+        return CONFIG_OK;
+    return config_fail(
+        "routes[%zu]: event: %s must be in the filters%s of topic %s", i, c->route_texts[i].event,
+        route->naming.by == NAMING_HEADER ? " or headers" : "", c->topics[route->topic].name);
+}
+
 static enum config_result add_route(struct config *c, size_t i)
 {
     const struct config_route *from = &c->route_texts[i];
-    struct route_text text = {from->path,     from->topic,  (const char *const *)from->scopes.at,
-                              from->scopes.n, from->select, c->start};
+    struct route_text text = {
+        .path = from->path,
+        .topic = from->topic,
+        .scopes = (const char *const *)from->scopes.at,
+        .scope_count = from->scopes.n,
+        .select = from->select,
+        .from = c->start,
+        .enveloped = from->data == CONFIG_DATA_ENVELOPE,
+    };
     char wrong[WHERE_SIZE];
 
     if (from->path == NULL || from->topic == NULL)
         return config_fail("routes[%zu]: no %s given", i, from->path == NULL ? "path" : "topic");
     if (from->from != NULL && !from_parse(slice_str(from->from), &text.from))
         return config_fail("routes[%zu]: from: " FROM_WANTED, i);
+    if (from->event != NULL && !naming_parse(from->event, &text.naming))
+        return config_fail("routes[%zu]: event: must be topic, header:NAME or field:PATH", i);
     if (from->scopes.n > 0 && c->issuer_count == 0)
         return config_fail("routes[%zu]: scopes: only with jwks, issuer and audience", i);
     if (!routes_add(c->routes, &text, wrong, sizeof wrong))
         return config_fail("routes[%zu]: %s", i, wrong);
     if (routes_claims(c->routes) > 0 && c->issuer_count == 0)
         return config_fail("routes[%zu]: select: claims only with jwks, issuer and audience", i);
-    return CONFIG_OK;
+    return check_event(c, i);
 }
 
 static enum config_result check_file(struct reading *r)
@@ -216,8 +247,8 @@ static enum config_result check_file(struct reading *r)
 static void add_topic(struct config *c)
 {
     c->topics = mem_zero(sizeof *c->topics);
-    c->topics[c->topic_count++] =
-        (struct config_topic){mem_strdup(c->topic), c->compact, c->cache_bytes};
+    c->topics[c->topic_count++] = (struct config_topic){
+        .name = mem_strdup(c->topic), .compact = c->compact, .cache_bytes = c->cache_bytes};
     add_topics(c);
 }
 
@@ -240,8 +271,10 @@ enum config_result routes_check(struct reading *r)
 
 void routes_fini(struct config *c)
 {
-    for (size_t i = 0; i < c->topic_count; i++)
+    for (size_t i = 0; i < c->topic_count; i++) {
+        object_fini(topic_rows, TOPIC_ROWS, &c->topics[i]);
         free(c->topics[i].name);
+    }
     free(c->topics);
     for (size_t i = 0; i < c->route_count; i++)
         object_fini(route_rows, ROUTE_ROWS, &c->route_texts[i]);

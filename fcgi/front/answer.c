@@ -78,11 +78,10 @@ void answer_add(struct buf *out, uint16_t id, const struct answer *a, bool with_
     fcgi_end_add(out, id, FCGI_STATUS_COMPLETE);
 }
 
-void answer_add_stream_head(struct buf *out, struct slice headers)
+void answer_add_stream_head(struct buf *out, const char *type, struct slice headers)
 {
-    buf_add_str(out, "Status: 200 OK\r\n"
-                     "Content-Type: text/event-stream;charset=utf-8\r\n"
-                     "X-Content-Type-Options: nosniff\r\n"
+    buf_printf(out, "Status: 200 OK\r\nContent-Type: %s\r\n", type);
+    buf_add_str(out, "X-Content-Type-Options: nosniff\r\n"
                      "Cache-Control: no-store, no-transform\r\n"
                      "X-Accel-Buffering: no\r\n"
                      "Incremental: ?1\r\n");

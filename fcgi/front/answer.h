@@ -21,7 +21,9 @@ void answer_add_text(struct buf *out, const struct answer *answer, bool with_bod
 /* The same as STDOUT of request `id`, and the end of the request. */
 void answer_add(struct buf *out, uint16_t id, const struct answer *answer, bool with_body);
 
-/* Appends "Status: ..." and the header lines of an event stream, its end included. */
-void answer_add_stream_head(struct buf *out, struct slice headers);
+/* Appends "Status: ..." and the header lines of a stream of that type, its end included. */
+#define ANSWER_EVENT_STREAM "text/event-stream;charset=utf-8"
+#define ANSWER_NDJSON "application/x-ndjson"
+void answer_add_stream_head(struct buf *out, const char *type, struct slice headers);
 
 #endif

@@ -20,7 +20,8 @@ static void add_head(struct buf *out, const struct exchange *x)
     cors_add_headers(&headers, x->handler->cors, &x->origin);
     if (x->handler->gate.guard != NULL)
         buf_add_str(&headers, "Referrer-Policy: no-referrer\r\n");
-    answer_add_stream_head(out, buf_slice(&headers));
+    answer_add_stream_head(out, x->format == FORMAT_SSE ? ANSWER_EVENT_STREAM : ANSWER_NDJSON,
+                           buf_slice(&headers));
     buf_fini(&headers);
 }
 
@@ -40,8 +41,10 @@ static void add_first_bytes(struct buf *out, const struct exchange *x)
         return;
     size_t mark = fcgi_stdout_begin(out);
     add_head(out, x);
-    sse_add_retry(out, x->handler->config.retry_ms);
-    buf_add_str(out, ":\n"); /* no blank line: half of the clients make an event of one */
+    if (x->format == FORMAT_SSE)
+        sse_add_retry(out, x->handler->config.retry_ms);
+    /* No blank line behind the comment: half of the client libraries make an event of one. */
+    buf_add_str(out, x->format == FORMAT_SSE ? ":\n" : "\n");
     fcgi_stdout_end(out, mark, 1);
 }
 
@@ -82,7 +85,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
 {
     struct fanout *fanout = x->handler->fanouts->at[x->destination.topic];
     const struct finite_opening ends = finite(x, selection);
-    const struct from from = x->narrowing.has_from ? x->narrowing.from : x->destination.route->from;
+    const struct route *route = x->destination.route;
     struct stay *stay = open_stay(x, session, guest, selection);
     const struct stream_owner owner = stay_owner(stay);
     struct buf head = {0};
@@ -92,7 +95,11 @@ static void open_stream(struct exchange *x, struct session *session, const struc
         .head = buf_slice(&head),
         .last_event_id = x->resumes ? buf_slice(&x->last_event_id) : slice_of(NULL, 0),
         .selection = selection,
-        .from = from,
+        .from = x->narrowing.has_from ? x->narrowing.from : route->from,
+        .framing = x->format == FORMAT_NDJSON ? FRAMING_NDJSON : FRAMING_SSE,
+        .enveloped = x->narrowing.has_data ? x->narrowing.enveloped : route->enveloped,
+        .naming = route->naming,
+        .keepalive_events = x->narrowing.keepalive_events,
         .finite = x->format == FORMAT_JSON ? &ends : NULL,
         .connection = x->connection,
         .owner = &owner,

@@ -65,6 +65,18 @@ static enum refusal set_format(struct narrowing *n, struct slice encoded)
     return good ? REFUSALS : REFUSAL_FORMAT_INVALID;
 }
 
+static enum refusal set_data(struct narrowing *n, struct slice encoded)
+{
+    struct buf text = {0};
+    bool good = !n->has_data && decode(&text, encoded);
+
+    n->has_data = true;
+    n->enveloped = good && slice_equal(buf_slice(&text), slice_str("envelope"));
+    good = n->enveloped || (good && slice_equal(buf_slice(&text), slice_str("value")));
+    buf_fini(&text);
+    return good ? REFUSALS : REFUSAL_DATA_INVALID;
+}
+
 /* Names that are not known are not ours. */
 static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
 {
@@ -72,6 +84,10 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
         return resumes ? REFUSALS : set_from(n, value);
     if (slice_equal(name, slice_str("format")))
         return set_format(n, value);
+    if (slice_equal(name, slice_str("data")))
+        return set_data(n, value);
+    if (slice_equal(name, slice_str("keepalive")))
+        n->keepalive_events |= slice_equal(value, slice_str("event"));
     if (slice_equal(name, slice_str("key")))
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))

@@ -1,5 +1,6 @@
 /* narrowing - what a client asks for of what its route selects: `?key=A&key=B`, `?keyBase64=`.
- * Where its stream is to start: `?from=`; and in which form it wants it: `?format=`.  Pure. */
+ * Where its stream is to start: `?from=`; and in which form it wants it: `?format=`, `?data=`,
+ * `?keepalive=event`.  Pure. */
 #ifndef SKF_FRONT_NARROWING_H
 #define SKF_FRONT_NARROWING_H
 
@@ -23,6 +24,8 @@ struct narrowing {
     struct from from; /* where it is to start */
     bool has_format;
     enum format format;
+    bool has_data, enveloped; /* what its events are to carry */
+    bool keepalive_events;    /* it cannot see comments */
 };
 
 /* One that resumes starts where its id says, and `from` is not looked at. */

@@ -18,7 +18,7 @@ void standby_add_come_back(struct buf *out, bool wants_stream, enum refusal why,
     struct answer answer = answer_refusing(why);
 
     if (wants_stream) {
-        answer_add_stream_head(out, headers);
+        answer_add_stream_head(out, ANSWER_EVENT_STREAM, headers);
         sse_add_retry(out, COME_BACK_MS);
         return;
     }

@@ -151,6 +151,8 @@ static bool read(struct routes *r, const struct route_text *text, struct route *
     const char *why = NULL;
 
     route->from = text->from;
+    route->enveloped = text->enveloped;
+    route->naming = text->naming;
     route->path = pattern_new(text->path, &why);
     if (route->path == NULL)
         return fail(wrong, size, "path: ", why);

@@ -6,6 +6,7 @@
 #include "route/pattern.h"
 #include "select/from.h"
 #include "select/template.h"
+#include "topic/naming.h"
 
 struct routes;
 
@@ -23,6 +24,8 @@ struct route {
     uint64_t scopes;         /* demanded of a token, besides those of its issuer: routes_scope() */
     struct template *select; /* NULL: everything */
     struct from from;        /* where a stream without an id starts */
+    bool enveloped;          /* its events carry envelopes, unless the client says otherwise */
+    struct naming naming;    /* of its events */
 };
 
 struct routes *routes_new(void);
@@ -38,6 +41,8 @@ struct route_text {
     size_t scope_count;
     const json_t *select; /* NULL: everything */
     struct from from;
+    bool enveloped;
+    struct naming naming; /* what it refers to stays there */
 };
 /* False, and what is wrong with it. */
 bool routes_add(struct routes *r, const struct route_text *text, char *wrong, size_t size);

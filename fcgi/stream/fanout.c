@@ -49,6 +49,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct o
         .id = framing == FRAMING_SSE ? f->event_id : EVENT_ID_PROGRESS,
         .framing = framing,
         .enveloped = opening->enveloped && framing == FRAMING_SSE,
+        .naming = framing == FRAMING_SSE ? opening->naming : (struct naming){.by = NAMING_NONE},
         .envelope = &f->envelope,
     };
     struct source *source = sources_get(&f->sources, &shape);

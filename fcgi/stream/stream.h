@@ -44,6 +44,7 @@ struct opening {
     uint32_t connection;   /* a hash of which client's it is: streams of one are flushed together */
     enum framing framing;  /* how its events are written */
     bool enveloped;        /* see struct shape */
+    struct naming naming;  /* likewise; what it refers to stays there */
     bool keepalive_events; /* in place of comments, and when its replay is over */
     bool tells_place;      /* it is given its place before any event */
     const struct finite_opening *finite; /* of a document, and of no other */

@@ -81,10 +81,23 @@ static size_t add_id(struct buf *out, const struct shape *shape, const struct pr
     return tag_at;
 }
 
+static void add_name(struct buf *out, const struct shape *shape, const struct record *r)
+{
+    size_t before = out->n;
+
+    buf_add_str(out, "event:");
+    if (naming_add(out, &shape->naming, shape->envelope, r))
+        buf_add_byte(out, '\n');
+    else
+        out->n = before;
+}
+
 static void add_data(struct buf *out, const struct shape *shape, const struct record *r)
 {
     if (r->value.p == NULL)
         buf_add_str(out, "event:delete\n");
+    else if (shape->naming.by != NAMING_NONE)
+        add_name(out, shape, r);
     if (shape->enveloped) {
         buf_add_str(out, "data:");
         envelope_add(out, shape->envelope, r);

@@ -45,11 +45,11 @@ static const uint8_t *skip_value(const uint8_t *at, const uint8_t *end)
 
 static unsigned hex4(const uint8_t *p)
 {
-    unsigned v = 0;
+    int v = 0;
 
     for (int i = 0; i < 4; i++)
-        v = v << 4 | (p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20u) - 'a' + 10u);
-    return v;
+        v = v << 4 | (p[i] <= '9' ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+    return (unsigned)v;
 }
 
 static void add_utf8(struct buf *out, unsigned c)

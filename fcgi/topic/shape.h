@@ -2,7 +2,7 @@
 #ifndef SKF_TOPIC_SHAPE_H
 #define SKF_TOPIC_SHAPE_H
 
-#include "topic/envelope.h"
+#include "topic/naming.h"
 
 /* How the id of an event is written. */
 enum event_id {
@@ -22,13 +22,15 @@ struct shape {
     enum framing framing;
     bool enveloped;                  /* an event's data is the record's envelope */
     bool first;                      /* of a document; says nothing of the shape */
+    struct naming naming;            /* of the events of an event stream */
     const struct envelope *envelope; /* the topic's, borrowed; NULL: it needs none */
 };
 
 /* Of one topic. */
 static inline bool shape_equal(const struct shape *a, const struct shape *b)
 {
-    return a->id == b->id && a->framing == b->framing && a->enveloped == b->enveloped;
+    return a->id == b->id && a->framing == b->framing && a->enveloped == b->enveloped &&
+           naming_equal(&a->naming, &b->naming);
 }
 
 #endif

@@ -135,9 +135,9 @@ static struct routes *routes;
 
 static void make_routes(void)
 {
-    static const struct route_text texts[] = {{"/raw/{topic}", "{topic}", NULL, 0, NULL, {0}},
-                                              {"/of/{a}/{b}/all", "t", NULL, 0, NULL, {0}},
-                                              {"/rest/{name*}", "t", NULL, 0, NULL, {0}}};
+    static const struct route_text texts[] = {{.path = "/raw/{topic}", .topic = "{topic}"},
+                                              {.path = "/of/{a}/{b}/all", .topic = "t"},
+                                              {.path = "/rest/{name*}", .topic = "t"}};
     char wrong[256];
 
     routes = routes_new();

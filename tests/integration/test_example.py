@@ -196,8 +196,11 @@ WRONG: dict[str, tuple[Callable[[dict], object], str]] = {
         "routes[2]: path: a {name*} must be at the end",
     ),
     "no slash": (lambda c: c["routes"][0].update(path="mine"), "routes[0]: path: must begin with /"),
-    "filters": (lambda c: c["topics"]["orders"].update(filters=["header:region"]), "filters: must be left out"),
-    "headers": (lambda c: c["topics"]["orders"].update(headers=["trace"]), "headers: must be left out"),
+    "filters": (
+        lambda c: c["topics"]["orders"].update(filters=["region"]),
+        "filters: region: must be header:NAME or field:PATH",
+    ),
+    "headers": (lambda c: c["topics"]["orders"].update(headers=[""]), "headers: must not be empty"),
     "by header": (
         lambda c: c["routes"][0]["select"].append({"header:region": "{claim:regions}"}),
         "routes[0]: select",
@@ -206,7 +209,11 @@ WRONG: dict[str, tuple[Callable[[dict], object], str]] = {
     "an empty list": (lambda c: c["routes"][0].update(select=[]), "routes[0]: select"),
     "a bad start": (lambda c: c["routes"][2].update({"from": "yesterday"}), "routes[2]: from: "),
     "several topics": (lambda c: c["routes"][2].update(topics=["a"]), "topics: must be left out"),
-    "data": (lambda c: c["routes"][2].update(data="envelope"), "data: must be left out"),
+    "data": (lambda c: c["routes"][2].update(data="all"), "data: must be one of value|envelope"),
+    "event": (
+        lambda c: c["routes"][2].update(event="header:type"),
+        "routes[2]: event: header:type must be in the filters or headers of topic prices",
+    ),
     "a topic besides": (lambda c: c.update(topic="orders"), "topic: not together with routes"),
     "scopes without a guard": (lambda c: c.pop("issuers"), "only with jwks"),
 }

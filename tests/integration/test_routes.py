@@ -128,7 +128,7 @@ REFUSED = {
     "routes and a path": ({"path": "/p"}, "path: not together with routes"),
     "no topics": ({"topics": None}, "routes: need topics"),
     "no routes": ({"routes": None}, "topics: only with routes"),
-    "filters": ({"topics": {"t": {"filters": []}}}, "filters: must be left out"),
+    "filters": ({"topics": {"t": {"filters": ["x"]}}}, "filters: x: must be header:NAME or field:PATH"),
     "select": ({"routes": [{"path": "/a", "topic": "t", "select": []}]}, "select: must be a list"),
     "scopes": ({"routes": [{"path": "/a", "topic": "t", "scopes": "x"}]}, "scopes: only with jwks"),
     "a name the path lacks": ({"routes": [{"path": "/a", "topic": "{x}"}]}, "the path lacks {x}"),

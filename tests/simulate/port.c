@@ -322,6 +322,14 @@ rd_kafka_resp_err_t rd_kafka_header_get_last(const rd_kafka_headers_t *headers, 
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+rd_kafka_resp_err_t rd_kafka_header_get_all(const rd_kafka_headers_t *headers, size_t i,
+                                            const char **name, const void **value, size_t *size)
+{
+    *name = "etag";
+    return i == 0 ? rd_kafka_header_get_last(headers, *name, value, size)
+                  : RD_KAFKA_RESP_ERR__NOENT;
+}
+
 const char *rd_kafka_message_errstr(const rd_kafka_message_t *m)
 {
     return rd_kafka_err2str(m->err);

@@ -287,7 +287,8 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
 static void add_routes(void)
 {
     static const char *const scopes[] = {"raw:read"};
-    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL, {0}};
+    const struct route_text raw = {
+        .path = "/raw/{topic}", .topic = "{topic}", .scopes = scopes, .scope_count = 1};
     char wrong[256];
 
     if (!routes_add(routes, &raw, wrong, sizeof wrong))

@@ -77,7 +77,7 @@ static void the_head_of_a_stream_lets_nobody_keep_or_hold_it(void **state)
     struct buf head = {0};
 
     (void)state;
-    answer_add_stream_head(&head, slice_str("Vary: Origin\r\n"));
+    answer_add_stream_head(&head, ANSWER_EVENT_STREAM, slice_str("Vary: Origin\r\n"));
     assert_text(buf_slice(&head), "Status: 200 OK\r\n"
                                   "Content-Type: text/event-stream;charset=utf-8\r\n"
                                   "X-Content-Type-Options: nosniff\r\n"

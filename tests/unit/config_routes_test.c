@@ -240,18 +240,70 @@ static void a_route_says_where_its_streams_start_or_the_option_does(void **state
 
 static void what_is_for_later_is_refused(void **state)
 {
-    static const char *const members[] = {"topics", "data", "event"};
-    char text[512], why[128];
+    (void)state;
+    refuses(ROUTE(GOOD ",\"topics\":[]"),
+            ": routes[0]: topics: must be left out: this version does not know it");
+}
+
+#define FIELDS(members) "\"topics\":{\"orders\":{" members "}},\"routes\":[{" GOOD
+#define NINE "[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]"
+
+static void the_headers_of_either_list_are_kept_once(void **state)
+{
+    (void)state;
+    assert_true(reads(FIELDS("\"headers\":[\"trace\",\"type\"],"
+                             "\"filters\":[\"header:region\",\"header:trace\",\"field:a.b\"]") "}]",
+                      NULL, NULL));
+    const struct config_topic *t = &config.topics[0];
+    assert_int_equal(t->kept_count, 3);
+    assert_string_equal(t->kept[0], "trace");
+    assert_string_equal(t->kept[1], "type");
+    assert_string_equal(t->kept[2], "region");
+}
+
+static void what_is_wrong_with_headers_and_filters_is_named(void **state)
+{
+    char text[1024], name[300];
 
     (void)state;
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        snprintf(text, sizeof text, ROUTE(GOOD ",\"%s\":[]"), members[i]);
-        snprintf(why, sizeof why,
-                 ": routes[0]: %s: must be left out: this version does not know it", members[i]);
-        refuses(text, why);
-    }
-    refuses("\"topics\":{\"a\":{\"filters\":[]}}", ": topics: a: filters: must be left out");
-    refuses("\"topics\":{\"a\":{\"headers\":[]}}", ": topics: a: headers: must be left out");
+    refuses("\"topics\":{\"a\":{\"headers\":" NINE "}}", "topics: a: headers: more than 8");
+    refuses("\"topics\":{\"a\":{\"filters\":" NINE "}}", "topics: a: filters: more than 8");
+    refuses("\"topics\":{\"a\":{\"headers\":[\"\"]}}", "headers: must not be empty");
+    snprintf(name, sizeof name, "%0256d", 0);
+    snprintf(text, sizeof text, "\"topics\":{\"a\":{\"headers\":[\"%s\"]}}", name);
+    refuses(text, "a: headers: a name has more than 255 bytes");
+    snprintf(text, sizeof text, "\"topics\":{\"a\":{\"filters\":[\"field:%s\"]}}", name);
+    refuses(text, "a: filters: a name has more than 255 bytes");
+    refuses("\"topics\":{\"a\":{\"headers\":[\"x\",\"y\",\"x\"]}}", "a: headers: x is there twice");
+    refuses("\"topics\":{\"a\":{\"filters\":[\"field:x\",\"field:x\"]}}",
+            "a: filters: field:x is there twice");
+    refuses("\"topics\":{\"a\":{\"filters\":[\"x\"]}}",
+            "a: filters: x: must be header:NAME or field:PATH");
+    refuses("\"topics\":{\"a\":{\"filters\":[\"topic\"]}}",
+            "a: filters: topic: must be header:NAME or field:PATH");
+}
+
+static void a_route_says_what_its_events_carry_and_are_called(void **state)
+{
+    (void)state;
+    assert_true(reads(ROUTE(GOOD), NULL, NULL));
+    assert_false(routes_at(config.routes, 0)->enveloped);
+    assert_int_equal(routes_at(config.routes, 0)->naming.by, NAMING_NONE);
+    assert_true(reads(ROUTE(GOOD ",\"data\":\"envelope\",\"event\":\"topic\""), NULL, NULL));
+    assert_true(routes_at(config.routes, 0)->enveloped);
+    assert_int_equal(routes_at(config.routes, 0)->naming.by, NAMING_TOPIC);
+    assert_true(reads(FIELDS("\"headers\":[\"type\"]") ",\"event\":\"header:type\"}]", NULL, NULL));
+    assert_string_equal(routes_at(config.routes, 0)->naming.of, "type");
+    assert_true(
+        reads(FIELDS("\"filters\":[\"field:a.b\"]") ",\"event\":\"field:a.b\"}]", NULL, NULL));
+    assert_int_equal(routes_at(config.routes, 0)->naming.by, NAMING_FIELD);
+    refuses(ROUTE(GOOD ",\"data\":\"all\""), ": routes[0]: data: must be one of value|envelope");
+    refuses(ROUTE(GOOD ",\"event\":\"type\""),
+            "routes[0]: event: must be topic, header:NAME or field:PATH");
+    refuses(ROUTE(GOOD ",\"event\":\"header:type\""),
+            "routes[0]: event: header:type must be in the filters or headers of topic orders");
+    refuses(FIELDS("\"headers\":[\"a\"],\"filters\":[\"header:a\"]") ",\"event\":\"field:a\"}]",
+            "routes[0]: event: field:a must be in the filters of topic orders");
 }
 
 int main(void)
@@ -269,6 +321,9 @@ int main(void)
         T(what_a_route_selects_is_read),
         T(a_route_says_where_its_streams_start_or_the_option_does),
         T(what_is_for_later_is_refused),
+        T(the_headers_of_either_list_are_kept_once),
+        T(what_is_wrong_with_headers_and_filters_is_named),
+        T(a_route_says_what_its_events_carry_and_are_called),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

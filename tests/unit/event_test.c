@@ -312,6 +312,29 @@ static void an_enveloped_record_is_one_line_of_json(void **state)
           "\"timestamp\":0,\"key\":\"1\",\"headers\":{},\"value\":2}\n\n");
 }
 
+static void an_event_has_the_name_that_its_rule_gives(void **state)
+{
+    static const struct envelope orders = {"orders", NULL, 0};
+    static const struct shape shape = {.naming = {NAMING_FIELD, "type"}, .envelope = &orders};
+    static const char *const expected[][2] = {
+        {"{\"type\":\"new\"}", "id:AQIAAg==\nevent:new\ndata:{\"type\":\"new\"}\n\n"},
+        {"{\"type\":\"delete\"}", "id:AQIAAg==\ndata:{\"type\":\"delete\"}\n\n"},
+        {NULL, "id:AQIAAg==\nevent:delete\ndata:MQ==\n\n"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+        const struct record r = record("1", expected[i][0]);
+        struct buf out = {0};
+        struct output event = {0};
+        event_encode(&out, &shape, &at, slice_of(NULL, 0), &r);
+        output_read(&event, buf_slice(&out));
+        assert_text(buf_slice(&event.text), expected[i][1]);
+        output_fini(&event);
+        buf_fini(&out);
+    }
+}
+
 static void an_enveloped_delete_says_so_twice(void **state)
 {
     (void)state;
@@ -515,6 +538,7 @@ int main(void)
         cmocka_unit_test(ids_of_both_forms_can_be_read),
         cmocka_unit_test(a_notice_carries_its_place),
         cmocka_unit_test(an_enveloped_record_is_one_line_of_json),
+        cmocka_unit_test(an_event_has_the_name_that_its_rule_gives),
         cmocka_unit_test(an_enveloped_delete_says_so_twice),
         cmocka_unit_test(a_line_is_the_envelope_with_its_id),
         cmocka_unit_test(notices_of_envelopes_name_the_topic),

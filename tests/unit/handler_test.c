@@ -26,6 +26,7 @@ static struct {
     uint16_t id;
     struct buf head, last_event_id;
     bool has_id;
+    struct opening as; /* what it refers to is gone */
     bool is_finite;
     struct finite_opening finite;
     struct buf unless;
@@ -42,6 +43,7 @@ static size_t stream_count;
 struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct opening *opening)
 {
     opened.in = f;
+    opened.as = *opening;
     owners[owner_count++] = *opening->owner;
     opened.count++;
     opened.fd = fd;
@@ -199,7 +201,8 @@ static struct routes *routes; /* as long as the group runs */
 static int group_setup(void **state)
 {
     static const char *const scopes[] = {"raw:read"};
-    const struct route_text raw = {"/raw/{topic}", "{topic}", scopes, 1, NULL, {0}};
+    const struct route_text raw = {
+        .path = "/raw/{topic}", .topic = "{topic}", .scopes = scopes, .scope_count = 1};
     char wrong[256];
 
     (void)state;
@@ -358,6 +361,37 @@ static void json_is_a_response_that_ends(void **state)
     ask_events("GET", "QUERY_STRING", "format=xml");
     check_status(400);
     assert_true(answered("\"format_invalid\""));
+}
+
+static void a_client_says_what_its_stream_is_like(void **state)
+{
+    (void)state;
+    ask_events("GET", "QUERY_STRING", "");
+    assert_true(opened.as.framing == FRAMING_SSE && !opened.as.enveloped);
+    assert_false(opened.as.keepalive_events);
+    ask_events("GET", "QUERY_STRING", "data=envelope&keepalive=event");
+    assert_true(opened.as.framing == FRAMING_SSE && opened.as.enveloped);
+    assert_true(opened.as.keepalive_events);
+    ask_events("GET", "QUERY_STRING", "data=all");
+    check_status(400);
+    assert_true(answered("\"data_invalid\""));
+}
+
+static void lines_of_json_begin_with_an_empty_one(void **state)
+{
+    static const char start[] = "Status: 200 OK\r\nContent-Type: application/x-ndjson\r\n"
+                                "X-Content-Type-Options: nosniff\r\n";
+    struct output head = {0};
+
+    (void)state;
+    ask_events("GET", "HTTP_ACCEPT", "application/jsonl");
+    assert_int_equal(opened.as.framing, FRAMING_NDJSON);
+    output_read(&head, buf_slice(&opened.head));
+    assert_memory_equal(head.text.p, start, sizeof start - 1);
+    assert_memory_equal(head.text.p + head.text.n - 5, "\r\n\r\n\n", 5);
+    output_fini(&head);
+    ask_events("GET", "QUERY_STRING", "format=ndjson", "HTTP_ACCEPT", "text/event-stream");
+    assert_int_equal(opened.as.framing, FRAMING_NDJSON);
 }
 
 /* PROTOCOL 14.8. */
@@ -1547,6 +1581,8 @@ int main(void)
         T(a_get_opens_a_stream),
         T(a_stream_begins_with_its_headers_and_a_time_to_retry),
         T(the_time_to_retry_is_spread_from_half_to_one_and_a_half),
+        T(a_client_says_what_its_stream_is_like),
+        T(lines_of_json_begin_with_an_empty_one),
         T(json_is_a_response_that_ends),
         T(a_head_of_json_is_known_as_late),
         T(what_a_client_has_already_is_no_answer),

@@ -126,7 +126,7 @@ static void with_an_id_from_is_not_looked_at(void **state)
 static enum refusal narrow(const char *query, const char *select, const char *expected)
 {
     const struct route_text text = {
-        "/of/{a}", "t", NULL, 0, select ? json_loads(select, 0, NULL) : NULL, {0}};
+        .path = "/of/{a}", .topic = "t", .select = select ? json_loads(select, 0, NULL) : NULL};
     struct destination to = {.route = NULL};
     struct selection *selection;
     struct values none = {0};
@@ -190,15 +190,46 @@ static void a_format_is_named_once(void **state)
     assert_int_equal(read_query("format=json&format=json"), REFUSAL_FORMAT_INVALID);
 }
 
+static void data_is_named_once(void **state)
+{
+    (void)state;
+    check("data=%65nvelope&key=a", "a");
+    assert_true(narrowing.has_data && narrowing.enveloped);
+    check("data=value", "");
+    assert_true(narrowing.has_data && !narrowing.enveloped);
+    check("datas=envelope", "");
+    assert_false(narrowing.has_data);
+    assert_int_equal(read_query("data=all"), REFUSAL_DATA_INVALID);
+    assert_int_equal(read_query("data="), REFUSAL_DATA_INVALID);
+    assert_int_equal(read_query("data=%zz"), REFUSAL_DATA_INVALID);
+    assert_int_equal(read_query("data=value&data=value"), REFUSAL_DATA_INVALID);
+}
+
+static void a_keepalive_is_an_event_or_a_comment(void **state)
+{
+    (void)state;
+    check("keepalive=event", "");
+    assert_true(narrowing.keepalive_events);
+    check("keepalive=comment", "");
+    assert_false(narrowing.keepalive_events);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
     const struct CMUnitTest tests[] = {
-        T(of_key_and_key_base64_any_may_be), T(a_plus_is_a_blank_and_escapes_are_decoded_once),
-        T(what_is_badly_encoded_is_refused), T(headers_and_fields_are_not_declared),
-        T(its_values_are_bounded),           T(from_says_where_it_starts),
-        T(with_an_id_from_is_not_looked_at), T(it_only_narrows),
-        T(a_query_is_judged_before_claims),  T(a_format_is_named_once),
+        T(of_key_and_key_base64_any_may_be),
+        T(a_plus_is_a_blank_and_escapes_are_decoded_once),
+        T(what_is_badly_encoded_is_refused),
+        T(headers_and_fields_are_not_declared),
+        T(its_values_are_bounded),
+        T(from_says_where_it_starts),
+        T(data_is_named_once),
+        T(a_keepalive_is_an_event_or_a_comment),
+        T(with_an_id_from_is_not_looked_at),
+        T(it_only_narrows),
+        T(a_query_is_judged_before_claims),
+        T(a_format_is_named_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

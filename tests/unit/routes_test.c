@@ -26,7 +26,8 @@ static int teardown(void **state)
 static bool add(const char *path, const char *topic, const char *scope)
 {
     const char *const scopes[] = {scope};
-    const struct route_text text = {path, topic, scopes, scope != NULL, NULL, {0}};
+    const struct route_text text = {
+        .path = path, .topic = topic, .scopes = scopes, .scope_count = scope != NULL};
 
     return routes_add(routes, &text, wrong, sizeof wrong);
 }
