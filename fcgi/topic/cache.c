@@ -126,8 +126,11 @@ uint64_t cache_append(struct cache *c, const struct record *r, int64_t now_ms, i
     assert(r->partition >= 0 && r->partition < c->next.n);
     if (c->origin.next[r->partition] == OFFSET_BEGINNING)
         cache_set_origin(c, r->partition, r->offset);
-    if (r->offset > c->next.next[r->partition])
+    if (r->offset > c->next.next[r->partition]) {
         judge_hole(c, r->partition, r->offset, now_ms, wall_ms, &r->timestamp_ms);
+        if (c->outdated)
+            return c->records.end;
+    }
     holes_record(&c->partitions[r->partition].holes, r->timestamp_ms);
 
     /* What says nothing only moves the end. */
@@ -150,7 +153,8 @@ void cache_advance(struct cache *c, int32_t partition, int64_t next, int64_t now
         cache_set_origin(c, partition, next);
     if (next > c->next.next[partition]) {
         judge_hole(c, partition, next, now_ms, wall_ms, NULL);
-        move_next(c, partition, next);
+        if (!c->outdated)
+            move_next(c, partition, next);
     }
 }
 

@@ -57,7 +57,8 @@ void cache_ended(struct cache *c, int32_t partition, int64_t at_ms);
 void cache_look(struct cache *c, int64_t now_ms);
 
 /* It was away from a partition for longer than deletes are kept, and something is gone: it may hold
- * keys that are deleted, and has to be filled anew. */
+ * keys that are deleted, and has to be filled anew.  What shows that is not taken in: whoever was
+ * given all stays before it. */
 bool cache_outdated(const struct cache *c);
 
 /* Does a piece of what was put off; it takes a few milliseconds at most.  True if more is left.

@@ -408,6 +408,33 @@ static void a_topic_whose_deletes_may_have_been_missed_is_read_anew(void **state
     leave(&fresh);
 }
 
+/* It was not given what came last, whatever it selects. */
+static void one_that_selects_is_judged_by_the_place_before_what_was_missing(void **state)
+{
+    static const char reset[] =
+        "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the event "
+        "id are no longer known\"} 2";
+
+    (void)state;
+    for (int by_record = 0; by_record < 2; by_record++) {
+        make_topic(true, 1);
+        read_to_its_end();
+        struct client c = open_keys(1, NULL, "gone k");
+        check_data(&c, "1");
+        fake_loop_pass(RETENTION_MS);
+        check_data(&c, "* * * *");
+        if (by_record)
+            produce_at(2, "k", "2");
+        else
+            topic.on_position(topic.arg, 0, 2);
+        assert_true(consumer.read_anew);
+        make_topic(true, 1);
+        produce_at(2, "k", "2");
+        check_data(&c, reset);
+        leave(&c);
+    }
+}
+
 static void so_is_one_that_now_ends_with_a_hole(void **state)
 {
     (void)state;
@@ -631,6 +658,7 @@ int main(void)
         T(what_has_aged_until_it_is_read_again_is_told_by_a_reset),
         T(a_topic_made_again_meanwhile_is_told),
         T(so_is_another_policy),
+        T(one_that_selects_is_judged_by_the_place_before_what_was_missing),
         T(so_is_one_that_now_ends_with_a_hole),
         T(so_is_one_whose_first_load_was_stopped),
         T(one_that_is_merely_loaded_slowly_is_not),
