@@ -305,7 +305,9 @@ static void take_record(struct replay *r, const struct replay_scope *scope,
     if (seen || (scope->shown != NULL &&
                  record_next(record) > progress_get(scope->shown, record->partition)))
         return;
+    r->pos = number; /* for a gap that is told before it */
     bool passes = comes || is_since(r, scope, record, number, chunk);
+    r->pos = number + 1;
     int64_t *next = &r->at.next[record->partition];
     if (record_next(record) > *next)
         *next = record_next(record);

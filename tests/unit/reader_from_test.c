@@ -162,6 +162,29 @@ static void what_was_lost_before_a_time_is_told_if_it_may_have_been_newer(void *
     check_events(begin_from("250", NULL), "3");
 }
 
+/* A socket that takes no more than the first byte of the gap. */
+static void a_gap_that_is_cut_does_not_take_the_place_of_the_record_behind_it(void **state)
+{
+    struct buf bytes = {0};
+    struct output out = {0};
+
+    (void)state;
+    make(false, 1, MUCH);
+    append_at(0, "a", "old", 100);
+    append_at(0, "a", "1", 200);
+    append_at(0, "a", "2", 200);
+    set_origin(0, 1);
+    struct reader *r = begin_from("150", NULL);
+    pull(r, 1, &bytes);
+    pull_all(r, &bytes);
+    output_read(&out, buf_slice(&bytes));
+    assert_text(buf_slice(&out.text),
+                "id:AQIAAg==\nevent:gap\ndata:{\"partition\":0,\"from\":0,\"to\":1}\n\n"
+                "id:AQIABA==\ndata:1\n\nid:AQIABg==\ndata:2\n\n");
+    output_fini(&out);
+    buf_fini(&bytes);
+}
+
 static void the_last_are_those_that_earliest_would_give(void **state)
 {
     (void)state;
@@ -205,6 +228,7 @@ int main(void)
         T(a_time_is_where_each_partition_starts),
         T(of_a_compacted_topic_a_time_counts_all_records_that_are_left),
         T(what_was_lost_before_a_time_is_told_if_it_may_have_been_newer),
+        T(a_gap_that_is_cut_does_not_take_the_place_of_the_record_behind_it),
         T(the_last_are_those_that_earliest_would_give),
         T(the_last_of_a_log_are_found_however_few_are_selected),
     };
