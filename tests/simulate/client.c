@@ -5,6 +5,7 @@
 #include "base/fcgi_record.h"
 #include "base/mem.h"
 #include "keys.h"
+#include "kinds.h"
 #include "lease.h"
 #include "model.h"
 #include "play.h"
@@ -22,64 +23,6 @@ enum {
     SHARED_MS = 10000
 };
 
-/* -- kinds -- */
-
-/* What it does before it comes, and comes back. */
-static void keep_id(struct view *v, struct dice *d)
-{
-    (void)v, (void)d;
-}
-
-static void forget_id(struct view *v, struct dice *d)
-{
-    (void)d;
-    view_forget(v);
-}
-
-static void reload_now_and_then(struct view *v, struct dice *d)
-{
-    if (dice_chance(d, 30))
-        view_forget(v);
-}
-
-/* Base64 of: version, one partition, its number, a place that is behind any end. */
-static void forge(struct view *v, struct dice *d)
-{
-    static const char *const malformed[] = {"0", "AQ", "null", "[null,null]", "AQIAAgAA", "{"};
-    static const char *const future[] = {"AQIAgJC8_QI=", "AQJkAg=="};
-    uint32_t n = dice_below(d, 10);
-
-    if (n < 6)
-        view_forge(v, malformed[n], ID_MALFORMED);
-    else if (n < 8)
-        view_forge(v, future[n - 6], ID_FUTURE);
-}
-
-static const struct kind {
-    const char *name;
-    void (*prepare)(struct view *v, struct dice *d);
-    uint32_t bytes; /* that it reads a second; UINT32_MAX: all that comes */
-    int64_t room;   /* bytes that wait unread on their way to it, at most */
-    bool in_url;    /* where it has its token */
-} kinds[] = {
-    {"page", keep_id, UINT32_MAX, 64 * 1024, true},
-    {"curl", forget_id, UINT32_MAX, 200 * 1024, false},
-    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024, true},
-    {"phone", keep_id, 3000, 2000, false},
-    {"forger", forge, UINT32_MAX, 64 * 1024, false},
-};
-enum { KINDS = sizeof kinds / sizeof kinds[0] };
-
-unsigned client_kinds(void)
-{
-    return KINDS;
-}
-
-const char *client_kind_name(unsigned kind)
-{
-    return kinds[kind].name;
-}
-
 /* -- a client -- */
 
 struct client {
@@ -88,6 +31,11 @@ struct client {
     struct pool *pool;
     unsigned responder;
     struct view view;
+    bool has_wish;
+    struct wish wish;
+    unsigned routes;     /* of its responder, by their version */
+    struct picked claim; /* of the last token that it was given */
+    bool astray; /* the renewal under way would make its stream select otherwise: left alone */
     struct line *line; /* NULL: it is away */
     struct response response;
     struct lease lease;
@@ -126,8 +74,10 @@ static void on_renewed(void *arg, bool accepted)
 {
     struct client *c = arg;
 
-    if (c->line != NULL)
-        lease_answer(&c->lease, c->renewing_ms, accepted);
+    if (c->line == NULL || c->astray)
+        return;
+    lease_answer(&c->lease, c->renewing_ms, accepted);
+    view_settle(&c->view, accepted);
 }
 
 /* Soon, or late, or in the last moment. */
@@ -140,6 +90,33 @@ static int64_t renewal_delay_ms(struct client *c)
     return dice_below(dice(c), n < 70 || c->pool->quiet ? 3000 : 13000);
 }
 
+static struct picked wished(const struct client *c)
+{
+    return wish_holds(&c->wish, &c->claim, c->routes);
+}
+
+/* Some tokens say otherwise than the one before. */
+static void change_claim(struct client *c)
+{
+    if (!c->view.offers && dice_chance(dice(c), 40))
+        wish_draw_claim(&c->claim, dice(c), c->pool->story->wish_keys);
+}
+
+/* The new token may make the stream select otherwise: it is renewed and reset only if it is named,
+ * by the token in its URL. */
+static void offer(struct client *c)
+{
+    struct picked holds = wished(c);
+    bool same = picked_equal(&holds, &c->view.holds);
+
+    c->astray = !same && !c->kind->in_url;
+    if (c->astray)
+        return;
+    lease_offer(&c->lease, c->renewing_ms);
+    if (!same)
+        view_offer(&c->view, &holds);
+}
+
 /* Mostly in time, and mostly at all. */
 static void renew(struct client *c)
 {
@@ -148,8 +125,9 @@ static void renew(struct client *c)
     if (dice_chance(dice(c), 15) && !c->pool->quiet)
         return;
     c->renewing_ms = new_expiry(c);
-    lease_offer(&c->lease, c->renewing_ms);
-    keys_sign(&token, c->view.name, c->renewing_ms);
+    change_claim(c);
+    offer(c);
+    keys_sign(&token, c->view.name, c->renewing_ms, &c->claim);
     renewal_start(&c->renewal, c->view.name, buf_slice(&token),
                   c->kind->in_url ? buf_slice(&c->token) : slice_of(NULL, 0), renewal_delay_ms(c));
     buf_fini(&token);
@@ -163,7 +141,7 @@ static void on_event(void *arg, const struct sse_event *event)
         renew(c);
         return;
     }
-    if (c->token.n > 0)
+    if (c->token.n > 0 && event->data.p != NULL)
         lease_event(&c->lease, event->data.n, undisturbed(c));
     view_event(&c->view, event);
 }
@@ -258,37 +236,69 @@ static void add_param(struct buf *params, const char *name, const char *value)
     fcgi_param_add(params, slice_str(name), slice_str(value));
 }
 
-static void add_token(struct client *c, struct buf *params)
+static void add_token(struct client *c, struct buf *params, struct buf *query)
 {
     struct buf text = {0};
 
     if (!c->pool->story->responder.guarded)
         return;
     c->token.n = 0;
-    keys_sign(&c->token, c->view.name, c->lease.exp_ms);
-    buf_add_str(&text, c->kind->in_url ? "access_token=" : "Bearer ");
+    keys_sign(&c->token, c->view.name, c->lease.exp_ms, &c->claim);
+    if (c->kind->in_url) {
+        buf_printf(query, "%saccess_token=", query->n > 0 ? "&" : "");
+        buf_add_slice(query, buf_slice(&c->token));
+        return;
+    }
+    buf_add_str(&text, "Bearer ");
     buf_add_slice(&text, buf_slice(&c->token));
-    fcgi_param_add(params, slice_str(c->kind->in_url ? "QUERY_STRING" : "HTTP_AUTHORIZATION"),
-                   buf_slice(&text));
+    fcgi_param_add(params, slice_str("HTTP_AUTHORIZATION"), buf_slice(&text));
     buf_fini(&text);
+}
+
+/* So much of it is told. */
+static int cut(const struct buf *text)
+{
+    return text->n < 80 ? (int)text->n : 80;
 }
 
 static void send_request(struct client *c)
 {
-    struct buf params = {0}, request = {0};
+    struct buf params = {0}, request = {0}, path = {0}, query = {0};
 
+    wish_put(&c->wish, dice(c), &path, &query);
+    if (c->wish.way != WISH_ALL)
+        world_tell("%s asks for %.*s?%.*s", c->view.name, cut(&path), (const char *)path.p,
+                   cut(&query), (const char *)query.p);
+    add_token(c, &params, &query);
     add_param(&params, "REQUEST_METHOD", "GET");
-    add_param(&params, "REQUEST_URI", "/events");
-    add_param(&params, "SCRIPT_NAME", "/events");
+    fcgi_param_add(&params, slice_str("REQUEST_URI"), buf_slice(&path));
+    fcgi_param_add(&params, slice_str("SCRIPT_NAME"), buf_slice(&path));
+    fcgi_param_add(&params, slice_str("QUERY_STRING"), buf_slice(&query));
     add_param(&params, "HTTP_ACCEPT", "text/event-stream");
-    add_token(c, &params);
     add_param(&params, "REMOTE_ADDR", "127.0.0.1");
     if (c->view.id[0])
         add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
     fcgi_request_add(&request, c->response.request_id, buf_slice(&params));
     line_write(c->line, buf_slice(&request));
+    buf_fini(&path);
+    buf_fini(&query);
     buf_fini(&params);
     buf_fini(&request);
+}
+
+/* It asks for what it has asked for before, mostly. */
+static void draw_wish(struct client *c)
+{
+    enum wish_way way = c->kind->way;
+    bool first = !c->has_wish;
+
+    if (way == WISH_BY_CLAIM && !c->pool->story->responder.guarded)
+        way = WISH_BY_QUERY;
+    if (first || dice_chance(dice(c), 10))
+        wish_draw(&c->wish, way, dice(c), c->pool->story->wish_keys);
+    if (first || dice_chance(dice(c), 30))
+        wish_draw_claim(&c->claim, dice(c), c->pool->story->wish_keys);
+    c->has_wish = true;
 }
 
 static void come(void *arg)
@@ -306,7 +316,10 @@ static void come(void *arg)
     lease_begin(&c->lease, c->view.name, new_expiry(c), c->pool->story->responder.max_age_ms);
     response_init(&c->response, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
     c->kind->prepare(&c->view, dice(c));
-    view_open(&c->view, c->responder);
+    draw_wish(c);
+    c->routes = pool_routes(c->pool, c->responder);
+    struct picked holds = wished(c);
+    view_open(&c->view, c->responder, &holds, &c->wish.from);
     world_tell("%s comes to responder %u%s%s", c->view.name, c->responder,
                c->view.id[0] ? " with id " : "", c->view.id);
     send_request(c);
@@ -319,7 +332,7 @@ struct client *client_new(unsigned number, unsigned kind, struct pool *pool)
     char name[16];
 
     c->number = number;
-    c->kind = &kinds[kind];
+    c->kind = kind_of(kind);
     c->pool = pool;
     c->pace = c->kind->bytes;
     c->retry_ms = COME_AGAIN_MS;
@@ -366,6 +379,8 @@ int64_t client_owed_since_ms(const struct client *c)
     if (c->line == NULL || c->response.status == 0 || c->pace != UINT32_MAX)
         return INT64_MAX;
     int64_t runs = pool_runs_since_ms(c->pool, c->responder);
+    if (runs != INT64_MAX)
+        runs += cluster_load_ms();
     return runs > c->undisturbed_since_ms ? runs : c->undisturbed_since_ms;
 }
 

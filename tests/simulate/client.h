@@ -1,6 +1,6 @@
 /* client - those who read: each opens a stream, reads at its own pace, and comes back when it ends.
  *
- * What a client is like is a row of the table in client.c: a new kind is a new row there. */
+ * What a client is like is a row of the table in kinds.c: a new kind is a new row there. */
 #ifndef SKF_SIMULATE_CLIENT_H
 #define SKF_SIMULATE_CLIENT_H
 

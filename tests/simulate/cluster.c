@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "world.h"
 
+enum { LOAD_ANSWERS = 30 };
+
 static struct {
     struct topic **lives;
     size_t n;
@@ -24,7 +26,7 @@ void cluster_begin(const struct cluster_config *config, void (*on_change)(void))
 
 static size_t bytes_of(int64_t entries)
 {
-    return (size_t)entries * sizeof(struct entry);
+    return (size_t)entries * sizeof(struct written);
 }
 
 void cluster_end(void)
@@ -58,6 +60,15 @@ struct broker *cluster_broker(int broker)
     return &cluster.brokers[broker];
 }
 
+int64_t cluster_load_ms(void)
+{
+    int64_t slow_ms = 0;
+
+    for (int i = 0; i < BROKERS; i++)
+        slow_ms = cluster.brokers[i].slow_ms > slow_ms ? cluster.brokers[i].slow_ms : slow_ms;
+    return slow_ms * LOAD_ANSWERS;
+}
+
 void cluster_changed(void)
 {
     cluster.on_change();
@@ -74,7 +85,7 @@ bool cluster_served(int32_t partition)
 
 /* -- writing -- */
 
-static struct entry *append(struct partition_log *log, struct entry e)
+static struct written *append(struct partition_log *log, struct written e)
 {
     if (log->end == log->cap) {
         int64_t cap = log->cap ? 2 * log->cap : 64;
@@ -89,7 +100,7 @@ static struct entry *append(struct partition_log *log, struct entry e)
 static void show(struct partition_log *log)
 {
     for (; log->visible < log->end && log->at[log->visible].fate != PENDING; log->visible++) {
-        struct entry *e = &log->at[log->visible];
+        struct written *e = &log->at[log->visible];
         if (e->seen_ms == 0)
             e->seen_ms = world_now_ms();
         if (e->fate != COMMITTED || e->key == NO_KEY)
@@ -104,12 +115,12 @@ static void show(struct partition_log *log)
 int64_t cluster_produce(int32_t partition, int key, int32_t size, int64_t timestamp)
 {
     struct partition_log *log = &cluster.now->partitions[partition];
-    struct entry e = {.fate = log->in_transaction ? PENDING : COMMITTED,
-                      .key = (int16_t)key,
-                      .born = (int16_t)cluster.now->life,
-                      .size = size,
-                      .next = -1,
-                      .timestamp = timestamp};
+    struct written e = {.fate = log->in_transaction ? PENDING : COMMITTED,
+                        .key = (int16_t)key,
+                        .born = (int16_t)cluster.now->life,
+                        .size = size,
+                        .next = -1,
+                        .timestamp = timestamp};
 
     append(log, e);
     show(log);
@@ -132,11 +143,11 @@ void cluster_end_transaction(int32_t partition, bool commit)
     for (int64_t o = log->visible; o < log->end; o++)
         if (log->at[o].fate == PENDING)
             log->at[o].fate = commit ? COMMITTED : ABORTED;
-    append(log, (struct entry){.fate = MARKER,
-                               .key = NO_KEY,
-                               .born = (int16_t)cluster.now->life,
-                               .size = NO_VALUE,
-                               .next = -1});
+    append(log, (struct written){.fate = MARKER,
+                                 .key = NO_KEY,
+                                 .born = (int16_t)cluster.now->life,
+                                 .size = NO_VALUE,
+                                 .next = -1});
     show(log);
     cluster_changed();
 }
@@ -151,7 +162,7 @@ void cluster_compact(int32_t partition, int64_t keep, int64_t least_ms)
     int64_t to = log->end - keep < log->visible ? log->end - keep : log->visible;
 
     for (int64_t o = log->start; o < to; o++) {
-        struct entry *e = &log->at[o];
+        struct written *e = &log->at[o];
         bool superseded = e->next >= 0 && e->next < to;
         bool deletes = e->fate == COMMITTED && e->key != NO_KEY && e->size == NO_VALUE;
         bool old_delete = deletes && e->cleaned_ms != 0 && world_now_ms() - e->cleaned_ms > kept_ms;
@@ -168,7 +179,7 @@ void cluster_age(int32_t partition, int64_t keep)
     int64_t to = log->end - keep < log->visible ? log->end - keep : log->visible;
 
     for (; log->start < to; log->start++) {
-        struct entry *e = &log->at[log->start];
+        struct written *e = &log->at[log->start];
         e->aged = !e->gone && e->next < 0;
         e->aged_ms = world_now_ms();
         e->gone = true;
@@ -297,68 +308,10 @@ void cluster_add_partitions(int32_t n)
 
 /* -- contents -- */
 
-void cluster_key(int32_t partition, int key, char text[16])
-{
-    snprintf(text, 16, "k%d of %d", key, (int)partition);
-}
-
-void cluster_etag(int64_t offset, char text[16])
-{
-    text[0] = 0;
-    if (offset % 5 == 3)
-        snprintf(text, 16, "e%d", (int)offset);
-}
-
-bool cluster_parse_key(struct slice text, int32_t *partition, int *key)
-{
-    char copy[16] = "", again[16];
-
-    if (text.n >= sizeof copy)
-        return false;
-    memcpy(copy, text.p, text.n);
-    if (sscanf(copy, "k%d of %d", key, partition) != 2)
-        return false;
-    cluster_key(*partition, *key, again);
-    return strcmp(copy, again) == 0;
-}
-
-void cluster_value(const struct topic *t, int32_t partition, int64_t offset, struct buf *out)
-{
-    const struct entry *e = &t->partitions[partition].at[offset];
-    size_t begin = out->n;
-
-    buf_printf(out, "%d:%d:%lld:", e->born, (int)partition, (long long)offset);
-    size_t had = out->n - begin, size = (size_t)e->size;
-    if (size <= had)
-        return;
-    size_t more = size - had;
-    memset(buf_reserve(out, more), 'x', more);
-    if (offset % 4 == 1) /* several lines, and an empty one at the end */
-        for (size_t i = 10; i < more; i += 50)
-            out->p[out->n + i] = '\n';
-    if (offset % 8 == 1)
-        out->p[out->n + more - 1] = '\n';
-    out->n += more;
-}
-
-bool cluster_parse_value(struct slice text, int *born, int32_t *partition, int64_t *offset)
-{
-    char copy[48];
-    size_t n = text.n < sizeof copy - 1 ? text.n : sizeof copy - 1;
-    long long o;
-
-    memcpy(copy, text.p, n);
-    copy[n] = 0;
-    if (sscanf(copy, "%d:%d:%lld:", born, partition, &o) != 3)
-        return false;
-    *offset = o;
-    return true;
-}
-
 bool cluster_shown(const struct topic *t, int32_t partition, int64_t offset)
 {
     const struct partition_log *log = &t->partitions[partition];
-    const struct entry *e = &log->at[offset];
+    const struct written *e = &log->at[offset];
 
     return offset < log->visible && e->fate == COMMITTED &&
            !(e->key == NO_KEY && e->size == NO_VALUE);
@@ -371,7 +324,8 @@ static size_t event_bytes(const struct topic *t, int32_t partition)
 
     for (int64_t o = 0; o < log->visible; o++)
         if (cluster_shown(t, partition, o))
-            sum += sizeof log->at[o] + (size_t)(log->at[o].size > 0 ? log->at[o].size : 0);
+            sum += sizeof log->at[o] + (size_t)(log->at[o].size > 0 ? log->at[o].size : 0) +
+                   (log->at[o].key >= 0 ? cluster_key(partition, log->at[o].key).n : 0);
     return sum;
 }
 

@@ -9,8 +9,14 @@
 #include "base/buf.h"
 
 enum { BROKERS = 3, PARTITIONS_MAX = 6, KEYS = 12, LIVES_MAX = 60, NO_KEY = -1, NO_VALUE = -1 };
+enum {
+    KEY_BYTES = 9,
+    KEY_EMPTY = 10,
+    KEY_LONG = 11,
+    KEY_LONG_BYTES = 4096
+}; /* those that are no words */
 
-struct entry {
+struct written {
     enum { PENDING, COMMITTED, ABORTED, MARKER } fate;
     int16_t key;        /* NO_KEY */
     int16_t born;       /* the life of the topic in which it was written */
@@ -26,7 +32,7 @@ struct entry {
 };
 
 struct partition_log {
-    struct entry *at; /* by offset */
+    struct written *at; /* by offset */
     int64_t end, cap;
     int64_t start;        /* the log's first offset */
     int64_t visible;      /* the last stable offset */
@@ -73,6 +79,8 @@ struct topic *cluster_topic(void);
 const struct topic *cluster_life(int life);
 int cluster_lives(void);
 struct broker *cluster_broker(int broker);
+/* How much longer than usual the load of a topic may take: many answers of the slowest. */
+int64_t cluster_load_ms(void);
 /* Tells of a change of the structs above. */
 void cluster_changed(void);
 
@@ -102,8 +110,9 @@ bool cluster_served(int32_t partition);
 
 /* -- what is in it -- */
 
-/* The key's text, and the partition and key of such a text: false, if it is none. */
-void cluster_key(int32_t partition, int key, char text[16]);
+/* The key's text, which may be any bytes, none, or thousands; and the partition and key of such a
+ * text: false, if it is none. */
+struct slice cluster_key(int32_t partition, int key);
 bool cluster_parse_key(struct slice text, int32_t *partition, int *key);
 /* The header that a record has; empty: most have none. */
 void cluster_etag(int64_t offset, char text[16]);

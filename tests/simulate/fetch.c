@@ -50,21 +50,20 @@ static void put(struct fetcher *f, rd_kafka_resp_err_t err, int64_t offset, stru
 
 static void put_record(struct fetcher *f, const struct topic *t, int64_t offset)
 {
-    const struct entry *e = &t->partitions[f->partition].at[offset];
+    const struct written *e = &t->partitions[f->partition].at[offset];
     struct buf value = {0};
-    char key[16] = "";
+    struct slice key = slice_of("", 0);
 
     if (e->key != NO_KEY)
-        cluster_key(f->partition, e->key, key);
+        key = cluster_key(f->partition, e->key);
     if (e->size != NO_VALUE)
         cluster_value(t, f->partition, offset, &value);
-    size_t key_n = strlen(key);
-    struct message *m = message_new(key_n + value.n);
+    struct message *m = message_new(key.n + value.n);
     if (value.n > 0)
         memcpy(m->bytes, value.p, value.n);
-    memcpy(m->bytes + value.n, key, key_n);
+    memcpy(m->bytes + value.n, key.p, key.n);
     m->m.key = e->key != NO_KEY ? m->bytes + value.n : NULL;
-    m->m.key_len = key_n;
+    m->m.key_len = key.n;
     m->m.payload = e->size != NO_VALUE ? m->bytes : NULL;
     m->m.len = value.n;
     m->life = t->life;
@@ -84,7 +83,7 @@ static void take_records(struct fetcher *f, const struct topic *t)
     int64_t bytes = 0;
 
     for (; f->next < log->visible && some > 0 && bytes < FETCH_BYTES; f->next++) {
-        const struct entry *e = &log->at[f->next];
+        const struct written *e = &log->at[f->next];
         if (e->fate != COMMITTED || e->gone)
             continue;
         put_record(f, t, f->next);

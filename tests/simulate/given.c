@@ -10,7 +10,7 @@
 static int64_t superseded_by(const struct view *v, const struct topic *t, int32_t p, int64_t offset,
                              int64_t end)
 {
-    const struct entry *at = t->partitions[p].at;
+    const struct written *at = t->partitions[p].at;
     int64_t by = at[offset].next;
 
     while (by >= 0 && by < end && at[by].gone && !port_has_read(v->responder, &at[by]))
@@ -35,6 +35,10 @@ static void check_superseded(const struct view *v, int32_t p, int64_t offset)
                      v->name, (long long)offset, (int)p, (long long)by);
     /* In the midst of what a responder then reads anew it goes on as if it had come back. */
     bool fresh = v->fresh && !port_read_again_since(v->responder, p, v->came_ms);
+
+    /* To one that begins behind the latest all that comes is new, also of a partition that was
+     * away. */
+    fresh = fresh && v->from.kind != FROM_LATEST;
     if (t->partitions[p].at[offset].size == NO_VALUE && fresh)
         world_breach("superseded", "%s, which has nothing, is told the delete %lld of partition %d",
                      v->name, (long long)offset, (int)p);
@@ -60,6 +64,14 @@ static void check_etag(const struct view *v, int64_t offset, const char *id)
                      (long long)offset, etag, id);
 }
 
+/* What a stream does not select it is not told of, not even that it is deleted. */
+static void check_selected(const struct view *v, int32_t p, int key)
+{
+    if (!picked_has(&v->holds, p, key))
+        world_breach("unselected", "%s is told of key %d of partition %d, which it does not select",
+                     v->name, key, (int)p);
+}
+
 static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offset, int key,
                         const char *id, const int64_t to[PARTITIONS_MAX])
 {
@@ -67,7 +79,7 @@ static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offse
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
     model_narrow(v, lives);
     const struct topic *t = model_life(v);
-    if (to[p] != offset + 1)
+    if (to[p] < offset + 1 || (v->holds.all && to[p] != offset + 1))
         world_breach("place", "%s: the event of offset %lld of partition %d has the id of %lld",
                      v->name, (long long)offset, (int)p, (long long)to[p]);
     if (offset < v->at[p])
@@ -76,9 +88,11 @@ static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offse
     if (t != NULL && !cluster_shown(t, p, offset))
         world_breach("unseen", "%s is given offset %lld of partition %d, which nobody may see",
                      v->name, (long long)offset, (int)p);
+    check_selected(v, p, key);
     check_superseded(v, p, offset);
     if (key != NO_KEY) {
-        const struct entry *e = &cluster_life(__builtin_ctzll(v->lives))->partitions[p].at[offset];
+        const struct written *e =
+            &cluster_life(__builtin_ctzll(v->lives))->partitions[p].at[offset];
         v->have[p][key] = e->size == NO_VALUE ? -1 : offset;
     }
     check_etag(v, offset, id);
@@ -103,7 +117,7 @@ static uint64_t lives_with(int32_t p, int64_t offset, int key, bool deletes, int
         const struct topic *t = cluster_life(life);
         if (p < 0 || p >= t->n || offset < 0 || offset >= t->partitions[p].end)
             continue;
-        const struct entry *e = &t->partitions[p].at[offset];
+        const struct written *e = &t->partitions[p].at[offset];
         if ((deletes ? e->key == key && e->size == NO_VALUE : e->size != NO_VALUE) &&
             (born == 0 || e->born == born))
             lives |= UINT64_C(1) << life;
@@ -157,6 +171,34 @@ static bool is_aged(const struct view *v, int32_t p, int key)
     return false;
 }
 
+/* The key's last record before `to` in one of these lives, if it is a delete with that id that the
+ * client has not been given; -1: it is not. */
+static int64_t find_delete(const struct view *v, uint64_t lives, int32_t p, int key, int64_t to,
+                           const char *id)
+{
+    for (int life = cluster_lives(); life >= 1; life--) {
+        const struct topic *t = cluster_life(life);
+        int64_t o = p < t->n && lives >> life & 1 ? t->partitions[p].end - 1 : -1;
+        for (o = o < to ? o : to - 1; o >= v->at[p] && o >= 0; o--)
+            if (t->partitions[p].at[o].key == key && cluster_shown(t, p, o))
+                break;
+        if (o >= v->at[p] && o >= 0 && t->partitions[p].at[o].size == NO_VALUE && has_etag(o, id))
+            return o;
+    }
+    return -1;
+}
+
+/* The place of a delete that came with an id that stands for `to`: a stream that selects has passed
+ * over what followed. */
+static int64_t place_of_delete(const struct view *v, int32_t p, int key, int64_t to, const char *id)
+{
+    int64_t place = v->holds.all ? to - 1 : find_delete(v, model_possible_lives(v), p, key, to, id);
+
+    if (place < 0) /* its responder knows another life by now, and it does not */
+        place = find_delete(v, UINT64_MAX, p, key, to, id);
+    return place < 0 ? to - 1 : place;
+}
+
 void model_take_delete(struct view *v, struct slice data, const char *id,
                        const int64_t to[PARTITIONS_MAX])
 {
@@ -167,12 +209,13 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
     if (!base64url_decode(&text, data) || !cluster_parse_key(buf_slice(&text), &p, &key))
         world_breach("value", "%s is told the delete of what is no key", v->name);
     buf_fini(&text);
-    int64_t offset = to[p] - 1;
+    int64_t offset = place_of_delete(v, p, key, to[p], id);
     uint64_t lives = lives_with(p, offset, key, true, 0);
     bool is_new = offset >= v->at[p] && (lives & model_possible_lives(v)) != 0;
     /* The key may have aged where its delete stands, which was never read. */
     if (!(is_new && has_etag(offset, id)) && is_aged(v, p, key)) {
         world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
+        check_selected(v, p, key);
         v->have[p][key] = -1;
         model_move_all(v, to, p, -1);
         return;

@@ -235,7 +235,7 @@ static uint8_t read_bit(unsigned responder)
     return (uint8_t)(1 << responder);
 }
 
-bool port_has_read(unsigned responder, const struct entry *e)
+bool port_has_read(unsigned responder, const struct written *e)
 {
     return e->read_by & read_bit(responder);
 }

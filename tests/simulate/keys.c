@@ -39,9 +39,9 @@ unsigned keys_now(void)
     return number;
 }
 
-static void add_segment(struct buf *out, const char *text)
+static void add_segment(struct buf *out, struct slice text)
 {
-    base64url_add(out, slice_str(text));
+    base64url_add(out, text);
     while (out->p[out->n - 1] == '=')
         out->n--;
 }
@@ -51,20 +51,23 @@ size_t keys_signed(void)
     return tokens;
 }
 
-void keys_sign(struct buf *out, const char *sub, int64_t exp_ms)
+void keys_sign(struct buf *out, const char *sub, int64_t exp_ms, const struct picked *claim)
 {
-    char header[64], payload[160];
+    struct buf payload = {0};
+    char header[64];
 
     tokens++;
     snprintf(header, sizeof header, "{\"alg\":\"RS256\",\"kid\":\"%u\"}", number);
-    snprintf(payload, sizeof payload,
-             "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"%s\",\"exp\":%lld}", sub,
-             (long long)exp_ms / 1000);
-    add_segment(out, header);
+    buf_printf(&payload, "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"%s\",\"exp\":%lld",
+               sub, (long long)exp_ms / 1000);
+    wish_add_claim(&payload, claim);
+    buf_add_byte(&payload, '}');
+    add_segment(out, slice_str(header));
     buf_add_byte(out, '.');
-    add_segment(out, payload);
+    add_segment(out, buf_slice(&payload));
     buf_add_byte(out, '.');
-    add_segment(out, "good");
+    add_segment(out, slice_str("good"));
+    buf_fini(&payload);
 }
 
 /* -- guard/keyset -- */

@@ -5,7 +5,7 @@
 #ifndef SKF_SIMULATE_KEYS_H
 #define SKF_SIMULATE_KEYS_H
 
-#include "base/buf.h"
+#include "wish.h"
 
 /* To verify a signature takes less than verify_ms. */
 void keys_begin(uint32_t verify_ms);
@@ -16,8 +16,9 @@ void keys_change(void);
 unsigned keys_now(void);
 bool keys_are_known(void);
 
-/* Appends a token of that subject that ends at exp_ms, which are whole seconds. */
-void keys_sign(struct buf *out, const char *sub, int64_t exp_ms);
+/* Appends a token of that subject, with that claim, that ends at exp_ms, which are whole seconds.
+ */
+void keys_sign(struct buf *out, const char *sub, int64_t exp_ms, const struct picked *claim);
 /* So many in all. */
 size_t keys_signed(void);
 

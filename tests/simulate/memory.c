@@ -16,7 +16,7 @@ enum {
     QUIET_MAX = 2 * MEGABYTE,
     QUIET_STREAM_MAX = 4096,
     BACKLOG_MAX = 8 * MEGABYTE,
-    TOKEN_MAX = 320, /* of one that was verified, and is remembered for a while after its end */
+    TOKEN_MAX = 480, /* of one that was verified, and is remembered for a while after its end */
     TOKENS_MAX = 16384,
 };
 

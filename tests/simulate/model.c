@@ -29,6 +29,7 @@ void view_forget(struct view *v)
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         v->at[p] = -1;
         v->gap[p] = 0;
+        v->floor[p] = -1;
         for (int k = 0; k < KEYS; k++)
             v->have[p][k] = -1;
     }
@@ -36,7 +37,7 @@ void view_forget(struct view *v)
 
 void view_init(struct view *v, const char *name)
 {
-    *v = (struct view){.lives = 0};
+    *v = (struct view){.holds.all = true};
     snprintf(v->name, sizeof v->name, "%s", name);
     view_forget(v);
 }
@@ -59,15 +60,62 @@ static void forgive_aged(struct view *v, int32_t p)
         return;
     for (int k = 0; k < KEYS && t->compacted; k++) {
         int64_t newest = t->partitions[p].newest[k];
-        const struct entry *e = newest >= 0 ? &t->partitions[p].at[newest] : NULL;
+        const struct written *e = newest >= 0 ? &t->partitions[p].at[newest] : NULL;
         if (e != NULL && e->aged && !port_has_read(v->responder, e))
             v->have[p][k] = -1;
     }
 }
 
-void view_open(struct view *v, unsigned responder)
+void model_begin_at(struct view *v, const struct from *from)
+{
+    v->from = *from;
+    v->begins_late = from->kind != FROM_EARLIEST;
+}
+
+/* Of the last id that it was given. */
+static void tag_of(const struct view *v, char tag[PROGRESS_TAG + 1])
+{
+    struct progress_id id;
+
+    tag[0] = 0;
+    if (progress_id_parse(slice_str(v->id), &id) < 0)
+        return;
+    snprintf(tag, PROGRESS_TAG + 1, "%s", id.tag);
+    progress_id_fini(&id);
+}
+
+static void select_keys(struct view *v, const struct picked *holds, const struct from *from)
+{
+    char had[PROGRESS_TAG + 1], has[PROGRESS_TAG + 1];
+
+    tag_of(v, had);
+    picked_tag(holds, has);
+    v->holds = *holds;
+    v->offers = v->is_settled = false;
+    v->other_tag = v->id[0] != 0 && v->id_is != ID_MALFORMED && strcmp(had, has) != 0;
+    v->asked = *from;
+    if (v->id[0] == 0)
+        model_begin_at(v, from);
+}
+
+void view_offer(struct view *v, const struct picked *holds)
+{
+    v->offers = true;
+    v->is_settled = false;
+    v->offered = *holds;
+}
+
+void view_settle(struct view *v, bool accepted)
+{
+    v->is_settled = v->offers && accepted;
+    v->settled_ms = world_now_ms();
+}
+
+void view_open(struct view *v, unsigned responder, const struct picked *holds,
+               const struct from *from)
 {
     v->responder = responder;
+    select_keys(v, holds, from);
     v->events = 0;
     v->came_ms = world_now_ms();
     v->first_life = port_first_life(responder, world_now_ms() - NOTICE_MS);
@@ -147,8 +195,10 @@ static void check_key(const struct view *v, const struct topic *t, int32_t p, in
 
     if (newest < 0 || newest >= to)
         return; /* it comes later */
-    const struct entry *e = &log->at[newest];
+    const struct written *e = &log->at[newest];
     int64_t must = e->size == NO_VALUE ? -1 : newest;
+    if (!picked_has(&v->holds, p, k) || model_is_early(v, p, e, newest))
+        return;
     if (v->have[p][k] == must || (e->gone && v->have[p][k] == -1) || e->aged || newest < v->gap[p])
         return;
     world_breach("lost",
@@ -158,8 +208,34 @@ static void check_key(const struct view *v, const struct topic *t, int32_t p, in
                  e->size == NO_VALUE ? "deleted" : "newer", (long long)newest);
 }
 
+/* Of a partition of which a small cache has nothing left nobody knows how old it was. */
+bool model_is_early(const struct view *v, int32_t p, const struct written *e, int64_t offset)
+{
+    bool young = v->from.kind == FROM_TIME && e->timestamp >= v->from.value;
+
+    young = young && !model_config.small_cache;
+    return v->begins_late && !young && (v->floor[p] < 0 || offset < v->floor[p]);
+}
+
+/* It has begun later than at the earliest record.  At a time: with the first record that is not
+ * older; else at the place that it is told first. */
+static void begin_late(struct view *v, int32_t p, int64_t to, int64_t given)
+{
+    bool first = v->at[p] < 0;
+
+    if (!v->begins_late || v->floor[p] >= 0)
+        return;
+    if (first)
+        v->at[p] = given >= 0 ? given : to;
+    if (v->from.kind == FROM_TIME)
+        v->floor[p] = given;
+    else if (first)
+        v->floor[p] = v->at[p];
+}
+
 void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
 {
+    begin_late(v, p, to, given);
     const struct topic *t = model_life(v);
     int64_t from = v->at[p] < 0 ? 0 : v->at[p];
 
@@ -177,10 +253,16 @@ void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
         if (log->newest[k] >= from)
             check_key(v, t, p, k, to);
     for (int64_t o = from; o < to && !t->compacted; o++)
-        if (o != given && cluster_shown(t, p, o) && !(from == 0 && model_config.small_cache) &&
+        if (o != given && model_shows(v, t, p, o) && !model_is_early(v, p, &log->at[o], o) &&
+            !(from == 0 && model_config.small_cache) &&
             !(log->at[o].gone && (from == 0 || o < log->altered)))
             world_breach("lost", "%s is at %lld of partition %d and was not given %lld", v->name,
                          (long long)to, (int)p, (long long)o);
+}
+
+bool model_shows(const struct view *v, const struct topic *t, int32_t p, int64_t offset)
+{
+    return cluster_shown(t, p, offset) && picked_has(&v->holds, p, t->partitions[p].at[offset].key);
 }
 
 void model_move_all(struct view *v, const int64_t to[PARTITIONS_MAX], int32_t partition,
@@ -191,19 +273,48 @@ void model_move_all(struct view *v, const int64_t to[PARTITIONS_MAX], int32_t pa
             model_move(v, p, to[p], p == partition ? given : -1);
 }
 
+/* By its tag, an id is of what the stream selects.  A reset may be the one after a renewal: from
+ * then on it selects otherwise. */
+static void check_tag(struct view *v, const char *tag, bool resets)
+{
+    char must[PROGRESS_TAG + 1];
+
+    if (v->other_tag && !resets && v->id_is == ID_OWN)
+        world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
+    picked_tag(&v->holds, must);
+    if (strcmp(tag, must) == 0)
+        return;
+    picked_tag(&v->offered, must);
+    if (!v->offers || strcmp(tag, must) != 0 || !(resets || v->id[0] == 0))
+        world_breach("tag", "%s is given an id with the tag \"%s\"", v->name, tag);
+    v->holds = v->offered;
+    v->offers = v->is_settled = false;
+    v->other_tag = resets; /* which is the reason that it is told; who has nothing is not */
+}
+
 /* Reads the places in an id; -1: it does not name the partition. */
-static void parse_id(const struct view *v, struct slice id, int64_t to[PARTITIONS_MAX])
+static void parse_id(struct view *v, struct slice id, bool resets, int64_t to[PARTITIONS_MAX])
 {
     struct progress_id places;
 
     if (id.p == NULL || id.n >= sizeof v->id || progress_id_parse(id, &places) < 0)
         world_breach("format", "%s: an event has no id, or no good one", v->name);
+    check_tag(v, places.tag, resets);
     for (int p = 0; p < PARTITIONS_MAX; p++)
         to[p] = -1;
     for (int32_t i = 0; i < places.n; i++)
         if (places.at[i].partition < PARTITIONS_MAX && places.at[i].next >= 0)
             to[places.at[i].partition] = places.at[i].next;
     progress_id_fini(&places);
+}
+
+/* Those that select are told how far they are, and those that begin behind the latest, where. */
+static void take_place(struct view *v, const int64_t to[PARTITIONS_MAX])
+{
+    if (v->holds.all && !(v->begins_late && v->from.kind == FROM_LATEST))
+        world_breach("place", "%s is told a place without an event", v->name);
+    world_tell("%s is told its place", v->name);
+    model_move_all(v, to, -1, -1);
 }
 
 static bool is_type(const struct sse_event *event, const char *type)
@@ -216,10 +327,12 @@ void view_event(struct view *v, const struct sse_event *event)
     int64_t to[PARTITIONS_MAX];
     char id[sizeof v->id] = "";
 
-    parse_id(v, event->id, to);
+    parse_id(v, event->id, is_type(event, "reset"), to);
     memcpy(id, event->id.p, event->id.n);
-    v->events++;
-    if (event->type.p == NULL)
+    v->events += event->data.p != NULL;
+    if (event->data.p == NULL)
+        take_place(v, to);
+    else if (event->type.p == NULL)
         model_take_value(v, event->data, id, to);
     else if (is_type(event, "delete"))
         model_take_delete(v, event->data, id, to);

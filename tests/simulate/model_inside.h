@@ -17,6 +17,14 @@ const struct topic *model_life(const struct view *v);
 /* It is given what there is in these lives only. */
 void model_narrow(struct view *v, uint64_t to);
 
+/* Consumers can see it, or could, and the client selects it. */
+bool model_shows(const struct view *v, const struct topic *t, int32_t p, int64_t offset);
+
+/* It has nothing, and begins there. */
+void model_begin_at(struct view *v, const struct from *from);
+/* It is from before the stream's start: not for it. */
+bool model_is_early(const struct view *v, int32_t p, const struct written *e, int64_t offset);
+
 /* The client's place moves in a partition; of what lies between it was given `given` only. */
 void model_move(struct view *v, int32_t p, int64_t to, int64_t given);
 void model_move_all(struct view *v, const int64_t to[PARTITIONS_MAX], int32_t partition,

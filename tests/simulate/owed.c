@@ -3,7 +3,7 @@
 #include "world.h"
 
 /* A small cache may have dropped it before. */
-static bool is_told_of_age(const struct entry *e, int64_t since_ms)
+static bool is_told_of_age(const struct written *e, int64_t since_ms)
 {
     return e->aged_ms <= since_ms && !model_config.small_cache;
 }
@@ -15,8 +15,9 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
 
     for (int k = 0; k < KEYS && t->compacted; k++) {
         int64_t newest = log->newest[k];
-        const struct entry *e = newest >= 0 ? &log->at[newest] : NULL;
+        const struct written *e = newest >= 0 ? &log->at[newest] : NULL;
         if (e == NULL || e->seen_ms > since_ms || newest < v->gap[p] ||
+            !picked_has(&v->holds, p, k) || model_is_early(v, p, e, newest) ||
             (e->aged && !is_told_of_age(e, since_ms)))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
@@ -26,8 +27,8 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
                          (long long)(world_now_ms() - e->seen_ms));
     }
     for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->visible && !t->compacted; o++)
-        if (cluster_shown(t, p, o) && !log->at[o].gone && log->at[o].seen_ms <= since_ms &&
-            !(v->at[p] < 0 && model_config.small_cache))
+        if (model_shows(v, t, p, o) && !model_is_early(v, p, &log->at[o], o) && !log->at[o].gone &&
+            log->at[o].seen_ms <= since_ms && !(v->at[p] < 0 && model_config.small_cache))
             world_breach("starved", "%s waits for offset %lld of partition %d for %lld ms", v->name,
                          (long long)o, (int)p, (long long)(world_now_ms() - log->at[o].seen_ms));
 }
@@ -50,6 +51,12 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
                      "%s does not know that the topic is another", v->name);
     if (v->id_is != ID_OWN && owed(arg, 0))
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
+    if (v->id[0] == 0 && v->from.kind == FROM_LATEST && v->came_ms <= since_ms && any)
+        world_breach("place", "%s begins behind the latest and is not told where", v->name);
+    if (v->other_tag && any)
+        world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
+    if (v->is_settled && v->settled_ms <= since_ms && any)
+        world_breach("renewal", "%s was renewed to select otherwise, and is not reset", v->name);
     for (int32_t p = 0; p < t->n; p++)
         if (owed(arg, p) && model_life(v) == t)
             check_partition(v, t, p, since_ms);

@@ -57,6 +57,11 @@ int64_t pool_served_since_ms(int32_t partition)
     return game.served_since_ms[partition];
 }
 
+unsigned pool_routes(const struct pool *pool, unsigned responder)
+{
+    return responder_routes(pool->responders[responder]);
+}
+
 /* -- for steps -- */
 
 void pool_free_responder(struct pool *pool, unsigned responder)
@@ -78,8 +83,11 @@ void pool_step_wall(struct pool *pool, int64_t by_ms)
 
 static void start_responder(unsigned n)
 {
+    struct responder_config config = game.story->responder;
+
+    config.routes = game.pool.routes;
     world_tell("responder %u starts", n);
-    game.pool.responders[n] = responder_start(n, &game.story->responder);
+    game.pool.responders[n] = responder_start(n, &config);
 }
 
 /* As the front, or the system, does. */

@@ -18,6 +18,9 @@ int64_t pool_runs_since_ms(const struct pool *pool, unsigned responder);
 /* Since when consumers can reach the partition's leader; INT64_MAX: they cannot. */
 int64_t pool_served_since_ms(int32_t partition);
 
+/* By the routes of which version it selects for its streams. */
+unsigned pool_routes(const struct pool *pool, unsigned responder);
+
 /* -- for steps -- */
 
 /* A group comes, goes and slows down together; mostly it is one client. */
@@ -28,7 +31,8 @@ struct pool {
     struct responder *responders[RESPONDERS_MAX]; /* NULL: it does not run */
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
     unsigned n;                                   /* of clients that may come */
-    bool quiet;                                   /* the steps are over */
+    unsigned routes; /* the version that responders have that are started from now on */
+    bool quiet;      /* the steps are over */
 };
 
 /* It is started again after a while. */

@@ -28,8 +28,8 @@ bool port_assumes_policy(unsigned responder);
 /* That was so once, so it may have found another kind of topic than it took it for. */
 bool port_has_assumed_policy(unsigned responder);
 /* It has taken the record since it was started anew, or found another topic. */
-struct entry;
-bool port_has_read(unsigned responder, const struct entry *e);
+struct written;
+bool port_has_read(unsigned responder, const struct written *e);
 /* For how long it believes that deletes are kept, or has believed a moment ago; 0: nobody has told
  * it. */
 int64_t port_retention_ms(unsigned responder);

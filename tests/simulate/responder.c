@@ -16,6 +16,7 @@
 #include "stream/drain.h"
 #include "stream/fanouts.h"
 #include "threads.h"
+#include "wish.h"
 #include "world.h"
 
 enum { BACKLOGS_BYTES = 64 * 1024 * 1024 };
@@ -92,7 +93,10 @@ static void make_gate(struct responder *r)
                                                    .audience_claim = "aud",
                                                    .scope_claim = "scope",
                                                    .identity = "sub"}};
-    struct guard_config guard = {.issuers = &issuer, .issuer_count = 1};
+    struct guard_config guard = {.issuers = &issuer,
+                                 .issuer_count = 1,
+                                 .claims = routes_claim(r->routes),
+                                 .claim_count = routes_claims(r->routes)};
     char error[256];
 
     r->sessions = sessions_new(r->loop, &session);
@@ -116,7 +120,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
     routes_add_topic(r->routes, "t");
     if (number % 2 == 1)
         routes_add_topic(r->routes, "missing");
-    routes_add_literal(r->routes, "/events", (struct from){0});
+    wish_add_routes(r->routes, config->routes, config->guarded);
     r->config = *config;
     r->runs_since_ms = world_now_ms();
     world_set_responder(number);
@@ -217,6 +221,11 @@ int64_t responder_runs_since_ms(const struct responder *r)
     bool goes_on = !r->stopped && r->drain == NULL && r->turn_ms == 0;
 
     return goes_on ? r->runs_since_ms : INT64_MAX;
+}
+
+unsigned responder_routes(const struct responder *r)
+{
+    return r->config.routes;
 }
 
 size_t responder_cache_bytes(const struct responder *r)

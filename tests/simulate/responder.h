@@ -13,6 +13,7 @@ struct responder_config {
     int64_t keepalive_ms, flush_ms, retry_ms, drain_ms;
     bool guarded, id_with_key;
     int64_t max_age_ms; /* of a stream; 0: any */
+    unsigned routes;    /* their version */
 };
 
 struct responder;
@@ -34,6 +35,7 @@ void responder_burden(struct responder *r, int64_t turn_ms);
 /* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
 int64_t responder_runs_since_ms(const struct responder *r);
 
+unsigned responder_routes(const struct responder *r);
 /* The bytes of the cache, which have a limit of their own. */
 size_t responder_cache_bytes(const struct responder *r);
 

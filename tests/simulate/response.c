@@ -59,7 +59,7 @@ static void end_event(struct response *r)
                           field(&r->data, r->has_data)};
 
     bool some = r->has_id || r->has_type || r->has_data;
-    if (some && !r->has_data)
+    if (r->has_type && !r->has_data)
         world_breach("format", "an event without data");
     if (!some && !r->has_retry && !r->has_comment)
         world_breach("format", "a blank line that ends nothing");

@@ -5,7 +5,7 @@
 
 #include "base/buf.h"
 
-/* p NULL: there was no such line. */
+/* p NULL: there was no such line.  An id alone is no event to a browser, which only keeps it. */
 struct sse_event {
     struct slice id, type, data; /* several lines of data are joined */
 };

@@ -287,6 +287,14 @@ static void end_responder(struct pool *pool, const struct step *s)
         pool_free_responder(pool, n);
 }
 
+/* One after the other is restarted with other routes. */
+static void reroute(struct pool *pool, const struct step *s)
+{
+    pool->routes++;
+    world_tell("the routes are of version %u from now on", pool->routes);
+    end_responder(pool, s);
+}
+
 static void stop_responder(struct pool *pool, const struct step *s)
 {
     struct responder *r = some_responder(pool, s->a);
@@ -396,6 +404,7 @@ const struct step_kind step_kinds[] = {
     {"fail",            30,  5, fail},
     {"slow broker",     20,  3, slow_broker},
     {"end responder",   30,  2, end_responder},
+    {"reroute",         15,  2, reroute},
     {"stop responder",  20,  3, stop_responder},
     {"burden",          20,  3, burden},
     {"exhaust",         10,  2, exhaust},
@@ -409,36 +418,4 @@ const struct step_kind step_kinds[] = {
 unsigned step_kinds_count(void)
 {
     return sizeof step_kinds / sizeof step_kinds[0];
-}
-
-/* -- healing -- */
-
-static void heal_cluster(const struct pool *pool)
-{
-    for (int b = 0; b < BROKERS; b++)
-        *cluster_broker(b) = (struct broker){.state = BROKER_ANSWERS};
-    if (cluster_topic() == NULL)
-        cluster_make_topic(&pool->story->cluster);
-    for (int32_t p = 0; p < cluster_topic()->n; p++) {
-        cluster_topic()->partitions[p].leader = p % BROKERS;
-        cluster_end_transaction(p, true);
-    }
-    cluster_changed();
-}
-
-void steps_heal(struct pool *pool)
-{
-    heal_cluster(pool);
-    for (unsigned i = 0; i < pool->story->responders; i++) {
-        struct responder *r = pool->responders[i];
-        if (r == NULL)
-            continue;
-        responder_stop(r, false);
-        responder_burden(r, 0);
-        if (responder_listens(r) >= 0)
-            socket_exhaust(responder_listens(r), false);
-    }
-    for (unsigned i = 0; i < pool->n; i++)
-        if (pool->clients[i] != NULL)
-            client_calm_down(pool->clients[i]);
 }

@@ -177,6 +177,7 @@ void story_write(struct story *s, uint64_t seed)
     s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 80) ? 10 : CROWD_MAX;
     s->look_ms = 1000;
     s->token_s = 90;
+    s->wish_keys = 4;
     if (seed >= LONG_SEEDS) {
         s->crowd = dice_chance(&d, 20) ? 1 : 40;
         s->look_ms = 10000;

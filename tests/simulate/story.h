@@ -29,6 +29,7 @@ struct story {
     uint32_t verify_ms;         /* at most, of a signature */
     int64_t length_ms, look_ms; /* and how often clients are looked at */
     int64_t token_s;            /* how long tokens last, at most */
+    uint32_t wish_keys;         /* that a client names, at most */
     struct step *steps;         /* in the order of time */
     size_t n;
 };

@@ -16,7 +16,7 @@ static bool may_miss_deletes(const struct view *v)
         if (log->start > 0)
             return true; /* a key that has aged is deleted at the place of that moment */
         for (int64_t o = v->at[p] < 0 ? 0 : v->at[p]; o < log->end; o++) {
-            const struct entry *e = &log->at[o];
+            const struct written *e = &log->at[o];
             if (e->gone || e->fate != COMMITTED ||
                 (e->size == NO_VALUE && world_now_ms() - e->seen_ms >= t->shortest_retention_ms))
                 return true;
@@ -74,6 +74,8 @@ static bool reason_holds(const struct view *v, struct slice data)
         return is_another_topic(v);
     if (says(data, "lacks") || says(data, "partition_unknown") || says(data, "beyond"))
         return v->id_is == ID_FUTURE || is_another_topic(v) || is_behind_end(v);
+    if (says(data, "selection"))
+        return v->other_tag;
     if (says(data, "deletes"))
         return v->id_is != ID_MALFORMED && (may_miss_deletes(v) || is_behind_end(v));
     return false;
@@ -90,9 +92,13 @@ void model_take_reset(struct view *v, struct slice data, const char *id,
         v->first_life = first_life_after(v);
     view_forget(v);
     v->fresh = true;
+    v->other_tag = false;
     v->reset_ms = world_now_ms();
+    if (is_new_topic(data))
+        v->asked.kind = FROM_EARLIEST;
+    model_begin_at(v, &v->asked); /* if late, the place is told again */
     snprintf(v->id, sizeof v->id, "%s", id);
-    for (int p = 0; p < PARTITIONS_MAX; p++)
+    for (int p = 0; p < PARTITIONS_MAX && !v->begins_late; p++)
         v->at[p] = to[p];
 }
 
@@ -113,7 +119,7 @@ void model_take_gap(struct view *v, struct slice data, const int64_t to[PARTITIO
                      v->name, (long long)v->at[p], p, from, end);
     const struct topic *t = model_life(v);
     for (int64_t o = from; t != NULL && o < end && !model_config.small_cache; o++)
-        if (cluster_shown(t, p, o) && !t->partitions[p].at[o].gone)
+        if (model_shows(v, t, p, o) && !t->partitions[p].at[o].gone)
             world_breach("gap",
                          "%s is told of a gap from %lld to %lld of partition %d, where %lld "
                          "still is",

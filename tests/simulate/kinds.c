@@ -1,0 +1,67 @@
+#include "kinds.h"
+
+#include "client.h"
+
+/* -- what they do before they come, and come back -- */
+
+static void keep_id(struct view *v, struct dice *d)
+{
+    (void)v, (void)d;
+}
+
+static void forget_id(struct view *v, struct dice *d)
+{
+    (void)d;
+    view_forget(v);
+}
+
+static void reload_now_and_then(struct view *v, struct dice *d)
+{
+    if (dice_chance(d, 30))
+        view_forget(v);
+}
+
+/* Base64 of: version, one partition, its number, a place that is behind any end. */
+static void forge(struct view *v, struct dice *d)
+{
+    static const char *const malformed[] = {"0", "AQ", "null", "[null,null]", "AQIAAgAA", "{"};
+    static const char *const future[] = {"AQIAgJC8_QI=", "AQJkAg=="};
+    uint32_t n = dice_below(d, 10);
+
+    if (n < 6)
+        view_forge(v, malformed[n], ID_MALFORMED);
+    else if (n < 8)
+        view_forge(v, future[n - 6], ID_FUTURE);
+}
+
+/* -- all of them -- */
+
+static const struct kind kinds[] = {
+    {"page", keep_id, UINT32_MAX, 64 * 1024, true, WISH_ALL},
+    {"curl", forget_id, UINT32_MAX, 200 * 1024, false, WISH_ALL},
+    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024, true, WISH_ALL},
+    {"phone", keep_id, 3000, 2000, false, WISH_ALL},
+    {"forger", forge, UINT32_MAX, 64 * 1024, false, WISH_ALL},
+    {"watcher", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_QUERY},
+    {"owner", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_CLAIM},
+    {"member", reload_now_and_then, UINT32_MAX, 2000, false, WISH_BY_CLAIM},
+    {"detail", keep_id, UINT32_MAX, 8 * 1024, false, WISH_BY_PATH},
+    {"board", keep_id, 3000, 2000, true, WISH_BY_ROUTE},
+    {"log", keep_id, UINT32_MAX, 64 * 1024, false, WISH_LATE},
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+unsigned client_kinds(void)
+{
+    return KINDS;
+}
+
+const char *client_kind_name(unsigned kind)
+{
+    return kinds[kind].name;
+}
+
+const struct kind *kind_of(unsigned kind)
+{
+    return &kinds[kind];
+}
