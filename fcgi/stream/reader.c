@@ -218,6 +218,10 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     };
 
     chunk_clear(src->chunk);
+    if (replay_finds(r->replay)) { /* nothing is told of a place that is not known yet */
+        r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, src->chunk);
+        return;
+    }
     if (r->reset != RESET_NONE)
         reader_add_reset(r, &scope, src);
     else if ((r->tells & READER_TELLS_PLACE) && r->move == NULL)

@@ -33,6 +33,11 @@ bool replay_is_new(const struct replay *r)
     return r->pos == 0 || r->to_find > 0;
 }
 
+bool replay_finds(const struct replay *r)
+{
+    return r->to_find > 0;
+}
+
 /* It has something of a partition, and may lack a delete of it.  Those that are hidden are judged
  * when they are shown. */
 static bool is_below_horizon(const struct replay *r, const struct cache *c,

@@ -35,6 +35,9 @@ uint64_t replay_number(const struct replay *r);
 /* It has not begun. */
 bool replay_is_new(const struct replay *r);
 
+/* It goes back for where it begins: until then replay_fill() puts nothing into the chunk. */
+bool replay_finds(const struct replay *r);
+
 /* True if deletes were forgotten that this reader has not passed, with number `no_deletes` (see
  * struct replay_scope) or above, in partitions of which it is shown all: it must start anew. */
 bool replay_lost_deletes(const struct replay *r, const struct cache *c,

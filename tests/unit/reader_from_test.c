@@ -20,15 +20,20 @@ static void append_at(int32_t partition, const char *key, const char *value, int
     publish(cache_append(source.cache, &r, 0, clock_ms), &r);
 }
 
-static struct reader *begin_from(const char *text, const char *keys)
+static struct reader *begin_with(const char *id, const char *text, const char *keys)
 {
-    struct reader *r = wait_keys(1, NULL, keys);
+    struct reader *r = wait_keys(1, id, keys);
     struct from from;
 
     assert_true(from_parse(slice_str(text), &from));
     reader_set_from(r, &from);
     reader_begin(r, &source, NULL);
     return r;
+}
+
+static struct reader *begin_from(const char *text, const char *keys)
+{
+    return begin_with(NULL, text, keys);
 }
 
 static void latest_is_told_its_place_and_gets_what_comes(void **state)
@@ -202,6 +207,30 @@ static void the_last_are_those_that_earliest_would_give(void **state)
     check_events(begin_from("-5", "x"), "");
 }
 
+/* Whatever another reader has got of the chunk that all share, and wherever a socket stops. */
+static void a_reset_says_where_the_last_begin_and_they_follow_it(void **state)
+{
+    struct buf bytes = {0};
+    struct output out = {0};
+
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    append(0, "c", "3");
+    check_events(fresh(), "1 2 3");
+    struct reader *r = begin_with("no id", "-2", NULL);
+    pull(r, 1, &bytes);
+    pull_all(r, &bytes);
+    output_read(&out, buf_slice(&bytes));
+    assert_text(
+        buf_slice(&out.text),
+        "id:AQIAAg==\nevent:reset\ndata:{\"reason\":\"id_malformed\",\"detail\":\"the event "
+        "id is malformed\"}\n\nid:AQIABA==\ndata:2\n\nid:AQIABg==\ndata:3\n\n");
+    output_fini(&out);
+    buf_fini(&bytes);
+}
+
 static void the_last_of_a_log_are_found_however_few_are_selected(void **state)
 {
     (void)state;
@@ -230,6 +259,7 @@ int main(void)
         T(what_was_lost_before_a_time_is_told_if_it_may_have_been_newer),
         T(a_gap_that_is_cut_does_not_take_the_place_of_the_record_behind_it),
         T(the_last_are_those_that_earliest_would_give),
+        T(a_reset_says_where_the_last_begin_and_they_follow_it),
         T(the_last_of_a_log_are_found_however_few_are_selected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
