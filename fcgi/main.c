@@ -68,6 +68,14 @@ static void mask_signals(int how)
     sigprocmask(how, &ours, NULL);
 }
 
+static void stand_in(struct program *p)
+{
+    if (p->config->stand_in_s == 0)
+        return;
+    p->stand_in = timer_new(p->loop, on_stop_signal, p);
+    timer_start(p->stand_in, p->config->stand_in_s * 1000);
+}
+
 static bool start(struct program *p)
 {
     p->loop = loop_new();
@@ -84,7 +92,7 @@ static void tell_start(const struct config *c)
     const char *to_whom = c->issuer_count > 0 ? "with tokens" : "open to all";
 
     if (c->standby) {
-        log_info("standing by");
+        log_info(c->stand_in_s > 0 ? "standing in" : "standing by");
         return;
     }
     for (size_t i = 0; i < routes_count(c->routes); i++) {
@@ -107,6 +115,7 @@ static int serve(struct config *config, int listen_fd)
         struct inlet_handler handler = handler_inlet(p.handler);
         p.inlet = inlet_new(p.loop, listen_fd, &handler);
         program_tell_service(&p);
+        stand_in(&p);
         tell_start(config);
         loop_run(p.loop);
         status = EXIT_SUCCESS;

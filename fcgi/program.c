@@ -262,6 +262,7 @@ bool program_make(struct program *p)
         .routes = c->routes,
         .cors = c->cors,
         .retry_ms = c->retry_ms,
+        .stands_in = c->stand_in_s > 0,
         .max_streams = p->descriptors.streams,
         .max_waiting = p->descriptors.requests,
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
@@ -286,6 +287,7 @@ void program_unmake(struct program *p)
     service_free(p->service);
     cgi_free(p->cgi);
     timer_free(p->stop);
+    timer_free(p->stand_in);
     inlet_free(p->inlet);
     drain_free(p->drain);
     status_free(p->status);

@@ -23,7 +23,8 @@ struct program {
     struct renewals *renewals;
     struct keywish *keywish; /* NULL: there is no directory for it */
     struct drain *drain;
-    struct timer *stop; /* NULL: it was not told to stop */
+    struct timer *stand_in; /* NULL: it does not */
+    struct timer *stop;     /* NULL: it was not told to stop */
     int64_t stop_by_ms;
     struct status *status;
     struct service *service; /* NULL: no service manager wants to know, or a CGI program */

@@ -132,6 +132,13 @@ uint16_t fcgi_request_id(const uint8_t *bytes, size_t n)
     return n < FCGI_RECORD_HEADER ? 0 : get16(bytes + 2);
 }
 
+bool fcgi_request_is_head(const uint8_t *bytes, size_t n)
+{
+    static const char pair[] = "\x0e\x04REQUEST_METHODHEAD"; /* 3.4: both lengths, name, value */
+
+    return n > 0 && memmem(bytes, n, pair, sizeof pair - 1) != NULL;
+}
+
 bool fcgi_input_ends(struct fcgi_input *in, const uint8_t *bytes, size_t n)
 {
     while (n > 0) {

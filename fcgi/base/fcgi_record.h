@@ -40,6 +40,9 @@ enum fcgi_state fcgi_request_parse(const uint8_t *bytes, size_t n, struct fcgi_r
 
 /* The id of a request that is INCOMPLETE; 0: it has not come yet. */
 uint16_t fcgi_request_id(const uint8_t *bytes, size_t n);
+/* Of one that is not decoded, in any state: does it have REQUEST_METHOD=HEAD?  It is not found in
+ * two records, nor if it has not come; a client that sends these bytes itself gets no body. */
+bool fcgi_request_is_head(const uint8_t *bytes, size_t n);
 
 /* What arrives after the request: watched for the wish to end. */
 struct fcgi_input {

@@ -33,6 +33,8 @@ enum config_result check_config(struct reading *r)
         if (reading_set_property(r, name, json_string_value(value), false) != CONFIG_OK)
             return CONFIG_ERROR;
     }
+    if (c->stand_in_s > 0)
+        c->standby = true;
     if (c->question.token_file != NULL && c->question.explain == NULL)
         return config_fail("token-file: only with --explain URL");
     if (c->path[0] != '/' || strpbrk(c->path, "?# "))

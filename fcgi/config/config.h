@@ -59,6 +59,7 @@ struct config {
     char *brokers, *topic, *listen, *cors, *path, *from; /* owned */
     struct kafka_conf *kafka;                            /* owned */
     bool standby;                                        /* answers in place of a pool */
+    int64_t stand_in_s; /* at the socket of one that cannot start, for so long; 0: no */
     enum event_id event_id;
     enum compact compact;
     enum log_level log_level;

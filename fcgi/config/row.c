@@ -260,6 +260,9 @@ const struct row rows[] = {
          .help = "FastCGI socket, loopback only; without it descriptor 0 must be one"),
     FLAG("standby", standby,
          .help = "no Kafka: tell clients to come back, for the front while the pool is away"),
+    NUMBER("stand-in", "SECONDS", stand_in_s, .min = 0, .max = 3600, .preset = "0",
+           .help =
+               "the same, at the socket of a responder that cannot start; ends after that; 0: no"),
     TEXT("path", "PATH", path, .preset = "/events", .help = "request path of the events"),
     TEXT("from", "START", from, .preset = "earliest",
          .help = "where a stream without an event id starts: earliest, latest, a time, -N"),

@@ -220,7 +220,8 @@ static void hand_over(const struct inlet_handler *h, int fd, struct slice bytes)
         h->on_request(h->arg, fd, &request, bytes);
         return;
     }
-    h->on_refusal(h->arg, state, REQUEST_ID, &out); /* too many parameters */
+    /* too many parameters */
+    h->on_refusal(h->arg, state, REQUEST_ID, fcgi_request_is_head(bytes.p, bytes.n), &out);
     ssize_t ignored = send(fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored; /* a new socket takes a short answer */
     buf_fini(&out);

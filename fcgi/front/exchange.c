@@ -119,7 +119,7 @@ void exchange_turn_away(struct exchange *x, enum refusal why)
 
     exchanges_turned_away(x->all, why);
     cors_add_headers(&headers, x->all->cors, &x->origin);
-    standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers));
+    standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers), !x->head);
     exchange_finish_with(x, buf_slice(&text));
     buf_fini(&headers);
     buf_fini(&text);
@@ -154,7 +154,8 @@ void exchange_refuse_claim(struct exchange *x, const char *claim)
 
 /* -- all of them -- */
 
-void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, struct buf *out)
+void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, bool is_head,
+                             struct buf *out)
 {
     struct cors_request unknown = {0};
     struct answer answer = answer_refusing(why);
@@ -163,7 +164,7 @@ void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t i
     cors_add_headers(&answer.headers, all->cors, &unknown);
     if (answer.status == 503)
         buf_add_str(&answer.headers, "Retry-After: 10\r\n");
-    answer_add(out, id, &answer, true);
+    answer_add(out, id, &answer, !is_head);
     buf_fini(&answer.headers);
 }
 

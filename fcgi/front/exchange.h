@@ -78,7 +78,8 @@ void exchange_turn_away(struct exchange *x, enum refusal why);
 void exchanges_turned_away(struct exchanges *all, enum refusal why);
 
 /* To a request of which no more is known than its id: appends the records of the answer. */
-void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, struct buf *out);
+void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, bool is_head,
+                             struct buf *out);
 /* Sends these records, and closes the descriptor behind them. */
 void exchanges_send(struct exchanges *all, int fd, struct slice records);
 

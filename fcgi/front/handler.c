@@ -238,7 +238,7 @@ static void stand_by(struct exchange *x, const struct request *r)
 {
     struct buf text = {0};
 
-    standby_answer(&text, r, x->handler->cors);
+    standby_answer(&text, r, x->handler->cors, x->handler->config.stands_in);
     exchange_finish_with(x, buf_slice(&text));
     buf_fini(&text);
 }
@@ -307,7 +307,8 @@ static void on_request(void *arg, int fd, const struct fcgi_request *request, st
     struct request r;
 
     if (request_decode(h->decoder, bytes.p, request->length, &r) < 0) {
-        exchanges_refuse_unread(h->exchanges, REFUSAL_NOT_DECODED, request->id, &out);
+        exchanges_refuse_unread(h->exchanges, REFUSAL_NOT_DECODED, request->id,
+                                fcgi_request_is_head(bytes.p, bytes.n), &out);
         exchanges_send(h->exchanges, fd, buf_slice(&out));
     } else if (fcgi_input_ends(&input, bytes.p + request->length, bytes.n - request->length)) {
         fcgi_end_add(&out, request->id, FCGI_STATUS_COMPLETE);
@@ -321,7 +322,7 @@ static void on_request(void *arg, int fd, const struct fcgi_request *request, st
     buf_fini(&out);
 }
 
-static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
+static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, bool is_head, struct buf *out)
 {
     struct handler *h = arg;
     enum refusal why = state == FCGI_INCOMPLETE    ? REFUSAL_REQUESTS_WAIT
@@ -332,7 +333,7 @@ static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf
     if (state == FCGI_BAD_ROLE)
         fcgi_end_add(out, id, FCGI_STATUS_UNKNOWN_ROLE);
     else
-        exchanges_refuse_unread(h->exchanges, why, id, out);
+        exchanges_refuse_unread(h->exchanges, why, id, is_head, out);
 }
 
 static size_t held(void *arg)

@@ -16,6 +16,7 @@ struct handler_config {
     int64_t max_streams;
     int64_t max_waiting; /* requests that are not streams: front/descriptors.h */
     struct limits_config address, subject;
+    bool stands_in;       /* a standby at the socket of a responder */
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
 };
 

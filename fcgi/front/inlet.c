@@ -85,7 +85,8 @@ static void refuse(struct connection *c, enum fcgi_state state, uint16_t id)
 {
     struct buf out = {0};
 
-    c->inlet->handler.on_refusal(c->inlet->handler.arg, state, id, &out);
+    bool is_head = fcgi_request_is_head(c->bytes.p, c->bytes.n);
+    c->inlet->handler.on_refusal(c->inlet->handler.arg, state, id, is_head, &out);
     ssize_t n = send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
     buf_fini(&out);
     if (n < 0) {
@@ -170,7 +171,8 @@ static void expire(struct connection *c)
         return;
     uint16_t id = fcgi_request_id(c->bytes.p, c->bytes.n);
     if (inlet->full && !c->refused && id != 0) {
-        inlet->handler.on_refusal(inlet->handler.arg, FCGI_INCOMPLETE, id, &out);
+        bool is_head = fcgi_request_is_head(c->bytes.p, c->bytes.n);
+        inlet->handler.on_refusal(inlet->handler.arg, FCGI_INCOMPLETE, id, is_head, &out);
         send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
         buf_fini(&out);
     }

@@ -17,8 +17,10 @@ struct inlet_handler {
      * what stands behind request->length came after it. */
     void (*on_request)(void *arg, int fd, const struct fcgi_request *request, struct slice bytes);
     /* A request that cannot be one for us, or FCGI_INCOMPLETE: it must go, because others wait.
-     * Append the answer to `out`.  The inlet sends it. */
-    void (*on_refusal)(void *arg, enum fcgi_state state, uint16_t id, struct buf *out);
+     * Append the answer to `out`, without a body if it is HEAD, as far as can be seen.  The inlet
+     * sends it. */
+    void (*on_refusal)(void *arg, enum fcgi_state state, uint16_t id, bool is_head,
+                       struct buf *out);
     /* How many descriptors the handler holds for requests that are not answered yet.  With those
      * that are not whole they stay below max_held: newcomers wait in the listen queue. */
     size_t (*held)(void *arg);

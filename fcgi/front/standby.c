@@ -13,7 +13,7 @@ bool standby_wants_stream(const struct request *r)
 }
 
 void standby_add_come_back(struct buf *out, bool wants_stream, enum refusal why,
-                           struct slice headers)
+                           struct slice headers, bool with_body)
 {
     struct answer answer = answer_refusing(why);
 
@@ -24,7 +24,7 @@ void standby_add_come_back(struct buf *out, bool wants_stream, enum refusal why,
     }
     buf_add_slice(&answer.headers, headers);
     buf_add_str(&answer.headers, "Retry-After: 10\r\n");
-    answer_add_text(out, &answer, true);
+    answer_add_text(out, &answer, with_body);
     buf_fini(&answer.headers);
 }
 
@@ -49,21 +49,25 @@ static enum refusal refusal(const struct request *r)
                                  : REFUSAL_ROUTE_UNKNOWN;
 }
 
-void standby_answer(struct buf *out, const struct request *r, const struct cors *cors)
+void standby_answer(struct buf *out, const struct request *r, const struct cors *cors,
+                    bool stands_in)
 {
+    const char *method = request_get(r, PARAM_METHOD);
+    bool is_head = method != NULL && strcmp(method, "HEAD") == 0;
     struct cors_request origin = request_origin(r);
     struct answer answer = answer_refusing(refusal(r));
 
     cors_add_headers(&answer.headers, cors, &origin);
-    if (!pool_is_away(r)) {
-        answer_add_text(out, &answer, true);
+    if (!stands_in && !pool_is_away(r)) {
+        answer_add_text(out, &answer, !is_head);
     } else if (request_is_preflight(r)) {
         answer = (struct answer){.status = 204, .headers = answer.headers};
         cors_add_preflight(&answer.headers);
         answer_add_text(out, &answer, false);
     } else {
-        bool wants_stream = standby_wants_stream(r) && !request_is_renewal(r);
-        standby_add_come_back(out, wants_stream, REFUSAL_POOL_AWAY, buf_slice(&answer.headers));
+        bool wants_stream = standby_wants_stream(r) && !request_is_renewal(r) && !is_head;
+        standby_add_come_back(out, wants_stream, REFUSAL_POOL_AWAY, buf_slice(&answer.headers),
+                              !is_head);
     }
     buf_fini(&answer.headers);
 }

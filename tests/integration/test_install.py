@@ -212,6 +212,21 @@ def test_the_changelog_begins_with_this_version(package):
     assert re.match(r"sse-kafka-fanout \((.*)\)", changelog)[1] == said.stdout.strip()
 
 
+def test_the_same_sources_make_the_same_package_wherever_it_is_built(tmp_path):
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1700000000"}
+    made = []
+    for name in ("here", "there"):
+        build = tmp_path / name
+        for command in [
+            ["cmake", "-S", REPOSITORY, "-B", build, "-DCMAKE_INSTALL_PREFIX=/usr"],
+            ["cmake", "--build", build, "-j2", "--target", UNIT, "package"],
+        ]:
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+        [package] = build.glob("*.deb")
+        made.append(package.read_bytes())
+    assert made[0] == made[1]
+
+
 def test_cmake_installs_elsewhere_and_keeps_a_configuration(tmp_path):
     def install() -> None:
         command = ["cmake", "--install", PROGRAM.parent]
@@ -455,6 +470,25 @@ def test_keys_are_fetched_by_a_timer_and_when_a_token_names_an_unknown_one(story
     host.run("systemctl", "disable", "--now", f"{UNIT}-jwks@shop.timer")
     host.run("systemctl", "stop", f"{UNIT}-jwks@shop.service")
     assert not [name for name in host.units() if "jwks" in name]
+    host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
+
+
+def test_a_wrong_configuration_keeps_nobody_waiting_and_is_taken_up_when_it_is_mended(story):
+    """PROTOCOL 10.8."""
+    host, unit = story.host, f"{UNIT}@wrong"
+    configure(host, f"/etc/{UNIT}/wrong.json", **story.config | {"topic": "no/topic"})
+    story.override(f"{unit}.service", f"Environment=SKF_CONFIG=/etc/{UNIT}/wrong.json")
+    host.run("systemctl", "start", unit, check=False)
+    responder = InstalledResponder(host, "wrong")
+    for _ in range(8):  # in all states that it goes through
+        stream = responder.send(headers={"Accept": "text/event-stream"}).wait_end(timeout=10)
+        assert stream.status == 200 and stream.retry[0] >= 10_000
+        other = responder.send().wait_end(timeout=10)
+        assert other.status == 503 and "retry-after" in other.headers
+    assert "topic: must be" in host.text()
+    configure(host, f"/etc/{UNIT}/wrong.json", **story.config)
+    wait_until(lambda: host.is_active(unit), timeout=30, what="it is mended")
+    assert responder.open().status == 200
     host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
 
 

@@ -165,10 +165,11 @@ static void on_request(void *arg, int fd, const struct fcgi_request *r, struct s
     handler_fd = fd;
 }
 
-static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
+static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, bool is_head, struct buf *out)
 {
     (void)arg;
     assert_int_equal(state, FCGI_LARGE_PARAMS);
+    assert_false(is_head);
     refused++;
     size_t mark = fcgi_stdout_begin(out);
     buf_add_str(out, "no");

@@ -12,7 +12,7 @@
 
 static struct config config;
 static bool read_before;
-static char said[4096]; /* on standard error and output */
+static char said[8192]; /* on standard error and output */
 static char file[] = "/tmp/config_test.XXXXXX";
 
 static int setup(void **state)
@@ -513,6 +513,17 @@ static void a_standby_needs_neither_brokers_nor_topic(void **state)
     assert_string_equal(config.cors, "https://a.example");
 }
 
+static void one_that_stands_in_is_a_standby_for_a_time(void **state)
+{
+    (void)state;
+    assert_int_equal(read_args("--standby"), CONFIG_OK);
+    assert_int_equal(config.stand_in_s, 0);
+    assert_int_equal(read_args("--stand-in", "5"), CONFIG_OK);
+    assert_int_equal(config.standby, 1);
+    assert_int_equal(config.stand_in_s, 5);
+    check_refused(read_args("--stand-in", "3601"), "stand-in: 3601 is not between 0 and 3600");
+}
+
 static void a_standby_has_no_value(void **state)
 {
     (void)state;
@@ -679,6 +690,7 @@ int main(void)
         T(a_file_with_secrets_is_for_its_owner),
         T(a_file_without_secrets_may_be_read_by_everybody),
         T(a_standby_needs_neither_brokers_nor_topic),
+        T(one_that_stands_in_is_a_standby_for_a_time),
         T(a_standby_has_no_value),
         T(the_file_may_say_that_it_stands_by),
         T(a_standby_is_checked_in_all_else),

@@ -204,12 +204,24 @@ static void a_request_that_was_not_read_is_refused(void **state)
     struct buf out = {0};
 
     (void)state;
-    exchanges_refuse_unread(all, REFUSAL_REQUESTS_WAIT, 7, &out);
+    exchanges_refuse_unread(all, REFUSAL_REQUESTS_WAIT, 7, false, &out);
     output_fini(&answer);
     output_read(&answer, buf_slice(&out));
     assert_true(answer.id == 7 && answer.ended);
     assert_true(answered("Status: 503 ") && answered("Retry-After: 10\r\n"));
     assert_true(answered("Access-Control-Allow-Origin: *\r\n"));
+    buf_fini(&out);
+}
+
+static void a_head_that_was_not_read_is_refused_without_a_body(void **state)
+{
+    struct buf out = {0};
+
+    (void)state;
+    exchanges_refuse_unread(all, REFUSAL_REQUEST_INVALID, 7, true, &out);
+    output_fini(&answer);
+    output_read(&answer, buf_slice(&out));
+    assert_true(answered("Status: 400 ") && answered("Content-Length: ") && !answered("{"));
     buf_fini(&out);
 }
 
@@ -227,6 +239,7 @@ int main(void)
         T(who_wants_a_stream_is_turned_away_by_one),
         T(a_refused_token_is_told_why),
         T(a_request_that_was_not_read_is_refused),
+        T(a_head_that_was_not_read_is_refused_without_a_body),
     };
 
     log_set_level(LOG_ERROR); /* refusals are expected here */

@@ -238,6 +238,26 @@ static void what_libfcgi_would_misread_is_broken(void **state)
 }
 
 /* PROTOCOL 1.23. */
+static void head_is_seen_before_the_request_is_decoded(void **state)
+{
+    static const struct {
+        const char *method;
+        bool is_head;
+    } all[] = {{"HEAD", true}, {"GET", false}, {"HEADS", false}, {"POST", false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        struct buf params = {0}, request = {0};
+        fcgi_param_add(&params, slice_str("A"), slice_of((const uint8_t *)"HEAD\0", 5));
+        fcgi_param_add(&params, slice_str("REQUEST_METHOD"), slice_str(all[i].method));
+        fcgi_request_add(&request, 1, buf_slice(&params));
+        assert_int_equal(fcgi_request_is_head(request.p, request.n), all[i].is_head);
+        buf_fini(&params);
+        buf_fini(&request);
+    }
+    assert_false(fcgi_request_is_head(NULL, 0));
+}
+
 static void a_nul_in_a_value_is_told_apart_for_a_client_can_put_it_there(void **state)
 {
     (void)state;
@@ -529,6 +549,7 @@ int main(void)
         cmocka_unit_test(all_records_have_the_id_of_the_first_and_it_is_not_zero),
         cmocka_unit_test(lengths_of_names_and_values_end_inside_the_parameters),
         cmocka_unit_test(what_libfcgi_would_misread_is_broken),
+        cmocka_unit_test(head_is_seen_before_the_request_is_decoded),
         cmocka_unit_test(a_nul_in_a_value_is_told_apart_for_a_client_can_put_it_there),
         cmocka_unit_test(parameters_of_64_KB_pass_and_one_byte_more_is_large),
         cmocka_unit_test(a_body_of_64_KB_passes_and_one_byte_more_is_large),

@@ -751,7 +751,7 @@ static void refuse(enum fcgi_state state)
     struct buf out = {0};
 
     clear();
-    h.on_refusal(h.arg, state, 0x0105, &out);
+    h.on_refusal(h.arg, state, 0x0105, false, &out);
     output_read(&answer, buf_slice(&out));
     assert_true(answer.ended && answer.id == 0x0105);
     buf_fini(&out);

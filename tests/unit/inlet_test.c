@@ -34,6 +34,7 @@ static struct {
     struct fcgi_request request;
     struct buf bytes;
     enum fcgi_state state;
+    bool is_head;
 } seen;
 
 static void on_request(void *arg, int fd, const struct fcgi_request *request, struct slice bytes)
@@ -47,11 +48,12 @@ static void on_request(void *arg, int fd, const struct fcgi_request *request, st
     buf_add_slice(&seen.bytes, bytes);
 }
 
-static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, struct buf *out)
+static void on_refusal(void *arg, enum fcgi_state state, uint16_t id, bool is_head, struct buf *out)
 {
     (void)arg;
     seen.refusals++;
     seen.state = state;
+    seen.is_head = is_head;
     buf_printf(out, "refused %d", id);
 }
 

@@ -8,10 +8,12 @@
 #define ORIGIN "https://a.example"
 
 static struct buf out;
+static bool stands_in;
 
 static int teardown(void **state)
 {
     (void)state;
+    stands_in = false;
     buf_fini(&out);
     return 0;
 }
@@ -31,7 +33,7 @@ static void answer_to(const struct request *r, const char *policy)
     struct cors *cors = cors_new(policy);
 
     out.n = 0;
-    standby_answer(&out, r, cors);
+    standby_answer(&out, r, cors, stands_in);
     cors_free(cors);
 }
 
@@ -92,14 +94,14 @@ static void one_that_accepts_an_event_stream_wants_one(void **state)
 static void who_wants_a_stream_gets_one_that_ends(void **state)
 {
     (void)state;
-    standby_add_come_back(&out, true, REFUSAL_FULL, slice_str("Vary: Origin\r\n"));
+    standby_add_come_back(&out, true, REFUSAL_FULL, slice_str("Vary: Origin\r\n"), true);
     check_stream("Vary: Origin\r\n");
 }
 
 static void anybody_else_is_told_503(void **state)
 {
     (void)state;
-    standby_add_come_back(&out, false, REFUSAL_FULL, slice_str("Vary: Origin\r\n"));
+    standby_add_come_back(&out, false, REFUSAL_FULL, slice_str("Vary: Origin\r\n"), true);
     check_short("Service Unavailable", "Vary: Origin\r\nRetry-After: 10\r\n", REFUSAL_FULL);
 }
 
@@ -111,7 +113,7 @@ static void clients_come_back_spread_over_10_to_30_s(void **state)
     (void)state;
     for (int i = 0; i < N; i++) {
         out.n = 0;
-        standby_add_come_back(&out, true, REFUSAL_FULL, slice_of(NULL, 0));
+        standby_add_come_back(&out, true, REFUSAL_FULL, slice_of(NULL, 0), true);
         buf_add_byte(&out, 0);
         long ms = strtol(strstr((const char *)out.p, "retry:") + 6, NULL, 10);
         assert_in_range(ms, 10000, 30000);
@@ -250,6 +252,37 @@ static void the_pages_own_origin_may_read_it_whatever_the_list(void **state)
     check_stream("Vary: Origin\r\n");
 }
 
+/* PROTOCOL 10.8. */
+static void one_that_stands_in_answers_whatever_comes(void **state)
+{
+    static const char *const uris[] = {"/events", "/other", "/health/ready", NULL};
+
+    (void)state;
+    stands_in = true;
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        struct request r = {.param[PARAM_URI] = uris[i], .param[PARAM_METHOD] = "GET"};
+        answer_to(&r, "cross-origin");
+        assert_true(begins("Status: 503 ") && says("Retry-After: 10\r\n"));
+        r.param[PARAM_ACCEPT] = "text/event-stream";
+        answer_to(&r, "cross-origin");
+        assert_true(begins("Status: 200 ") && says("\r\n\r\nretry:"));
+    }
+}
+
+static void head_gets_no_body(void **state)
+{
+    struct request r = {.param[PARAM_METHOD] = "HEAD", .param[PARAM_ACCEPT] = "text/event-stream"};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        stands_in = i;
+        answer_to(&r, "cross-origin");
+        assert_true(begins(i ? "Status: 503 " : "Status: 404 "));
+        assert_true(says("Content-Length: ") && !says("retry:"));
+        assert_memory_equal(out.p + out.n - 4, "\r\n\r\n", 4);
+    }
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_teardown(test, teardown)
@@ -260,6 +293,8 @@ int main(void)
         T(clients_come_back_spread_over_10_to_30_s),
         T(each_request_gets_what_its_client_understands),
         T(what_the_front_refuses_for_the_requests_sake_stays_refused),
+        T(one_that_stands_in_answers_whatever_comes),
+        T(head_gets_no_body),
         T(the_pages_own_origin_may_read_it_whatever_the_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
