@@ -15,7 +15,7 @@ fuzz_packages=(clang libclang-rt-dev)
 # podman in place of Docker; iproute2, util-linux: a machine of its own for it; python3-*: podman-compose.
 container_packages=(podman runc iproute2 util-linux python3-pip python3-yaml python3-dotenv)
 integration_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures
-    python3-confluent-kafka python3-cryptography python3-selenium chromium chromium-driver firefox-esr nodejs npm groff-base
+    python3-confluent-kafka python3-cryptography python3-requests python3-selenium jq chromium chromium-driver firefox-esr nodejs npm groff-base
     apache2 nginx haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
 
 # In which the releases of Debian differ: podman's networks are CNI's or netavark's, for instance. What is
