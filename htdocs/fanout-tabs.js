@@ -148,6 +148,7 @@ export class Tabs extends Feed {
   }
 
   #say(what, more) {
+    if (!this.#left) return;
     this.#channel.postMessage({ what, from: this.#me, ...more });
   }
 
@@ -234,7 +235,8 @@ export class Tabs extends Feed {
     const keys = new Set(items.map(({ key }) => key));
     const gone = [...this.all.values()].filter(({ key }) => !keys.has(key));
     const changed = items.filter((item) => !isSameRecord(item, this.all.get(item.key)));
-    this.apply([...gone.map((item) => ({ ...item, type: "delete", value: undefined })), ...changed]);
+    const deletes = gone.map(({ key, topic, partition }) => ({ type: "delete", key, topic, partition }));
+    this.apply([...deletes, ...changed]);
     if (!leads) this.#tell();
   }
 

@@ -46,6 +46,7 @@ export interface FanoutEvent<Value extends string | Uint8Array = string> {
   replayed?: boolean;
   /** How the route names the event, if it does. */
   name?: string;
+  /** Of a record: where it is. A delete that this tab has missed, because another one led, has no offset. */
   topic?: string;
   partition?: number;
   offset?: number;

@@ -53,6 +53,7 @@ export class Fanout {
   }
 
   select(selection) {
+    if (this.state.state === "closed") return;
     const before = String(this.#rest);
     this.#narrow(selection);
     if (this.#group || String(this.#rest) !== before) return this.#start();

@@ -47,7 +47,7 @@ let renderTimer = 0;
 
 // The path, and the keys that are wanted (none: all), of "/events?key=a".
 function readHash() {
-  const [path, query] = decodeURI(location.hash.slice(1)).split("?");
+  const [path, query] = location.hash.slice(1).split("?");
   const keys = new URLSearchParams(query).getAll("key");
   if (path) id("location").value = path;
   if (path) id("wanted").value = keys.join(", ");
@@ -75,16 +75,19 @@ function target() {
 function start() {
   const url = target();
   if (!url) return;
-  fanout?.close();
+  const before = fanout;
+  fanout = null;
+  before?.close();
   clear();
   writeHash();
   const token = demo ? async () => (await mintToken()).text : undefined;
   const options = { select: selection(), shared: id("shared").checked, token };
-  fanout = new Fanout(url, options);
+  const ours = (show) => (what) => fanout === next && show(what);
+  const next = (fanout = new Fanout(url, options));
   opened = `${url} ${options.shared}`;
-  fanout.on("state", showState);
-  fanout.on("event", showEvent);
-  fanout.on("change", onChange);
+  next.on("state", ours(showState));
+  next.on("event", ours(showEvent));
+  next.on("change", ours(onChange));
 }
 
 // Other keys alone are told to the stream that is open.
@@ -110,23 +113,26 @@ function clearRows() {
   schedule();
 }
 
-function showState({ state, why, note, detail, live, leader, tabs, retryInMs }) {
+function showState({ state, why, note, status, detail, live, leader, tabs, retryInMs }) {
   id("state").dataset.state = state;
   id("state-name").textContent = state;
-  const words = [WORDS[note ?? why] ?? detail ?? "", (note ?? why) in WORDS && why !== "type" ? detail : ""];
+  const words = [WORDS[note ?? why], why === "type" ? "" : detail];
+  if (why === "status" && !detail) words.push(`the server says ${status}`);
   if (retryInMs !== undefined) words.push(`again in ${Math.ceil(retryInMs / 1000)} s`);
   if (state === "open" && !live) words.push("reading what is there");
   id("state-detail").textContent = words.filter(Boolean).join(", ");
   id("stop").disabled = state === "closed";
-  const isShared = tabs > 1;
-  id("tabs").textContent = state === "closed" ? "" : isShared ? `${tabs} tabs share a stream, ${leader ? "this" : "another"} one has it` : "this tab alone";
-  document.body.dataset.live = String(state === "open" && !!live);
+  const shared = `${tabs} tabs share a stream, ${leader ? "this" : "another"} one has it`;
+  id("tabs").textContent = state === "closed" ? "" : tabs > 1 ? shared : "this tab alone";
 }
 
 function showEvent(event) {
   events++;
-  if (!event.replayed) arrivals.push(Date.now());
-  if (!event.replayed && event.timestamp) id("lag").textContent = `the last one came ${duration(Date.now() - event.timestamp)} after it was produced`;
+  if (!event.replayed) {
+    arrivals.push(Date.now());
+    const lag = event.timestamp && duration(Date.now() - event.timestamp);
+    if (lag) id("lag").textContent = `the last one came ${lag} after it was produced`;
+  }
   if (paused) return;
   waiting.push(event);
   if (waiting.length > MESSAGES_SHOWN) waiting.shift();

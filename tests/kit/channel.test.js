@@ -118,6 +118,12 @@ test("who does not fit shares with others that do not", async (t) => {
   assert.equal(fanout.table.size, 0);
 });
 
+test("what is selected after its end is not said, nor is an error thrown", async (t) => {
+  const { fanout } = await tab(t);
+  fanout.close();
+  fanout.select({ key: "a" });
+});
+
 test("no token is said", async (t) => {
   let n = 0;
   const token = () => `e30.${Buffer.from(JSON.stringify({ sub: "me", exp: n++ })).toString("base64url")}.secret`;

@@ -93,6 +93,19 @@ test("tries in a row are further and further apart", async (t) => {
   assert.ok(waits[1] >= 1000 && waits[1] <= 3000, waits[1]);
 });
 
+test("after an event the waiting begins anew", async (t) => {
+  const { states, changes } = await connect(t, [
+    problem(503, "busy"),
+    problem(503, "busy"),
+    { body: START + event(0, "a", "1"), open: false },
+    { body: START + event(1, "b", "2") },
+  ]);
+  await until(() => changes.length === 2);
+  const waits = states.filter(({ state }) => state === "retrying").map(({ retryInMs }) => retryInMs);
+  assert.equal(waits.length, 3);
+  assert.ok(waits[2] < 100, `as long as the server's retry: ${waits[2]}`);
+});
+
 test("a token that is refused is fetched anew once", async (t) => {
   let n = 0;
   const { server, changes } = await connect(t, [problem(401, "token_invalid"), { body: START + event(0, "a", "1") }], {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { connect, until } from "./helpers.js";
-import { START, STREAM, event, problem } from "./server.js";
+import { CHALLENGE, START, STREAM, event, problem } from "./server.js";
 
 // Streams that stay open, and answers to the POSTs.
 function selecting(...statuses) {
@@ -50,6 +50,24 @@ test("selections of a stream are told one after the other, the last one last", a
   for (const key of ["c", "d", "e"]) fanout.select({ key });
   await until(() => server.requests.length > 1 && keys(server.requests.at(-1))[0] === "e");
   assert.equal(server.requests.filter(({ method }) => method === "GET").length, 1);
+});
+
+test("requests are sent one after the other, renewals too", async (t) => {
+  let at = 0;
+  let most = 0;
+  const slow = (request, response) => {
+    if (request.method === "GET") {
+      response.writeHead(200, STREAM);
+      return response.write(START + event(0, "a", "1") + CHALLENGE);
+    }
+    most = Math.max(most, ++at);
+    setTimeout(() => (at--, response.writeHead(204).end()), 100);
+  };
+  const { server, fanout, changes } = await connect(t, [slow], { token: () => "t" });
+  await until(() => changes.length);
+  fanout.select({ key: "a" });
+  await until(() => server.requests.length === 3 && at === 0);
+  assert.equal(most, 1);
 });
 
 test("a selection that comes too early, or finds a peer away, is told again", async (t) => {

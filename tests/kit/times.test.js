@@ -14,17 +14,33 @@ test("a stream that is silent for two and a half keep-alives is opened again", a
   assert.ok(!states.some(({ state }) => state === "retrying"), "at once");
 });
 
-test("keep-alives hold it, and teach it their interval", async (t) => {
+test("keep-alives teach it their interval: silence after them is noticed sooner", async (t) => {
+  let last;
   const speaking = async (request, response) => {
     response.writeHead(200, STREAM);
     response.write(START + event(0, "a", "1") + keepalive("id-1"));
-    for (let n = 2; !response.destroyed && n < 5; n++) {
-      await sleep(1200);
+    await sleep(1200);
+    response.write(keepalive("id-2"));
+    last = performance.now();
+  };
+  const { server } = await connect(t, [speaking, silent], { keepAliveMs: 4000 });
+  await until(() => server.requests.length === 2);
+  assert.equal(server.requests[1].headers["last-event-id"], "id-2");
+  const silentMs = performance.now() - last;
+  assert.ok(silentMs > 2900 && silentMs < 8000, silentMs);
+});
+
+test("keep-alives hold it", async (t) => {
+  const speaking = async (request, response) => {
+    response.writeHead(200, STREAM);
+    response.write(START + event(0, "a", "1"));
+    for (let n = 1; !response.destroyed && n < 5; n++) {
+      await sleep(600);
       response.write(keepalive(`id-${n}`));
     }
   };
-  const { server, changes } = await connect(t, [speaking, { body: START + event(9, "b", "2") }], { keepAliveMs: 700 });
-  await until(() => changes.length === 2);
+  const { server } = await connect(t, [speaking, silent], { keepAliveMs: 500 });
+  await until(() => server.requests.length === 2);
   assert.equal(server.requests[1].headers["last-event-id"], "id-4");
 });
 
