@@ -268,6 +268,7 @@ bool program_make(struct program *p)
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
         .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
         .max_attempts = c->max_attempts_per_minute,
+        .max_handles = p->listen_fd >= 0 ? c->max_handles : 0,
     };
 
     if (!c->standby)

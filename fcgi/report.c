@@ -110,6 +110,10 @@ static void collect_process(const struct report *r, struct metrics *m)
         v[METRIC_REFUSED_DRAINING + i] = (int64_t)refusals[i];
     for (int i = 0; i < RENEWALS; i++)
         v[METRIC_RENEWAL_ACCEPTED + i] = (int64_t)renewals[i];
+    v[METRIC_TOLD] = (int64_t)handler_told(r->handler);
+    v[METRIC_HANDLES] = (int64_t)handler_handles(r->handler);
+    v[METRIC_HANDLES_LIMIT] = r->config->max_handles;
+    v[METRIC_HANDLES_FORGOTTEN] = (int64_t)handler_handles_forgotten(r->handler);
     v[METRIC_CHALLENGES] = r->sessions ? (int64_t)sessions_challenges(r->sessions) : 0;
     v[METRIC_TURNS] = (int64_t)turns->count;
     v[METRIC_BUSY] = turns->busy_ms;
@@ -137,6 +141,6 @@ void report_collect(const struct report *r, struct metrics *m)
     collect_routes(r, m);
 }
 
-_Static_assert(TOPIC_METRIC_ENDED_WHOLE - TOPIC_METRIC_ENDED_CLIENT ==
-                   STREAM_END_WHOLE - STREAM_END_CLIENT,
+_Static_assert(TOPIC_METRIC_ENDED_REPLACED - TOPIC_METRIC_ENDED_CLIENT ==
+                   STREAM_END_REPLACED - STREAM_END_CLIENT,
                "in the order of enum stream_end");

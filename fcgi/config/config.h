@@ -67,6 +67,7 @@ struct config {
     int64_t keepalive_s, retry_ms, flush_ms, cache_bytes, drain_s;
     /* 0: no limit; for max_streams: as many as there are descriptors for. */
     int64_t max_streams, max_streams_per_address, max_streams_per_subject, max_opens_per_minute;
+    int64_t max_handles;
     int64_t max_attempts_per_minute; /* likewise */
     int64_t max_stream_age_s;
     /* What is served where; without routes in the file the one of `topic` and `path`. */

@@ -292,6 +292,9 @@ const struct row rows[] = {
     NUMBER("max-attempts-per-minute", "N", max_attempts_per_minute, .min = 0, .max = 60000,
            .preset = "0",
            .help = "requests of an address that are refused for their token; 0: no limit"),
+    NUMBER("max-handles", "N", max_handles, .min = 0, .max = 1000000, .preset = "10000",
+           .help =
+               "streams that can be told what to select (?stream=), and those remembered; 0: none"),
     NUMBER("max-stream-age", "SECONDS", max_stream_age_s, .min = 0, .max = 31536000,
            .help = "end of a stream, after 0.9 to 1 of it; 0: none (43200 with --jwks, else 0)"),
     NUMBER("drain", "SECONDS", drain_s, .min = 0, .max = 3600, .preset = "5",

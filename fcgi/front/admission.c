@@ -94,6 +94,8 @@ static enum refusal judge_method(const struct admission *a, const struct request
         return REFUSALS;
     if (!slice_equal(method, slice_str("POST")))
         return REFUSAL_METHOD;
+    if (request_is_form(r))
+        return a->config.tells_streams ? REFUSALS : REFUSAL_STREAMS_NONE;
     if (!request_is_renewal(r))
         return REFUSAL_TYPE;
     if (a->config.gate->guard == NULL)
@@ -120,8 +122,9 @@ enum refusal admission_judge(const struct admission *a, const struct request *r,
 
 const char *admission_allowed(const struct admission *a)
 {
-    return a->config.gate->renewals ? "Allow: GET, HEAD, POST, OPTIONS\r\n"
-                                    : "Allow: GET, HEAD, OPTIONS\r\n";
+    return a->config.gate->renewals || a->config.tells_streams
+               ? "Allow: GET, HEAD, POST, OPTIONS\r\n"
+               : "Allow: GET, HEAD, OPTIONS\r\n";
 }
 
 enum refusal admission_credentials(const struct request *r, struct buf *in_header,

@@ -35,6 +35,7 @@ struct admission_config {
     int64_t max_streams;
     struct limits_config address, subject;
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
+    bool tells_streams;   /* what to select */
 };
 
 struct admission *admission_new(const struct admission_config *config);

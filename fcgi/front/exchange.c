@@ -62,6 +62,9 @@ void exchange_free(struct exchange *x)
     buf_fini(&x->if_none_match);
     buf_fini(&x->token);
     buf_fini(&x->selector);
+    buf_fini(&x->path);
+    buf_fini(&x->form);
+    selection_unref(x->route);
     destination_fini(&x->destination);
     narrowing_fini(&x->narrowing);
     free(x);

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "front/answer.h"
 #include "front/cors.h"
+#include "front/handles.h"
 #include "front/limits.h"
 #include "front/narrowing.h"
 #include "front/request.h"
@@ -51,6 +52,12 @@ struct exchange {
     int lacks;                      /* the number of a claim, of REFUSAL_CLAIM_MISSING */
     struct buf token;               /* what is verified */
     struct buf selector;            /* the token in the URL; empty: none */
+    /* A stream that can be told to select something else, or one that is told. */
+    bool handle_bad, tells;
+    char handle[HANDLE_MAX + 1]; /* empty: none */
+    struct token_hash key;       /* what it is known by; set when its token was verified */
+    struct buf path, form;
+    struct selection *route; /* what its route selects, of its token's claims */
 };
 
 /* Takes over the descriptor. */

@@ -7,6 +7,7 @@
 #include "front/standby.h"
 #include "front/status.h"
 #include "front/stay.h"
+#include "guard/rate.h"
 #include "stream/fanouts.h"
 #include "stream/stream.h"
 #include "topic/sse.h"
@@ -62,6 +63,10 @@ static struct stay *open_stay(struct exchange *x, struct session *session,
         .destination = &x->destination,
         .narrowing = &x->narrowing,
         .selection = selection,
+        .handles = handler_has_handle(x) ? h->handles : NULL,
+        .key = x->key,
+        .resumes = x->resumes,
+        .route = x->route,
     };
 
     return stay_new(&stay);
@@ -100,6 +105,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
         .enveloped = x->narrowing.has_data ? x->narrowing.enveloped : route->enveloped,
         .naming = route->naming,
         .keepalive_events = x->narrowing.keepalive_events,
+        .tells_place = handler_has_handle(x),
         .finite = x->format == FORMAT_JSON ? &ends : NULL,
         .connection = x->connection,
         .owner = &owner,
@@ -142,6 +148,8 @@ static void serve_stream(struct exchange *x, const struct verdict *verdict)
     struct selection *selection = NULL;
 
     if (why == REFUSALS)
+        why = handler_take_handle(x, verdict);
+    if (why == REFUSALS)
         why = narrowing_select(&x->narrowing, &x->destination, verdict ? verdict->claims : NULL,
                                &selection, &x->lacks);
     if (why == REFUSAL_CLAIM_MISSING)
@@ -163,6 +171,8 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
     admission_token_tried(x->handler->admission, x->address, error);
     if (error)
         exchange_refuse_token(x, error);
+    else if (x->tells)
+        handler_subscribe(x, verdict);
     else
         serve_stream(x, verdict);
 }
@@ -189,6 +199,17 @@ static void check_stream(struct exchange *x, const struct request *r)
         exchange_turn_away(x, why);
 }
 
+static void post_form(struct exchange *x, const struct request *r)
+{
+    handler_read_handle(x, r);
+    if (!handler_read_form(x))
+        return;
+    if (x->handler->gate.guard != NULL)
+        check_stream(x, r);
+    else
+        handler_subscribe(x, NULL);
+}
+
 static void take_conditions(struct exchange *x, const struct request *r)
 {
     const char *tags = request_get(r, PARAM_IF_NONE_MATCH);
@@ -206,6 +227,7 @@ static void get_stream(struct exchange *x, const struct request *r)
     x->resumes = lastid_find(request_get(r, PARAM_LAST_EVENT_ID),
                              slice_str(request_get(r, PARAM_QUERY)), &x->last_event_id);
     narrowing_read(&x->narrowing, slice_str(request_get(r, PARAM_QUERY)), x->resumes);
+    handler_read_handle(x, r);
     x->format = x->narrowing.has_format ? x->narrowing.format
                                         : format_accepted(request_get(r, PARAM_ACCEPT));
     x->wants_stream = !x->head && x->format == FORMAT_SSE && standby_wants_stream(r);
@@ -276,6 +298,8 @@ static void serve(struct exchange *x, const struct request *r, const char *metho
         exchange_refuse(x, why, admission_allowed(x->handler->admission));
     else if (why != REFUSALS)
         exchange_refuse(x, why, NULL);
+    else if (strcmp(method, "POST") == 0 && request_is_form(r))
+        post_form(x, r);
     else if (strcmp(method, "POST") == 0)
         handler_renew(x, r);
     else if (strcmp(method, "OPTIONS") == 0)
@@ -363,14 +387,18 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
     h->cors = cors_new(config->cors);
     h->decoder = decoder_new();
     h->exchanges = exchanges_new(loop, h->cors);
-    h->admission = admission_new(&(struct admission_config){.routes = config->routes,
-                                                            .cors = h->cors,
-                                                            .fanouts = fanouts,
-                                                            .gate = &h->gate,
-                                                            .max_streams = config->max_streams,
-                                                            .address = config->address,
-                                                            .subject = config->subject,
-                                                            .max_attempts = config->max_attempts});
+    h->admission =
+        admission_new(&(struct admission_config){.routes = config->routes,
+                                                 .cors = h->cors,
+                                                 .fanouts = fanouts,
+                                                 .gate = &h->gate,
+                                                 .max_streams = config->max_streams,
+                                                 .address = config->address,
+                                                 .subject = config->subject,
+                                                 .max_attempts = config->max_attempts,
+                                                 .tells_streams = config->max_handles > 0});
+    h->handles = handles_new((size_t)config->max_handles);
+    h->rates = rates_new();
     if (h->cors == NULL || h->decoder == NULL) {
         handler_free(h);
         return NULL;
@@ -384,6 +412,8 @@ void handler_free(struct handler *h)
         return;
     exchanges_free(h->exchanges);
     admission_free(h->admission);
+    handles_free(h->handles);
+    rates_free(h->rates);
     decoder_free(h->decoder);
     cors_free(h->cors);
     free(h->streams);
@@ -418,6 +448,21 @@ const size_t *handler_streams(const struct handler *h)
 const uint64_t *handler_refusals(const struct handler *h)
 {
     return exchanges_refused(h->exchanges);
+}
+
+size_t handler_handles(const struct handler *h)
+{
+    return handles_count(h->handles);
+}
+
+uint64_t handler_handles_forgotten(const struct handler *h)
+{
+    return handles_forgotten(h->handles);
+}
+
+uint64_t handler_told(const struct handler *h)
+{
+    return h->told;
 }
 
 const uint64_t *handler_renewals(const struct handler *h)

@@ -18,6 +18,7 @@ struct handler_config {
     struct limits_config address, subject;
     bool stands_in;       /* a standby at the socket of a responder */
     int64_t max_attempts; /* tokens of one address that are refused, in a minute; 0: no limit */
+    int64_t max_handles;  /* of streams that can be told to select something else; 0: none can */
 };
 
 /* The routes, strings and fan-outs are borrowed and must outlive it; the latter are those of the
@@ -42,6 +43,12 @@ const size_t *handler_streams(const struct handler *h);
 const uint64_t *handler_refusals(const struct handler *h);
 /* Likewise the renewals that came here, by outcome. */
 const uint64_t *handler_renewals(const struct handler *h);
+
+/* Handles of streams, open ones and remembered ones; and how many were forgotten for others. */
+size_t handler_handles(const struct handler *h);
+uint64_t handler_handles_forgotten(const struct handler *h);
+/* How often a stream was told to select something else. */
+uint64_t handler_told(const struct handler *h);
 
 struct inlet_handler handler_inlet(struct handler *h);
 

@@ -16,12 +16,31 @@ struct handler {
     struct status *status;
     size_t *streams; /* open ones, by the number of the route */
     uint64_t renewals[RENEWALS];
+    struct handles *handles;
+    struct rates *rates; /* of handles that are told */
+    uint64_t told;
 };
 
 /* -- handler_renewals.c -- */
 
 /* A renewal: has its token verified, and passed on to the streams that it renews. */
 void handler_renew(struct exchange *x, const struct request *r);
+/* -- handler_subscribe.c -- */
+
+/* Takes its handle from the URL. */
+void handler_read_handle(struct exchange *x, const struct request *r);
+/* It asks for a stream that can be told what to select; documents end by themselves. */
+bool handler_has_handle(const struct exchange *x);
+/* What that can be told to select of, and what it was told before; or why it cannot be. */
+enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict);
+
+/* It tells a stream what to select: reads that from the body.  False: it was refused. */
+bool handler_read_form(struct exchange *x);
+/* With a token that is good, or NULL: none is needed. */
+void handler_subscribe(struct exchange *x, const struct verdict *verdict);
+
+/* -- all of them -- */
+
 /* A request without a token is told no more than the scheme (RFC 6750, 3.1). */
 void handler_refuse_without_token(struct exchange *x);
 

@@ -30,6 +30,7 @@
     X(ENDED_AGE, "streams_ended_total", "reason=\"age\"", "")                                      \
     X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
     X(ENDED_WHOLE, "streams_ended_total", "reason=\"whole\"", "")                                  \
+    X(ENDED_REPLACED, "streams_ended_total", "reason=\"replaced\"", "")                            \
     X(SENT_EVENTS, "sent_events_total", "", "Events sent, to all streams together.")               \
     X(SENT_BYTES, "sent_bytes_total", "",                                                          \
       "Bytes sent to the web server for streams, the framing included.")                           \
@@ -61,6 +62,10 @@
 #define METRIC_TABLE(X)                                                                            \
     REFUSED_TABLE(METRIC_REFUSED_ROW, X)                                                           \
     RENEWAL_TABLE(METRIC_RENEWAL_ROW, X)                                                           \
+    X(TOLD, "streams_told_total", "", "Times that a stream was told to select something else.")    \
+    X(HANDLES, "stream_handles", "", "Handles of streams, open ones and remembered ones.")         \
+    X(HANDLES_LIMIT, "stream_handles_limit", "", "From then on the least recently used goes.")     \
+    X(HANDLES_FORGOTTEN, "stream_handles_forgotten_total", "", "Handles that went for others.")    \
     X(CHALLENGES, "challenges_total", "", "Challenges sent.")                                      \
     X(TURNS, "loop_turns_total", "", "Turns of the loop.")                                         \
     X(BUSY, "loop_busy_seconds_total", "", "Time that the loop spent in its turns.")               \

@@ -143,3 +143,27 @@ enum refusal narrowing_select(const struct narrowing *n, const struct destinatio
     values_fini(&keys);
     return why;
 }
+
+void narrowing_replace(struct narrowing *n, struct slice form)
+{
+    struct narrowing told = {0};
+
+    narrowing_read(&told, form, true);
+    values_fini(&n->keys);
+    n->keys = told.keys;
+    n->any = told.any;
+}
+
+struct selection *narrowing_apply(const struct narrowing *n, struct selection *route)
+{
+    struct values keys = {0};
+
+    if (!n->any)
+        return selection_ref(route);
+    for (size_t i = 0; i < n->keys.n; i++)
+        if (route == NULL || selection_passes(route, values_at(&n->keys, i)))
+            values_add(&keys, values_at(&n->keys, i));
+    struct selection *s = selection_new(&keys);
+    values_fini(&keys);
+    return s;
+}

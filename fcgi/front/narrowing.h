@@ -32,6 +32,13 @@ struct narrowing {
 void narrowing_read(struct narrowing *n, struct slice query, bool resumes);
 void narrowing_fini(struct narrowing *n);
 
+/* What it asks for is what a form says (a query), in place of its keys.  The form was read before.
+ */
+void narrowing_replace(struct narrowing *n, struct slice form);
+
+/* What is left of what a route selects (NULL: everything); the caller's. */
+struct selection *narrowing_apply(const struct narrowing *n, struct selection *route);
+
 /* What a stream there is to select, of the claims of its token (NULL: it needs none); *out is NULL
  * where it selects nothing, and else the caller's.  Or why it gets nothing; *lacks is the number of
  * the claim that is not there, of REFUSAL_CLAIM_MISSING. */

@@ -76,8 +76,13 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \
+    X(STREAMS_NONE, 405, "method", OTHER, "no stream can be told here what to select")             \
+    X(STREAM_INVALID, 400, "stream_invalid", OTHER,                                                \
+      "the stream's handle is not 32 to 64 of A-Za-z0-9_-")                                        \
+    X(STREAM_UNKNOWN, 404, "stream_unknown", OTHER, "no stream of that handle is known")           \
+    X(STREAM_RATE, 429, "rate", OTHER, "a stream is told too often what to select")                \
     X(TYPE, 415, "type", OTHER,                                                                    \
-      "the content type of a POST is not application/x-challenge-response")                        \
+      "the content type is neither application/x-challenge-response nor a form's")                 \
     X(LARGE_HEAD, 431, "too_large", OTHER, "the head is too large")                                \
     X(LARGE_BODY, 413, "too_large", OTHER, "the body is too large")                                \
     X(RENEWALS_RATE, 429, "rate", OTHER, "too many renewals of one subject")                       \

@@ -65,9 +65,8 @@ bool request_is_preflight(const struct request *r)
     return request_get(r, PARAM_ORIGIN) && request_get(r, PARAM_PREFLIGHT_METHOD);
 }
 
-bool request_is_renewal(const struct request *r)
+static bool type_is(const struct request *r, const char *wanted)
 {
-    static const char wanted[] = "application/x-challenge-response";
     const char *type = request_get(r, PARAM_CONTENT_TYPE);
 
     if (type == NULL)
@@ -76,7 +75,17 @@ bool request_is_renewal(const struct request *r)
     size_t n = strcspn(type, ";");
     while (n > 0 && (type[n - 1] == ' ' || type[n - 1] == '\t'))
         n--;
-    return n == sizeof wanted - 1 && strncasecmp(type, wanted, n) == 0;
+    return n == strlen(wanted) && strncasecmp(type, wanted, n) == 0;
+}
+
+bool request_is_renewal(const struct request *r)
+{
+    return type_is(r, "application/x-challenge-response");
+}
+
+bool request_is_form(const struct request *r)
+{
+    return type_is(r, "application/x-www-form-urlencoded");
 }
 
 static void release(struct decoder *d)
@@ -192,4 +201,17 @@ int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct req
         take_param(&r, *pair);
     *out = r;
     return 0;
+}
+
+bool request_read_body(struct decoder *d, struct buf *out, size_t max)
+{
+    uint8_t *to = buf_reserve(out, max + 1);
+
+    d->fcgx.ipcFd = d->fd; /* what is not in its buffer yet */
+    int n = FCGX_GetStr((char *)to, (int)max + 1, d->fcgx.in);
+    d->fcgx.ipcFd = -1;
+    if (n < 0 || (size_t)n > max)
+        return false;
+    out->n += (size_t)n;
+    return true;
 }

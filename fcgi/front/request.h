@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "front/cors.h"
 
 struct decoder;
@@ -53,6 +54,9 @@ bool request_is_preflight(const struct request *r);
  */
 bool request_is_renewal(const struct request *r);
 
+/* Likewise that of a form: what a stream is to select from now on. */
+bool request_is_form(const struct request *r);
+
 /* NULL if libfcgi does not decode a request of ours as it should, which is tried at once. */
 struct decoder *decoder_new(void);
 void decoder_free(struct decoder *d);
@@ -62,5 +66,7 @@ bool request_knows(const char *name, size_t n);
 
 /* Decodes the n bytes of a request that fcgi_request_parse() found COMPLETE.  0, or -EPROTO. */
 int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out);
+/* Appends the body of the request that was decoded last; false: it has more than `max` bytes. */
+bool request_read_body(struct decoder *d, struct buf *out, size_t max);
 
 #endif

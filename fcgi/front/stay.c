@@ -2,8 +2,12 @@
 
 #include <stdlib.h>
 
+#include "base/loop.h"
 #include "base/mem.h"
+#include "front/handles.h"
 #include "stream/stream.h"
+
+enum { GIVE_WAY_RETRY_MS = 86400000 }; /* two tabs must not push each other out for ever */
 
 struct stay {
     struct admission *admission;
@@ -16,6 +20,11 @@ struct stay {
     struct destination destination;
     struct narrowing narrowing;
     struct selection *selection;
+    /* Of one that has a handle. */
+    struct handles *handles;
+    struct token_hash key;
+    bool resumes;
+    struct selection *route;
 };
 
 static bool claims_select(const struct destination *destination)
@@ -23,25 +32,57 @@ static bool claims_select(const struct destination *destination)
     return destination->route->select != NULL && template_has_claims(destination->route->select);
 }
 
+static void stay_set(struct selection **at, struct selection *selection)
+{
+    selection_unref(*at);
+    *at = selection_ref(selection);
+}
+
 /* A token is to renew the stream; false: it is left as it is.  One that selects otherwise may do
  * so only if it named the stream. */
 static bool on_renewal(void *arg, const struct verdict *verdict, bool named)
 {
     struct stay *s = arg;
-    struct selection *selection;
+    const struct narrowing none = {.why = REFUSALS};
+    struct selection *route, *selection;
     int lacks;
 
-    if (narrowing_select(&s->narrowing, &s->destination, verdict->claims, &selection, &lacks) !=
-        REFUSALS)
+    if (narrowing_select(&none, &s->destination, verdict->claims, &route, &lacks) != REFUSALS)
         return false;
+    selection = narrowing_apply(&s->narrowing, route);
     bool same = selection_equal(selection, s->selection);
+    if (same || named)
+        stay_set(&s->route, route);
     if (!same && named) {
-        selection_unref(s->selection);
-        s->selection = selection_ref(selection);
+        stay_set(&s->selection, selection);
         stream_select(s->stream, selection);
     }
     selection_unref(selection);
+    selection_unref(route);
     return same || named;
+}
+
+void stay_narrow(struct stay *s, struct slice form)
+{
+    narrowing_replace(&s->narrowing, form);
+    struct selection *selection = narrowing_apply(&s->narrowing, s->route);
+    stay_set(&s->selection, selection);
+    stream_narrow(s->stream, selection);
+    selection_unref(selection);
+}
+
+void stay_give_way(struct stay *s)
+{
+    struct buf retry = {0};
+
+    if (stream_framing(s->stream) == FRAMING_SSE) {
+        size_t mark = fcgi_stdout_begin(&retry);
+        buf_printf(&retry, "retry:%d\n", GIVE_WAY_RETRY_MS);
+        fcgi_stdout_end(&retry, mark, 1);
+        stream_say(s->stream, buf_slice(&retry));
+        buf_fini(&retry);
+    }
+    stream_finish(s->stream, STREAM_END_REPLACED); /* may free s */
 }
 
 struct stay *stay_new(struct stay_config *config)
@@ -54,15 +95,35 @@ struct stay *stay_new(struct stay_config *config)
     s->streams = config->streams;
     s->snapshot = config->snapshot;
     ++*s->streams;
-    if (!claims_select(config->destination))
+    s->handles = config->handles;
+    s->key = config->key;
+    s->resumes = config->resumes;
+    s->route = selection_ref(config->route);
+    bool claims = claims_select(config->destination);
+    if (!claims && s->handles == NULL)
         return s;
     s->destination = *config->destination;
     s->narrowing = *config->narrowing;
     config->destination->params = (struct values){0};
     config->narrowing->keys = (struct values){0};
     s->selection = selection_ref(config->selection);
-    session_ask(s->session, on_renewal, s);
+    if (claims)
+        session_ask(s->session, on_renewal, s);
     return s;
+}
+
+/* A stream that has begun anew goes by its URL. */
+static void stay_take_handle(struct stay *s)
+{
+    int64_t now = loop_now_ms();
+    const struct handle *had = handles_find(s->handles, &s->key, now);
+    struct stay *before = had ? had->stay : NULL;
+    struct handle *handle = handles_open(s->handles, &s->key, s, now);
+
+    if (!s->resumes)
+        handle_untell(handle);
+    if (before != NULL)
+        stay_give_way(before);
 }
 
 void stay_attach(struct stay *s, struct stream *stream)
@@ -70,12 +131,16 @@ void stay_attach(struct stay *s, struct stream *stream)
     s->stream = stream;
     if (s->session != NULL)
         session_attach(s->session, stream);
+    if (s->handles != NULL)
+        stay_take_handle(s);
 }
 
 static void on_stream_end(void *arg)
 {
     struct stay *s = arg;
 
+    if (s->handles != NULL)
+        handles_close(s->handles, &s->key, s, loop_now_ms());
     if (s->session != NULL)
         session_close(s->session);
     admission_leave(s->admission, &s->guest);
@@ -84,6 +149,7 @@ static void on_stream_end(void *arg)
     destination_fini(&s->destination);
     narrowing_fini(&s->narrowing);
     selection_unref(s->selection);
+    selection_unref(s->route);
     free(s);
 }
 

@@ -53,11 +53,12 @@ struct opening {
 
 /* Why a stream has ended. */
 enum stream_end {
-    STREAM_END_CLIENT, /* it left */
-    STREAM_END_TOKEN,  /* its token is over */
-    STREAM_END_AGE,    /* it has reached its greatest age */
-    STREAM_END_DRAIN,  /* the process stops */
-    STREAM_END_WHOLE,  /* it was finite, and all was sent */
+    STREAM_END_CLIENT,   /* it left */
+    STREAM_END_TOKEN,    /* its token is over */
+    STREAM_END_AGE,      /* it has reached its greatest age */
+    STREAM_END_DRAIN,    /* the process stops */
+    STREAM_END_WHOLE,    /* it was finite, and all was sent */
+    STREAM_END_REPLACED, /* another stream has its handle */
     STREAM_ENDS,
 };
 

@@ -68,6 +68,12 @@ void stream_select(struct stream *s, struct selection *selection)
     (void)selection;
 }
 
+void stream_narrow(struct stream *s, struct selection *selection)
+{
+    (void)s;
+    (void)selection;
+}
+
 void stream_finish(struct stream *s, enum stream_end why)
 {
     (void)s;

@@ -183,7 +183,8 @@ def test_what_a_live_responder_answers_is_left_as_it_is(kept):
         ("guarded, HTTP/2", 401, wrong),
         ("guarded", 401, renewal),
         ("https, HTTP/2", 405, renewal),
-        ("http", 415, ["-d", "x=1"]),
+        ("http", 400, ["-d", "x=1"]),
+        ("http", 415, ["-d", "x=1", "-H", "Content-Type: text/plain"]),
         ("http", 405, ["-X", "PUT"]),
     ):
         assert ask(kept, port, *options).status == status

@@ -169,7 +169,7 @@ def test_a_token_in_a_body_is_not_looked_at(guarded):
     responder = guarded()
     body = f"access_token={rsa_key().mint()}".encode()
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    assert_refused(responder.send("POST", headers=form, body=body), 415)
+    assert_refused(responder.send("POST", headers=form, body=body), 401, "Bearer")
     assert_refused(
         responder.send("POST", headers={"Content-Type": RENEWAL}, body=body), 401, "Bearer"
     )

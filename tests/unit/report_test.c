@@ -94,6 +94,24 @@ int64_t process_descriptors_limit(void)
     return 73;
 }
 
+size_t handler_handles(const struct handler *h)
+{
+    (void)h;
+    return 4;
+}
+
+uint64_t handler_handles_forgotten(const struct handler *h)
+{
+    (void)h;
+    return 5;
+}
+
+uint64_t handler_told(const struct handler *h)
+{
+    (void)h;
+    return 3;
+}
+
 const uint64_t *handler_renewals(const struct handler *h)
 {
     assert_ptr_equal(h, &a_handler);
@@ -132,7 +150,7 @@ static struct report report;
 static struct metrics metrics;
 static struct routes *routes;
 static struct config_topic topics[] = {{.cache_bytes = 1}, {.cache_bytes = 70}};
-static struct config config = {.topics = topics};
+static struct config config = {.topics = topics, .max_handles = 76};
 static const struct backlogs backlogs = {.max_bytes = 75};
 static const struct fanouts all_fanouts = {fanouts, 2};
 
@@ -306,6 +324,7 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_ENDED_AGE] = 10 + STREAM_END_AGE,
         [TOPIC_METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
         [TOPIC_METRIC_ENDED_WHOLE] = 10 + STREAM_END_WHOLE,
+        [TOPIC_METRIC_ENDED_REPLACED] = 10 + STREAM_END_REPLACED,
         [TOPIC_METRIC_SENT_EVENTS] = 60,
         [TOPIC_METRIC_SENT_BYTES] = 61,
         [TOPIC_METRIC_RECORDS] = 3,
@@ -344,6 +363,10 @@ static void each_number_has_its_place(void **state)
         [METRIC_RENEWAL_LIMITED] = 30 + RENEWAL_LIMITED,
         [METRIC_RENEWAL_PEER] = 30 + RENEWAL_PEER,
         [METRIC_RENEWAL_BUSY] = 30 + RENEWAL_BUSY,
+        [METRIC_TOLD] = 3,
+        [METRIC_HANDLES] = 4,
+        [METRIC_HANDLES_LIMIT] = 76,
+        [METRIC_HANDLES_FORGOTTEN] = 5,
         [METRIC_CHALLENGES] = 50,
         [METRIC_TURNS] = 38,
         [METRIC_BUSY] = 39,

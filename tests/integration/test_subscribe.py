@@ -1,0 +1,158 @@
+"""Streams that are told to select something else: ?stream=HANDLE, and a POST to it."""
+
+import base64
+import json
+import random
+import secrets
+from urllib.parse import urlencode
+
+from kafka import Record
+from responder import Responder
+from sse import pump
+from tokens import AUDIENCE, ISSUER, SCOPE, Jwks, bearer, rsa_key
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def new_handle() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def events_of(stream, n: int) -> list[tuple[str, bytes]]:
+    return [(event.event, event.data) for event in stream.take(n)]
+
+
+def tell(responder: Responder, handle: str, body: str, path: str = "/events", headers: dict | None = None):
+    request = responder.send(
+        "POST", f"{path}?stream={handle}", headers=FORM | (headers or {}), body=body.encode()
+    )
+    return request.wait_end()
+
+
+def reason(answer) -> tuple[int, str]:
+    return answer.status, json.loads(answer.body)["reason"]
+
+
+def listen(responder: Responder, handle: str, query: str = "", last_event_id: str | None = None, **request):
+    return responder.open(last_event_id, target=f"/events?stream={handle}{query}", **request)
+
+
+def test_a_stream_that_is_told_gets_what_differs(kafka, topic, start):
+    """PROTOCOL 15.1, 15.4, 15.5. Deletes for what leaves, newest records for what comes; then live."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"), Record(b"c d", b"3"))
+    responder = start(topic)
+    handle = new_handle()
+    stream = listen(responder, handle, "&key=a&key=b")
+    assert events_of(stream, 2) == [("message", b"1"), ("message", b"2")]
+    assert tell(responder, handle, "key=b&key=c+d").status == 204
+    assert events_of(stream, 2) == [("delete", b"YQ=="), ("message", b"3")]
+    assert tell(responder, handle, "key=c%20d&key=b").status == 204
+    kafka.produce(topic, Record(b"a", b"4"), Record(b"b", b"5"))
+    assert events_of(stream, 1) == [("message", b"5")]
+    assert tell(responder, handle, "").status == 204
+    assert events_of(stream, 1) == [("message", b"4")]
+
+
+def test_a_handle_is_32_to_64_characters(kafka, topic, start):
+    """PROTOCOL 15.1, 15.3."""
+    responder = start(topic)
+    for bad in ("", "x" * 31, "x" * 65, "x" * 31 + ".", f"{'x' * 32}&stream={'x' * 32}"):
+        assert reason(responder.send(target=f"/events?stream={bad}").wait_end()) == (400, "stream_invalid")
+        assert reason(tell(responder, bad, "key=a")) == (400, "stream_invalid")
+    assert reason(responder.send("POST", headers=FORM, body=b"key=a").wait_end()) == (400, "stream_invalid")
+    assert reason(tell(responder, new_handle(), "key=a")) == (404, "stream_unknown")
+    assert reason(tell(responder, new_handle(), "header:x=a")) == (400, "filter_unknown")
+    assert reason(tell(responder, new_handle(), urlencode([("key", i) for i in range(257)]))) == (
+        400,
+        "filter_too_large",
+    )
+    assert reason(tell(responder, new_handle(), "key=" + "x" * 8200)) == (413, "too_large")
+
+
+def test_it_is_told_ten_times_a_second(kafka, topic, start):
+    """PROTOCOL 15.3."""
+    responder = start(topic)
+    handle = new_handle()
+    listen(responder, handle)
+    statuses = [tell(responder, handle, f"key={i}").status for i in range(40)]
+    assert 429 in statuses
+    assert set(statuses) <= {204, 429}
+
+
+def test_a_second_stream_ends_the_first_which_does_not_come_back(kafka, topic, start):
+    """PROTOCOL 15.2."""
+    responder = start(topic)
+    handle = new_handle()
+    first = listen(responder, handle)
+    second = listen(responder, handle)
+    first.wait_end()
+    assert b"retry:86400000\n" in first.body
+    kafka.produce(topic, Record(b"a", b"1"))
+    assert events_of(second, 1) == [("message", b"1")]
+
+
+def test_what_is_told_between_two_connections_is_not_lost(kafka, topic, start):
+    """PROTOCOL 15.6. It comes back with another tag than its id's: a reset, and what it was told."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    responder = start(topic)
+    handle = new_handle()
+    stream = listen(responder, handle, "&key=a")
+    (event,) = stream.take(1)
+    stream.close()
+    assert tell(responder, handle, "key=b").status == 204
+    back = listen(responder, handle, "&key=a", event.id)
+    assert [e.event for e in back.take(2)] == ["reset", "message"]
+    assert back.events[-1].data == b"2"
+    again = listen(responder, handle, "&key=a", back.events[-1].id)
+    kafka.produce(topic, Record(b"a", b"3"), Record(b"b", b"4"))
+    assert events_of(again, 1) == [("message", b"4")]
+    anew = listen(responder, handle, "&key=a")
+    assert events_of(anew, 1) == [("message", b"3")]
+
+
+def test_anothers_handle_is_unknown(kafka, topic, start, tmp_path):
+    """PROTOCOL 15.2, 15.3. Nobody learns whether there is a stream of that handle."""
+    key = rsa_key()
+    jwks = Jwks(tmp_path / "jwks.json", key)
+    guard = ["--jwks", str(jwks.path), "--issuer", ISSUER, "--audience", AUDIENCE, "--scope", SCOPE]
+    responder = start(topic, *guard)
+    handle = new_handle()
+    alice, bob = (bearer(key.mint(sub=sub)) for sub in ("alice", "bob"))
+    listen(responder, handle, headers=alice)
+    assert reason(tell(responder, handle, "key=a", headers=bob)) == (404, "stream_unknown")
+    assert reason(tell(responder, handle, "key=a")) == (401, "token_missing")
+    assert tell(responder, handle, "key=a", headers=alice).status == 204
+
+
+def table_of(stream) -> dict[str, str]:
+    """What a client holds; each value begins with its key."""
+    table = {}
+    for event in stream.events:
+        if event.event == "reset":
+            table.clear()
+        elif event.event == "delete":
+            table.pop(base64.urlsafe_b64decode(event.data).decode(), None)
+        elif event.event == "message" and event.data:
+            table[event.data.decode().split("=")[0]] = event.data.decode()
+    return table
+
+
+def test_whatever_is_told_the_table_is_the_topic_through_it(kafka, topic, start):
+    """PROTOCOL 15.4, 15.5. Random selections against a writer."""
+    chance = random.Random(7)
+    keys = [f"k{i}" for i in range(20)]
+    responder = start(topic)
+    handle = new_handle()
+    newest: dict[str, str | None] = {}
+    stream = listen(responder, handle, "&key=k0")
+    selected = ["k0"]
+    for i in range(60):
+        written = {key: None if chance.random() < 0.2 else f"{key}={i}" for key in chance.sample(keys, 5)}
+        kafka.produce(topic, *(Record(key.encode(), value and value.encode()) for key, value in written.items()))
+        newest |= written
+        wanted = chance.sample(keys, chance.randrange(1, 12))
+        if i % 3 == 0 and tell(responder, handle, urlencode([("key", key) for key in wanted])).status == 204:
+            selected = wanted
+    expected = {key: newest[key] for key in selected if newest.get(key)}
+    pump([stream], lambda: table_of(stream) == expected)
+    assert not [event for event in stream.events if event.event == "reset"]
