@@ -44,14 +44,14 @@ static enum refusal add_key(struct narrowing *n, struct slice encoded, bool base
                : REFUSAL_FILTER_TOO_LARGE;
 }
 
-static enum refusal set_from(struct narrowing *n, struct slice encoded)
+static enum refusal set_from(struct narrowing *n, struct slice encoded, bool resumes)
 {
     struct buf text = {0};
     bool good = !n->has_from && decode(&text, encoded) && from_parse(buf_slice(&text), &n->from);
 
-    n->has_from = true;
+    n->has_from = n->has_from || good;
     buf_fini(&text);
-    return good ? REFUSALS : REFUSAL_FROM_INVALID;
+    return good || resumes ? REFUSALS : REFUSAL_FROM_INVALID;
 }
 
 static enum refusal set_format(struct narrowing *n, struct slice encoded)
@@ -81,7 +81,7 @@ static enum refusal set_data(struct narrowing *n, struct slice encoded)
 static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
 {
     if (slice_equal(name, slice_str("from")))
-        return resumes ? REFUSALS : set_from(n, value);
+        return set_from(n, value, resumes);
     if (slice_equal(name, slice_str("format")))
         return set_format(n, value);
     if (slice_equal(name, slice_str("data")))

@@ -28,7 +28,8 @@ struct narrowing {
     bool keepalive_events;    /* it cannot see comments */
 };
 
-/* One that resumes starts where its id says, and `from` is not looked at. */
+/* One that resumes starts where its id says, or, if it is reset, as `from` says: one that is wrong
+ * is then no reason to refuse it. */
 void narrowing_read(struct narrowing *n, struct slice query, bool resumes);
 void narrowing_fini(struct narrowing *n);
 

@@ -32,6 +32,7 @@ SERVED = ["/mine", "/orders/a%2Fb", "/orders/a%2fb", "/orders/a;b", "/orders/a+b
 SERVED += ["/orders/a%3Fb", "/orders/a%25", "/orders/a%252F", "/orders/%41", "/orders/%C3%A4"]
 SERVED += ["/orders/a:b@c=d&e,f$g!h*i'j(k)~l", "/orders/a%23b", "/orders/a%5Cb", "/orders/%E2%82%AC"]
 SERVED += ["/prices/a/b", "/prices/a/", "/prices/a%2Fb/c", "/prices/..;/mine"]
+SERVED += ["/orders/a~", "/orders/a%7E", "/orders/a.inc", "/orders/a.php", "/orders/.htaccess"]  # no files
 FOLDED_BY_SOME = SLASHES + DOTS + ENCODED_DOTS + CONTROLS
 UNKNOWN = ["/mine/", "/mine;x", "//mine", "/%6dine", "/mine%2F", "/x/../mine", "/./mine", "/mine/../mine"]
 UNKNOWN += ["/orders/", "/orders/a/", "/orders%2Fa", "/orders//", "/orders/a/../../mine", "/mine/../prices/a"]
