@@ -6,7 +6,10 @@
 #include "stream/streams.h"
 #include "topic/document.h"
 
-enum { FINITE_PATIENCE = 16 }; /* passes that become no shorter */
+enum {
+    FINITE_PATIENCE = 16,    /* passes that become no shorter */
+    FINITE_KEPT = 96 * 1024, /* a large value is sent from where it is shared */
+};
 
 enum finite_at { FINITE_LOADS, FINITE_LOOKS, FINITE_WAITS, FINITE_WRITES, FINITE_WHOLE };
 
@@ -152,7 +155,7 @@ static void finite_write(struct stream *s, int64_t now_ms)
     int n = reader_next(&s->reader, s->source, &iov, 1);
     if (s->reader.reset != RESET_NONE)
         stream_end(s);
-    else if (!s->reader.more)
+    else if (!s->reader.more && iov.iov_len <= FINITE_KEPT)
         finite_finish(s, slice_of(iov.iov_base, iov.iov_len));
     else if (n == 0 || stream_give(s, &iov, now_ms))
         finite_go_on(s);

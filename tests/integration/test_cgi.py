@@ -187,6 +187,20 @@ def test_the_history_and_each_event_come_through(front, kafka, topic):
     assert len(server.programs()) == 2
 
 
+def test_a_document_comes_whole(front, kafka, topic):
+    """PROTOCOL 14.10, 14.15. Each from a process that has read the topic for it."""
+    kafka.produce(topic, *numbered(300, keys=300, size=1000))
+    server = front()
+    document = {"Accept": "application/json"}
+    whole = server.get(headers=document).wait_end()
+    assert len(json.loads(whole.body)["records"]) == 300
+    same = document | {"If-None-Match": whole.headers["etag"]}
+    assert server.get(headers=same).wait_end().status == 304
+    since = document | {"Last-Event-ID": json.loads(whole.body)["id"], "Prefer": "wait=1"}
+    assert json.loads(server.get(headers=since).wait_end().body)["records"] == []
+    wait_until(lambda: not server.programs())
+
+
 def test_who_is_refused_hears_it_at_once(front):
     server = front()
     assert server.get("/events/more").wait_end().status == 404

@@ -298,6 +298,21 @@ static void check_unfinished(struct client *c)
     leave(c);
 }
 
+static void a_large_value_at_the_end_is_whole_too(void **state)
+{
+    static char large[300001];
+
+    (void)state;
+    make_topic(true, 1);
+    memset(large, '7', 300000);
+    large[0] = '"', large[299999] = '"';
+    produce(0, "a", "1");
+    produce(0, "b", large);
+    settle();
+    struct client c = ask(1, (struct asks){0});
+    check_answer(&c, "document AQIABA== a=1 b=0 id:AQIABA==");
+}
+
 /* Each key is always written again before the client comes to it. */
 static void one_that_never_comes_to_the_end_is_not_finished(void **state)
 {
@@ -697,6 +712,7 @@ int main(void)
         T(it_starts_where_it_is_told_to),
         T(what_was_lost_is_told_among_its_records),
         T(what_comes_meanwhile_follows_and_nothing_comes_twice),
+        T(a_large_value_at_the_end_is_whole_too),
         T(one_that_never_comes_to_the_end_is_not_finished),
         T(a_slow_client_gets_every_key),
         T(nothing_stands_amid_it_while_it_is_slow),
