@@ -29,6 +29,8 @@ NOT_SANITIZED = [
     "test_clients.py",
     "test_page.py",
     "test_kit.py",
+    "test_live.py",
+    "test_tabs.py",
     "test_firefox.py",
 ]
 collect_ignore = NOT_SANITIZED if SANITIZED else []

@@ -33,7 +33,7 @@ class Firefox(Process):
         self._socket.sendall(b"%d:%s" % (len(text), text))
         _, number, error, result = self._read()
         assert number == self._number and not error, f"{command}: {error}"
-        return result.get("value") if isinstance(result, dict) else result
+        return result.get("value", result) if isinstance(result, dict) else result
 
     def _read(self) -> Any:
         """Its length in bytes, a colon, and JSON."""
@@ -46,6 +46,18 @@ class Firefox(Process):
 
     def get(self, url: str) -> None:
         self.say("WebDriver:Navigate", url=url)
+
+    def open_tab(self, url: str) -> str:
+        handle = self.say("WebDriver:NewWindow", type="tab")["handle"]
+        self.switch_to_tab(handle)
+        self.get(url)
+        return handle
+
+    def switch_to_tab(self, handle: str) -> None:
+        self.say("WebDriver:SwitchToWindow", handle=handle)
+
+    def close_tab(self) -> None:
+        self.say("WebDriver:CloseWindow")
 
     def execute_script(self, script: str, *arguments: Any) -> Any:
         return self.say("WebDriver:ExecuteScript", script=script, args=arguments)

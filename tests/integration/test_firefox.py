@@ -4,6 +4,7 @@ import pytest
 
 from browser import Page
 from firefox import Firefox
+from helpers import wait_for
 
 
 @pytest.fixture
@@ -33,3 +34,26 @@ def test_the_page_goes_on_where_it_was(kafka, topic, front, driver):
     texts = [text for kind, text in page.messages() if kind == "message"]
     assert texts == ["while it was away", "live", "2", "1"], "nothing twice"
     driver.get("about:blank")
+
+
+def test_tabs_of_the_live_table_share_a_stream(kafka, topic, front, driver):
+    kafka.put(topic, "a", "1")
+    server = front(topic)
+    tabs = [driver.open_tab(server.https_url + "/live.html") for _ in range(3)]
+
+    def said() -> list[str]:
+        told = []
+        for tab in tabs:
+            driver.switch_to_tab(tab)
+            told.append(driver.find_element("css selector", "#tabs").text)
+        return told
+
+    this, another = "3 tabs share a stream, this one has it", "3 tabs share a stream, another one has it"
+    wait_for([this, another, another], said)
+    driver.switch_to_tab(tabs.pop(0))
+    driver.close_tab()
+    wait_for([text.replace("3", "2") for text in (this, another)], said)
+    kafka.put(topic, "a", "2")
+    for tab in tabs:
+        driver.switch_to_tab(tab)
+        wait_for("2", lambda: driver.find_element("css selector", "#keys .text").text)

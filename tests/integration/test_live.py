@@ -1,0 +1,201 @@
+"""The live table (htdocs/live.html) in Chromium."""
+
+import shutil
+
+import pytest
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from browser import Page, chromium
+from helpers import wait_for, wait_until
+from kit import MODULES, vite
+
+AXE = MODULES / "axe-core" / "axe.min.js"
+VIOLATIONS = """
+const done = arguments[0];
+axe.run().then(({ violations }) => done(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.failureSummary)])));
+"""
+
+
+class LivePage(Page):
+    def table(self) -> dict[str, str]:
+        return self.driver.execute_script(
+            "return Object.fromEntries([...document.querySelectorAll('#keys tr')]"
+            ".map((tr) => [tr.cells[0].textContent, tr.querySelector('.text').textContent]))"
+        )
+
+    def text(self, name: str) -> str:
+        return self.driver.find_element(By.ID, name).text
+
+    def wait_text(self, name: str, part: str) -> None:
+        wait_until(lambda: part in self.text(name), what=f"{part!r}, not {self.text(name)!r}")
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    driver = chromium(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def live(driver):
+    yield lambda server, path="/live.html": LivePage(driver, server.url + path)
+    driver.get("about:blank")
+
+
+def test_it_starts_by_itself_and_follows_the_topic(kafka, topic, front, live):
+    kafka.put(topic, "b", "2")
+    kafka.put(topic, "a", "old")
+    page = live(front(topic))
+    page.wait_table(a="old", b="2")
+    kafka.put(topic, "a", "new")
+    kafka.put(topic, "c", "3")
+    kafka.put(topic, "b", None)
+    page.wait_table(a="new", c="3")
+    assert list(page.table()) == ["a", "c"], "in order"
+    page.wait_text("count", "5 events")
+    page.wait_text("lag", "after it was produced")
+    replayed = page.driver.execute_script(
+        "return [...document.querySelectorAll('#messages > li')].map((li) => li.textContent.includes('replay'))"
+    )
+    assert replayed == [False, False, False, True, True]
+    assert page.console() == []
+
+
+def test_an_empty_topic_and_a_refusal_are_said(topic, front, live):
+    server = front(topic)
+    page = live(server)
+    page.wait_state("open")
+    assert page.is_shown("no messages yet")
+    page.go("/nothing")
+    page.wait_state("closed")
+    assert page.detail() != ""
+
+
+def test_keys_are_selected_by_the_field_and_by_the_url(kafka, topic, front, live):
+    for key in "abc":
+        kafka.put(topic, key, key.upper())
+    server = front(topic)
+    page = live(server, "/live.html#/events?key=a&key=b")
+    page.wait_table(a="A", b="B")
+    field = page.driver.find_element(By.ID, "wanted")
+    assert field.get_attribute("value") == "a, b"
+    field.clear()
+    field.send_keys("b, c", Keys.ENTER)
+    page.wait_table(b="B", c="C")
+    assert page.driver.current_url.endswith("#/events?key=b&key=c")
+    page.driver.refresh()
+    page.wait_table(b="B", c="C")
+
+
+def test_it_is_searched_and_paused(kafka, topic, front, live):
+    for n in range(3):
+        kafka.put(topic, f"order-{n}", f"state {n}")
+    page = live(front(topic))
+    wait_for(3, lambda: len(page.table()))
+    page.driver.find_element(By.ID, "search").send_keys("STATE 1")
+    page.wait_table(**{"order-1": "state 1"})
+    page.wait_text("shown", "1 of 3 keys")
+    page.driver.find_element(By.ID, "search").clear()
+    page.driver.find_element(By.ID, "search").send_keys("x", Keys.BACKSPACE)
+    wait_for(3, lambda: len(page.table()))
+    pause = page.driver.find_element(By.ID, "pause")
+    pause.click()
+    kafka.put(topic, "order-0", "later")
+    page.wait_text("pause", "1 changes")
+    assert page.table()["order-0"] == "state 0"
+    pause.click()
+    wait_for("later", lambda: page.table()["order-0"])
+
+
+def test_what_is_old_is_grey_and_long_texts_are_folded(kafka, topic, front, live):
+    kafka.put(topic, "a", "\n".join(f"line {n}" for n in range(30)))
+    server = front(topic)
+    page = live(server)
+    wait_for(1, lambda: len(page.table()))
+    more = page.driver.find_element(By.CSS_SELECTOR, "#keys .more")
+    assert more.text == "30 lines, show all"
+    more.click()
+    assert more.get_attribute("aria-expanded") == "true"
+
+    def colour() -> str:
+        cell = page.driver.find_element(By.CSS_SELECTOR, "#keys td")
+        return cell.value_of_css_property("color")
+
+    before = colour()
+    server.stop()
+    page.wait_state("retrying")
+    page.wait_detail("again in")
+    assert colour() != before
+    server.start()
+    page.wait_state("open")
+    assert colour() == before
+
+
+def test_tabs_share_and_say_so(kafka, topic, front, live, driver):
+    kafka.put(topic, "a", "1")
+    server = front(topic)
+    page = live(server)
+    page.wait_table(a="1")
+    assert page.text("tabs") == "this tab alone"
+    first = driver.current_window_handle
+    driver.switch_to.new_window("tab")
+    other = LivePage(driver, server.url + "/live.html")
+    other.wait_table(a="1")
+    other.wait_text("tabs", "2 tabs share a stream, another one has it")
+    driver.find_element(By.ID, "shared").click()
+    other.wait_text("tabs", "this tab alone")
+    driver.close()
+    driver.switch_to.window(first)
+    page.wait_text("tabs", "this tab alone")
+
+
+@pytest.mark.parametrize("name", ["live", "index"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_everybody_can_use_it(kafka, topic, front, live, driver, name, theme, width):
+    kafka.put(topic, "a", "1")
+    kafka.put(topic, "b", "line\n" * 30)
+    media = [{"name": "prefers-color-scheme", "value": theme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page = live(front(topic), f"/{name}.html")
+    if name == "index":
+        page.go()
+    page.wait_state("open")
+    wait_for(2, lambda: len(page.table()))
+    driver.execute_script("for (const a of document.getAnimations()) a.finish()")
+    driver.execute_script(AXE.read_text())
+    assert driver.execute_async_script(VIOLATIONS) == []
+    assert driver.execute_script("return document.documentElement.scrollWidth") <= width
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_it_is_used_by_keyboard_alone(kafka, topic, front, live, driver):
+    kafka.put(topic, "a", "1")
+    kafka.put(topic, "b", "2")
+    page = live(front(topic))
+    wait_for(2, lambda: len(page.table()))
+    for _ in range(20):
+        driver.switch_to.active_element.send_keys(Keys.TAB)
+        if driver.switch_to.active_element.get_attribute("id") == "wanted":
+            break
+    driver.switch_to.active_element.send_keys("b", Keys.ENTER)
+    page.wait_table(b="2")
+
+
+def test_what_readme_says_to_users_of_frameworks(kafka, topic, front, live, driver, tmp_path):
+    server = front(topic)
+    page = server.root / "htdocs"
+    original = page.resolve()
+    page.unlink()
+    shutil.copytree(original, page)
+    shutil.copytree(vite(tmp_path, "readme"), page / "built")
+    live(server, "/built/index.html")
+    kafka.put(topic, "a", "1")
+    kafka.put(topic, "b", "2")
+    for framework in ("react", "vue", "svelte"):
+        shown = driver.find_element(By.ID, framework)
+        wait_for(["a: 1", "b: 2"], lambda shown=shown: shown.text.replace(" b", "\nb").split("\n"))

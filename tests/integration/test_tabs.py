@@ -1,0 +1,159 @@
+"""One stream for all tabs of a browser, in Chromium, over lighttpd and real responders."""
+
+import random
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from selenium.common.exceptions import WebDriverException
+
+from browser import chromium
+from helpers import wait_for, wait_until
+from kafka import Kafka
+from lighttpd import POOLS, Lighttpd
+from sse import HttpReader
+from tabs import Tabs
+
+KEYS = [f"key-{n}" for n in range(20)]
+
+
+@pytest.fixture
+def open_tabs(tmp_path) -> Iterator[Callable[[str], Tabs]]:
+    drivers = []
+
+    def start(page: str) -> Tabs:
+        drivers.append(chromium(tmp_path))
+        return Tabs(drivers[-1], page)
+
+    yield start
+    for driver in drivers:
+        driver.quit()
+
+
+class Writer:
+    """Puts and deletes keys until it is stopped; .rows is what there is then."""
+
+    def __init__(self, kafka: Kafka, topic: str, seed: int):
+        self.rows: dict[str, str] = {}
+        self._kafka, self._topic, self._random = kafka, topic, random.Random(seed)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+
+    def _write(self) -> None:
+        n = 0
+        while not self._stop.wait(0.02):
+            key = self._random.choice(KEYS)
+            if self._random.random() < 0.15:
+                self._kafka.put(self._topic, key, None)
+                self.rows.pop(key, None)
+            else:
+                n += 1
+                self._kafka.put(self._topic, key, str(n))
+                self.rows[key] = str(n)
+
+    def stop(self) -> dict[str, str]:
+        self._stop.set()
+        self._thread.join()
+        return self.rows
+
+
+@pytest.fixture
+def write(kafka, topic) -> Iterator[Callable[[], Writer]]:
+    writers = []
+
+    def start() -> Writer:
+        writers.append(Writer(kafka, topic, seed=16))
+        return writers[-1]
+
+    yield start
+    for writer in writers:
+        writer.stop()
+
+
+def streams(server: Lighttpd) -> int:
+    said = HttpReader(server.admin, "/metrics").wait_end().body.decode()
+    return sum(map(int, re.findall(r"^sse_kafka_fanout_streams\{.*\} (\d+)$", said, re.M)))
+
+
+def restart(server: Lighttpd, guarded: bool = False) -> None:
+    for name in POOLS[2:] if guarded else POOLS[:2]:
+        server.keepers[name].stop()
+        server.keepers[name].start()
+
+
+def crash(tabs: Tabs, tab: str) -> None:
+    tabs.handles.remove(tab)
+    with pytest.raises(WebDriverException, match="crashed"):
+        tabs.command(tab, "Page.crash")
+    tabs.driver.switch_to.window(tab)
+    tabs.driver.close()
+    tabs.driver.switch_to.window(tabs.first)
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_twelve_tabs_have_one_stream_whatever_happens(
+    kafka, topic, front, open_tabs, write, guarded
+):
+    server = front(topic, kept=True)
+    if guarded:
+        server.stop()
+        server.add_demo_key(lifetime_s=15)
+        server.start()
+    tabs = open_tabs((server.guarded_url if guarded else server.url) + "/index.html")
+    began = time.monotonic()
+    writer = write()
+    for _ in range(12):
+        tabs.open(guarded=guarded)
+    wait_for(12, lambda: tabs.state(tabs.handles[0])["tabs"])
+    wait_for(1, lambda: streams(server))
+    frozen = tabs.handles[-1]
+    tabs.freeze(frozen)
+    tabs.handles.remove(frozen)
+    tabs.close(tabs.leader())
+    restart(server, guarded)
+    tabs.leave(tabs.leader())
+    wait_until(lambda: tabs.state(tabs.leader())["state"] == "open", what="it is open")
+    restart(server, guarded)
+    crash(tabs, tabs.leader())
+    if guarded:  # several tokens' lives
+        wait_until(lambda: time.monotonic() > began + 120, timeout=120)
+    tabs.thaw(frozen)
+    tabs.handles.append(frozen)
+    rows = writer.stop()
+    tabs.wait_tables(rows)
+    wait_for(1, lambda: streams(server))
+    assert tabs.wrong() == []
+    tabs.close_all()
+
+
+def test_tabs_select_at_random(kafka, topic, front, open_tabs, write):
+    server = front(topic)
+    tabs = open_tabs(server.url + "/index.html")
+    writer = write()
+    chance = random.Random(16)
+    selected = {tabs.open(select={"key": KEYS[:3]}): KEYS[:3] for _ in range(3)}
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        tab = chance.choice(tabs.handles)
+        selected[tab] = chance.sample(KEYS, chance.randrange(1, 8))
+        tabs.ask(tab, "f.select({ key: arguments[0] })", selected[tab])
+    rows = writer.stop()
+    for tab, keys in selected.items():
+        wanted = {key: value for key, value in rows.items() if key in keys}
+        wait_for(wanted, lambda tab=tab: tabs.table(tab))
+    wait_for(1, lambda: streams(server))
+    tabs.close_all()
+
+
+def test_tabs_that_do_not_share_have_a_stream_each(kafka, topic, front, open_tabs):
+    kafka.put(topic, "a", "1")
+    server = front(topic)
+    tabs = open_tabs(server.url + "/index.html")
+    tabs.open(shared=False)
+    tabs.open(shared=False)
+    tabs.wait_tables({"a": "1"})
+    wait_for(2, lambda: streams(server))
+    tabs.close_all()
