@@ -127,11 +127,12 @@ class Stream {
       this.#abort.abort({});
       this.#open = false;
       if (this.#stopped) return;
-      if (end.final) {
-        this.#tell({ state: "closed", ...end });
+      const { final, now: isAtOnce, retryMs, ...why } = end;
+      if (final) {
+        this.#tell({ state: "closed", ...why });
         this.stop();
-      } else if (!end.now) {
-        await this.#pause(end, this.#backoff.next(end.retryMs));
+      } else if (!isAtOnce) {
+        await this.#pause(why, this.#backoff.next(retryMs));
       }
     }
   }
