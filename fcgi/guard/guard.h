@@ -70,8 +70,8 @@ bool guard_knows(struct guard *g, struct slice text);
 /* Is that token, which need not be valid any more, of that issuer (of ours) and subject? */
 bool guard_names(const struct guard *g, struct slice text, const char *issuer, const char *subject);
 
-/* False: guard_check() would answer TOKEN_BUSY to a token that needs its signature checked, unless
- * it is one of the few of a known subject. */
+/* False: guard_check() would answer TOKEN_BUSY to each token that needs its signature checked.
+ * While strangers have filled the queue there is room for tokens of known subjects. */
 bool guard_has_room(const struct guard *g);
 
 /* Reads the JWKS files again, in a thread; keeps the old keys if they are broken. */

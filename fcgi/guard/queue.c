@@ -96,9 +96,9 @@ static struct queued *lane_take(struct lane *lane)
 static struct subject *queue_prefer(const struct queue *q, const struct subject_hash *who)
 {
     struct subject *s = who != NULL ? queue_find(q, who) : NULL;
-    bool room = q->known.count < QUEUE_KNOWN_MAX;
+    bool room = s != NULL && s->waiting < QUEUE_SUBJECT_MAX && q->known.count < QUEUE_KNOWN_MAX;
 
-    return s != NULL && s->known > 0 && s->waiting < QUEUE_SUBJECT_MAX && room ? s : NULL;
+    return room && s->known > 0 ? s : NULL;
 }
 
 bool queue_add(struct queue *q, struct slice text, const struct subject_hash *who,
@@ -106,7 +106,7 @@ bool queue_add(struct queue *q, struct slice text, const struct subject_hash *wh
 {
     struct subject *s = queue_prefer(q, who);
 
-    if (s == NULL && !queue_has_room(q))
+    if (s == NULL && q->others.count == QUEUE_OTHERS_MAX)
         return false;
     struct queued *t = mem_alloc(sizeof *t + text.n);
     t->subject = s;
@@ -144,5 +144,5 @@ bool queue_is_empty(const struct queue *q)
 
 bool queue_has_room(const struct queue *q)
 {
-    return q->others.count < QUEUE_OTHERS_MAX;
+    return q->known.count < QUEUE_KNOWN_MAX || q->others.count < QUEUE_OTHERS_MAX;
 }

@@ -50,7 +50,7 @@ bool queue_add(struct queue *q, struct slice text, const struct subject_hash *wh
 struct queued *queue_take(struct queue *q);
 
 bool queue_is_empty(const struct queue *q);
-/* Is there room for a token of anybody? */
+/* Is there room for a token of a known subject? */
 bool queue_has_room(const struct queue *q);
 
 #endif

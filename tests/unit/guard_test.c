@@ -451,17 +451,14 @@ static void only_so_many_wait(void **state)
 
     (void)state;
     check_later(&known, TOKEN_OK);
-    for (int i = 0; i < WAITING_MAX; i++) {
-        assert_true(guard_has_room(guard));
+    for (int i = 0; i < WAITING_MAX; i++)
         guard_check(guard, buf_slice(&token), done, &waiting);
-    }
     assert_int_equal(waiting, 0);
-    assert_false(guard_has_room(guard));
+    assert_true(guard_has_room(guard)); /* for whom it knows */
     check_at_once(&token, TOKEN_BUSY);
     check_at_once(&known, TOKEN_OK); /* costs no signature */
     fake_loop_settle();
     assert_int_equal(waiting, WAITING_MAX);
-    assert_true(guard_has_room(guard));
     check_at_once(&token, TOKEN_OK);
     buf_fini(&known);
     buf_fini(&token);

@@ -142,16 +142,34 @@ static void known_subjects_have_room_when_the_others_have_none(void **state)
 {
     (void)state;
     queue_know(queue, &alice);
-    for (int i = 0; i < QUEUE_OTHERS_MAX; i++) {
-        assert_true(queue_has_room(queue));
+    for (int i = 0; i < QUEUE_OTHERS_MAX; i++)
         assert_true(add("1", NULL));
-    }
-    assert_false(queue_has_room(queue));
     assert_false(add("2", &bob));
+    assert_true(queue_has_room(queue));
     for (int i = 0; i < QUEUE_SUBJECT_MAX; i++)
         assert_true(add("A", &alice));
     assert_false(add("a", &alice));
     queue_forget(queue, &alice);
+}
+
+static void it_is_full_when_there_is_room_for_neither(void **state)
+{
+    static struct subject_hash who[QUEUE_KNOWN_MAX];
+
+    (void)state;
+    for (int i = 0; i < QUEUE_OTHERS_MAX; i++)
+        add("1", NULL);
+    for (uint32_t i = 0; i < QUEUE_KNOWN_MAX; i++) {
+        memcpy(who[i].bytes, &i, sizeof i);
+        queue_know(queue, &who[i]);
+        assert_true(queue_has_room(queue));
+        assert_true(add("A", &who[i]));
+    }
+    assert_false(queue_has_room(queue));
+    free(queue_take(queue));
+    assert_true(queue_has_room(queue));
+    for (uint32_t i = 0; i < QUEUE_KNOWN_MAX; i++)
+        queue_forget(queue, &who[i]);
 }
 
 static void so_many_of_known_subjects_go_before_the_others(void **state)
@@ -184,6 +202,7 @@ int main(void)
         T(of_one_subject_only_a_few_go_before_the_others),
         T(the_others_have_their_share),
         T(known_subjects_have_room_when_the_others_have_none),
+        T(it_is_full_when_there_is_room_for_neither),
         T(so_many_of_known_subjects_go_before_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
