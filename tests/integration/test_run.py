@@ -1,6 +1,7 @@
 """./run, as a newcomer types it: with a topic and ports of his own, and where something is in its way.
 What its servers do is seen in the other tests."""
 
+import json
 import os
 import re
 import shutil
@@ -45,8 +46,8 @@ class Run(Process):
         self.wait_until_up(lambda: until in self.text(), 180)
         return self
 
-    def stream(self) -> CurlReader:
-        return CurlReader(f"http://localhost:{self.http}/events", "-N").wait_started()
+    def stream(self, below: str = "") -> CurlReader:
+        return CurlReader(f"http://localhost:{self.http}/events{below}", "-N").wait_started()
 
     def is_served(self) -> bool:
         return answers(("127.0.0.1", self.http))
@@ -76,6 +77,21 @@ def test_it_serves_the_topic_on_the_ports_that_it_is_told(kafka, topic, run):
         assert word in run.text()
     assert run.end(signal.SIGINT) == 130
     assert not run.is_served()
+
+
+def test_it_serves_the_routes_that_it_is_told_and_keeps_them(kafka, topic, run, tmp_path, monkeypatch):
+    routes = tmp_path / "routes.json"
+    one = {"path": "/events/of/{key}", "topic": topic, "select": [{"key": "{key}"}]}
+    routes.write_text(json.dumps({"topics": {topic: {}}, "routes": [one]}))
+    monkeypatch.setenv("ROUTES", str(routes))
+    kafka.put(topic, "1", "Hello")
+    kafka.put(topic, "2", "not for it")
+    run.start("--brokers", kafka.brokers)
+    monkeypatch.delenv("ROUTES")
+    assert run.stream("/of/1").next().text == "Hello"
+    assert (say("stop", "web"), say("start", "web")) == ((0, ""), (0, ""))
+    assert run.stream("/of/1").next().text == "Hello"
+    assert CurlReader(f"http://localhost:{run.http}/events").wait_end().status == 404
 
 
 def test_a_kafka_of_its_own_has_the_topic_and_the_port_that_it_is_told(run):
