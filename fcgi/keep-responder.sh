@@ -11,13 +11,15 @@
 set -euo pipefail
 
 pool=${1:?which pool?}
+started=
 started_at=0
 next=
 ending=
 
 start() {
     # Without <&0 bash would give /dev/null to what runs in the background.
-    "$(dirname "${BASH_SOURCE[0]}")/start-responder.sh" "$pool" <&0 &
+    "$(dirname "${BASH_SOURCE[0]}")/start-responder.sh" "$1" <&0 &
+    started=$1
     started_at=$SECONDS
     if [[ $ending ]]; then stop; fi # the signal came when there was none
 }
@@ -28,17 +30,21 @@ stop() { kill "${!:-}" 2>/dev/null || true; }
 trap 'next=yes; stop' HUP
 trap 'ending=yes; stop' TERM
 
-start
+start "$pool"
 while true; do
     status=0
     wait $! 2>/dev/null || status=$? # also broken off by a signal to us
     if [[ $ending ]]; then break; fi
+    wanted=$pool
     if [[ ! $next ]]; then
         if kill -0 $! 2>/dev/null; then continue; fi
+        # Its configuration is wrong: until the next try, clients are told to come back.
+        if ((status == 2)) && [[ $started == "$pool" ]]; then wanted=stand-in; fi
         echo "keep-responder: $pool: it has ended with status $status, starting another" >&2
-        if ((SECONDS - started_at < 2)); then sleep 1; fi # it may be one that cannot start
+        # It may be one that cannot start.
+        if [[ $wanted == "$pool" ]] && ((SECONDS - started_at < 2)); then sleep 1; fi
     fi
     next=
-    start
+    start "$wanted"
 done
 while [[ $(jobs -pr) ]]; do wait || true; done

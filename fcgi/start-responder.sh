@@ -1,5 +1,5 @@
 #!/bin/sh
-# A responder of one of the pools:  fcgi/start-responder.sh open|guarded|standby
+# A responder of one of the pools:  fcgi/start-responder.sh open|guarded|standby|stand-in
 #
 # Its listening socket is descriptor 0.  lighttpd.conf starts it so, and fcgi/keep-responder.sh.  From the
 # environment: KAFKA_BROKERS (localhost:9092) and TOPIC (events), or instead of that ROUTES, a file with topics
@@ -48,6 +48,9 @@ guarded)
     ;;
 standby)
     exec build/sse-kafka-fanout --standby
+    ;;
+stand-in)
+    exec build/sse-kafka-fanout --stand-in 5
     ;;
 *)
     echo "start-responder: no such pool: $1" >&2

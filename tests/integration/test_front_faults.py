@@ -254,6 +254,24 @@ def test_who_comes_while_killed_responders_are_replaced_waits_for_the_next(kept)
     assert "/events-standby" not in kept.all_logs()
 
 
+def test_while_their_options_are_wrong_clients_are_told_to_come_back(kept):
+    script = kept.root / "fcgi" / "start-responder.sh"
+    good = script.read_text()
+    keepers = [kept.keepers[name] for name in ("open-1", "open-2")]
+    for keeper in keepers:
+        keeper.stop()
+    script.write_text(replaced(good, r'"\$\{TOPIC:-events\}"', "no/topic"))
+    for keeper in keepers:
+        keeper.start()
+    for _ in range(6):
+        answer = HttpReader(kept.http, headers=ACCEPT).wait_end(timeout=10)
+        assert answer.status == 200 and answer.retry[0] >= 10_000
+    assert "topic: must be" in keepers[0].text()
+    script.write_text(good)
+    wait_until(lambda: HttpReader(kept.http, method="HEAD").wait_end().status == 200, timeout=30)
+    assert "/events-standby" not in kept.all_logs()
+
+
 def test_another_responder_takes_over_while_the_one_before_drains(kafka, topic, kept):
     keepers = [kept.keepers[name] for name in ("open-1", "open-2")]
     streams = [HttpReader(kept.http).wait_started() for _ in range(20)]
