@@ -110,8 +110,10 @@ static void offer(struct client *c)
     bool same = picked_equal(&holds, &c->view.holds);
 
     c->astray = !same && !c->kind->in_url;
-    if (c->astray)
+    if (c->astray) {
+        lease_offer_astray(&c->lease, c->renewing_ms);
         return;
+    }
     lease_offer(&c->lease, c->renewing_ms);
     if (!same)
         view_offer(&c->view, &holds);

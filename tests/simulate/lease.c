@@ -40,9 +40,14 @@ void lease_open(struct lease *l)
     l->asked_ms = now < l->asked_ms ? now : l->asked_ms;
 }
 
-void lease_offer(struct lease *l, int64_t exp_ms)
+void lease_offer_astray(struct lease *l, int64_t exp_ms)
 {
     l->offered_ms = exp_ms > l->offered_ms ? exp_ms : l->offered_ms;
+}
+
+void lease_offer(struct lease *l, int64_t exp_ms)
+{
+    lease_offer_astray(l, exp_ms);
     l->offering = true;
     l->offered_key = keys_now();
     l->offered_known = keys_are_known();

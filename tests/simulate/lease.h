@@ -32,6 +32,8 @@ struct lease {
 void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_age_ms);
 /* Its head has come: it is open from now on. */
 void lease_open(struct lease *l);
+/* A renewal is sent that is not for this stream, but may come late and be for the next one. */
+void lease_offer_astray(struct lease *l, int64_t exp_ms);
 /* A renewal is sent; is answered. */
 void lease_offer(struct lease *l, int64_t exp_ms);
 void lease_answer(struct lease *l, int64_t exp_ms, bool accepted);
