@@ -146,11 +146,6 @@ void reader_start_over(struct reader *r, struct source *src, enum reset why)
         r->reset = (uint8_t)why;
 }
 
-void reader_watch(struct reader *r, struct source *src)
-{
-    reader_move(r, src, READER_PICKING, NULL);
-}
-
 /* -- from the cache -- */
 
 static void reader_add_reset(struct reader *r, const struct replay_scope *scope, struct source *src)

@@ -9,6 +9,11 @@ void reader_void(struct reader *r, struct source *src, enum reset why)
     r->reset = RESET_NONE;
 }
 
+void reader_watch(struct reader *r, struct source *src)
+{
+    reader_move(r, src, READER_PICKING, NULL);
+}
+
 uint64_t reader_picked(const struct reader *r, const struct source *src, struct progress *at)
 {
     uint64_t number = cache_end(src->cache);

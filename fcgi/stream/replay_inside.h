@@ -1,4 +1,5 @@
-/* replay_inside - where a replay is: for replay.c, which goes on from there, and replay_start.c. */
+/* replay_inside - where a replay is: for replay.c, which goes on from there, replay_start.c and
+ * replay_judge.c. */
 #ifndef SKF_STREAM_REPLAY_INSIDE_H
 #define SKF_STREAM_REPLAY_INSIDE_H
 
