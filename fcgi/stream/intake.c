@@ -167,15 +167,16 @@ static void on_origin(void *arg, int32_t partition, int64_t offset)
     struct intake *in = arg;
     struct sources *sources = in->sources;
     int64_t next = progress_get(cache_progress(sources->cache), partition);
-    bool loses = next >= 0 && offset > next;
+    bool hidden = catchup_is_hidden(&sources->catchup, partition);
+    bool loses = offset > (next >= 0 ? next : 0);
 
-    if (loses && !catchup_is_hidden(&sources->catchup, partition)) {
+    if (loses && !hidden && next >= 0) {
         regroup_lose(in->streams, partition, offset);
         return;
     }
     if (next < 0)
         sources_begin(sources, partition, offset);
-    if (loses)
+    if (loses && hidden)
         catchup_pass(&sources->catchup, partition, offset); /* it is told when it is shown */
     cache_set_origin(sources->cache, partition, offset);
 }

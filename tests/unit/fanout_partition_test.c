@@ -147,8 +147,9 @@ static void who_never_had_any_of_it_is_not_reset(void **state)
     leave(&c);
 }
 
-/* It has an id of another responder; the partition comes only later, and begins there. */
-static struct client open_with_some(int64_t origin)
+/* It has an id of another responder; the partition comes only later, begins there and ends there.
+ */
+static struct client open_with_some(int64_t origin, int64_t end)
 {
     make_topic(true, 2);
     topic.on_topic(topic.arg, true, RETENTION_MS);
@@ -158,18 +159,18 @@ static struct client open_with_some(int64_t origin)
     settle();
     struct client c = open_client("AQQAAAIC"); /* 0@0 1@1 */
     survey();
-    come_back(1, 3);
+    come_back(1, end);
     topic.on_origin(topic.arg, 1, origin);
     consumer.p[1].next = 1;
-    produce(1, "x", NULL);
-    produce_live(1, "y", "2");
     return c;
 }
 
 static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
 {
     (void)state;
-    struct client c = open_with_some(0);
+    struct client c = open_with_some(0, 3);
+    produce(1, "x", NULL);
+    produce_live(1, "y", "2");
     check_data(&c, "delete:eA== 2");
     leave(&c);
 }
@@ -177,9 +178,21 @@ static void who_had_some_of_it_elsewhere_is_told_of_its_deletes(void **state)
 static void who_had_some_of_it_elsewhere_that_may_have_aged_is_reset(void **state)
 {
     (void)state;
-    struct client c = open_with_some(1);
+    struct client c = open_with_some(1, 3);
+    produce(1, "x", NULL);
+    produce_live(1, "y", "2");
     check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the "
                    "event id are no longer known\"} 2");
+    leave(&c);
+}
+
+static void so_it_is_where_nothing_is_left(void **state)
+{
+    (void)state;
+    struct client c = open_with_some(1, 1);
+    survey();
+    check_data(&c, "reset:{\"reason\":\"deletes_unknown\",\"detail\":\"deletes since the "
+                   "event id are no longer known\"}");
     leave(&c);
 }
 
@@ -643,6 +656,7 @@ int main(void)
         T(who_never_had_any_of_it_is_not_reset),
         T(who_had_some_of_it_elsewhere_is_told_of_its_deletes),
         T(who_had_some_of_it_elsewhere_that_may_have_aged_is_reset),
+        T(so_it_is_where_nothing_is_left),
         T(what_was_passed_before_a_stream_came_is_no_gap_to_it),
         T(who_had_some_of_it_elsewhere_is_told_of_a_gap),
         T(one_that_comes_back_without_a_record_takes_no_id_back),
