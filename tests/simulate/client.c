@@ -206,6 +206,10 @@ static void check_status(const struct client *c)
 {
     int status = c->response.status;
 
+    /* Who is no browser is told by a status that its responder ends. */
+    if (status == 503 && c->kind->form == FORM_LINES &&
+        pool_runs_since_ms(c->pool, c->responder) > c->view.came_ms)
+        return;
     if (status != 0 && status != 200 &&
         !(status == 401 && (c->may_be_refused || may_be_refused(c))))
         world_breach("status", "%s gets %d", c->view.name, status);
@@ -271,6 +275,8 @@ static void send_request(struct client *c)
     if (c->wish.way != WISH_ALL)
         world_tell("%s asks for %.*s?%.*s", c->view.name, cut(&path), (const char *)path.p,
                    cut(&query), (const char *)query.p);
+    if (c->kind->form != FORM_PLAIN)
+        buf_printf(&query, "%s%s", query.n > 0 ? "&" : "", form_query(c->kind->form));
     add_token(c, &params, &query);
     add_param(&params, "REQUEST_METHOD", "GET");
     fcgi_param_add(&params, slice_str("REQUEST_URI"), buf_slice(&path));
@@ -317,6 +323,7 @@ static void come(void *arg)
     c->retry_told = c->told_to_come_back = false;
     lease_begin(&c->lease, c->view.name, new_expiry(c), c->pool->story->responder.max_age_ms);
     response_init(&c->response, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
+    c->response.form = c->kind->form;
     c->kind->prepare(&c->view, dice(c));
     draw_wish(c);
     c->routes = pool_routes(c->pool, c->responder);
@@ -381,8 +388,6 @@ int64_t client_owed_since_ms(const struct client *c)
     if (c->line == NULL || c->response.status == 0 || c->pace != UINT32_MAX)
         return INT64_MAX;
     int64_t runs = pool_runs_since_ms(c->pool, c->responder);
-    if (runs != INT64_MAX)
-        runs += cluster_load_ms();
     return runs > c->undisturbed_since_ms ? runs : c->undisturbed_since_ms;
 }
 

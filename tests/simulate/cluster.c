@@ -15,6 +15,7 @@ static struct {
     struct topic *now; /* NULL: deleted */
     struct broker brokers[BROKERS];
     void (*on_change)(void);
+    int64_t load_ms, load_at_ms; /* see cluster_load_ms(): the last one that counts */
 } cluster;
 
 void cluster_begin(const struct cluster_config *config, void (*on_change)(void))
@@ -62,11 +63,16 @@ struct broker *cluster_broker(int broker)
 
 int64_t cluster_load_ms(void)
 {
-    int64_t slow_ms = 0;
+    int64_t load_ms = 0;
 
     for (int i = 0; i < BROKERS; i++)
-        slow_ms = cluster.brokers[i].slow_ms > slow_ms ? cluster.brokers[i].slow_ms : slow_ms;
-    return slow_ms * LOAD_ANSWERS;
+        if (cluster.brokers[i].slow_ms * LOAD_ANSWERS > load_ms)
+            load_ms = cluster.brokers[i].slow_ms * LOAD_ANSWERS;
+    if (load_ms >= cluster.load_ms || world_now_ms() > cluster.load_at_ms + cluster.load_ms) {
+        cluster.load_ms = load_ms;
+        cluster.load_at_ms = world_now_ms();
+    }
+    return cluster.load_ms;
 }
 
 void cluster_changed(void)

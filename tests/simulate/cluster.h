@@ -79,7 +79,8 @@ struct topic *cluster_topic(void);
 const struct topic *cluster_life(int life);
 int cluster_lives(void);
 struct broker *cluster_broker(int broker);
-/* How much longer than usual the load of a topic may take: many answers of the slowest. */
+/* How much longer than usual the load of a topic may take: many answers of the slowest broker, now
+ * or a moment ago.  To be asked now and then. */
 int64_t cluster_load_ms(void);
 /* Tells of a change of the structs above. */
 void cluster_changed(void);

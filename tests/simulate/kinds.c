@@ -37,17 +37,20 @@ static void forge(struct view *v, struct dice *d)
 /* -- all of them -- */
 
 static const struct kind kinds[] = {
-    {"page", keep_id, UINT32_MAX, 64 * 1024, true, WISH_ALL},
-    {"curl", forget_id, UINT32_MAX, 200 * 1024, false, WISH_ALL},
-    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024, true, WISH_ALL},
-    {"phone", keep_id, 3000, 2000, false, WISH_ALL},
-    {"forger", forge, UINT32_MAX, 64 * 1024, false, WISH_ALL},
-    {"watcher", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_QUERY},
-    {"owner", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_CLAIM},
-    {"member", reload_now_and_then, UINT32_MAX, 2000, false, WISH_BY_CLAIM},
-    {"detail", keep_id, UINT32_MAX, 8 * 1024, false, WISH_BY_PATH},
-    {"board", keep_id, 3000, 2000, true, WISH_BY_ROUTE},
-    {"log", keep_id, UINT32_MAX, 64 * 1024, false, WISH_LATE},
+    {"page", keep_id, UINT32_MAX, 64 * 1024, true, WISH_ALL, FORM_PLAIN},
+    {"curl", forget_id, UINT32_MAX, 200 * 1024, false, WISH_ALL, FORM_PLAIN},
+    {"tab", reload_now_and_then, UINT32_MAX, 8 * 1024, true, WISH_ALL, FORM_PLAIN},
+    {"phone", keep_id, 3000, 2000, false, WISH_ALL, FORM_PLAIN},
+    {"forger", forge, UINT32_MAX, 64 * 1024, false, WISH_ALL, FORM_PLAIN},
+    {"watcher", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_QUERY, FORM_PLAIN},
+    {"owner", keep_id, UINT32_MAX, 64 * 1024, true, WISH_BY_CLAIM, FORM_PLAIN},
+    {"member", reload_now_and_then, UINT32_MAX, 2000, false, WISH_BY_CLAIM, FORM_PLAIN},
+    {"detail", keep_id, UINT32_MAX, 8 * 1024, false, WISH_BY_PATH, FORM_PLAIN},
+    {"board", keep_id, 3000, 2000, true, WISH_BY_ROUTE, FORM_PLAIN},
+    {"log", keep_id, UINT32_MAX, 64 * 1024, false, WISH_LATE, FORM_PLAIN},
+    {"shipper", keep_id, UINT32_MAX, 64 * 1024, false, WISH_ALL, FORM_LINES},
+    {"script", reload_now_and_then, UINT32_MAX, 2000, true, WISH_BY_QUERY, FORM_LINES},
+    {"sheet", keep_id, 3000, 8 * 1024, true, WISH_BY_CLAIM, FORM_ENVELOPE},
 };
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 

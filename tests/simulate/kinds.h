@@ -3,6 +3,7 @@
 #define SKF_SIMULATE_KINDS_H
 
 #include "model.h"
+#include "unwrap.h"
 
 struct kind {
     const char *name;
@@ -12,6 +13,7 @@ struct kind {
     int64_t room;   /* bytes that wait unread on their way to it, at most */
     bool in_url;    /* where it has its token */
     enum wish_way way;
+    enum form form;
 };
 
 const struct kind *kind_of(unsigned kind);

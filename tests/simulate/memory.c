@@ -6,6 +6,7 @@
 #include "keys.h"
 #include "port.h"
 #include "sockets.h"
+#include "unwrap.h"
 #include "world.h"
 
 enum {
@@ -69,6 +70,7 @@ void memory_check_quiet(const struct pool *pool)
 
     if (backlog > BACKLOG_MAX)
         backlog = BACKLOG_MAX;
+    backlog *= FORMS;
     size_t tokens = keys_signed() < TOKENS_MAX ? keys_signed() : TOKENS_MAX;
     size_t each = backlog + tokens * TOKEN_MAX; /* responder */
     check(pool, QUIET_MAX + pool->n * (size_t)QUIET_STREAM_MAX + pool->story->responders * each);

@@ -160,7 +160,7 @@ static void look(void *arg)
     memory_check(&game.pool);
     game.turns = 0;
     start_those_that_ended();
-    check_clients(world_now_ms() - SERVED_MS);
+    check_clients(world_now_ms() - SERVED_MS - cluster_load_ms());
     for (unsigned i = 0; i < game.pool.n; i++)
         if (game.pool.clients[i] != NULL) {
             client_look(game.pool.clients[i]);

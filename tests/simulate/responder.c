@@ -68,6 +68,7 @@ static void make_fanouts(struct responder *r)
                                    .keepalive_ms = r->config.keepalive_ms,
                                    .flush_ms = r->config.flush_ms,
                                    .cache_bytes = r->config.cache_bytes,
+                                   .envelope.topic = "t",
                                    .backlogs = &r->backlogs};
 
     backlogs_init(&r->backlogs, BACKLOGS_BYTES);

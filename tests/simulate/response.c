@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "unwrap.h"
 #include "world.h"
 
 enum { STDOUT = 6, END_REQUEST = 3, HEADER = 8 };
@@ -64,7 +65,9 @@ static void end_event(struct response *r)
     if (!some && !r->has_retry && !r->has_comment)
         world_breach("format", "a blank line that ends nothing");
     r->has_id = r->has_type = r->has_data = r->has_retry = r->has_comment = false;
-    if (some)
+    if (some && r->form == FORM_ENVELOPE)
+        unwrap_event(&e, &r->handler);
+    else if (some)
         r->handler.on_event(r->handler.arg, &e);
 }
 
@@ -84,6 +87,16 @@ static void take_data(struct response *r, struct slice line)
         r->data.n = 0;
     r->has_data = true;
     buf_add_slice(&r->data, line);
+}
+
+/* After an empty one, for those who wait for the first byte; other empty ones are keep-alives. */
+static void take_json(struct response *r, struct slice line)
+{
+    if (!r->has_begun && line.n > 0)
+        world_breach("format", "lines of JSON begin without an empty one");
+    r->has_begun = true;
+    if (line.n > 0)
+        unwrap_line(line, &r->handler);
 }
 
 /* In this order: id, event, data; a comment only between events. */
@@ -118,7 +131,8 @@ static void take_head_line(struct response *r, struct slice line)
 {
     if (begins(line, "Status: "))
         r->status = atoi((const char *)line.p + 8);
-    if (begins(line, "Content-Type: text/event-stream"))
+    if (begins(line, r->form == FORM_LINES ? "Content-Type: application/x-ndjson"
+                                           : "Content-Type: text/event-stream"))
         r->is_stream = true;
 }
 
@@ -154,7 +168,10 @@ static void take_text(struct response *r)
     from = from > at ? from : at;
     while (from < r->text.n && (end = memchr(r->text.p + from, '\n', r->text.n - from)) != NULL) {
         size_t n = (size_t)(end - r->text.p) - at;
-        take_line(r, slice_of(r->text.p + at, n));
+        if (r->form == FORM_LINES)
+            take_json(r, slice_of(r->text.p + at, n));
+        else
+            take_line(r, slice_of(r->text.p + at, n));
         from = at += n + 1;
     }
     r->text.n -= at;

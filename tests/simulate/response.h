@@ -18,11 +18,13 @@ struct response_handler {
 
 struct response {
     struct response_handler handler;
+    int form; /* of its events: enum form */
     uint16_t request_id;
     struct buf records, text; /* what is not whole yet */
     size_t searched;          /* so much of the text has no end of a line */
     int status;               /* 0: the head has not come */
     bool is_stream;           /* by its content type */
+    bool has_begun;           /* of lines: the empty one that is the first has come */
     bool ended;
     struct buf id, type, data; /* of the event that is under way */
     bool has_id, has_type, has_data, has_retry, has_comment;
