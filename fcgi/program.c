@@ -106,6 +106,21 @@ static bool make_guard(struct program *p)
     return p->keywish != NULL;
 }
 
+/* Where streams may be told at another responder what to select. */
+static bool join_pool(struct program *p)
+{
+    const char *directory = p->config->peer_dir;
+    struct buf agreement = {0};
+
+    if (directory == NULL || p->listen_fd < 0 || p->config->max_handles == 0)
+        return true;
+    add_agreement(&agreement, p->config);
+    bool joined = handler_join(p->handler, p->loop, directory, buf_slice(&agreement), p->error,
+                               sizeof p->error);
+    buf_fini(&agreement);
+    return joined;
+}
+
 /* Who may come in, and for how long. */
 static bool make_gate(struct program *p)
 {
@@ -126,7 +141,7 @@ static bool make_gate(struct program *p)
         .renewals = p->renewals,
     };
     handler_set_gate(p->handler, &gate);
-    return true;
+    return join_pool(p);
 }
 
 /* -- topics: all are made before the loop runs -- */
@@ -292,7 +307,9 @@ void program_unmake(struct program *p)
     inlet_free(p->inlet);
     drain_free(p->drain);
     status_free(p->status);
-    guard_free(p->guard); /* answers those who wait */
+    if (p->handler != NULL)
+        handler_leave(p->handler); /* answers those who wait */
+    guard_free(p->guard);          /* likewise */
     for (size_t i = 0; p->consumers != NULL && i < p->fanouts.n; i++)
         consumer_free(p->consumers[i]);
     free(p->consumers);

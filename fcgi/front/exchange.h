@@ -54,6 +54,7 @@ struct exchange {
     struct buf selector;            /* the token in the URL; empty: none */
     /* A stream that can be told to select something else, or one that is told. */
     bool handle_bad, tells;
+    bool asked, recalled;        /* the peers, for what it was told; which is the form */
     char handle[HANDLE_MAX + 1]; /* empty: none */
     struct token_hash key;       /* what it is known by; set when its token was verified */
     struct buf path, form;

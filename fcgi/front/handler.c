@@ -7,6 +7,7 @@
 #include "front/standby.h"
 #include "front/status.h"
 #include "front/stay.h"
+#include "front/subscriptions.h"
 #include "guard/rate.h"
 #include "stream/fanouts.h"
 #include "stream/stream.h"
@@ -114,6 +115,8 @@ static void open_stream(struct exchange *x, struct session *session, const struc
     if (stream != NULL) {
         stream_set_input(stream, &x->input);
         stay_attach(stay, stream);
+        if (handler_has_handle(x))
+            handler_opened(x);
     }
     buf_fini(&head);
     exchange_free(x);
@@ -147,6 +150,8 @@ static void serve_stream(struct exchange *x, const struct verdict *verdict)
     enum refusal why = admission_destination(&x->destination, verdict);
     struct selection *selection = NULL;
 
+    if (why == REFUSALS && handler_asks_peers(x, verdict))
+        return;
     if (why == REFUSALS)
         why = handler_take_handle(x, verdict);
     if (why == REFUSALS)
@@ -168,13 +173,23 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
     struct exchange *x = arg;
     enum token_error error = admission_token_error(&x->destination, verdict);
 
-    admission_token_tried(x->handler->admission, x->address, error);
+    if (!x->asked) /* else it was counted before */
+        admission_token_tried(x->handler->admission, x->address, error);
     if (error)
         exchange_refuse_token(x, error);
     else if (x->tells)
         handler_subscribe(x, verdict);
     else
         serve_stream(x, verdict);
+}
+
+/* What the verdict said was borrowed; the token is known by now. */
+void handler_serve_again(struct exchange *x)
+{
+    if (x->handler->gate.guard != NULL)
+        guard_check(x->handler->gate.guard, buf_slice(&x->token), on_stream_verdict, x);
+    else
+        serve_stream(x, NULL);
 }
 
 static void check_stream(struct exchange *x, const struct request *r)
@@ -410,6 +425,7 @@ void handler_free(struct handler *h)
 {
     if (h == NULL)
         return;
+    handler_leave(h);
     exchanges_free(h->exchanges);
     admission_free(h->admission);
     handles_free(h->handles);
@@ -432,6 +448,8 @@ void handler_set_status(struct handler *h, struct status *status)
 
 void handler_drain(struct handler *h)
 {
+    if (h->subscriptions != NULL)
+        subscriptions_pass_on(h->subscriptions);
     admission_drain(h->admission);
 }
 
@@ -448,21 +466,6 @@ const size_t *handler_streams(const struct handler *h)
 const uint64_t *handler_refusals(const struct handler *h)
 {
     return exchanges_refused(h->exchanges);
-}
-
-size_t handler_handles(const struct handler *h)
-{
-    return handles_count(h->handles);
-}
-
-uint64_t handler_handles_forgotten(const struct handler *h)
-{
-    return handles_forgotten(h->handles);
-}
-
-uint64_t handler_told(const struct handler *h)
-{
-    return h->told;
 }
 
 const uint64_t *handler_renewals(const struct handler *h)

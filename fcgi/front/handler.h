@@ -28,6 +28,13 @@ struct handler *handler_new(struct loop *loop, const struct handler_config *conf
                             struct fanouts *fanouts);
 /* Before the first request. */
 void handler_set_gate(struct handler *h, const struct gate *gate);
+/* Streams can be told what to select by way of any responder of the pool that meets in that
+ * directory; `agreement` is what they have in common.  False, and one line in `error`, if it cannot
+ * be joined. */
+bool handler_join(struct handler *h, struct loop *loop, const char *directory,
+                  struct slice agreement, char *error, size_t size);
+/* Before the guard and the streams go. */
+void handler_leave(struct handler *h);
 void handler_set_status(struct handler *h, struct status *status);
 void handler_free(struct handler *h);
 

@@ -17,7 +17,8 @@ struct handler {
     size_t *streams; /* open ones, by the number of the route */
     uint64_t renewals[RENEWALS];
     struct handles *handles;
-    struct rates *rates; /* of handles that are told */
+    struct rates *rates;                 /* of handles that are told */
+    struct subscriptions *subscriptions; /* NULL: a pool of one */
     uint64_t told;
 };
 
@@ -31,6 +32,12 @@ void handler_renew(struct exchange *x, const struct request *r);
 void handler_read_handle(struct exchange *x, const struct request *r);
 /* It asks for a stream that can be told what to select; documents end by themselves. */
 bool handler_has_handle(const struct exchange *x);
+/* It comes back, and its handle may be known elsewhere: true if the peers are asked first. */
+bool handler_asks_peers(struct exchange *x, const struct verdict *verdict);
+/* They have answered, and it can be served. */
+void handler_serve_again(struct exchange *x);
+/* There is a stream of its handle now. */
+void handler_opened(struct exchange *x);
 /* What that can be told to select of, and what it was told before; or why it cannot be. */
 enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict);
 

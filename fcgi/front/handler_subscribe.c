@@ -1,8 +1,7 @@
 #include "front/handler_inside.h"
 #include "front/stay.h"
+#include "front/subscriptions.h"
 #include "guard/rate.h"
-
-enum { FORM_MAX = 8192 };
 
 void handler_read_handle(struct exchange *x, const struct request *r)
 {
@@ -25,6 +24,8 @@ static void recall(struct exchange *x)
 
     if (handle != NULL && handle->told)
         narrowing_replace(&x->narrowing, buf_slice(&handle->form));
+    else if (handle == NULL && x->recalled)
+        narrowing_replace(&x->narrowing, buf_slice(&x->form));
 }
 
 /* -- streams that are opened -- */
@@ -32,6 +33,44 @@ static void recall(struct exchange *x)
 bool handler_has_handle(const struct exchange *x)
 {
     return x->handle[0] != 0 && x->format != FORMAT_JSON && x->handler->config.max_handles > 0;
+}
+
+static void on_found(void *arg, enum subscription_answer answer, struct slice form)
+{
+    struct exchange *x = arg;
+
+    x->recalled = answer == SUBSCRIPTION_TOLD;
+    if (x->recalled)
+        buf_add_slice(&x->form, form);
+    handler_serve_again(x);
+}
+
+bool handler_asks_peers(struct exchange *x, const struct verdict *verdict)
+{
+    struct handler *h = x->handler;
+
+    if (h->subscriptions == NULL || x->asked || !x->resumes || x->handle_bad ||
+        !handler_has_handle(x))
+        return false;
+    set_key(x, verdict);
+    if (handles_find(h->handles, &x->key, loop_now_ms()) != NULL)
+        return false;
+    x->asked = true;
+    subscriptions_ask(h->subscriptions, &x->key, slice_of(NULL, 0), on_found, x);
+    return true;
+}
+
+void handler_opened(struct exchange *x)
+{
+    struct handler *h = x->handler;
+    struct handle *handle = handles_find(h->handles, &x->key, loop_now_ms());
+
+    if (handle == NULL)
+        return;
+    if (x->recalled && !handle->told)
+        handle_tell(handle, buf_slice(&x->form));
+    if (h->subscriptions != NULL)
+        subscriptions_opened(h->subscriptions, &x->key, handle->stamp);
 }
 
 enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict)
@@ -56,7 +95,7 @@ bool handler_read_form(struct exchange *x)
     struct narrowing form = {0};
 
     x->tells = true;
-    if (!request_read_body(x->handler->decoder, &x->form, FORM_MAX)) {
+    if (!request_read_body(x->handler->decoder, &x->form, SUBSCRIPTION_FORM_MAX)) {
         exchange_refuse(x, REFUSAL_LARGE_BODY, NULL);
         return false;
     }
@@ -66,39 +105,90 @@ bool handler_read_form(struct exchange *x)
     return true;
 }
 
-/* Its stream takes it, or it waits for that to come back. */
-static enum refusal tell(struct exchange *x)
+static void on_told(void *arg, enum subscription_answer answer, struct slice form)
+{
+    struct exchange *x = arg;
+    struct answer taken = {.status = 204};
+
+    (void)form;
+    x->handler->told += answer == SUBSCRIPTION_KNOWN;
+    if (answer == SUBSCRIPTION_KNOWN)
+        exchange_finish(x, &taken);
+    else if (answer == SUBSCRIPTION_LIMITED)
+        exchange_refuse(x, REFUSAL_STREAM_RATE, "Retry-After: 1\r\n");
+    else if (answer == SUBSCRIPTION_AWAY)
+        exchange_refuse(x, REFUSAL_PEER_AWAY, "Retry-After: 1\r\n");
+    else
+        exchange_refuse(x, REFUSAL_STREAM_UNKNOWN, NULL);
+}
+
+/* Its stream takes it, or it waits for that to come back: here, or where it is known. */
+static void tell(struct exchange *x)
 {
     struct handler *h = x->handler;
     int64_t now = loop_now_ms();
-
-    if (!rates_allow(h->rates, &x->key, now))
-        return REFUSAL_STREAM_RATE;
     struct handle *handle = handles_find(h->handles, &x->key, now);
-    if (handle == NULL)
-        return REFUSAL_STREAM_UNKNOWN;
-    h->told++;
-    handle_tell(handle, buf_slice(&x->form));
-    if (handle->stay != NULL)
+
+    if (!rates_allow(h->rates, &x->key, now)) {
+        on_told(x, SUBSCRIPTION_LIMITED, slice_of(NULL, 0));
+        return;
+    }
+    if (handle == NULL && h->subscriptions != NULL) {
+        subscriptions_ask(h->subscriptions, &x->key,
+                          slice_of(x->form.p ? x->form.p : (const uint8_t *)"", x->form.n), on_told,
+                          x);
+        return;
+    }
+    if (handle != NULL)
+        handle_tell(handle, buf_slice(&x->form));
+    if (handle != NULL && handle->stay != NULL)
         stay_narrow(handle->stay, buf_slice(&x->form));
-    return REFUSALS;
+    on_told(x, handle != NULL ? SUBSCRIPTION_KNOWN : SUBSCRIPTION_UNKNOWN, slice_of(NULL, 0));
 }
 
 void handler_subscribe(struct exchange *x, const struct verdict *verdict)
 {
     enum refusal why = admission_destination(&x->destination, verdict);
-    struct answer answer = {.status = 204};
 
     if (why == REFUSALS && (x->handle_bad || x->handle[0] == 0))
         why = REFUSAL_STREAM_INVALID;
     if (why == REFUSALS)
         why = x->narrowing.why;
-    if (why == REFUSALS) {
-        set_key(x, verdict);
-        why = tell(x);
+    if (why != REFUSALS) {
+        exchange_refuse(x, why, NULL);
+        return;
     }
-    if (why == REFUSALS)
-        exchange_finish(x, &answer);
-    else
-        exchange_refuse(x, why, why == REFUSAL_STREAM_RATE ? "Retry-After: 1\r\n" : NULL);
+    set_key(x, verdict);
+    tell(x);
+}
+
+/* -- all of them -- */
+
+bool handler_join(struct handler *h, struct loop *loop, const char *directory,
+                  struct slice agreement, char *error, size_t size)
+{
+    h->subscriptions =
+        subscriptions_new(loop, h->handles, h->rates, directory, agreement, error, size);
+    return h->subscriptions != NULL;
+}
+
+void handler_leave(struct handler *h)
+{
+    subscriptions_free(h->subscriptions);
+    h->subscriptions = NULL;
+}
+
+size_t handler_handles(const struct handler *h)
+{
+    return handles_count(h->handles);
+}
+
+uint64_t handler_handles_forgotten(const struct handler *h)
+{
+    return handles_forgotten(h->handles);
+}
+
+uint64_t handler_told(const struct handler *h)
+{
+    return h->told;
 }

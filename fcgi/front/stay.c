@@ -120,6 +120,7 @@ static void stay_take_handle(struct stay *s)
     struct stay *before = had ? had->stay : NULL;
     struct handle *handle = handles_open(s->handles, &s->key, s, now);
 
+    handle->stamp = (uint64_t)now << 16 | (arc4random() & 0xffff);
     if (!s->resumes)
         handle_untell(handle);
     if (before != NULL)

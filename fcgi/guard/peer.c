@@ -18,7 +18,7 @@
 enum {
     VERSION = 1,
     HEADER = 2 + sizeof(struct token_hash),
-    MESSAGE_MAX = HEADER + TOKEN_MAX,
+    MESSAGE_MAX = HEADER + PEER_TEXT_MAX,
     OUTBOX_BYTES = 4 * 1024 * 1024, /* for one peer that does not read */
     NAME_HASH = 16,                 /* hexadecimal digits of the agreement in a name */
     PEERS_MAX = 256,
@@ -53,7 +53,7 @@ struct peers {
     struct watch *watch;
     struct timer *scan, *room;
     TAILQ_HEAD(, peer) all;
-    size_t count;
+    size_t count, told;
     bool unreached; /* a living peer could not be connected to */
     int64_t refused_told_ms;
 };
@@ -300,6 +300,7 @@ int peers_tell(struct peers *peers, const struct renewal *renewal)
     TAILQ_FOREACH(p, &peers->all, link)
     if (*p->name && p->outbox_bytes + HEADER + renewal->token.n > OUTBOX_BYTES)
         return -EAGAIN;
+    peers->told = 0;
     for (p = TAILQ_FIRST(&peers->all); p != NULL; p = next) {
         next = TAILQ_NEXT(p, link);
         if (*p->name == 0)
@@ -307,12 +308,19 @@ int peers_tell(struct peers *peers, const struct renewal *renewal)
         struct message *m = message_new(renewal);
         p->outbox_bytes += m->size;
         STAILQ_INSERT_TAIL(&p->outbox, m, link);
-        if (!flush(p))
-            drop(p);
-        else
+        if (flush(p)) {
+            peers->told++;
             update_watch(p);
+        } else {
+            drop(p);
+        }
     }
     return 0;
+}
+
+size_t peers_told(const struct peers *peers)
+{
+    return peers->told;
 }
 
 /* -- life -- */

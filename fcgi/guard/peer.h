@@ -1,5 +1,8 @@
 /* peer - the other responders of the pool, on this host.
  *
+ * What is told is a renewal, or what else has its form: a text, and maybe a hash
+ * (front/subscriptions.h).
+ *
  * A renewal comes to any responder, the stream may be at another: each passes what it accepted on
  * to all.  They find each other by sockets in a directory of their own user; a name holds a hash of
  * what they must agree on, the version of the messages included.  Connected SOCK_SEQPACKET sockets:
@@ -12,6 +15,8 @@
 #include "guard/guard.h"
 
 struct peers;
+
+enum { PEER_TEXT_MAX = TOKEN_MAX + 64 }; /* what is no token has a few bytes besides */
 
 /* A renewal as it goes from one responder to another. */
 struct renewal {
@@ -39,5 +44,7 @@ bool peers_drain(struct peers *peers);
 /* Passes it on to every peer there is.  0: each that lives will get it; -EAGAIN: one cannot be
  * told now. */
 int peers_tell(struct peers *peers, const struct renewal *renewal);
+/* How many there were then. */
+size_t peers_told(const struct peers *peers);
 
 #endif

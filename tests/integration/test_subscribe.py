@@ -2,9 +2,13 @@
 
 import base64
 import json
+import os
 import random
 import secrets
+import signal
 from urllib.parse import urlencode
+
+import pytest
 
 from kafka import Record
 from responder import Responder
@@ -156,3 +160,100 @@ def test_whatever_is_told_the_table_is_the_topic_through_it(kafka, topic, start)
     expected = {key: newest[key] for key in selected if newest.get(key)}
     pump([stream], lambda: table_of(stream) == expected)
     assert not [event for event in stream.events if event.event == "reset"]
+
+
+@pytest.fixture
+def pool(start, topic, tmp_path):
+    """Three responders that know each other."""
+    directory = tmp_path / "peers"
+    directory.mkdir(mode=0o700)
+    return [start(topic, "--peer-dir", str(directory), "--drain", "1") for _ in range(3)]
+
+
+def test_any_responder_of_the_pool_can_be_told(kafka, topic, pool):
+    """PROTOCOL 15.7."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    handle = new_handle()
+    stream = listen(pool[0], handle, "&key=a")
+    assert events_of(stream, 1) == [("message", b"1")]
+    assert tell(pool[1], handle, "key=b").status == 204
+    assert events_of(stream, 2) == [("delete", b"YQ=="), ("message", b"2")]
+    assert tell(pool[2], handle, "key=a&key=b").status == 204
+    assert events_of(stream, 1) == [("message", b"1")]
+    assert reason(tell(pool[1], new_handle(), "key=a")) == (404, "stream_unknown")
+
+
+def test_a_second_stream_at_another_responder_ends_the_first(kafka, topic, pool):
+    """PROTOCOL 15.2, 15.7. And neither comes back every two seconds."""
+    handle = new_handle()
+    first = listen(pool[0], handle)
+    second = listen(pool[1], handle)
+    first.wait_end()
+    assert b"retry:86400000\n" in first.body
+    third = listen(pool[2], handle)
+    second.wait_end()
+    kafka.produce(topic, Record(b"a", b"1"))
+    assert events_of(third, 1) == [("message", b"1")]
+
+
+def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka, topic, pool):
+    """PROTOCOL 15.6, 15.7."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    handle = new_handle()
+    stream = listen(pool[0], handle, "&key=a")
+    stream.take(1)
+    assert tell(pool[1], handle, "key=b").status == 204
+    stream.take(2)
+    kafka.produce(topic, Record(b"b", b"3"))
+    (event,) = stream.take(1)
+    back = listen(pool[1], handle, "&key=a", event.id)
+    kafka.produce(topic, Record(b"a", b"4"), Record(b"b", b"5"))
+    assert events_of(back, 1) == [("message", b"5")]
+    stream.wait_end()
+
+
+def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
+    """PROTOCOL 15.7."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    handle = new_handle()
+    stream = listen(pool[0], handle, "&key=a")
+    stream.take(1)
+    assert tell(pool[0], handle, "key=b").status == 204
+    stream.take(2)
+    kafka.produce(topic, Record(b"b", b"3"))
+    (event,) = stream.take(1)
+    pool[0].stop()
+    back = listen(pool[1], handle, "&key=a", event.id)
+    kafka.produce(topic, Record(b"a", b"4"), Record(b"b", b"5"))
+    assert events_of(back, 1) == [("message", b"5")]
+
+
+def test_one_that_dies_forgets_them(kafka, topic, pool):
+    """PROTOCOL 15.7. The tag of the id then leads to a reset."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    handle = new_handle()
+    stream = listen(pool[0], handle, "&key=a")
+    stream.take(1)
+    assert tell(pool[2], handle, "key=b").status == 204
+    stream.take(2)
+    kafka.produce(topic, Record(b"b", b"3"))
+    (event,) = stream.take(1)
+    pool[0].end(signal.SIGKILL)
+    assert reason(tell(pool[1], handle, "key=a")) == (404, "stream_unknown")
+    back = listen(pool[1], handle, "&key=a", event.id)
+    assert events_of(back, 2)[0][0] == "reset"
+    assert back.events[-1].data == b"1"
+
+
+def test_while_a_peer_cannot_be_asked_it_is_told_to_come_back(kafka, topic, pool):
+    """PROTOCOL 15.7."""
+    handle = new_handle()
+    listen(pool[1], handle)
+    os.kill(pool[0].pid, signal.SIGSTOP)
+    try:
+        assert tell(pool[2], handle, "key=a").status == 204
+        answer = tell(pool[2], new_handle(), "key=a")
+        assert reason(answer) == (503, "busy")
+        assert "retry-after" in answer.headers
+    finally:
+        os.kill(pool[0].pid, signal.SIGCONT)

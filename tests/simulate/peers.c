@@ -98,6 +98,16 @@ int peers_tell(struct peers *p, const struct renewal *renewal)
     return 0;
 }
 
+size_t peers_told(const struct peers *p)
+{
+    const struct peers *other;
+    size_t n = 0;
+
+    LIST_FOREACH(other, &pool, link)
+    n += other != p;
+    return n;
+}
+
 struct peers *peers_new(struct loop *loop, const char *directory, struct slice agreement,
                         const struct peers_handler *handler, char *error, size_t size)
 {

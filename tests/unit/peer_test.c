@@ -745,7 +745,7 @@ static bool sees_the_end(int fd)
 static void what_is_no_renewal_closes_the_connection(void **state)
 {
     static uint8_t bytes[2 * TOKEN_MAX] = {1};
-    static const size_t sizes[] = {1, 2, 33, 34, 34 + TOKEN_MAX + 1, 2 * TOKEN_MAX};
+    static const size_t sizes[] = {1, 2, 33, 34, 34 + PEER_TEXT_MAX + 1, 2 * TOKEN_MAX};
 
     (void)state;
     assert_true(join(A, directory, "x"));

@@ -1,0 +1,264 @@
+#include "front/subscriptions.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/log_limit.h"
+#include "base/mem.h"
+#include "front/narrowing.h"
+#include "front/stay.h"
+#include "guard/peer.h"
+#include "guard/rate.h"
+
+enum { ASK_MS = 1000 }; /* a peer that has not answered then cannot be asked */
+
+struct ask {
+    TAILQ_ENTRY(ask) link; /* by time */
+    uint64_t number;
+    size_t left; /* answers */
+    int64_t until_ms;
+    subscription_done *done;
+    void *arg;
+};
+
+struct subscriptions {
+    struct loop *loop;
+    struct handles *handles;
+    struct rates *rates;
+    struct peers *peers;
+    struct timer *timer;
+    struct log_limit *lines;
+    uint64_t self, asked;
+    TAILQ_HEAD(, ask) asks;
+};
+
+/* Tells all peers; false: one cannot be told now. */
+static bool tell(struct subscriptions *s, const struct token_hash *key,
+                 const struct handle_message *m)
+{
+    struct buf text = {0};
+
+    handle_message_add(&text, m);
+    const struct renewal message = {.token = buf_slice(&text), .selector = key};
+    bool told = peers_tell(s->peers, &message) == 0;
+    buf_fini(&text);
+    return told;
+}
+
+/* -- asking -- */
+
+static void ask_end(struct subscriptions *s, struct ask *ask, enum subscription_answer answer,
+                    struct slice form)
+{
+    subscription_done *done = ask->done;
+    void *arg = ask->arg;
+
+    TAILQ_REMOVE(&s->asks, ask, link);
+    free(ask);
+    done(arg, answer, form);
+}
+
+static void set_timer(struct subscriptions *s)
+{
+    const struct ask *first = TAILQ_FIRST(&s->asks);
+
+    if (first != NULL)
+        timer_start(s->timer, first->until_ms - loop_now_ms());
+}
+
+static void on_timer(void *arg)
+{
+    struct subscriptions *s = arg;
+    struct ask *ask;
+
+    while ((ask = TAILQ_FIRST(&s->asks)) != NULL && ask->until_ms <= loop_now_ms())
+        ask_end(s, ask, SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+    set_timer(s);
+}
+
+void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, struct slice form,
+                       subscription_done *done, void *arg)
+{
+    const struct handle_message m = {.type = form.p ? MESSAGE_TELL : MESSAGE_FIND,
+                                     .asker = s->self,
+                                     .number = ++s->asked,
+                                     .form = form};
+
+    bool told = tell(s, key, &m);
+    size_t left = peers_told(s->peers);
+    if (!told || left == 0) {
+        done(arg, told ? SUBSCRIPTION_UNKNOWN : SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+        return;
+    }
+    struct ask *ask = mem_zero(sizeof *ask);
+    ask->number = m.number;
+    ask->left = left;
+    ask->until_ms = loop_now_ms() + ASK_MS;
+    ask->done = done;
+    ask->arg = arg;
+    TAILQ_INSERT_TAIL(&s->asks, ask, link);
+    if (!timer_running(s->timer))
+        set_timer(s);
+}
+
+static void take_answer(struct subscriptions *s, const struct handle_message *m)
+{
+    struct ask *ask;
+
+    TAILQ_FOREACH(ask, &s->asks, link)
+    {
+        if (ask->number == m->number)
+            break;
+    }
+    if (m->asker != s->self || ask == NULL)
+        return;
+    ask->left--;
+    if (m->answer != SUBSCRIPTION_UNKNOWN || ask->left == 0)
+        ask_end(s, ask, m->answer, m->form);
+}
+
+/* -- asked -- */
+
+static bool is_form(struct slice form)
+{
+    struct narrowing n = {0};
+
+    narrowing_read(&n, form, true);
+    narrowing_fini(&n);
+    return n.why == REFUSALS;
+}
+
+static enum subscription_answer find(struct subscriptions *s, const struct token_hash *key,
+                                     const struct handle_message *m, struct slice *form)
+{
+    struct handle *handle = handles_find(s->handles, key, loop_now_ms());
+
+    if (handle == NULL)
+        return SUBSCRIPTION_UNKNOWN;
+    if (m->type == MESSAGE_FIND) {
+        *form = buf_slice(&handle->form);
+        return handle->told ? SUBSCRIPTION_TOLD : SUBSCRIPTION_KNOWN;
+    }
+    if (!rates_allow(s->rates, key, loop_now_ms()))
+        return SUBSCRIPTION_LIMITED;
+    handle_tell(handle, m->form);
+    if (handle->stay != NULL)
+        stay_narrow(handle->stay, m->form);
+    return SUBSCRIPTION_KNOWN;
+}
+
+static void answer(struct subscriptions *s, const struct token_hash *key,
+                   const struct handle_message *m)
+{
+    struct handle_message a = {
+        .type = MESSAGE_ANSWER, .asker = m->asker, .number = m->number, .form = {0}};
+
+    a.answer = find(s, key, m, &a.form);
+    tell(s, key, &a);
+}
+
+/* Of two that were opened at once, the later one stays. */
+static void let_go(struct subscriptions *s, const struct token_hash *key, uint64_t stamp)
+{
+    const struct handle *handle = handles_find(s->handles, key, loop_now_ms());
+    struct stay *stay = handle ? handle->stay : NULL;
+
+    if (handle == NULL || (stay != NULL && handle->stamp > stamp))
+        return;
+    handles_forget(s->handles, key);
+    if (stay != NULL)
+        stay_give_way(stay);
+}
+
+static void on_message(void *arg, const struct renewal *message)
+{
+    struct subscriptions *s = arg;
+    const struct token_hash *key = message->selector;
+    struct handle_message m;
+
+    if (key == NULL || !handle_message_parse(message->token, &m) ||
+        (m.form.n > 0 && !is_form(m.form))) {
+        log_limited(s->lines, LOG_WARN, "front: a peer's message about a stream is malformed");
+        return;
+    }
+    if (m.type == MESSAGE_ANSWER)
+        take_answer(s, &m);
+    else if (m.type == MESSAGE_OPENED)
+        let_go(s, key, m.number);
+    else if (m.type == MESSAGE_PASSED)
+        handles_remember(s->handles, key, m.answer == SUBSCRIPTION_TOLD, m.form, loop_now_ms());
+    else
+        answer(s, key, &m);
+}
+
+static bool has_room(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
+/* -- telling -- */
+
+void subscriptions_opened(struct subscriptions *s, const struct token_hash *key, uint64_t stamp)
+{
+    const struct handle_message m = {.type = MESSAGE_OPENED, .number = stamp};
+
+    if (!tell(s, key, &m))
+        log_limited(s->lines, LOG_WARN, "front: a peer could not be told of a stream's handle");
+}
+
+static void pass_on(void *arg, const struct token_hash *key, const struct handle *handle)
+{
+    struct subscriptions *s = arg;
+    const struct handle_message m = {.type = MESSAGE_PASSED,
+                                     .answer =
+                                         handle->told ? SUBSCRIPTION_TOLD : SUBSCRIPTION_KNOWN,
+                                     .form = buf_slice(&handle->form)};
+
+    if (!tell(s, key, &m))
+        log_limited(s->lines, LOG_WARN, "front: a stream's handle could not be passed on");
+}
+
+void subscriptions_pass_on(struct subscriptions *s)
+{
+    handles_each(s->handles, loop_now_ms(), pass_on, s);
+}
+
+/* -- life -- */
+
+struct subscriptions *subscriptions_new(struct loop *loop, struct handles *handles,
+                                        struct rates *rates, const char *directory,
+                                        struct slice agreement, char *error, size_t size)
+{
+    struct subscriptions *s = mem_zero(sizeof *s);
+    const struct peers_handler handler = {s, on_message, has_room};
+    struct buf streams = {0};
+
+    s->loop = loop;
+    s->handles = handles;
+    s->rates = rates;
+    TAILQ_INIT(&s->asks);
+    arc4random_buf(&s->self, sizeof s->self);
+    s->timer = timer_new(loop, on_timer, s);
+    s->lines = log_limit_new(loop, "front", "messages about streams' handles went wrong");
+    buf_add_str(&streams, "streams\n");
+    buf_add_slice(&streams, agreement);
+    s->peers = peers_new(loop, directory, buf_slice(&streams), &handler, error, size);
+    buf_fini(&streams);
+    if (s->peers != NULL)
+        return s;
+    subscriptions_free(s);
+    return NULL;
+}
+
+void subscriptions_free(struct subscriptions *s)
+{
+    if (s == NULL)
+        return;
+    while (!TAILQ_EMPTY(&s->asks))
+        ask_end(s, TAILQ_FIRST(&s->asks), SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+    peers_free(s->peers);
+    timer_free(s->timer);
+    log_limit_free(s->lines);
+    free(s);
+}
