@@ -92,7 +92,7 @@ def readiness(server: Lighttpd) -> str:
     return HttpReader(server.admin, "/health/ready").wait_end().body.decode()
 
 
-def test_it_selects(kafka, topic, front, follow):
+def test_it_selects_without_another_stream(kafka, topic, front, follow):
     for key in "abc":
         kafka.put(topic, key, key.upper())
     server = front(topic)
@@ -102,6 +102,8 @@ def test_it_selects(kafka, topic, front, follow):
     follower.wait_table(b="B", c="C")
     kafka.put(topic, "c", "live")
     follower.wait_table(b="B", c="live")
+    assert not any(one["reset"] for one in follower.events())
+    assert [state["state"] for state in follower.states()].count("connecting") == 1
 
 
 def test_tokens_are_renewed(kafka, topic, front, follow, tmp_path):

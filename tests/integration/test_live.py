@@ -9,6 +9,7 @@ from selenium.webdriver.common.keys import Keys
 from browser import Page, chromium
 from helpers import wait_for, wait_until
 from kit import MODULES, vite
+from test_kit import needs_node_20
 
 AXE = MODULES / "axe-core" / "axe.min.js"
 VIOLATIONS = """
@@ -186,6 +187,7 @@ def test_it_is_used_by_keyboard_alone(kafka, topic, front, live, driver):
     page.wait_table(b="2")
 
 
+@needs_node_20
 def test_what_readme_says_to_users_of_frameworks(kafka, topic, front, live, driver, tmp_path):
     server = front(topic)
     page = server.root / "htdocs"
