@@ -86,6 +86,21 @@ test("who is ahead of a new leader hands it the table", async (t) => {
   assert.deepEqual([to, seq, items.length, at.id], ["new", 5, 1, "old"]);
 });
 
+test("the lock is taken from a leader that says nothing and does not answer", async (t) => {
+  const { fanout, say, hear, me } = await tab(t);
+  say("table", { to: me, seq: 5, at: {}, items: [] });
+  await until(() => fanout.state.tabs === 2);
+  const stolen = () => requests.find(({ options }) => options.steal);
+  const real = performance.now.bind(performance);
+  let silentMs = 41000;
+  t.mock.method(performance, "now", () => real() + silentMs);
+  await hear("ping");
+  assert.ok(!stolen(), "it may answer");
+  silentMs += 8000;
+  (await until(stolen)).callback();
+  await hear("lead");
+});
+
 test("a tab that ends without a word is counted no more", async (t) => {
   const { fanout, grant, say } = await tab(t, { select: { key: "a" } });
   grant();
