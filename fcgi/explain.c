@@ -346,8 +346,11 @@ static void judge(struct judgement *j, struct slice token)
 
 static void print_answer(const struct judgement *j)
 {
+    bool json = j->narrowing.has_format && j->narrowing.format == FORMAT_JSON;
+    const char *form = json ? "document" : "stream";
+
     if (j->why == REFUSALS) {
-        printf("200: a stream of topic %s\n",
+        printf("200: a %s of topic %s\n", form,
                routes_topic(j->config->routes, (size_t)j->destination.topic));
         return;
     }

@@ -158,6 +158,8 @@ def test_what_is_selected_is_told(tmp_path, configuration):
         "200: a stream of topic orders",
     ]
     assert explained("/of/a%0A?key=x&key=a%0A")[-2] == "selects 1 key(s): a\\x0a"
+    assert explained("/of/a?format=json")[-1] == "200: a document of topic orders"
+    assert explained("/of/a?format=xml")[-1].startswith("400 format_invalid: ")
     assert explained("/mine?key=c", tenant="b")[-2] == "selects 0 key(s)"
     lacks = explained("/mine")
     assert lacks[-2] == "the token lacks tenant" and lacks[-1].startswith("403 claim_missing")

@@ -71,6 +71,27 @@ def test_a_document_holds_what_is_there_and_a_stream_goes_on_from_it(kafka, topi
     assert stream.next().data == b"5"
 
 
+def test_a_document_has_the_headers_that_its_topic_keeps(kafka, topic, start, tmp_path: Path):
+    """PROTOCOL 14.3."""
+    headers = (("trace", b"1"), ("other", b"2"), ("trace", b"\xff"))
+    kafka.produce(topic, Record(b"a", b"1", headers=headers))
+    said = {"topics": {topic: {"headers": ["trace"]}}, "routes": [{"path": "/events", "topic": topic}]}
+    config = tmp_path / "headers.json"
+    config.write_text(json.dumps(said))
+    [record] = document(get(start(None, "--config", str(config))))["records"]
+    assert record["headers"] == {"trace": ["1", {"base64": "/w=="}]}
+
+
+def test_what_the_broker_has_dropped_stands_among_the_records(kafka, start):
+    """PROTOCOL 14.6."""
+    topic = kafka.log_topic()
+    kafka.produce(topic, *numbered(10, keys=10))
+    kafka.delete_records(topic, 4)
+    gap, *records = document(get(start(topic), Last_Event_ID=eventid.encode({0: 2})))["records"]
+    assert gap == {"event": "gap", "topic": topic, "partition": 0, "from": 2, "to": 4}
+    assert [record["offset"] for record in records] == list(range(4, 10))
+
+
 def test_the_query_and_accept_choose_the_form(topic, start):
     """PROTOCOL 1.10, 14.1, 14.2."""
     responder = start(topic)
