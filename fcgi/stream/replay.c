@@ -197,6 +197,13 @@ static bool is_seen(const struct replay *r, const struct replay_scope *scope,
             !(record->aged && number >= cache_recent_aged(scope->cache)));
 }
 
+/* It is still there, but is told as lost, before the first record that is not too old. */
+static bool is_going(const struct replay *r, const struct replay_scope *scope,
+                     const struct record *record)
+{
+    return r->since != NULL && record->offset < cache_lost(scope->cache, record->partition);
+}
+
 /* -- the records -- */
 
 /* All that is shown was passed over. */
@@ -253,8 +260,9 @@ static void take_record(struct replay *r, const struct replay_scope *scope,
     bool seen = !comes && is_seen(r, scope, record, number);
 
     r->pos = number + 1;
-    if (seen || (scope->shown != NULL &&
-                 record_next(record) > progress_get(scope->shown, record->partition)))
+    if (seen || is_going(r, scope, record) ||
+        (scope->shown != NULL &&
+         record_next(record) > progress_get(scope->shown, record->partition)))
         return;
     r->pos = number; /* for a gap that is told before it */
     bool passes = comes || is_since(r, scope, record, number, chunk);

@@ -167,6 +167,17 @@ static void what_was_lost_before_a_time_is_told_if_it_may_have_been_newer(void *
     check_events(begin_from("250", NULL), "3");
 }
 
+/* The broker has dropped it, and the cache drops it in the next turns. */
+static void what_is_told_as_lost_is_not_given(void **state)
+{
+    (void)state;
+    make(false, 1, MUCH);
+    append_at(0, "a", "1", 200);
+    append_at(0, "a", "2", 200);
+    cache_set_origin(source.cache, 0, 1);
+    check_events(begin_from("150", NULL), GAP(0, 0, 1) " 2");
+}
+
 /* A socket that takes no more than the first byte of the gap. */
 static void a_gap_that_is_cut_does_not_take_the_place_of_the_record_behind_it(void **state)
 {
@@ -257,6 +268,7 @@ int main(void)
         T(a_time_is_where_each_partition_starts),
         T(of_a_compacted_topic_a_time_counts_all_records_that_are_left),
         T(what_was_lost_before_a_time_is_told_if_it_may_have_been_newer),
+        T(what_is_told_as_lost_is_not_given),
         T(a_gap_that_is_cut_does_not_take_the_place_of_the_record_behind_it),
         T(the_last_are_those_that_earliest_would_give),
         T(a_reset_says_where_the_last_begin_and_they_follow_it),
