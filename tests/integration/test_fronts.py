@@ -345,6 +345,15 @@ def test_no_other_path_becomes_that_of_the_events(pool, place, kind, way):
         assert answer.status in (400, 404), target
 
 
+@pytest.mark.parametrize("way", WAYS)
+def test_a_head_that_is_refused_undecoded_is_answered(pool, place, kind, way):
+    """By the web server, or by a responder that has not looked at the method yet."""
+    front = kind(place).start()
+    pool()
+    answer = ask(front, way, "--head", target="/events/a%00")
+    assert answer.status in (400, 403, 404), answer
+
+
 def test_health_and_metrics_are_for_loopback_alone(pool, place, kind):
     pool()
     front = kind(place).start()
