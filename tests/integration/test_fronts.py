@@ -4,6 +4,7 @@ test_front.py and test_front_faults.py."""
 import json
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -445,6 +446,22 @@ def test_the_other_responder_serves_while_one_is_away(pool, place, name):
     members.responders[0].stop()
     streams = [curl(front, way, *STREAM, token=token()) for way in WAYS * 5]
     pump(streams, lambda: all(stream.comments for stream in streams))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", [name for name in FRONTS if FRONTS[name].has_pool])
+def test_a_stream_can_be_told_what_to_select(kafka, topic, pool, place, name, way):
+    """PROTOCOL 15.3, 15.7. Whichever responder the web server chooses."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
+    pool()
+    front = FRONTS[name](place).start()
+    target = f"/events?stream={secrets.token_urlsafe(24)}"
+    stream = curl(front, way, *STREAM, target=f"{target}&key=a", token=token())
+    assert stream.next().text == "1"
+    for select, expected in (("key=b", ["YQ==", "2"]), ("key=a", ["Yg==", "1"]), ("key=a&key=b", ["2"])):
+        assert ask(front, way, "-d", select, target=target, token=token()).status == 204
+        assert [event.text for event in stream.take(len(expected))] == expected
+    stream.close()
 
 
 # Logs
