@@ -145,6 +145,7 @@ def test_tabs_select_at_random(kafka, topic, front, open_tabs, write):
         wanted = {key: value for key, value in rows.items() if key in keys}
         wait_for(wanted, lambda tab=tab: tabs.table(tab))
     wait_for(1, lambda: streams(server))
+    assert not [one for one in tabs.wrong() if one.startswith("reset")], "without another stream"
     tabs.close_all()
 
 
