@@ -594,6 +594,38 @@ static void what_was_hidden_is_new_when_it_is_shown(void **state)
     check_answer(&b, expected);
 }
 
+static void what_was_there_but_hidden_is_new_when_it_is_shown(void **state)
+{
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    settle();
+    give_up(1);
+    settle();
+    produce(1, "b", "2");
+    consumer.p[1].end = consumer.p[1].surveyed_end = -1;
+    settle();
+    struct client c = ask(1, (struct asks){.unless = "AQQAAgIA", .wait_ms = 5000});
+    check_waits(&c);
+    come_back(1, 1);
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    check_answer(&c, "document AQQAAgIC a=1 b=2 id:AQQAAgIC");
+}
+
+/* As a transaction's marker does. */
+static void its_place_is_behind_what_is_no_record(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    consumer.p[0].next = consumer.p[0].end = 2;
+    topic.on_position(topic.arg, 0, 2);
+    settle();
+    struct client c = ask(1, (struct asks){0});
+    check_answer(&c, "document AQIABA== a=1 id:AQIABA==");
+}
+
 static void who_leaves_while_waiting_is_gone(void **state)
 {
     (void)state;
@@ -728,6 +760,8 @@ int main(void)
         T(one_that_selects_is_woken_by_its_keys_alone),
         T(without_anything_to_compare_with_it_does_not_wait),
         T(what_was_hidden_is_new_when_it_is_shown),
+        T(what_was_there_but_hidden_is_new_when_it_is_shown),
+        T(its_place_is_behind_what_is_no_record),
         T(who_leaves_while_waiting_is_gone),
         T(it_waits_for_the_end_of_the_topic),
         T(ten_seconds_at_most),
