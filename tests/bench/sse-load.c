@@ -30,7 +30,7 @@ struct options {
     char **paths;
     size_t path_count;
     char *header; /* lines with their ends */
-    int64_t streams, expect, timeout_s, opening;
+    int64_t streams, expect, timeout_s, opening, step;
     int64_t per_connection; /* HTTP/2; 0: HTTP/1.1 */
     bool tls, in_turn;
 };
@@ -83,7 +83,8 @@ static void end_if_over(struct load *l)
         event_base_loopbreak(l->server.base);
 }
 
-/* In a topic of one partition the numbers rise by one. */
+/* In a topic of one partition the numbers rise by one; those of a key by as many as there are keys.
+ */
 static void check_order(struct stream *s, int64_t seq)
 {
     if (s->events > 0 && seq <= s->last_seq) {
@@ -91,7 +92,7 @@ static void check_order(struct stream *s, int64_t seq)
         return;
     }
     if (s->events > 0)
-        s->load->gaps += seq - s->last_seq - 1;
+        s->load->gaps += (seq - s->last_seq - 1) / s->load->options->step;
     s->last_seq = seq;
 }
 
@@ -294,6 +295,7 @@ static void usage(void)
     puts("usage: sse-load [OPTION...] ADDRESS:PORT\n"
          "  -n  streams (1)\n"
          "  -e  events with a stamp that each stream gets before it is complete (0: no end)\n"
+         "  -s  by so much the numbers rise on a stream (1)\n"
          "  -t  ends after so many seconds, whatever came (60); SIGTERM ends it, too\n"
          "  -p  path (/events); given several times, the streams take them in turn\n"
          "  -f  a file with a path on each line, as -p\n"
@@ -351,16 +353,20 @@ static void read_address(struct options *o, const char *text)
 
 static struct options read_options(int argc, char **argv)
 {
-    struct options o = {.streams = 1, .timeout_s = 60, .opening = 256, .header = strdup("")};
+    struct options o = {
+        .streams = 1, .timeout_s = 60, .opening = 256, .step = 1, .header = strdup("")};
     int option;
 
-    while ((option = getopt(argc, argv, "n:e:t:p:f:H:o:Tk:ih")) != -1) {
+    while ((option = getopt(argc, argv, "n:e:s:t:p:f:H:o:Tk:ih")) != -1) {
         switch (option) {
         case 'n':
             o.streams = number("-n", optarg, 1, 1000000);
             break;
         case 'e':
             o.expect = number("-e", optarg, 0, INT64_MAX);
+            break;
+        case 's':
+            o.step = number("-s", optarg, 1, INT64_MAX);
             break;
         case 't':
             o.timeout_s = number("-t", optarg, 1, 1000000);
