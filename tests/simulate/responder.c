@@ -19,8 +19,6 @@
 #include "wish.h"
 #include "world.h"
 
-enum { BACKLOGS_BYTES = 64 * 1024 * 1024 };
-
 struct responder {
     unsigned number;
     struct responder_config config;
@@ -71,7 +69,7 @@ static void make_fanouts(struct responder *r)
                                    .envelope.topic = "t",
                                    .backlogs = &r->backlogs};
 
-    backlogs_init(&r->backlogs, BACKLOGS_BYTES);
+    backlogs_init(&r->backlogs, r->config.backlog_bytes);
     r->fanouts = (struct fanouts){r->fanout, routes_topics(r->routes)};
     for (size_t i = 0; i < r->fanouts.n; i++) {
         fanout.envelope.topic = routes_topic(r->routes, i);

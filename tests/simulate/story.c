@@ -167,6 +167,8 @@ void story_write(struct story *s, uint64_t seed)
                                 .compacted = dice_chance(&d, 70),
                                 .delete_retention_ms = dice_chance(&d, 50) ? 20000 : 86400000};
     s->responder = (struct responder_config){.cache_bytes = 64 * 1024 * 1024,
+                                             /* Of a small one, blocks go that streams wait in. */
+                                             .backlog_bytes = (seed % 2 ? 1 : 64) * 1024 * 1024,
                                              .keepalive_ms = 15000,
                                              .flush_ms = dice_chance(&d, 50) ? -1 : 20,
                                              .retry_ms = 2000,
