@@ -54,6 +54,15 @@ static void print_select(const json_t *select)
     free(text);
 }
 
+static void print_from(const char *before, const struct from *from)
+{
+    struct buf text = {0};
+
+    from_add(&text, from);
+    printf("%s%.*s", before, (int)text.n, (const char *)text.p);
+    buf_fini(&text);
+}
+
 static void print_route(const struct config *c, size_t i)
 {
     const struct route *route = routes_at(c->routes, i);
@@ -68,6 +77,8 @@ static void print_route(const struct config *c, size_t i)
     print_scopes(c->routes, route);
     if (route->select != NULL)
         print_select(c->route_texts[i].select);
+    if (route->from.kind != FROM_EARLIEST)
+        print_from(", from ", &route->from);
     if (route->enveloped)
         printf(", data envelope");
     if (route->naming.by != NAMING_NONE)
@@ -152,6 +163,7 @@ struct judgement {
     const struct config *config;
     struct destination destination;
     struct narrowing narrowing;
+    bool resumes; /* by an event id in the URL */
 };
 
 static void on_keys(void *arg)
@@ -250,6 +262,16 @@ static void print_token(const struct verdict *verdict)
     printf("good until %s\n", until);
 }
 
+static void print_start(const struct judgement *j)
+{
+    if (j->resumes)
+        printf("starts at the place of its event id, or, if it is reset, from ");
+    else
+        printf("starts from ");
+    print_from("", j->narrowing.has_from ? &j->narrowing.from : &j->destination.route->from);
+    putchar('\n');
+}
+
 /* The first keys of one that selects. */
 static void print_selection(const struct selection *s)
 {
@@ -276,8 +298,10 @@ static void judge_destination(struct judgement *j, const struct verdict *verdict
                                   &selection, &lacks);
     if (j->why == REFUSAL_CLAIM_MISSING)
         printf("the token lacks %s\n", routes_claim(j->config->routes)[lacks]);
-    else if (j->why == REFUSALS)
+    else if (j->why == REFUSALS) {
         print_selection(selection);
+        print_start(j);
+    }
     selection_unref(selection);
 }
 
@@ -344,13 +368,22 @@ static void judge(struct judgement *j, struct slice token)
         judge_token(j, token);
 }
 
+static const char *shape_of(const struct judgement *j)
+{
+    const struct narrowing *n = &j->narrowing;
+    const char *const streams[] = {[FORMAT_SSE] = "a stream",
+                                   [FORMAT_NDJSON] = "a stream of JSON lines",
+                                   [FORMAT_JSON] = "a document"};
+    enum format format = n->has_format ? n->format : FORMAT_SSE;
+    bool enveloped = n->has_data ? n->enveloped : j->destination.route->enveloped;
+
+    return format == FORMAT_SSE && enveloped ? "a stream of envelopes" : streams[format];
+}
+
 static void print_answer(const struct judgement *j)
 {
-    bool json = j->narrowing.has_format && j->narrowing.format == FORMAT_JSON;
-    const char *form = json ? "document" : "stream";
-
     if (j->why == REFUSALS) {
-        printf("200: a %s of topic %s\n", form,
+        printf("200: %s of topic %s\n", shape_of(j),
                routes_topic(j->config->routes, (size_t)j->destination.topic));
         return;
     }
@@ -377,9 +410,9 @@ bool explain_request(const struct config *c, const char *url, const char *token_
     struct buf token = {0}, id = {0};
     struct judgement j;
     bool good = judgement_init(&j, c) && find_token(&j, query, token_file, &token);
-    bool resumes = lastid_find(NULL, query, &id);
 
-    narrowing_read(&j.narrowing, query, resumes);
+    j.resumes = lastid_find(NULL, query, &id);
+    narrowing_read(&j.narrowing, query, j.resumes);
     if (good)
         explain_path(&j, path, buf_slice(&token));
     buf_fini(&token);

@@ -131,3 +131,38 @@ bool from_parse(struct slice text, struct from *out)
     *out = from;
     return true;
 }
+
+/* RFC 3339 has the years 0 to 9999; what is later stays a number. */
+static void add_time(struct buf *out, int64_t ms)
+{
+    const int64_t year_0 = -INT64_C(62167219200000), year_10000 = INT64_C(253402300800000);
+    struct tm tm;
+
+    if (ms >= year_10000) {
+        buf_printf(out, "%lld", (long long)ms);
+        return;
+    }
+    int64_t since = ms > year_0 ? ms - year_0 : 0; /* no remainder is negative */
+    time_t seconds = (time_t)(since / 1000 + year_0 / 1000);
+    gmtime_r(&seconds, &tm);
+    buf_printf(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
+               tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(since % 1000));
+}
+
+void from_add(struct buf *out, const struct from *from)
+{
+    switch (from->kind) {
+    case FROM_EARLIEST:
+        buf_add_str(out, "earliest");
+        break;
+    case FROM_LATEST:
+        buf_add_str(out, "latest");
+        break;
+    case FROM_TIME:
+        add_time(out, from->value);
+        break;
+    case FROM_LAST:
+        buf_printf(out, "-%lld", (long long)from->value);
+        break;
+    }
+}

@@ -2,7 +2,7 @@
 #ifndef SKF_SELECT_FROM_H
 #define SKF_SELECT_FROM_H
 
-#include "base/slice.h"
+#include "base/buf.h"
 
 enum from_kind {
     FROM_EARLIEST, /* at the newest record of each key, or all there is if nothing is compacted */
@@ -21,5 +21,8 @@ struct from {
 /* `earliest`, `latest`, a time (RFC 3339, in which a blank before the zone counts as a plus; or
  * milliseconds since 1970), or -N.  False, and `out` untouched, if it is nothing of that. */
 bool from_parse(struct slice text, struct from *out);
+
+/* Appends it as from_parse() takes it; a time is in UTC. */
+void from_add(struct buf *out, const struct from *from);
 
 #endif

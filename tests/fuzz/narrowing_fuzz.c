@@ -12,6 +12,18 @@ static void check_bounds(const struct narrowing *n)
            (n->from.value >= 1 && n->from.value <= FROM_LAST_MAX));
 }
 
+/* As it is written, it is read again. */
+static void check_from(const struct from *from)
+{
+    struct buf text = {0};
+    struct from again;
+
+    from_add(&text, from);
+    assert(from_parse(buf_slice(&text), &again) && again.kind == from->kind);
+    assert(again.value == from->value || again.value == -INT64_C(62167219200000)); /* the year 0 */
+    buf_fini(&text);
+}
+
 /* In order, each once; so the selection that is made of them has as many. */
 static void check_selection(const struct narrowing *n)
 {
@@ -41,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         assert(resumed.has_from == fresh.has_from);
         check_bounds(&fresh);
         check_selection(&fresh);
+        check_from(&fresh.from);
     }
     narrowing_fini(&fresh);
     narrowing_fini(&resumed);

@@ -108,11 +108,13 @@ def test_explain_says_what_a_request_would_get_and_why(tmp_path, configuration):
     good = rsa_key().mint(scope=f"{SCOPE} raw:read", sub="al\nice")
     plain = rsa_key().mint(sub=None)
     raw = "route /raw/{topic}"
-    [route, value, who, answer] = explained("https://shop.example/raw/orders?lastEventId=x", good)
+    [route, value, who, start, answer] = explained("https://shop.example/raw/orders?lastEventId=x", good)
+    assert start == "starts at the place of its event id, or, if it is reset, from earliest"
     assert [route, value, answer] == [raw, "{topic} is orders", "200: a stream of topic orders"]
     assert who.startswith(f"token of {ISSUER}, subject al\\x0aice, good until 20")
-    [route, who, answer] = explained(in_url(plain).replace("/events", "/all"))
+    [route, who, start, answer] = explained(in_url(plain).replace("/events", "/all"))
     assert who.startswith(f"token of {ISSUER}, without a subject, good until 20")
+    assert start == "starts from earliest"
     assert (route, answer) == ("route /all", "200: a stream of topic orders")
     for url, token, answer in (
         ("/", good, "404 route_unknown: there is nothing at this path"),
@@ -142,10 +144,12 @@ def test_what_is_selected_is_told(tmp_path, configuration):
     """And that one path shows to all what another shows to each alone."""
     configuration["routes"] = ROUTES[:1] + [
         {"path": "/mine", "topic": "orders", "select": [{"key": "{claim:tenant}"}]},
-        {"path": "/of/{customer}", "topic": "orders", "select": [{"key": ["{customer}", "z"]}]},
+        {"path": "/of/{customer}", "topic": "orders", "select": [{"key": ["{customer}", "z"]}], "from": "-5"},
+        {"path": "/whole", "topic": "orders", "data": "envelope"},
     ]
     said = ask(tmp_path, configuration, "--check")[1]
     assert 'route /mine: topic orders, with a token, select [{"key":"{claim:tenant}"}]' in said
+    assert 'select [{"key":["{customer}","z"]}], from -5' in said[3]
     assert said[-1] == "warning: topic orders: /mine selects by a claim, /all does not"
     file = tmp_path / "token"
 
@@ -153,14 +157,19 @@ def test_what_is_selected_is_told(tmp_path, configuration):
         file.write_text(rsa_key().mint(**claims))
         return ask(tmp_path, configuration, "--explain", url, "--token-file", str(file))[1]
 
-    assert explained("/mine", tenant=["b", "a"])[-2:] == [
+    assert explained("/mine", tenant=["b", "a"])[-3:] == [
         "selects 2 key(s): a, b",
+        "starts from earliest",
         "200: a stream of topic orders",
     ]
-    assert explained("/of/a%0A?key=x&key=a%0A")[-2] == "selects 1 key(s): a\\x0a"
+    assert explained("/of/a%0A?key=x&key=a%0A")[-3:-1] == ["selects 1 key(s): a\\x0a", "starts from -5"]
+    assert explained("/of/a?from=2026-11-30T12:00:00%2B01:00")[-2] == "starts from 2026-11-30T11:00:00.000Z"
+    assert explained("/whole")[-1] == "200: a stream of envelopes of topic orders"
+    assert explained("/whole?data=value")[-1] == "200: a stream of topic orders"
+    assert explained("/of/a?format=ndjson")[-1] == "200: a stream of JSON lines of topic orders"
     assert explained("/of/a?format=json")[-1] == "200: a document of topic orders"
     assert explained("/of/a?format=xml")[-1].startswith("400 format_invalid: ")
-    assert explained("/mine?key=c", tenant="b")[-2] == "selects 0 key(s)"
+    assert explained("/mine?key=c", tenant="b")[-3] == "selects 0 key(s)"
     lacks = explained("/mine")
     assert lacks[-2] == "the token lacks tenant" and lacks[-1].startswith("403 claim_missing")
     assert explained("/mine?field:a=1")[-1].startswith("400 filter_unknown")

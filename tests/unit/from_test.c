@@ -83,6 +83,32 @@ static void anything_else_is_refused(void **state)
     assert_false(from_parse(BYTES("1\0"), &from));
 }
 
+static void written(struct from from, const char *text)
+{
+    struct buf out = {0};
+    struct from again = {0};
+
+    from_add(&out, &from);
+    assert_text(buf_slice(&out), text);
+    assert_true(from_parse(buf_slice(&out), &again));
+    assert_true(again.kind == from.kind);
+    buf_fini(&out);
+}
+
+static void it_is_written_as_it_is_read(void **state)
+{
+    (void)state;
+    written((struct from){FROM_EARLIEST, 0}, "earliest");
+    written((struct from){FROM_LATEST, 0}, "latest");
+    written((struct from){FROM_LAST, 10000}, "-10000");
+    written((struct from){FROM_TIME, 0}, "1970-01-01T00:00:00.000Z");
+    written((struct from){FROM_TIME, 1764498600123}, "2025-11-30T10:30:00.123Z");
+    written((struct from){FROM_TIME, -1}, "1969-12-31T23:59:59.999Z");
+    written((struct from){FROM_TIME, -62167305600000}, "0000-01-01T00:00:00.000Z");
+    written((struct from){FROM_TIME, 253402300799999}, "9999-12-31T23:59:59.999Z");
+    written((struct from){FROM_TIME, 253402300800000}, "253402300800000");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -90,6 +116,7 @@ int main(void)
         cmocka_unit_test(the_last_are_1_to_10000),
         cmocka_unit_test(a_time_is_milliseconds_or_rfc_3339),
         cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(it_is_written_as_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
