@@ -129,8 +129,11 @@ static struct session *open_session(const struct exchange *x, const struct verdi
     if (sessions == NULL)
         return NULL;
     struct token_hash in_url = token_hash(buf_slice(&x->selector));
-    return session_open(sessions, verdict, x->destination.route->scopes,
-                        x->selector.n > 0 ? &in_url : NULL);
+    struct session *session = session_open(sessions, verdict, x->destination.route->scopes,
+                                           x->selector.n > 0 ? &in_url : NULL);
+    if (verdict != NULL && handler_has_handle(x))
+        session_name(session, verdict, &x->key);
+    return session;
 }
 
 static void enter(struct exchange *x, const struct verdict *verdict, struct selection *selection)

@@ -30,6 +30,8 @@ void handler_renew(struct exchange *x, const struct request *r);
 
 /* Takes its handle from the URL. */
 void handler_read_handle(struct exchange *x, const struct request *r);
+/* Sets the key of its handle, which its token was verified for. */
+void handler_set_key(struct exchange *x, const struct verdict *verdict);
 /* It asks for a stream that can be told what to select; documents end by themselves. */
 bool handler_has_handle(const struct exchange *x);
 /* It comes back, and its handle may be known elsewhere: true if the peers are asked first. */

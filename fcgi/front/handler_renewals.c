@@ -14,6 +14,8 @@ static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error
     admission_token_tried(x->handler->admission, x->address, error);
     if (error)
         exchange_refuse_token(x, error);
+    else if (outcome == RENEWAL_FORBIDDEN && x->handle_bad)
+        exchange_refuse(x, REFUSAL_STREAM_INVALID, NULL);
     else if (outcome == RENEWAL_FORBIDDEN && x->lacks >= 0)
         exchange_refuse_claim(x, routes_claim(x->handler->config.routes)[x->lacks]);
     else if (outcome == RENEWAL_FORBIDDEN)
@@ -48,12 +50,25 @@ static bool opens(void *arg, const struct verdict *verdict)
     struct selection *selection;
     int lacks;
 
+    if (x->handle_bad)
+        return false;
     enum refusal why =
         narrowing_select(&none, &x->destination, verdict->claims, &selection, &lacks);
     selection_unref(selection);
     if (why == REFUSAL_CLAIM_MISSING)
         x->lacks = lacks;
     return why != REFUSAL_CLAIM_MISSING;
+}
+
+static bool names(void *arg, const struct verdict *verdict, struct token_hash *handle)
+{
+    struct exchange *x = arg;
+
+    if (!handler_has_handle(x))
+        return false;
+    handler_set_key(x, verdict);
+    *handle = x->key;
+    return true;
 }
 
 void handler_renew(struct exchange *x, const struct request *r)
@@ -82,7 +97,8 @@ void handler_renew(struct exchange *x, const struct request *r)
         return;
     }
     struct renewal_request request = {buf_slice(&x->token), buf_slice(&x->selector),
-                                      x->destination.route->scopes, opens};
+                                      x->destination.route->scopes, opens, names};
+    handler_read_handle(x, r);
     x->lacks = -1;
     renewals_take(h->gate.renewals, &request, on_renewal, x);
 }

@@ -11,7 +11,7 @@ void handler_read_handle(struct exchange *x, const struct request *r)
     x->handle_bad = !handle_in_query(slice_str(request_get(r, PARAM_QUERY)), x->handle);
 }
 
-static void set_key(struct exchange *x, const struct verdict *verdict)
+void handler_set_key(struct exchange *x, const struct verdict *verdict)
 {
     x->key = handle_key(buf_slice(&x->path), verdict ? verdict->issuer : NULL,
                         verdict ? verdict->subject : NULL, slice_str(x->handle));
@@ -52,7 +52,7 @@ bool handler_asks_peers(struct exchange *x, const struct verdict *verdict)
     if (h->subscriptions == NULL || x->asked || !x->resumes || x->handle_bad ||
         !handler_has_handle(x))
         return false;
-    set_key(x, verdict);
+    handler_set_key(x, verdict);
     if (handles_find(h->handles, &x->key, loop_now_ms()) != NULL)
         return false;
     x->asked = true;
@@ -81,7 +81,7 @@ enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdi
         return REFUSAL_STREAM_INVALID;
     if (!handler_has_handle(x))
         return REFUSALS;
-    set_key(x, verdict);
+    handler_set_key(x, verdict);
     if (x->resumes)
         recall(x);
     return narrowing_select(&none, &x->destination, verdict ? verdict->claims : NULL, &x->route,
@@ -158,7 +158,7 @@ void handler_subscribe(struct exchange *x, const struct verdict *verdict)
         exchange_refuse(x, why, NULL);
         return;
     }
-    set_key(x, verdict);
+    handler_set_key(x, verdict);
     tell(x);
 }
 

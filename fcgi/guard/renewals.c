@@ -96,7 +96,7 @@ static enum token_error error_of(const struct waiting *w, const struct verdict *
     return verdict->error ? verdict->error : lacks ? TOKEN_SCOPE : TOKEN_OK;
 }
 
-static enum renewal_outcome renew(const struct waiting *w, const struct verdict *verdict)
+static enum renewal_outcome renew(struct waiting *w, const struct verdict *verdict)
 {
     enum token_error error = error_of(w, verdict);
 
@@ -107,6 +107,8 @@ static enum renewal_outcome renew(const struct waiting *w, const struct verdict 
     if (w->has_selector &&
         !guard_names(w->renewals->guard, w->request.selector, verdict->issuer, verdict->subject))
         return RENEWAL_FORBIDDEN;
+    if (!w->has_selector && w->request.names != NULL)
+        w->has_selector = w->request.names(w->arg, verdict, &w->selector);
     if (!allow(w, verdict))
         return RENEWAL_LIMITED;
     if (tell_peers(w) < 0)

@@ -46,10 +46,13 @@ struct renewal_request {
     uint64_t scopes;              /* demanded by the route of its path, as in a verdict */
     /* With the argument of `done`: does the token have what else its route needs?  NULL: yes. */
     bool (*opens)(void *arg, const struct verdict *verdict);
+    /* Likewise, and if there is no token in the URL: the handle there, as session_name() was told
+     * it.  False, or NULL: none. */
+    bool (*names)(void *arg, const struct verdict *verdict, struct token_hash *handle);
 };
-/* Renews the streams of the token's subject that have the selector in their URL; without one those
- * that have no token there.  Calls done(arg, outcome, error) once, maybe in a later turn.  `error`:
- * what is wrong with the token; TOKEN_OK: nothing. */
+/* Renews the streams of the token's subject that have the selector or the handle in their URL;
+ * without either those that have no token there.  Calls done(arg, outcome, error) once, maybe in a
+ * later turn.  `error`: what is wrong with the token; TOKEN_OK: nothing. */
 void renewals_take(struct renewals *r, const struct renewal_request *request,
                    void (*done)(void *arg, enum renewal_outcome outcome, enum token_error error),
                    void *arg);

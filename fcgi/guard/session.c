@@ -23,15 +23,20 @@ enum {
 struct group {
     UT_hash_handle hh;
     struct token_hash key;
-    LIST_HEAD(, session) sessions;
+    LIST_HEAD(, member) members;
+};
+
+struct member {
+    LIST_ENTRY(member) link;
+    struct group *group; /* NULL: in none */
+    struct session *session;
 };
 
 struct session {
-    LIST_ENTRY(session) link; /* in its group, if it has one */
+    struct member by_url, by_handle;
     TAILQ_ENTRY(session) all;
     TAILQ_ENTRY(session) due_link;
     struct sessions *sessions;
-    struct group *group; /* NULL: nothing renews it */
     struct stream *stream;
     struct timer *timer;
     int64_t exp_ms;     /* of the token, since 1970 */
@@ -62,15 +67,15 @@ struct sessions {
 
 /* -- groups -- */
 
-/* Streams are selected by the token in their URL, if there is one, and always by their subject: a
- * stranger who knows a URL cannot join, or renew, what is behind it. */
-static struct token_hash group_of(const struct token_hash *in_url, const struct verdict *v)
+/* Streams are selected by the token in their URL, if there is one, or by their handle, and always
+ * by their subject: a stranger who knows a URL cannot join, or renew, what is behind it. */
+static struct token_hash group_of(const struct token_hash *selector, const struct verdict *v)
 {
     struct buf text = {0};
 
-    buf_add_byte(&text, in_url != NULL);
-    if (in_url != NULL)
-        buf_add(&text, in_url, sizeof *in_url);
+    buf_add_byte(&text, selector != NULL);
+    if (selector != NULL)
+        buf_add(&text, selector, sizeof *selector);
     subject_add(&text, v->issuer, v->subject);
     struct token_hash h = token_hash(buf_slice(&text));
     buf_fini(&text);
@@ -85,30 +90,31 @@ static struct group *find_group(struct sessions *ss, const struct token_hash *ke
     return group;
 }
 
-static void join_group(struct session *s, const struct token_hash *key)
+static void join_group(struct session *s, struct member *m, const struct token_hash *key)
 {
     struct sessions *ss = s->sessions;
 
-    s->group = find_group(ss, key);
-    if (s->group == NULL) {
-        s->group = mem_zero(sizeof *s->group);
-        s->group->key = *key;
-        LIST_INIT(&s->group->sessions);
-        HASH_ADD(hh, ss->groups, key, sizeof s->group->key, s->group);
+    m->session = s;
+    m->group = find_group(ss, key);
+    if (m->group == NULL) {
+        m->group = mem_zero(sizeof *m->group);
+        m->group->key = *key;
+        LIST_INIT(&m->group->members);
+        HASH_ADD(hh, ss->groups, key, sizeof m->group->key, m->group);
     }
-    LIST_INSERT_HEAD(&s->group->sessions, s, link);
+    LIST_INSERT_HEAD(&m->group->members, m, link);
 }
 
-static void leave_group(struct session *s)
+static void leave_group(struct member *m)
 {
-    struct group *group = s->group;
+    struct group *group = m->group;
 
     if (group == NULL)
         return;
-    LIST_REMOVE(s, link);
-    if (!LIST_EMPTY(&group->sessions))
+    LIST_REMOVE(m, link);
+    if (!LIST_EMPTY(&group->members))
         return;
-    HASH_DEL(s->sessions->groups, group);
+    HASH_DEL(m->session->sessions->groups, group);
     free(group);
 }
 
@@ -277,11 +283,19 @@ struct session *session_open(struct sessions *ss, const struct verdict *v, uint6
     TAILQ_INSERT_TAIL(&ss->all, s, all);
     if (v != NULL && (in_url != NULL || v->subject != NULL)) {
         struct token_hash key = group_of(in_url, v);
-        join_group(s, &key);
+        join_group(s, &s->by_url, &key);
     }
     s->timer = timer_new(ss->loop, set_due, s);
     arm(s);
     return s;
+}
+
+void session_name(struct session *s, const struct verdict *v, const struct token_hash *handle)
+{
+    struct token_hash key = group_of(handle, v);
+
+    if (v->subject != NULL)
+        join_group(s, &s->by_handle, &key);
 }
 
 void session_attach(struct session *s, struct stream *stream)
@@ -300,7 +314,8 @@ void session_close(struct session *s)
 {
     struct sessions *ss = s->sessions;
 
-    leave_group(s);
+    leave_group(&s->by_url);
+    leave_group(&s->by_handle);
     TAILQ_REMOVE(&ss->all, s, all);
     if (s->due)
         TAILQ_REMOVE(&ss->due, s, due_link);
@@ -312,12 +327,13 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
 {
     struct token_hash key = group_of(selector, v);
     struct group *group = find_group(ss, &key);
-    struct session *s;
+    struct member *m;
 
     if (group == NULL)
         return;
-    LIST_FOREACH(s, &group->sessions, link)
+    LIST_FOREACH(m, &group->members, link)
     {
+        struct session *s = m->session;
         if (v->exp_ms <= s->exp_ms || (s->scopes & ~v->scopes) != 0)
             continue;
         if (s->renews != NULL && !s->renews(s->arg, v, selector != NULL))

@@ -32,6 +32,11 @@ void sessions_ask_before_end(struct sessions *ss, bool (*settled)(void *arg), vo
  * renewals, together with the subject; NULL: there is none, and the subject does. */
 struct session *session_open(struct sessions *ss, const struct verdict *verdict, uint64_t scopes,
                              const struct token_hash *in_url);
+/* It has a handle, too, by which a renewal can select it: that of its token's subject alone, so one
+ * without a subject is not selected so.  Once for a session, with the verdict that has opened it.
+ */
+void session_name(struct session *s, const struct verdict *verdict,
+                  const struct token_hash *handle);
 /* Its stream, once there is one; to be closed when that ends. */
 void session_attach(struct session *s, struct stream *stream);
 /* Before a good token renews the stream renews(arg, verdict, named) is asked: may it?  named: the
@@ -40,8 +45,8 @@ void session_ask(struct session *s,
                  bool (*renews)(void *arg, const struct verdict *verdict, bool named), void *arg);
 void session_close(struct session *s);
 
-/* A good token renews the streams of its subject that it could open and that have `selector` in
- * their URL, or (NULL) no token there. */
+/* A good token renews the streams of its subject that it could open and that have `selector` (a
+ * token or a handle) in their URL, or (NULL) no token there. */
 void sessions_renew(struct sessions *ss, const struct token_hash *selector,
                     const struct verdict *verdict);
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote_from_bytes
@@ -206,6 +207,36 @@ def test_a_renewal_renews_what_it_would_select_and_no_more(kafka, topic, selecti
     assert red.events[2].data == b"3" and named.events[4].data == b"4"
     assert eventid.tag(named.events[0].id) == eventid.tag(red.events[0].id)
     assert eventid.tag(named.events[4].id) != eventid.tag(red.events[0].id)
+
+
+def test_a_renewal_names_a_stream_by_its_handle(kafka, topic, selecting, guard, tmp_path):
+    """PROTOCOL 5.4, 11.13. Whichever responder of the pool gets it; a stranger's is another handle."""
+    kafka.produce(topic, Record(b"red", b"1"), Record(b"blue", b"2"))
+    window = 3
+    peers = tmp_path / "peers"
+    peers.mkdir(mode=0o700)
+    options = [topic, {"/mine": [{"key": "{claim:tenant}"}]}, "--challenge", str(window), "--peer-dir", str(peers)]
+    pool = [selecting(*options, **guard) for _ in range(2)]
+
+    def mint(sub: str, tenant: str, ttl: float) -> dict[str, str]:
+        return bearer(rsa_key().mint(ttl, sub=sub, tenant=tenant))
+
+    handles = [secrets.token_urlsafe(24) for _ in range(2)]
+    named, other = (
+        pool[0].open(target=f"/mine?stream={handle}", headers=mint("alice", "red", window + 2)) for handle in handles
+    )
+    pump([named, other], lambda: all(len(stream.events) == 2 for stream in (named, other)))
+
+    def renew(sub: str, tenant: str, handle: str):
+        headers = mint(sub, tenant, 60) | {"Content-Type": RENEWAL}
+        return pool[1].send("POST", f"/mine?stream={handle}", headers).wait_end()
+
+    assert refused(renew("alice", "red", "short")) == (400, "stream_invalid")
+    assert renew("bob", "red", handles[1]).status == 204
+    assert renew("alice", "blue", handles[0]).status == 204
+    pump([named, other], lambda: other.ended and len(named.events) == 4)
+    assert [event.event for event in named.events[2:]] == ["reset", "message"]
+    assert named.events[3].data == b"2" and not named.ended
 
 
 def test_a_quiet_stream_is_told_where_it_is(kafka, topic, selecting):

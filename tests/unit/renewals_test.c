@@ -175,7 +175,8 @@ static void on_done(void *arg, enum renewal_outcome what, enum token_error why)
 
 static void take(const char *token, const char *selector)
 {
-    const struct renewal_request request = {slice_str(token), slice_str(selector), demanded, NULL};
+    const struct renewal_request request = {slice_str(token), slice_str(selector), demanded, NULL,
+                                            NULL};
 
     renewals_take(renewals, &request, on_done, &answers);
 }
@@ -200,7 +201,7 @@ static bool opens_nothing(void *arg, const struct verdict *v)
 
 static void one_that_could_not_open_a_stream_there_is_forbidden(void **state)
 {
-    const struct renewal_request request = {BYTES("x"), slice_of(NULL, 0), 0, opens_nothing};
+    const struct renewal_request request = {.token = BYTES("x"), .opens = opens_nothing};
 
     (void)state;
     told.n = 0;
@@ -208,6 +209,28 @@ static void one_that_could_not_open_a_stream_there_is_forbidden(void **state)
     assert_int_equal(outcome, RENEWAL_FORBIDDEN);
     assert_int_equal(error, TOKEN_OK);
     assert_text(buf_slice(&told), "");
+}
+
+/* It is known by whose handle it is. */
+static bool by_handle(void *arg, const struct verdict *v, struct token_hash *handle)
+{
+    assert_ptr_equal(arg, &answers);
+    snprintf((char *)handle->bytes, sizeof handle->bytes, "%s's",
+             v->subject ? v->subject : "nobody");
+    return v->subject != NULL;
+}
+
+static void a_handle_selects_where_no_token_does(void **state)
+{
+    struct renewal_request request = {.token = BYTES("x"), .names = by_handle};
+
+    (void)state;
+    told.n = 0;
+    renewals_take(renewals, &request, on_done, &answers);
+    request.selector = BYTES("i/alice");
+    renewals_take(renewals, &request, on_done, &answers);
+    assert_text(buf_slice(&told), "tell x alice's\nrenew alice alice's\n"
+                                  "tell x i/alice\nrenew alice i/alice\n");
 }
 
 static void pass_on(const char *token, const struct token_hash *selector)
@@ -421,6 +444,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(a_good_one_is_told_to_the_pool_and_applied),
+        T(a_handle_selects_where_no_token_does),
         T(one_that_could_not_open_a_stream_there_is_forbidden),
         T(a_pool_of_one_has_nobody_to_tell),
         T(a_bad_token_renews_nothing),

@@ -864,6 +864,34 @@ static void no_subject_is_not_an_empty_one(void **state)
     assert_true(in_url.finished);
 }
 
+static void a_stream_is_selected_by_its_handle_as_well(void **state)
+{
+    const struct token_hash handle = token_hash(BYTES("handle"));
+    const struct verdict alice = verdict("alice", 30000), nobody = verdict(NULL, 30000);
+    struct stream plain, in_url, without_subject, ended;
+
+    (void)state;
+    open_stream(&plain, "alice", 30000, NULL);
+    open_stream(&in_url, "alice", 30000, "a");
+    open_stream(&ended, "alice", 30000, NULL);
+    session_name(plain.session, &alice, &handle);
+    session_name(in_url.session, &alice, &handle);
+    session_name(ended.session, &alice, &handle);
+    open_stream(&without_subject, NULL, 30000, "a");
+    session_name(without_subject.session, &nobody, &handle);
+    end(&ended);
+    renew("bob", 100000, "handle");
+    renew(NULL, 100000, "handle");
+    renew("alice", 50000, "handle");
+    renew("alice", 60000, NULL);
+    renew("alice", 70000, "a");
+    fake_loop_pass(30000);
+    assert_true(without_subject.finished && !plain.finished && !in_url.finished);
+    fake_loop_pass(30000);
+    assert_true(plain.finished && !in_url.finished);
+    end(&in_url);
+}
+
 /* Selectors and subjects must not run into each other, whatever they hold. */
 static void a_subject_cannot_be_made_to_look_like_a_selector(void **state)
 {
@@ -1283,6 +1311,7 @@ int main(void)
         T(the_owner_is_told_that_a_selector_named_it),
         T(a_token_without_subject_renews_only_by_selector),
         T(no_subject_is_not_an_empty_one),
+        T(a_stream_is_selected_by_its_handle_as_well),
         T(a_subject_cannot_be_made_to_look_like_a_selector),
         T(a_stream_that_has_ended_leaves_its_group),
         T(an_end_waits_for_the_renewals_that_wait),
