@@ -451,7 +451,7 @@ def test_the_other_responder_serves_while_one_is_away(pool, place, name):
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", [name for name in FRONTS if FRONTS[name].has_pool])
 def test_a_stream_can_be_told_what_to_select(kafka, topic, pool, place, name, way):
-    """PROTOCOL 15.3, 15.7. Whichever responder the web server chooses."""
+    """PROTOCOL 16.3, 16.7. Whichever responder the web server chooses."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     pool()
     front = FRONTS[name](place).start()

@@ -144,7 +144,7 @@ def check_envelope(text: bytes, record: Record, topic: str, offset: int) -> None
 
 
 def test_any_record_comes_back_from_its_envelope(kafka, routed, seeded):
-    """PROTOCOL 16.2, 16.3, 16.4, 16.6, 16.7, 16.9, 17.1, 17.2, 17.3."""
+    """PROTOCOL 13.2, 13.3, 13.4, 13.6, 13.7, 13.9, 15.1, 15.2, 15.3."""
     topic = kafka.log_topic()
     records = [a_record(seeded) for _ in range(1000)]
     offsets = kafka.produce(topic, *records)
@@ -167,7 +167,7 @@ def test_any_record_comes_back_from_its_envelope(kafka, routed, seeded):
 
 
 def test_json_beyond_the_limits_is_a_text(kafka, start):
-    """PROTOCOL 16.5."""
+    """PROTOCOL 13.5."""
     topic = kafka.topic(config={"max.message.bytes": "2000000"})
     values = ["[" * 64 + "]" * 64, "[" * 65 + "]" * 65, "[]" + " " * ((1 << 20) - 2), "[]" + " " * ((1 << 20) - 1)]
     producer = kafka.new_producer(**{"message.max.bytes": 2_000_000})
@@ -178,7 +178,7 @@ def test_json_beyond_the_limits_is_a_text(kafka, start):
 
 
 def test_the_client_or_the_route_says_what_events_carry(kafka, topic, routed):
-    """PROTOCOL 16.1."""
+    """PROTOCOL 13.1."""
     kafka.produce(topic, Record(b"k", b"1"))
     responder = routed(topic, {}, {"/plain": {}, "/whole": {"data": "envelope"}})
     assert responder.open(target="/plain").next().data == b"1"
@@ -189,14 +189,14 @@ def test_the_client_or_the_route_says_what_events_carry(kafka, topic, routed):
 
 
 def test_headers_that_nobody_keeps_are_not_shown(kafka, topic, start):
-    """PROTOCOL 16.2, 16.7."""
+    """PROTOCOL 13.2, 13.7."""
     kafka.produce(topic, Record(b"k", b"{}", headers=(("x", b"y"),)))
     got = json.loads(start(topic).open(target="/events?data=envelope").next().data)
     assert got["headers"] == {} and got["timestamp"] > time.time() * 1000 - 60_000
 
 
 def test_notices_of_envelopes_name_the_topic(kafka, start):
-    """PROTOCOL 16.10, 17.4."""
+    """PROTOCOL 13.10, 15.4."""
     topic = kafka.log_topic()
     kafka.produce(topic, *(Record(b"k", b"%d" % n) for n in range(5)))
     kafka.delete_records(topic, 3)
@@ -218,7 +218,7 @@ def test_notices_of_envelopes_name_the_topic(kafka, start):
 
 
 def test_a_header_or_a_field_or_the_topic_names_an_event(kafka, topic, routed):
-    """PROTOCOL 16.11."""
+    """PROTOCOL 13.11."""
     kafka.produce(
         topic,
         Record(b"1", b'{"event": {"type": "created"}}', headers=(("type", b"old"), ("type", b"new"))),
@@ -243,7 +243,7 @@ def test_a_header_or_a_field_or_the_topic_names_an_event(kafka, topic, routed):
 
 
 def test_a_script_sees_the_end_of_the_replay_and_keepalives(kafka, topic, start):
-    """PROTOCOL 16.12, 17.6."""
+    """PROTOCOL 13.12, 15.6."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     responder = start(topic, "--keepalive", "1")
     stream = responder.open(target="/events?keepalive=event")
@@ -259,7 +259,7 @@ def test_a_script_sees_the_end_of_the_replay_and_keepalives(kafka, topic, start)
 
 
 def test_what_selects_and_moves_on_says_so_in_lines(kafka, topic, start):
-    """PROTOCOL 17.6."""
+    """PROTOCOL 15.6."""
     kafka.produce(topic, Record(b"a", b"1"))
     stream = start(topic, "--keepalive", "1").send(target="/events?key=a", headers=NDJSON)
     first = lines(stream, 1)[0]
@@ -273,7 +273,7 @@ def test_what_selects_and_moves_on_says_so_in_lines(kafka, topic, start):
 
 
 def test_a_stream_of_one_shape_goes_on_in_another(kafka, topic, start):
-    """PROTOCOL 17.2, 17.8."""
+    """PROTOCOL 15.2, 15.8."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     responder = start(topic, "--event-id", "key")
     first = lines(responder.send(target="/events", headers=NDJSON), 1)[0]
@@ -286,7 +286,7 @@ def test_a_stream_of_one_shape_goes_on_in_another(kafka, topic, start):
 
 
 def test_a_challenge_is_a_line(kafka, topic, start, tmp_path):
-    """PROTOCOL 17.5."""
+    """PROTOCOL 15.5."""
     key = rsa_key()
     jwks = Jwks(tmp_path / "jwks.json", key)
     kafka.produce(topic, Record(b"a", b"1"))
@@ -300,7 +300,7 @@ def test_a_challenge_is_a_line(kafka, topic, start, tmp_path):
 
 
 def test_a_drain_ends_lines_without_a_word(kafka, topic, start):
-    """PROTOCOL 17.7."""
+    """PROTOCOL 15.7."""
     kafka.produce(topic, Record(b"a", b"1"))
     responder = start(topic)
     stream = responder.send(target="/events", headers=NDJSON)
@@ -336,7 +336,7 @@ def said_by_readme(language: str) -> str:
 
 
 def test_the_scripts_of_the_readme_read_lines_through_lighttpd(kafka, topic, front, tmp_path):
-    """PROTOCOL 17.1. Each line comes at once."""
+    """PROTOCOL 15.1. Each line comes at once."""
     kafka.produce(topic, Record(b"a", b"1"))
     url = front(topic).url + "/events"
     (tmp_path / "read.sh").write_text(said_by_readme("bash").replace("http://localhost:8080/events", url))

@@ -42,7 +42,7 @@ def listen(responder: Responder, handle: str, query: str = "", last_event_id: st
 
 
 def test_a_stream_that_is_told_gets_what_differs(kafka, topic, start):
-    """PROTOCOL 15.1, 15.4, 15.5. Deletes for what leaves, newest records for what comes; then live."""
+    """PROTOCOL 16.1, 16.4, 16.5. Deletes for what leaves, newest records for what comes; then live."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"), Record(b"c d", b"3"))
     responder = start(topic)
     handle = new_handle()
@@ -58,7 +58,7 @@ def test_a_stream_that_is_told_gets_what_differs(kafka, topic, start):
 
 
 def test_a_handle_is_32_to_64_characters(kafka, topic, start):
-    """PROTOCOL 15.1, 15.3."""
+    """PROTOCOL 16.1, 16.3."""
     responder = start(topic)
     for bad in ("", "x" * 31, "x" * 65, "x" * 31 + ".", f"{'x' * 32}&stream={'x' * 32}"):
         assert reason(responder.send(target=f"/events?stream={bad}").wait_end()) == (400, "stream_invalid")
@@ -74,7 +74,7 @@ def test_a_handle_is_32_to_64_characters(kafka, topic, start):
 
 
 def test_it_is_told_ten_times_a_second(kafka, topic, start):
-    """PROTOCOL 15.3."""
+    """PROTOCOL 16.3."""
     responder = start(topic)
     handle = new_handle()
     listen(responder, handle)
@@ -84,7 +84,7 @@ def test_it_is_told_ten_times_a_second(kafka, topic, start):
 
 
 def test_a_second_stream_ends_the_first_which_does_not_come_back(kafka, topic, start):
-    """PROTOCOL 15.2."""
+    """PROTOCOL 16.2."""
     responder = start(topic)
     handle = new_handle()
     first = listen(responder, handle)
@@ -96,7 +96,7 @@ def test_a_second_stream_ends_the_first_which_does_not_come_back(kafka, topic, s
 
 
 def test_what_is_told_between_two_connections_is_not_lost(kafka, topic, start):
-    """PROTOCOL 15.6. It comes back with another tag than its id's: a reset, and what it was told."""
+    """PROTOCOL 16.6. It comes back with another tag than its id's: a reset, and what it was told."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     responder = start(topic)
     handle = new_handle()
@@ -115,7 +115,7 @@ def test_what_is_told_between_two_connections_is_not_lost(kafka, topic, start):
 
 
 def test_anothers_handle_is_unknown(kafka, topic, start, tmp_path):
-    """PROTOCOL 15.2, 15.3. Nobody learns whether there is a stream of that handle."""
+    """PROTOCOL 16.2, 16.3. Nobody learns whether there is a stream of that handle."""
     key = rsa_key()
     jwks = Jwks(tmp_path / "jwks.json", key)
     guard = ["--jwks", str(jwks.path), "--issuer", ISSUER, "--audience", AUDIENCE, "--scope", SCOPE]
@@ -142,7 +142,7 @@ def table_of(stream) -> dict[str, str]:
 
 
 def test_whatever_is_told_the_table_is_the_topic_through_it(kafka, topic, start):
-    """PROTOCOL 15.4, 15.5. Random selections against a writer."""
+    """PROTOCOL 16.4, 16.5. Random selections against a writer."""
     chance = random.Random(7)
     keys = [f"k{i}" for i in range(20)]
     responder = start(topic)
@@ -171,7 +171,7 @@ def pool(start, topic, tmp_path):
 
 
 def test_any_responder_of_the_pool_can_be_told(kafka, topic, pool):
-    """PROTOCOL 15.7."""
+    """PROTOCOL 16.7."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     handle = new_handle()
     stream = listen(pool[0], handle, "&key=a")
@@ -184,7 +184,7 @@ def test_any_responder_of_the_pool_can_be_told(kafka, topic, pool):
 
 
 def test_a_second_stream_at_another_responder_ends_the_first(kafka, topic, pool):
-    """PROTOCOL 15.2, 15.7. And neither comes back every two seconds."""
+    """PROTOCOL 16.2, 16.7. And neither comes back every two seconds."""
     handle = new_handle()
     first = listen(pool[0], handle)
     second = listen(pool[1], handle)
@@ -197,7 +197,7 @@ def test_a_second_stream_at_another_responder_ends_the_first(kafka, topic, pool)
 
 
 def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka, topic, pool):
-    """PROTOCOL 15.6, 15.7."""
+    """PROTOCOL 16.6, 16.7."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     handle = new_handle()
     stream = listen(pool[0], handle, "&key=a")
@@ -213,7 +213,7 @@ def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka
 
 
 def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
-    """PROTOCOL 15.7."""
+    """PROTOCOL 16.7."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     handle = new_handle()
     stream = listen(pool[0], handle, "&key=a")
@@ -229,7 +229,7 @@ def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
 
 
 def test_one_that_dies_forgets_them(kafka, topic, pool):
-    """PROTOCOL 15.7. The tag of the id then leads to a reset."""
+    """PROTOCOL 16.7. The tag of the id then leads to a reset."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     handle = new_handle()
     stream = listen(pool[0], handle, "&key=a")
@@ -246,7 +246,7 @@ def test_one_that_dies_forgets_them(kafka, topic, pool):
 
 
 def test_while_a_peer_cannot_be_asked_it_is_told_to_come_back(kafka, topic, pool):
-    """PROTOCOL 15.7."""
+    """PROTOCOL 16.7."""
     handle = new_handle()
     listen(pool[1], handle)
     os.kill(pool[0].pid, signal.SIGSTOP)

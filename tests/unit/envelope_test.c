@@ -45,7 +45,7 @@ static void an_envelope_has_all_that_a_record_has(void **state)
     buf_fini(&out);
 }
 
-/* PROTOCOL 16.8. */
+/* PROTOCOL 13.8. */
 static void what_a_record_has_not_is_not_there(void **state)
 {
     (void)state;
@@ -124,7 +124,7 @@ static void headers_are_lists_in_the_topics_order(void **state)
     buf_fini(&packed);
 }
 
-/* PROTOCOL 16.9. */
+/* PROTOCOL 13.9. */
 static void a_delete_says_so_and_has_no_value(void **state)
 {
     struct record r = record("k", NULL);
