@@ -22,6 +22,7 @@ from sse import HttpReader
 from table import Change, Table
 from tokens import RENEWAL, SCOPE, Jwks, bearer, ec_key, exp, in_url
 
+POOL_LINKS = 7  # listening: for the front, renewals and handles; with the peer a connection each way for either
 KEY = ("--event-id", "key")  # as lighttpd's own pool has it
 
 
@@ -202,7 +203,7 @@ def test_11_a_thousand_renewals_over_a_pool_of_two(drill, topic, note, tmp_path)
     keys = Jwks(tmp_path / "jwks.json", ec_key())
     options = keys.options("--peer-dir", str(peers), "--challenge", str(Subject.CHALLENGE_S))
     drill = drill(topic, 1000, *KEY, *options, table=Subject)
-    drill.links = 4  # a socket for the peer, and a connection each way
+    drill.links = POOL_LINKS
     drill.traffic.write(200)
     for table in drill.tables:
         table.watch = drill.crowd.watch
@@ -264,7 +265,7 @@ def test_12_routes_change_one_responder_after_the_other_while_tokens_are_renewed
     keys = Jwks(tmp_path / "jwks.json", ec_key())
     drill = drill(None, 300, *KEY, *keys.options(*options), kind=HeldResponder, table=RoutedSubject)
     drill.traffic.topic = topic
-    drill.links = 4
+    drill.links = POOL_LINKS
     drill.traffic.write(200)
     for table in drill.tables:
         table.watch = drill.crowd.watch

@@ -777,6 +777,6 @@ def test_the_directory_of_the_pool_must_be_ours_alone(keys, tmp_path, guarded):
     long.mkdir(mode=0o700)
     for directory in (good, long):
         responder = guarded("--peer-dir", str(directory))
-        wait_until(lambda: len(list(directory.iterdir())) == 2, what="its socket and its metrics")
+        wait_until(lambda: len(list(directory.iterdir())) == 3, what="its sockets and its metrics")
         responder.stop()
         assert not list(directory.iterdir())

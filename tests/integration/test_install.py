@@ -404,7 +404,7 @@ def guarded(story: Story, tmp_path: Path) -> Iterator[Callable]:
         )
     host.run("systemctl", "start", *(responder.unit for responder in pool))
     peers = host.path(f"/run/{UNIT}/peers")
-    wait_until(lambda: len([p for p in peers.iterdir() if p.is_socket()]) == 2, what="the pool")
+    wait_until(lambda: len([p for p in peers.iterdir() if p.is_socket()]) == 4, what="the pool")
     for responder in pool:  # each looks round when it has something to tell
         assert renew(responder, rsa_key().mint(sub="nobody")) == 204
     yield pool, publish

@@ -138,6 +138,7 @@ def test_only_what_has_changed_since_an_id(kafka, topic, start):
     responder = start(topic)
     place = document(get(responder))["id"]
     kafka.produce(topic, Record(b"c", b"3"), Record(b"a", None), Record(b"c", b"4"))
+    wait_until(lambda: document(get(responder))["records"][-1]["value"] == 4, what="what is new")
     for answer in (get(responder, Last_Event_ID=place), get(responder, f"/events?lastEventId={place}")):
         records = document(answer)["records"]
         assert [(r["key"], r.get("value"), r.get("deleted")) for r in records] == [

@@ -16,6 +16,8 @@ def test_2000_streams_are_opened_get_one_message_and_are_closed(kafka, topic, fr
     server = front(topic)
     pids = [server.process.pid, *server.responders()]
     first = HttpReader(server.http).wait_started()
+    # The two listen for the front and for handles, and each has connected to the other.
+    wait_until(lambda: sorted(map(unix_connections, server.responders())) == [4, 5], what="the pool")
     files = open_files(server) - 3  # its two connections have three ends here
     first.close()
     memory = []
