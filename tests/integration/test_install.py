@@ -17,6 +17,7 @@ from host import UNIT, Host, InstalledResponder
 from kafka import Kafka
 from lighttpd import CA, make_certificates, replaced
 from test_fetch_keys import Issuer
+from test_renewal import sockets
 from tokens import CHALLENGE, Jwks, bearer, ec_key, renew, rsa_key
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="boots a Debian, which only root can")
@@ -178,9 +179,17 @@ class Story:
         return CurlReader(f"{self.url}/events", *options).wait_started()
 
     def come_back(self, *options: str) -> CurlReader:
-        """As clients do until they are served; the standby says 503 to curl."""
-        wait_until(lambda: curl("-I", f"{self.url}/events"), what="a stream")
-        return self.open(*options)
+        """As clients do until they are served; the standby says 503 to curl, and each process of
+        lighttpd finds out by itself that the pool is there again."""
+
+        def served() -> CurlReader | None:
+            stream = CurlReader(f"{self.url}/events", *options).wait_head()
+            if stream.status == 200:
+                return stream.wait_started()
+            stream.close()
+            return None
+
+        return wait_until(served, what="a stream")
 
     def is_ready(self) -> bool:
         return curl(f"http://127.0.0.1:{self.admin}/health/ready") is not None
@@ -404,7 +413,7 @@ def guarded(story: Story, tmp_path: Path) -> Iterator[Callable]:
         )
     host.run("systemctl", "start", *(responder.unit for responder in pool))
     peers = host.path(f"/run/{UNIT}/peers")
-    wait_until(lambda: len([p for p in peers.iterdir() if p.is_socket()]) == 4, what="the pool")
+    wait_until(lambda: len(sockets(peers)) == 2, what="the pool")
     for responder in pool:  # each looks round when it has something to tell
         assert renew(responder, rsa_key().mint(sub="nobody")) == 204
     yield pool, publish
