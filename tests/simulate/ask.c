@@ -63,9 +63,21 @@ static void fill_partitions(struct answer *a, const struct topic *t)
     }
 }
 
+/* Nobody can tell whether the answer to an older question is older, too, than that to a newer one,
+ * which was faster: so it says nothing. */
+static void note_layout(rd_kafka_t *rk, unsigned question, int32_t n)
+{
+    if (question < rk->layout_heard)
+        return;
+    rk->layout_heard = question;
+    if (port_is_newest(rk))
+        port_note_partitions(rk, n);
+}
+
 rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all_topics, rd_kafka_topic_t *only_rkt,
                                       const struct rd_kafka_metadata **metadata, int timeout_ms)
 {
+    unsigned question = ++rk->layouts_asked;
     rd_kafka_resp_err_t err = wait_for(rk, any_broker(rk), timeout_ms);
 
     (void)all_topics, (void)only_rkt;
@@ -85,8 +97,7 @@ rd_kafka_resp_err_t rd_kafka_metadata(rd_kafka_t *rk, int all_topics, rd_kafka_t
         fill_partitions(a, cluster_topic());
     else
         a->topic.err = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-    if (port_is_newest(rk))
-        port_note_partitions(rk, a->topic.partition_cnt);
+    note_layout(rk, question, a->topic.partition_cnt);
     *metadata = &a->m;
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }

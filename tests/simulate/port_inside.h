@@ -69,6 +69,7 @@ struct rd_kafka_s {
     unsigned responder;
     struct fetcher fetchers[PARTITIONS_MAX];
     TAILQ_HEAD(, rd_kafka_op_s) asked;
+    unsigned layouts_asked, layout_heard; /* questions for metadata; the newest that was answered */
 };
 
 TAILQ_HEAD(handles, rd_kafka_s);
