@@ -201,7 +201,7 @@ static const char *made_again(struct consumer *c, const struct survey_result *r)
 {
     if (c->cluster_id[0] != '\0' && r->cluster[0] != '\0' && strcmp(c->cluster_id, r->cluster) != 0)
         return "is another cluster's now";
-    if (r->n < c->n || topicid_differ(c->id, r->id))
+    if ((c->running && r->anew) || r->n < c->n || topicid_differ(c->id, r->id))
         return "was made again";
     for (int32_t i = 0; i < c->n; i++)
         if (is_cut(c, i, &r->partitions[i]))

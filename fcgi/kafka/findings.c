@@ -23,6 +23,8 @@ static void add_partitions(struct findings *f, const struct layout_topic *topic)
 {
     struct survey_result *r = &f->result;
 
+    r->anew = r->anew || topic->error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+              (!topic->error && topic->n < r->n);
     if (topic->error || topic->n < r->n) { /* none, or another one */
         f->generation++;
         r->n = 0;
@@ -81,6 +83,6 @@ bool findings_take(struct findings *f, struct survey_result *out)
     out->brokers = copied(r->brokers, r->brokers_n, sizeof *r->brokers);
     for (int32_t i = 0; i < r->n; i++)
         r->partitions[i].fresh = false;
-    r->told = f->has_result = false;
+    r->told = r->anew = f->has_result = false;
     return true;
 }

@@ -18,6 +18,8 @@ struct survey_partition {
 struct survey_result {
     uint64_t answers;          /* all those so far, of all brokers and about all topics */
     bool told;                 /* what follows is new since the last survey_take() */
+    bool anew;                 /* since then the topic was missing, or had fewer partitions than it
+                                  had had: what there is now is another one */
     uint64_t ticket;           /* the question about the topic that was answered */
     rd_kafka_resp_err_t error; /* what the cluster has against the topic; 0: nothing */
     int32_t n;                 /* 0 if there is an error, or nothing was told yet */

@@ -94,6 +94,8 @@ int64_t all_ends;      /* where each log ends; -1: it is true */
 int wrong_answers;     /* so many answers say so; -1: all */
 const char *a_cluster; /* NULL: the truth */
 struct topic_id an_id; /* not known: the truth */
+atomic_int layouts;    /* answers about the topic so far */
+atomic_int denials;    /* so many of the next ones say that there is no such topic */
 
 void __real_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
 void __wrap_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
@@ -130,6 +132,12 @@ rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *na
 
     if (!err && a_cluster != NULL)
         snprintf(out->cluster, sizeof out->cluster, "%s", a_cluster);
+    if (!err && denials > 0) {
+        out->topics[0].error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        out->topics[0].n = 0;
+        denials--;
+    }
+    layouts += !err;
     return err;
 }
 
@@ -326,6 +334,7 @@ int setup(void **state)
     all_ends = wrong_answers = -1;
     a_cluster = NULL;
     an_id = (struct topic_id){0};
+    denials = 0;
     return 0;
 }
 

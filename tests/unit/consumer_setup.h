@@ -3,6 +3,8 @@
 #ifndef SKF_UNIT_CONSUMER_SETUP_H
 #define SKF_UNIT_CONSUMER_SETUP_H
 
+#include <stdatomic.h>
+
 #include "fake_loop.h"
 #include "kafka/cluster.h"
 #include "kafka/consumer.h"
@@ -40,6 +42,8 @@ extern int64_t all_ends;      /* where each log ends; -1: it is true */
 extern int wrong_answers;     /* so many answers say so; -1: all */
 extern const char *a_cluster; /* NULL: the truth */
 extern struct topic_id an_id; /* not known: the truth */
+extern atomic_int layouts;    /* answers about the topic so far */
+extern atomic_int denials;    /* so many of the next ones say that there is no such topic */
 
 /* Nothing is taken before so many records can be. */
 extern size_t batch_of;

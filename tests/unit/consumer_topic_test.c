@@ -292,6 +292,26 @@ static void a_topic_of_another_id_is_read_anew(void **state)
     check_numbers(1, 10);
 }
 
+static void wait_for_layouts(int n)
+{
+    for (n += layouts; layouts < n; fake_loop_wait())
+        consumer_ask(consumer);
+}
+
+/* Both answers have come before the loop had a turn. */
+static void a_topic_that_went_and_came_within_a_turn_is_read_anew(void **state)
+{
+    (void)state;
+    start_with_ten("unnoticed");
+    wait_until(is_alone);
+    denials = 1;
+    wait_for_layouts(3); /* of two at least it is known what came of them */
+    assert_int_equal(denials, 0);
+    told.n = 0;
+    wait_until(is_told_twice);
+    check_numbers(1, 10);
+}
+
 static void reading_starts_at_the_first_offset_that_the_broker_holds(void **state)
 {
     static uint8_t value[900000];
@@ -337,6 +357,7 @@ int main(void)
         T(settings_that_cannot_be_read_are_told_until_they_can),
         T(a_topic_that_is_missing_is_waited_for),
         T(a_topic_that_went_and_came_again_is_read_anew),
+        T(a_topic_that_went_and_came_within_a_turn_is_read_anew),
         T(what_was_taken_of_a_topic_goes_with_it),
         T(a_log_that_is_shorter_than_it_was_is_read_anew),
         T(each_answer_tells_that_everything_was_read),

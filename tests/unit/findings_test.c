@@ -113,6 +113,44 @@ static void of_another_topic_of_that_name_nothing_is_known(void **state)
     assert_int_equal(f.result.n, 0);
 }
 
+/* Who takes late must hear of it, too. */
+static void that_a_topic_was_another_meanwhile_is_told_once(void **state)
+{
+    struct survey_result r;
+
+    (void)state;
+    tell(2, 0, 0);
+    tell(0, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, 1);
+    tell(3, 0, 2);
+    assert_true(findings_take(&f, &r));
+    assert_true(r.anew);
+    assert_int_equal(r.n, 3);
+    survey_result_fini(&r);
+    tell(3, 0, 3);
+    findings_take(&f, &r);
+    assert_false(r.anew);
+    survey_result_fini(&r);
+    tell(2, 0, 4);
+    tell(3, 0, 5);
+    findings_take(&f, &r);
+    assert_true(r.anew);
+    survey_result_fini(&r);
+}
+
+/* It may be the same one, for all that the answer says. */
+static void a_topic_of_which_nothing_may_be_told_is_no_other(void **state)
+{
+    struct survey_result r;
+
+    (void)state;
+    tell(2, 0, 0);
+    tell(0, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    tell(2, 0, 2);
+    findings_take(&f, &r);
+    assert_false(r.anew);
+    survey_result_fini(&r);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -122,6 +160,8 @@ int main(void)
         T(an_answer_to_an_older_question_is_none),
         T(the_error_is_the_leaders),
         T(of_another_topic_of_that_name_nothing_is_known),
+        T(that_a_topic_was_another_meanwhile_is_told_once),
+        T(a_topic_of_which_nothing_may_be_told_is_no_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
