@@ -54,6 +54,16 @@ void lease_offer(struct lease *l, int64_t exp_ms)
     l->challenged = l->challenged_meanwhile = false; /* what comes may be for the new one */
 }
 
+/* The responder that has answered may know a key that its own does not know yet.  There it goes on
+ * as long as it would have, which is no longer than its key: that may be gone. */
+static int64_t sure_until_ms(const struct lease *l, int64_t exp_ms)
+{
+    if (l->offered_known)
+        return exp_ms;
+    int64_t before_ms = l->key == l->offered_key ? l->sure_ms : world_wall_ms();
+    return exp_ms < before_ms ? exp_ms : before_ms;
+}
+
 void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
 {
     l->offering = false;
@@ -67,8 +77,7 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
     if (world_wall_ms() >= l->exp_ms || l->key != l->offered_key)
         l->late_ms = world_wall_ms();
     if (exp_ms > l->exp_ms || l->key != l->offered_key) {
-        /* The responder that has answered may know a key that its own does not know yet. */
-        l->sure_ms = l->offered_known || exp_ms < l->sure_ms ? exp_ms : l->sure_ms;
+        l->sure_ms = sure_until_ms(l, exp_ms);
         l->exp_ms = exp_ms;
         l->key = l->offered_key;
         l->challenged = false;
