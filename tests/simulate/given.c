@@ -212,6 +212,9 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
     int64_t offset = place_of_delete(v, p, key, to[p], id);
     uint64_t lives = lives_with(p, offset, key, true, 0);
     bool is_new = offset >= v->at[p] && (lives & model_possible_lives(v)) != 0;
+    /* To one that begins behind the latest no delete is new that was there, but a key that ages at
+     * that moment. */
+    is_new = is_new && !(v->from.kind == FROM_LATEST && v->at[p] < 0);
     /* The key may have aged where its delete stands, which was never read. */
     if (!(is_new && has_etag(offset, id)) && is_aged(v, p, key)) {
         world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
