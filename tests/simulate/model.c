@@ -111,6 +111,14 @@ void view_settle(struct view *v, bool accepted)
     v->settled_ms = world_now_ms();
 }
 
+/* By what it was given; or it was given places alone, and then. */
+static bool has_former_id(const struct view *v)
+{
+    if (v->lives != 0)
+        return (v->lives >> cluster_lives()) == 0;
+    return v->id[0] != 0 && v->id_is == ID_OWN && v->id_life < cluster_lives();
+}
+
 void view_open(struct view *v, unsigned responder, const struct picked *holds,
                const struct from *from)
 {
@@ -121,8 +129,7 @@ void view_open(struct view *v, unsigned responder, const struct picked *holds,
     v->first_life = port_first_life(responder, world_now_ms() - NOTICE_MS);
     v->heard_life = port_heard_life(responder);
     v->fresh = v->id[0] == 0;
-    v->foreign = v->foreign || v->spliced || v->unsure ||
-                 (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
+    v->foreign = v->foreign || v->spliced || v->unsure || has_former_id(v);
     v->known_life = cluster_topic() ? cluster_topic()->life : 0;
     for (int32_t p = 0; p < PARTITIONS_MAX; p++) {
         v->known_end[p] = cluster_served(p) ? port_told(responder, p) : -1;
@@ -132,7 +139,7 @@ void view_open(struct view *v, unsigned responder, const struct picked *holds,
 
 void view_head(struct view *v)
 {
-    v->foreign = v->foreign || (v->lives != 0 && (v->lives >> cluster_lives()) == 0);
+    v->foreign = v->foreign || has_former_id(v);
 }
 
 /* -- lives of the topic -- */
@@ -344,5 +351,6 @@ void view_event(struct view *v, const struct sse_event *event)
         world_breach("format", "%s: an event of type %.*s", v->name, (int)event->type.n,
                      (const char *)event->type.p);
     memcpy(v->id, id, sizeof id);
+    v->id_life = cluster_lives();
     v->unsure = v->unsure || v->first_life < cluster_lives();
 }

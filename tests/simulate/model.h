@@ -32,6 +32,7 @@ struct view {
     int first_life;   /* none before that can be its own */
     int heard_life;   /* the last one of which its responder had heard when it came; 0: none */
     uint64_t lives;   /* of the topic that it may be in, as bits; bit 1 is the first */
+    int id_life;      /* the last one that there was when it was given its id */
     uint64_t spliced; /* those from which it came into another without being told; 0: it did not */
     bool spliced_waiting; /* likewise, and before its first event */
     bool unsure;  /* it was given something by one that may not have known the topic's last life */
