@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from helpers import wait_until
 from kafka import Record
 from responder import Responder
 from sse import pump
@@ -167,7 +168,10 @@ def pool(start, topic, tmp_path):
     """Three responders that know each other."""
     directory = tmp_path / "peers"
     directory.mkdir(mode=0o700)
-    return [start(topic, "--peer-dir", str(directory), "--drain", "1") for _ in range(3)]
+    started = [start(topic, "--peer-dir", str(directory), "--drain", "1") for _ in range(3)]
+    # It listens for requests before it joins; each looks round when it has something to tell.
+    wait_until(lambda: sum(path.is_socket() for path in directory.iterdir()) == 3, what="the pool")
+    return started
 
 
 def test_any_responder_of_the_pool_can_be_told(kafka, topic, pool):
