@@ -289,13 +289,13 @@ static void print_selection(const struct selection *s)
 /* Of a token that is good, or without one (NULL) where none is needed. */
 static void judge_destination(struct judgement *j, const struct verdict *verdict)
 {
-    struct selection *selection = NULL;
+    struct selection *route = NULL, *selection = NULL;
     int lacks = 0;
 
     j->why = admission_destination(&j->destination, verdict);
     if (j->why == REFUSALS)
         j->why = narrowing_select(&j->narrowing, &j->destination, verdict ? verdict->claims : NULL,
-                                  &selection, &lacks);
+                                  &route, &selection, &lacks);
     if (j->why == REFUSAL_CLAIM_MISSING)
         printf("the token lacks %s\n", routes_claim(j->config->routes)[lacks]);
     else if (j->why == REFUSALS) {
@@ -303,6 +303,7 @@ static void judge_destination(struct judgement *j, const struct verdict *verdict
         print_start(j);
     }
     selection_unref(selection);
+    selection_unref(route);
 }
 
 static void on_verdict(void *arg, const struct verdict *verdict)

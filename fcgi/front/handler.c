@@ -159,7 +159,7 @@ static void serve_stream(struct exchange *x, const struct verdict *verdict)
         why = handler_take_handle(x, verdict);
     if (why == REFUSALS)
         why = narrowing_select(&x->narrowing, &x->destination, verdict ? verdict->claims : NULL,
-                               &selection, &x->lacks);
+                               &x->route, &selection, &x->lacks);
     if (why == REFUSAL_CLAIM_MISSING)
         exchange_refuse_claim(x, routes_claim(x->handler->config.routes)[x->lacks]);
     else if (why != REFUSALS)

@@ -40,7 +40,7 @@ bool handler_asks_peers(struct exchange *x, const struct verdict *verdict);
 void handler_serve_again(struct exchange *x);
 /* There is a stream of its handle now. */
 void handler_opened(struct exchange *x);
-/* What that can be told to select of, and what it was told before; or why it cannot be. */
+/* It may have a handle: what it was told before is what it asks for; or why it cannot have it. */
 enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict);
 
 /* It tells a stream what to select: reads that from the body.  False: it was refused. */

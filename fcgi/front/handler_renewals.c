@@ -46,15 +46,13 @@ static void on_renewal_astray(void *arg, const struct verdict *verdict)
 static bool opens(void *arg, const struct verdict *verdict)
 {
     struct exchange *x = arg;
-    const struct narrowing none = {.why = REFUSALS};
-    struct selection *selection;
+    struct selection *route;
     int lacks;
 
     if (x->handle_bad)
         return false;
-    enum refusal why =
-        narrowing_select(&none, &x->destination, verdict->claims, &selection, &lacks);
-    selection_unref(selection);
+    enum refusal why = narrowing_route(&x->destination, verdict->claims, &route, &lacks);
+    selection_unref(route);
     if (why == REFUSAL_CLAIM_MISSING)
         x->lacks = lacks;
     return why != REFUSAL_CLAIM_MISSING;

@@ -7,8 +7,9 @@ void handler_read_handle(struct exchange *x, const struct request *r)
 {
     const char *uri = request_get(r, PARAM_URI);
 
-    buf_add(&x->path, uri, strcspn(uri, "?"));
     x->handle_bad = !handle_in_query(slice_str(request_get(r, PARAM_QUERY)), x->handle);
+    if (x->handle[0] != 0)
+        buf_add(&x->path, uri, strcspn(uri, "?"));
 }
 
 void handler_set_key(struct exchange *x, const struct verdict *verdict)
@@ -75,8 +76,6 @@ void handler_opened(struct exchange *x)
 
 enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict)
 {
-    const struct narrowing none = {.why = REFUSALS};
-
     if (x->handle_bad)
         return REFUSAL_STREAM_INVALID;
     if (!handler_has_handle(x))
@@ -84,8 +83,7 @@ enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdi
     handler_set_key(x, verdict);
     if (x->resumes)
         recall(x);
-    return narrowing_select(&none, &x->destination, verdict ? verdict->claims : NULL, &x->route,
-                            &x->lacks);
+    return REFUSALS;
 }
 
 /* -- streams that are told -- */

@@ -54,27 +54,27 @@ static enum refusal set_from(struct narrowing *n, struct slice encoded, bool res
     return good || resumes ? REFUSALS : REFUSAL_FROM_INVALID;
 }
 
-static enum refusal set_format(struct narrowing *n, struct slice encoded)
+static bool parse_format(struct narrowing *n, struct slice text)
 {
-    struct buf text = {0};
-    bool good =
-        !n->has_format && decode(&text, encoded) && format_parse(buf_slice(&text), &n->format);
-
-    n->has_format = true;
-    buf_fini(&text);
-    return good ? REFUSALS : REFUSAL_FORMAT_INVALID;
+    return format_parse(text, &n->format);
 }
 
-static enum refusal set_data(struct narrowing *n, struct slice encoded)
+static bool parse_data(struct narrowing *n, struct slice text)
+{
+    n->enveloped = slice_equal(text, slice_str("envelope"));
+    return n->enveloped || slice_equal(text, slice_str("value"));
+}
+
+/* It may be there once. */
+static enum refusal set(struct narrowing *n, bool *has, struct slice encoded,
+                        bool (*parse)(struct narrowing *n, struct slice text), enum refusal wrong)
 {
     struct buf text = {0};
-    bool good = !n->has_data && decode(&text, encoded);
+    bool good = !*has && decode(&text, encoded) && parse(n, buf_slice(&text));
 
-    n->has_data = true;
-    n->enveloped = good && slice_equal(buf_slice(&text), slice_str("envelope"));
-    good = n->enveloped || (good && slice_equal(buf_slice(&text), slice_str("value")));
+    *has = true;
     buf_fini(&text);
-    return good ? REFUSALS : REFUSAL_DATA_INVALID;
+    return good ? REFUSALS : wrong;
 }
 
 /* Names that are not known are not ours. */
@@ -83,9 +83,9 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
     if (slice_equal(name, slice_str("from")))
         return set_from(n, value, resumes);
     if (slice_equal(name, slice_str("format")))
-        return set_format(n, value);
+        return set(n, &n->has_format, value, parse_format, REFUSAL_FORMAT_INVALID);
     if (slice_equal(name, slice_str("data")))
-        return set_data(n, value);
+        return set(n, &n->has_data, value, parse_data, REFUSAL_DATA_INVALID);
     if (slice_equal(name, slice_str("keepalive")))
         n->keepalive_events |= slice_equal(value, slice_str("event"));
     if (slice_equal(name, slice_str("key")))
@@ -111,47 +111,23 @@ void narrowing_read(struct narrowing *n, struct slice query, bool resumes)
 
 /* -- with what the route selects -- */
 
-static enum refusal fill(const struct destination *to, const struct values *claims,
-                         struct values *keys, int *lacks)
+enum refusal narrowing_route(const struct destination *destination, const struct values *claims,
+                             struct selection **route, int *lacks)
 {
-    switch (template_fill(to->route->select, &to->params, claims, keys, lacks)) {
-    case TEMPLATE_LACKS:
-        return REFUSAL_CLAIM_MISSING;
-    case TEMPLATE_NOT_BASE64:
-        return REFUSAL_PATH_NOT_BASE64;
-    default:
-        return REFUSALS;
-    }
-}
-
-enum refusal narrowing_select(const struct narrowing *n, const struct destination *destination,
-                              const struct values *claims, struct selection **out, int *lacks)
-{
-    bool selects = destination->route->select != NULL;
-    enum refusal why = n->why;
+    enum template_result result = TEMPLATE_FILLED;
     struct values keys = {0};
 
-    *out = NULL;
-    if (why != REFUSALS)
-        return why;
-    if (selects)
-        why = fill(destination, claims, &keys, lacks);
-    if (selects && n->any)
-        values_keep(&keys, &n->keys);
-    if (why == REFUSALS && (selects || n->any))
-        *out = selection_new(selects ? &keys : &n->keys);
-    values_fini(&keys);
-    return why;
-}
-
-void narrowing_replace(struct narrowing *n, struct slice form)
-{
-    struct narrowing told = {0};
-
-    narrowing_read(&told, form, true);
-    values_fini(&n->keys);
-    n->keys = told.keys;
-    n->any = told.any;
+    *route = NULL;
+    if (destination->route->select != NULL) {
+        result =
+            template_fill(destination->route->select, &destination->params, claims, &keys, lacks);
+        if (result == TEMPLATE_FILLED)
+            *route = selection_new(&keys);
+        values_fini(&keys);
+    }
+    return result == TEMPLATE_LACKS        ? REFUSAL_CLAIM_MISSING
+           : result == TEMPLATE_NOT_BASE64 ? REFUSAL_PATH_NOT_BASE64
+                                           : REFUSALS;
 }
 
 struct selection *narrowing_apply(const struct narrowing *n, struct selection *route)
@@ -166,4 +142,28 @@ struct selection *narrowing_apply(const struct narrowing *n, struct selection *r
     struct selection *s = selection_new(&keys);
     values_fini(&keys);
     return s;
+}
+
+enum refusal narrowing_select(const struct narrowing *n, const struct destination *destination,
+                              const struct values *claims, struct selection **route,
+                              struct selection **out, int *lacks)
+{
+    enum refusal why = n->why;
+
+    *route = *out = NULL;
+    if (why == REFUSALS)
+        why = narrowing_route(destination, claims, route, lacks);
+    if (why == REFUSALS)
+        *out = narrowing_apply(n, *route);
+    return why;
+}
+
+void narrowing_replace(struct narrowing *n, struct slice form)
+{
+    struct narrowing told = {0};
+
+    narrowing_read(&told, form, true);
+    values_fini(&n->keys);
+    n->keys = told.keys;
+    n->any = told.any;
 }

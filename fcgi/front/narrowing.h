@@ -37,13 +37,16 @@ void narrowing_fini(struct narrowing *n);
  */
 void narrowing_replace(struct narrowing *n, struct slice form);
 
-/* What is left of what a route selects (NULL: everything); the caller's. */
+/* What a route selects there, of the claims of a token (NULL: it needs none); *route is NULL where
+ * that is everything, and else the caller's.  Or why nobody gets anything there; *lacks is the
+ * number of the claim that is not there, of REFUSAL_CLAIM_MISSING. */
+enum refusal narrowing_route(const struct destination *destination, const struct values *claims,
+                             struct selection **route, int *lacks);
+/* What is left of that; likewise. */
 struct selection *narrowing_apply(const struct narrowing *n, struct selection *route);
-
-/* What a stream there is to select, of the claims of its token (NULL: it needs none); *out is NULL
- * where it selects nothing, and else the caller's.  Or why it gets nothing; *lacks is the number of
- * the claim that is not there, of REFUSAL_CLAIM_MISSING. */
+/* Both, unless something is wrong with what it asks for. */
 enum refusal narrowing_select(const struct narrowing *n, const struct destination *destination,
-                              const struct values *claims, struct selection **out, int *lacks);
+                              const struct values *claims, struct selection **route,
+                              struct selection **out, int *lacks);
 
 #endif

@@ -43,13 +43,12 @@ static void stay_set(struct selection **at, struct selection *selection)
 static bool on_renewal(void *arg, const struct verdict *verdict, bool named)
 {
     struct stay *s = arg;
-    const struct narrowing none = {.why = REFUSALS};
-    struct selection *route, *selection;
+    struct selection *route;
     int lacks;
 
-    if (narrowing_select(&none, &s->destination, verdict->claims, &route, &lacks) != REFUSALS)
+    if (narrowing_route(&s->destination, verdict->claims, &route, &lacks) != REFUSALS)
         return false;
-    selection = narrowing_apply(&s->narrowing, route);
+    struct selection *selection = narrowing_apply(&s->narrowing, route);
     bool same = selection_equal(selection, s->selection);
     if (same || named)
         stay_set(&s->route, route);
@@ -98,7 +97,8 @@ struct stay *stay_new(struct stay_config *config)
     s->handles = config->handles;
     s->key = config->key;
     s->resumes = config->resumes;
-    s->route = selection_ref(config->route);
+    if (s->handles != NULL)
+        s->route = selection_ref(config->route);
     bool claims = claims_select(config->destination);
     if (!claims && s->handles == NULL)
         return s;

@@ -128,7 +128,7 @@ static enum refusal narrow(const char *query, const char *select, const char *ex
     const struct route_text text = {
         .path = "/of/{a}", .topic = "t", .select = select ? json_loads(select, 0, NULL) : NULL};
     struct destination to = {.route = NULL};
-    struct selection *selection;
+    struct selection *of_route, *selection;
     struct values none = {0};
     char wrong[256];
     int lacks = -1;
@@ -138,7 +138,7 @@ static enum refusal narrow(const char *query, const char *select, const char *ex
     assert_true(routes_add(routes, &text, wrong, sizeof wrong));
     assert_int_equal(routes_find(routes, BYTES("/of/x%2F"), &to), ROUTE_FOUND);
     read_query(query);
-    enum refusal why = narrowing_select(&narrowing, &to, &none, &selection, &lacks);
+    enum refusal why = narrowing_select(&narrowing, &to, &none, &of_route, &selection, &lacks);
     struct buf keys = {0};
     for (size_t i = 0; selection != NULL && i < selection_count(selection); i++) {
         buf_add_str(&keys, i ? "|" : "");
@@ -149,6 +149,7 @@ static enum refusal narrow(const char *query, const char *select, const char *ex
         assert_text(buf_slice(&keys), expected);
     buf_fini(&keys);
     selection_unref(selection);
+    selection_unref(of_route);
     destination_fini(&to);
     json_decref((json_t *)text.select);
     routes_free(routes);
