@@ -3,9 +3,8 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "front/element.h"
 #include "topic/progress.h"
-
-#define BLANKS " \t"
 
 /* -- If-None-Match -- */
 
@@ -13,7 +12,7 @@
  * malformed. */
 static bool next_tag(const char **at, struct slice *tag)
 {
-    *at += strspn(*at, BLANKS ",");
+    *at += strspn(*at, ELEMENT_BLANKS ",");
     if (strncmp(*at, "W/", 2) == 0)
         *at += 2;
     if (**at != '"')
@@ -70,10 +69,10 @@ static int read_wait(const char *at)
 {
     int seconds = 0;
 
-    at += strspn(at, BLANKS);
+    at += strspn(at, ELEMENT_BLANKS);
     if (*at++ != '=')
         return 0;
-    at += strspn(at, BLANKS);
+    at += strspn(at, ELEMENT_BLANKS);
     bool quoted = *at == '"';
     at += quoted;
     for (; isdigit((unsigned char)*at); at++)
@@ -81,7 +80,7 @@ static int read_wait(const char *at)
             seconds = seconds * 10 + (*at - '0');
     if (quoted && *at++ != '"')
         return 0;
-    at += strspn(at, BLANKS);
+    at += strspn(at, ELEMENT_BLANKS);
     if (*at != 0 && *at != ',' && *at != ';')
         return 0;
     return seconds < CONDITION_WAIT_MAX_S ? seconds : CONDITION_WAIT_MAX_S;
@@ -89,21 +88,14 @@ static int read_wait(const char *at)
 
 int condition_wait_s(const char *prefer)
 {
-    bool quoted = false;
-
     if (prefer == NULL)
         return 0;
     for (const char *at = prefer; *at != 0; at += *at != 0) {
-        at += strspn(at, BLANKS);
-        size_t name = strcspn(at, BLANKS "=;,\"");
+        at += strspn(at, ELEMENT_BLANKS);
+        size_t name = strcspn(at, ELEMENT_BLANKS "=;,\"");
         if (name == 4 && strncasecmp(at, "wait", name) == 0)
             return read_wait(at + name); /* of several the first counts (RFC 7240, 2) */
-        for (; *at != 0 && (quoted || *at != ','); at++) {
-            if (*at == '"')
-                quoted = !quoted;
-            else if (quoted && *at == '\\' && at[1] != 0)
-                at++;
-        }
+        at = element_end(at, ",");
     }
     return 0;
 }

@@ -2,7 +2,7 @@
 
 #include <strings.h>
 
-#define BLANKS " \t"
+#include "front/element.h"
 
 static const struct {
     const char *type;
@@ -27,30 +27,16 @@ bool format_parse(struct slice value, enum format *format)
     return false;
 }
 
-/* The end of an element that ends at one of `ends`, which do not end it inside of quotes. */
-static const char *element_end(const char *at, const char *ends)
-{
-    bool quoted = false;
-
-    for (; *at != 0 && (quoted || strchr(ends, *at) == NULL); at++) {
-        if (*at == '"')
-            quoted = !quoted;
-        else if (quoted && *at == '\\' && at[1] != 0)
-            at++;
-    }
-    return at;
-}
-
 /* Is that parameter, up to `end`, a quality of 0: `q=0`, `q=0.000`? */
 static bool is_refusing(const char *at, const char *end)
 {
-    at += strspn(at, BLANKS);
+    at += strspn(at, ELEMENT_BLANKS);
     if (strncasecmp(at, "q=0", 3) != 0)
         return false;
     at += 3;
     if (*at == '.')
         at += 1 + strspn(at + 1, "0");
-    return at + strspn(at, BLANKS) == end;
+    return at + strspn(at, ELEMENT_BLANKS) == end;
 }
 
 /* Between a range's type and `end`. */
@@ -84,9 +70,9 @@ enum format format_accepted(const char *accept)
     bool any = false;
 
     for (const char *at = accept; at != NULL && *at != 0; at += *at == ',') {
-        at += strspn(at, BLANKS);
+        at += strspn(at, ELEMENT_BLANKS);
         const char *end = element_end(at, ",");
-        size_t n = strcspn(at, BLANKS ";,");
+        size_t n = strcspn(at, ELEMENT_BLANKS ";,");
         size_t type = find_type(slice_of(at, n));
         if (type != unknown && !is_refused(at + strcspn(at, ";,"), end)) {
             if (types[type].format == FORMAT_SSE)
