@@ -36,12 +36,6 @@ struct source *sources_get(struct sources *s, const struct shape *shape);
 /* One stream less. */
 void sources_put(struct sources *s, struct source *source);
 
-/* How far readers may be. */
-static inline const struct progress *sources_shown(const struct sources *s)
-{
-    return catchup_shown(&s->catchup, s->cache);
-}
-
 /* A record of the cache, for all that read; while its partition is hidden, it stays in the cache
  * alone.  How many bytes it has, of all shapes together. */
 static inline size_t sources_publish(struct sources *s, uint64_t number, const struct record *r)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-
+from browser import chromium
 from helpers import ABSENT_REASON, PROGRAM, SANITIZED, Process
 from kafka import Kafka
 from lighttpd import Lighttpd, make_certificates
@@ -48,6 +48,14 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
 def topic(kafka: Kafka) -> str:
     """A compacted topic with one partition."""
     return kafka.topic()
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    """A Chromium."""
+    driver = chromium(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture

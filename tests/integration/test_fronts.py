@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from browser import chromium
 from clients import CurlReader
 from eventid import encode
 from fronts import ABSENT, FRONTS, OTHER_PATHS, Front, Place
@@ -105,13 +104,6 @@ def pool(kafka, topic, place) -> Callable[..., Pool]:
     peers.chmod(0o700)
     shared = ["-b", kafka.brokers, "-t", topic, "--peer-dir", str(peers)]
     return lambda *options: Pool(place, shared + keys.options(*options)).start()
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    driver = chromium(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture(params=FRONTS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import eventid
-from helpers import SANITIZED, wait_until
+from helpers import SANITIZED, resident_kb, wait_until
 from kafka import Record, numbered
 from responder import Responder
 from sse import pump
@@ -324,13 +324,6 @@ def test_who_waits_again_and_again_gets_each_record_once(kafka, start, note):
     note("records", got)
 
 
-def rss_kb(responder: Responder) -> int:
-    for line in Path(f"/proc/{responder.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1])
-    raise AssertionError("no VmRSS")
-
-
 def test_a_slow_client_gets_every_key_and_costs_nobody_anything(kafka, topic, start, note):
     """PROTOCOL 14.4. It reads for as long as a minute would be; meanwhile everything is written anew."""
     keys = 4000
@@ -338,7 +331,7 @@ def test_a_slow_client_gets_every_key_and_costs_nobody_anything(kafka, topic, st
     responder = start(topic)
     quick = responder.open(target="/events?from=latest")
     get(responder)
-    before = rss_kb(responder)
+    before = resident_kb(responder.pid)
     slow = responder.send(headers=JSON)
     slow.wait(lambda: slow.status)
     rounds = 0
@@ -351,7 +344,7 @@ def test_a_slow_client_gets_every_key_and_costs_nobody_anything(kafka, topic, st
             kafka.produce(topic, *numbered(100, keys, size=1000, start=keys + 100 * rounds))
             quick.take(100)
     if not SANITIZED:
-        assert rss_kb(responder) - before < 8000
+        assert resident_kb(responder.pid) - before < 8000
     records = document(slow)["records"]
     offsets = [record["offset"] for record in records]
     assert offsets == sorted(set(offsets))

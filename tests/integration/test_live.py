@@ -6,7 +6,7 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from browser import Page, chromium
+from browser import Page
 from helpers import wait_for, wait_until
 from kit import MODULES, vite
 from test_kit import needs_node_20
@@ -30,13 +30,6 @@ class LivePage(Page):
 
     def wait_text(self, name: str, part: str) -> None:
         wait_until(lambda: part in self.text(name), what=f"{part!r}, not {self.text(name)!r}")
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    driver = chromium(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

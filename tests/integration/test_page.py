@@ -6,18 +6,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from browser import Page, chromium
+from browser import Page
 from helpers import wait_for, wait_until
 from kafka import numbered
 from lighttpd import POOLS, Lighttpd
 from sse import HttpReader
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    driver = chromium(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
 
 
 @pytest.fixture

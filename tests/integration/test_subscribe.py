@@ -200,16 +200,22 @@ def test_a_second_stream_at_another_responder_ends_the_first(kafka, topic, pool)
     assert events_of(third, 1) == [("message", b"1")]
 
 
-def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka, topic, pool):
-    """PROTOCOL 16.6, 16.7."""
+def told_otherwise(kafka, topic, pool, by: Responder):
+    """A stream of the first, which that one has told to select b in place of a: its handle, it, its last event."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
     handle = new_handle()
     stream = listen(pool[0], handle, "&key=a")
     stream.take(1)
-    assert tell(pool[1], handle, "key=b").status == 204
+    assert tell(by, handle, "key=b").status == 204
     stream.take(2)
     kafka.produce(topic, Record(b"b", b"3"))
     (event,) = stream.take(1)
+    return handle, stream, event
+
+
+def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka, topic, pool):
+    """PROTOCOL 16.6, 16.7."""
+    handle, stream, event = told_otherwise(kafka, topic, pool, by=pool[1])
     back = listen(pool[1], handle, "&key=a", event.id)
     kafka.produce(topic, Record(b"a", b"4"), Record(b"b", b"5"))
     assert events_of(back, 1) == [("message", b"5")]
@@ -218,14 +224,7 @@ def test_who_comes_back_at_another_responder_goes_on_with_what_it_was_told(kafka
 
 def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
     """PROTOCOL 16.7."""
-    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
-    handle = new_handle()
-    stream = listen(pool[0], handle, "&key=a")
-    stream.take(1)
-    assert tell(pool[0], handle, "key=b").status == 204
-    stream.take(2)
-    kafka.produce(topic, Record(b"b", b"3"))
-    (event,) = stream.take(1)
+    handle, _, event = told_otherwise(kafka, topic, pool, by=pool[0])
     pool[0].stop()
     back = listen(pool[1], handle, "&key=a", event.id)
     kafka.produce(topic, Record(b"a", b"4"), Record(b"b", b"5"))
@@ -234,14 +233,7 @@ def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
 
 def test_one_that_dies_forgets_them(kafka, topic, pool):
     """PROTOCOL 16.7. The tag of the id then leads to a reset."""
-    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"))
-    handle = new_handle()
-    stream = listen(pool[0], handle, "&key=a")
-    stream.take(1)
-    assert tell(pool[2], handle, "key=b").status == 204
-    stream.take(2)
-    kafka.produce(topic, Record(b"b", b"3"))
-    (event,) = stream.take(1)
+    handle, _, event = told_otherwise(kafka, topic, pool, by=pool[2])
     pool[0].end(signal.SIGKILL)
     assert reason(tell(pool[1], handle, "key=a")) == (404, "stream_unknown")
     back = listen(pool[1], handle, "&key=a", event.id)

@@ -313,6 +313,14 @@ static void a_large_value_at_the_end_is_whole_too(void **state)
     check_answer(&c, "document AQIABA== a=1 b=0 id:AQIABA==");
 }
 
+static void read_some(struct client *c)
+{
+    uint8_t bytes[4000];
+    ssize_t n = read(c->fd, bytes, sizeof bytes);
+
+    buf_add(&c->bytes, bytes, n > 0 ? (size_t)n : 0);
+}
+
 /* Each key is always written again before the client comes to it. */
 static void one_that_never_comes_to_the_end_is_not_finished(void **state)
 {
@@ -321,9 +329,7 @@ static void one_that_never_comes_to_the_end_is_not_finished(void **state)
     produce_kilobytes(200, 200);
     struct client c = ask(1, (struct asks){0});
     for (int i = 0; i < 2000 && !ended; i++) {
-        uint8_t bytes[4000];
-        ssize_t n = read(c.fd, bytes, sizeof bytes);
-        buf_add(&c.bytes, bytes, n > 0 ? (size_t)n : 0);
+        read_some(&c);
         produce_kilobytes(200, 200);
     }
     assert_true(ended);
@@ -338,10 +344,8 @@ static void a_slow_client_gets_every_key(void **state)
     produce_kilobytes(400, 400);
     struct client c = ask(1, (struct asks){0});
     for (int i = 0; i < 2000 && !ended; i++) {
-        uint8_t bytes[4000];
-        ssize_t n = read(c.fd, bytes, sizeof bytes);
         char key[16];
-        buf_add(&c.bytes, bytes, n > 0 ? (size_t)n : 0);
+        read_some(&c);
         snprintf(key, sizeof key, "%d", 399 - i % 400);
         produce_live(0, key, "0");
     }

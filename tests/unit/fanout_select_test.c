@@ -113,13 +113,24 @@ static void a_topic_made_again_is_a_reset(void **state)
     leave(&a);
 }
 
-static void select_anew(struct client *c, const char *keys)
+static void change(struct client *c, const char *keys,
+                   void (*how)(struct stream *s, struct selection *selection))
 {
     struct selection *selection = select_keys(keys);
 
-    stream_select(c->stream, selection);
+    how(c->stream, selection);
     selection_unref(selection);
     fake_loop_settle();
+}
+
+static void select_anew(struct client *c, const char *keys)
+{
+    change(c, keys, stream_select);
+}
+
+static void narrow(struct client *c, const char *keys)
+{
+    change(c, keys, stream_narrow);
 }
 
 static void one_that_selects_otherwise_is_reset_and_gets_that(void **state)
@@ -156,15 +167,6 @@ static void while_it_waits_for_the_topic_it_may_select_otherwise_too(void **stat
     output_fini(&out);
     leave(&fresh);
     leave(&resumed);
-}
-
-static void narrow(struct client *c, const char *keys)
-{
-    struct selection *selection = select_keys(keys);
-
-    stream_narrow(c->stream, selection);
-    selection_unref(selection);
-    fake_loop_settle();
 }
 
 static void one_that_is_told_another_selection_gets_what_differs(void **state)

@@ -141,7 +141,7 @@ static void what_is_hidden_is_encoded_for_none(void **state)
     assert_int_equal(publish(1, "k"), 0);
     assert_true(publish(0, "k") > 0);
     assert_int_equal(sources.unwanted, 0);
-    assert_int_equal(sources_shown(&sources)->next[1], OFFSET_BEGINNING);
+    assert_int_equal(catchup_shown(&sources.catchup, sources.cache)->next[1], OFFSET_BEGINNING);
     reader_fini(&one, a);
     sources_put(&sources, a);
 }
