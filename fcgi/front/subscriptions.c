@@ -39,7 +39,7 @@ static bool tell(struct subscriptions *s, const struct token_hash *key,
     struct buf text = {0};
 
     handle_message_add(&text, m);
-    const struct renewal message = {.token = buf_slice(&text), .selector = key};
+    const struct peer_message message = {.text = buf_slice(&text), .hash = key};
     bool told = peers_tell(s->peers, &message) == 0;
     buf_fini(&text);
     return told;
@@ -170,13 +170,13 @@ static void let_go(struct subscriptions *s, const struct token_hash *key, uint64
         stay_give_way(stay);
 }
 
-static void on_message(void *arg, const struct renewal *message)
+static void on_message(void *arg, const struct peer_message *message)
 {
     struct subscriptions *s = arg;
-    const struct token_hash *key = message->selector;
+    const struct token_hash *key = message->hash;
     struct handle_message m;
 
-    if (key == NULL || !handle_message_parse(message->token, &m) ||
+    if (key == NULL || !handle_message_parse(message->text, &m) ||
         (m.form.n > 0 && !is_form(m.form))) {
         log_limited(s->lines, LOG_WARN, "front: a peer's message about a stream is malformed");
         return;

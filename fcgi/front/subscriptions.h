@@ -4,8 +4,7 @@
  * to tell it something, or to which it comes back, asks all peers; whoever opens a stream says so,
  * and all others let go of the handle.  A responder that drains passes its handles on.
  *
- * It speaks through a guard/peer.h of its own: what stands there for the selector is the handle's
- * key, and for the token a message. */
+ * It speaks through a guard/peer.h of its own, whose hash is the handle's key here. */
 #ifndef SKF_FRONT_SUBSCRIPTIONS_H
 #define SKF_FRONT_SUBSCRIPTIONS_H
 

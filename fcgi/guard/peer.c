@@ -99,14 +99,14 @@ static bool flush(struct peer *p)
 
 static void take_message(struct peers *peers, const uint8_t *bytes, size_t n)
 {
-    struct token_hash selector;
-    struct renewal r = {.token = slice_of(bytes + HEADER, n - HEADER)};
+    struct token_hash hash;
+    struct peer_message m = {.text = slice_of(bytes + HEADER, n - HEADER)};
 
     if (bytes[1]) {
-        memcpy(&selector, bytes + 2, sizeof selector);
-        r.selector = &selector;
+        memcpy(&hash, bytes + 2, sizeof hash);
+        m.hash = &hash;
     }
-    peers->handler.on_renewal(peers->handler.arg, &r);
+    peers->handler.on_message(peers->handler.arg, &m);
 }
 
 /* Takes what has come; false if the peer is gone. */
@@ -277,20 +277,20 @@ static void on_scan(void *arg)
 
 /* -- telling -- */
 
-static struct message *message_new(const struct renewal *r)
+static struct message *message_new(const struct peer_message *said)
 {
-    struct message *m = mem_zero(sizeof *m + HEADER + r->token.n);
+    struct message *m = mem_zero(sizeof *m + HEADER + said->text.n);
 
-    m->size = HEADER + r->token.n;
+    m->size = HEADER + said->text.n;
     m->bytes[0] = VERSION;
-    m->bytes[1] = r->selector != NULL;
-    if (r->selector != NULL)
-        memcpy(m->bytes + 2, r->selector, sizeof *r->selector);
-    memcpy(m->bytes + HEADER, r->token.p, r->token.n);
+    m->bytes[1] = said->hash != NULL;
+    if (said->hash != NULL)
+        memcpy(m->bytes + 2, said->hash, sizeof *said->hash);
+    memcpy(m->bytes + HEADER, said->text.p, said->text.n);
     return m;
 }
 
-int peers_tell(struct peers *peers, const struct renewal *renewal)
+int peers_tell(struct peers *peers, const struct peer_message *message)
 {
     struct peer *p, *next;
 
@@ -298,14 +298,14 @@ int peers_tell(struct peers *peers, const struct renewal *renewal)
     if (peers->unreached)
         return -EAGAIN;
     TAILQ_FOREACH(p, &peers->all, link)
-    if (*p->name && p->outbox_bytes + HEADER + renewal->token.n > OUTBOX_BYTES)
+    if (*p->name && p->outbox_bytes + HEADER + message->text.n > OUTBOX_BYTES)
         return -EAGAIN;
     peers->told = 0;
     for (p = TAILQ_FIRST(&peers->all); p != NULL; p = next) {
         next = TAILQ_NEXT(p, link);
         if (*p->name == 0)
             continue; /* its own connection to us; ours to it is another */
-        struct message *m = message_new(renewal);
+        struct message *m = message_new(message);
         p->outbox_bytes += m->size;
         STAILQ_INSERT_TAIL(&p->outbox, m, link);
         if (flush(p)) {

@@ -1,13 +1,11 @@
 /* peer - the other responders of the pool, on this host.
  *
- * What is told is a renewal, or what else has its form: a text, and maybe a hash
- * (front/subscriptions.h).
- *
  * A renewal comes to any responder, the stream may be at another: each passes what it accepted on
- * to all.  They find each other by sockets in a directory of their own user; a name holds a hash of
- * what they must agree on, the version of the messages included.  Connected SOCK_SEQPACKET sockets:
- * a message arrives whole, in order, and stays with its receiver's kernel buffer while that is
- * stopped; a peer's death is its end of file. */
+ * to all.  So it is with what streams are told (front/subscriptions.h).  Responders find each other
+ * by sockets in a directory of their own user; a name holds a hash of what they must agree on, the
+ * version of the messages included.  Connected SOCK_SEQPACKET sockets: a message arrives whole, in
+ * order, and stays with its receiver's kernel buffer while that is stopped; a peer's death is its
+ * end of file. */
 #ifndef SKF_GUARD_PEER_H
 #define SKF_GUARD_PEER_H
 
@@ -18,16 +16,16 @@ struct peers;
 
 enum { PEER_TEXT_MAX = TOKEN_MAX + 64 }; /* what is no token has a few bytes besides */
 
-/* A renewal as it goes from one responder to another. */
-struct renewal {
-    struct slice token;                /* the new one */
-    const struct token_hash *selector; /* NULL: none */
+/* As it goes from one responder to another: of a renewal the new token, and its selector. */
+struct peer_message {
+    struct slice text;
+    const struct token_hash *hash; /* NULL: none */
 };
 
 struct peers_handler {
     void *arg;
-    /* A peer has passed this on (borrowed). */
-    void (*on_renewal)(void *arg, const struct renewal *renewal);
+    /* A peer has told this (borrowed). */
+    void (*on_message)(void *arg, const struct peer_message *message);
     /* False while no more can be taken: the messages wait with their senders. */
     bool (*has_room)(void *arg);
 };
@@ -41,9 +39,9 @@ void peers_free(struct peers *peers);
 /* Takes what has come by now; false if there is more than there is room for. */
 bool peers_drain(struct peers *peers);
 
-/* Passes it on to every peer there is.  0: each that lives will get it; -EAGAIN: one cannot be
+/* Tells every peer there is.  0: each that lives will get it; -EAGAIN: one cannot be
  * told now. */
-int peers_tell(struct peers *peers, const struct renewal *renewal);
+int peers_tell(struct peers *peers, const struct peer_message *message);
 /* How many there were then. */
 size_t peers_told(const struct peers *peers);
 

@@ -83,9 +83,9 @@ enum renewal_outcome renewals_outcome(enum token_error error)
 
 static int tell_peers(const struct waiting *w)
 {
-    struct renewal renewal = {.token = w->request.token, .selector = selector_of(w)};
+    struct peer_message message = {.text = w->request.token, .hash = selector_of(w)};
 
-    return w->renewals->peers ? peers_tell(w->renewals->peers, &renewal) : 0;
+    return w->renewals->peers ? peers_tell(w->renewals->peers, &message) : 0;
 }
 
 /* A token that lacks what the route demands is as one that lacks a scope of its issuer. */
@@ -157,15 +157,15 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
     waiting_free(w);
 }
 
-static void on_passed(void *arg, const struct renewal *renewal)
+static void on_passed(void *arg, const struct peer_message *message)
 {
     struct renewals *r = arg;
-    struct waiting *w = waiting_new(r, renewal->token);
+    struct waiting *w = waiting_new(r, message->text);
 
-    w->has_selector = renewal->selector != NULL;
+    w->has_selector = message->hash != NULL;
     if (w->has_selector)
-        w->selector = *renewal->selector;
-    guard_check(r->guard, renewal->token, on_passed_verdict, w);
+        w->selector = *message->hash;
+    guard_check(r->guard, message->text, on_passed_verdict, w);
 }
 
 static bool has_room(void *arg)

@@ -46,12 +46,12 @@ bool peers_drain(struct peers *p)
     const struct message *m;
 
     while ((m = STAILQ_FIRST(&p->inbox)) != NULL) {
-        struct renewal r = {slice_of(m->token, m->n), m->has_selector ? &m->selector : NULL};
+        struct peer_message r = {slice_of(m->token, m->n), m->has_selector ? &m->selector : NULL};
         if (!p->handler.has_room(p->handler.arg)) {
             timer_start(p->room, ROOM_MS);
             return false;
         }
-        p->handler.on_renewal(p->handler.arg, &r);
+        p->handler.on_message(p->handler.arg, &r);
         drop_first(p);
     }
     return p->handler.has_room(p->handler.arg);
@@ -72,24 +72,24 @@ static void on_room(void *arg)
     peers_drain(arg);
 }
 
-int peers_tell(struct peers *p, const struct renewal *renewal)
+int peers_tell(struct peers *p, const struct peer_message *message)
 {
     static const uint64_t one = 1;
     struct peers *other;
 
     LIST_FOREACH(other, &pool, link)
-    if (other != p && other->inbox_bytes + renewal->token.n > INBOX_BYTES)
+    if (other != p && other->inbox_bytes + message->text.n > INBOX_BYTES)
         return -EAGAIN;
     LIST_FOREACH(other, &pool, link)
     {
         if (other == p)
             continue;
-        struct message *m = mem_zero(sizeof *m + renewal->token.n);
-        m->n = renewal->token.n;
-        m->has_selector = renewal->selector != NULL;
+        struct message *m = mem_zero(sizeof *m + message->text.n);
+        m->n = message->text.n;
+        m->has_selector = message->hash != NULL;
         if (m->has_selector)
-            m->selector = *renewal->selector;
-        memcpy(m->token, renewal->token.p, m->n);
+            m->selector = *message->hash;
+        memcpy(m->token, message->text.p, m->n);
         STAILQ_INSERT_TAIL(&other->inbox, m, link);
         other->inbox_bytes += m->n;
         if (write(other->wake_fd, &one, sizeof one) < 0)

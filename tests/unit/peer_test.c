@@ -49,16 +49,16 @@ struct node {
 enum { A, B, C, NODES };
 static struct node nodes[NODES];
 
-static void on_renewal(void *arg, const struct renewal *r)
+static void on_message(void *arg, const struct peer_message *r)
 {
     struct node *n = arg;
 
     n->heard++;
     buf_add_byte(&n->tokens, '|');
-    buf_add_slice(&n->tokens, r->token);
-    n->had_selector = r->selector != NULL;
-    if (r->selector != NULL)
-        n->selector = *r->selector;
+    buf_add_slice(&n->tokens, r->text);
+    n->had_selector = r->hash != NULL;
+    if (r->hash != NULL)
+        n->selector = *r->hash;
     if (n->room > 0)
         n->room--;
 }
@@ -71,7 +71,7 @@ static bool has_room(void *arg)
 static bool join(int which, const char *path, const char *agreement)
 {
     struct node *n = &nodes[which];
-    const struct peers_handler handler = {n, on_renewal, has_room};
+    const struct peers_handler handler = {n, on_message, has_room};
 
     error[0] = 0;
     n->peers = peers_new(loop, path, slice_str(agreement), &handler, error, sizeof error);
@@ -95,7 +95,7 @@ static void join_all(void)
 
 static int tell_bytes(int which, struct slice token, const struct token_hash *selector)
 {
-    const struct renewal r = {token, selector};
+    const struct peer_message r = {token, selector};
 
     return peers_tell(nodes[which].peers, &r);
 }

@@ -112,13 +112,13 @@ bool peers_drain(struct peers *peers)
     return drained;
 }
 
-int peers_tell(struct peers *peers, const struct renewal *renewal)
+int peers_tell(struct peers *peers, const struct peer_message *message)
 {
     assert_ptr_equal(peers, &peers_made);
     if (peer_away)
         return -EAGAIN;
-    buf_printf(&told, "tell %.*s %s\n", (int)renewal->token.n, (const char *)renewal->token.p,
-               renewal->selector ? (const char *)renewal->selector->bytes : "none");
+    buf_printf(&told, "tell %.*s %s\n", (int)message->text.n, (const char *)message->text.p,
+               message->hash ? (const char *)message->hash->bytes : "none");
     return 0;
 }
 
@@ -235,10 +235,10 @@ static void a_handle_selects_where_no_token_does(void **state)
 
 static void pass_on(const char *token, const struct token_hash *selector)
 {
-    struct renewal renewal = {.token = slice_str(token), .selector = selector};
+    struct peer_message message = {.text = slice_str(token), .hash = selector};
 
     told.n = 0;
-    peers_handler.on_renewal(peers_handler.arg, &renewal);
+    peers_handler.on_message(peers_handler.arg, &message);
 }
 
 static void a_good_one_is_told_to_the_pool_and_applied(void **state)
