@@ -22,10 +22,20 @@ struct handler {
     uint64_t told;
 };
 
+/* -- handler_streams.c -- */
+
+/* It asks for a stream or a document: has its token verified, and opens it. */
+void handler_get(struct exchange *x, const struct request *r);
+/* It tells a stream what to select: likewise, and hands it to handler_subscribe(). */
+void handler_post_form(struct exchange *x, const struct request *r);
+/* Peers that were asked have answered, and it can be served. */
+void handler_serve_again(struct exchange *x);
+
 /* -- handler_renewals.c -- */
 
 /* A renewal: has its token verified, and passed on to the streams that it renews. */
 void handler_renew(struct exchange *x, const struct request *r);
+
 /* -- handler_subscribe.c -- */
 
 /* Takes its handle from the URL. */
@@ -36,8 +46,6 @@ void handler_set_key(struct exchange *x, const struct verdict *verdict);
 bool handler_has_handle(const struct exchange *x);
 /* It comes back, and its handle may be known elsewhere: true if the peers are asked first. */
 bool handler_asks_peers(struct exchange *x, const struct verdict *verdict);
-/* They have answered, and it can be served. */
-void handler_serve_again(struct exchange *x);
 /* There is a stream of its handle now. */
 void handler_opened(struct exchange *x);
 /* It may have a handle: what it was told before is what it asks for; or why it cannot have it. */
