@@ -36,7 +36,8 @@ uint64_t handles_forgotten(const struct handles *h);
 
 struct handle {
     struct stay *stay; /* whose stream it is; NULL: it has ended */
-    uint64_t stamp;    /* when it was opened: a later stream has a larger one, at any responder */
+    uint64_t stamp;    /* when it was opened, in ns: a later stream has a larger one, at any
+                          responder of the host */
     bool told;         /* the stream was told another selection than its URL's: */
     struct buf form;   /* a query */
 };

@@ -1,6 +1,7 @@
 #include "front/stay.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/loop.h"
 #include "base/mem.h"
@@ -23,6 +24,7 @@ struct stay {
     /* Of one that has a handle. */
     struct handles *handles;
     struct token_hash key;
+    uint64_t stamp; /* of before its first bytes */
     bool resumes;
     struct selection *route;
 };
@@ -84,6 +86,15 @@ void stay_give_way(struct stay *s)
     stream_finish(s->stream, STREAM_END_REPLACED); /* may free s */
 }
 
+/* Once its client has the first bytes it may open another, within the same millisecond. */
+static uint64_t stamp_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 struct stay *stay_new(struct stay_config *config)
 {
     struct stay *s = mem_zero(sizeof *s);
@@ -97,8 +108,10 @@ struct stay *stay_new(struct stay_config *config)
     s->handles = config->handles;
     s->key = config->key;
     s->resumes = config->resumes;
-    if (s->handles != NULL)
+    if (s->handles != NULL) {
         s->route = selection_ref(config->route);
+        s->stamp = stamp_now();
+    }
     bool claims = claims_select(config->destination);
     if (!claims && s->handles == NULL)
         return s;
@@ -120,7 +133,7 @@ static void stay_take_handle(struct stay *s)
     struct stay *before = had ? had->stay : NULL;
     struct handle *handle = handles_open(s->handles, &s->key, s, now);
 
-    handle->stamp = (uint64_t)now << 16 | (arc4random() & 0xffff);
+    handle->stamp = s->stamp;
     if (!s->resumes)
         handle_untell(handle);
     if (before != NULL)

@@ -157,14 +157,19 @@ static void answer(struct subscriptions *s, const struct token_hash *key,
     tell(s, key, &a);
 }
 
-/* Of two that were opened at once, the later one stays. */
+/* Of two that were opened at once, the later one stays: the other's responder may have been told
+ * of it before it had a stream of that handle. */
 static void let_go(struct subscriptions *s, const struct token_hash *key, uint64_t stamp)
 {
     const struct handle *handle = handles_find(s->handles, key, loop_now_ms());
     struct stay *stay = handle ? handle->stay : NULL;
 
-    if (handle == NULL || (stay != NULL && handle->stamp > stamp))
+    if (handle == NULL)
         return;
+    if (stay != NULL && handle->stamp > stamp) {
+        subscriptions_opened(s, key, handle->stamp);
+        return;
+    }
     handles_forget(s->handles, key);
     if (stay != NULL)
         stay_give_way(stay);
