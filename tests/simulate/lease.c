@@ -70,7 +70,6 @@ void lease_answer(struct lease *l, int64_t exp_ms, bool accepted)
     l->answered_ms = world_wall_ms();
     if (!accepted) {
         l->challenged = true; /* for the old one */
-        l->challenge_steps = world_wall_steps();
         return;
     }
     /* When one whose key has gone is over, is its responder's to say. */
