@@ -89,7 +89,7 @@ def a_record(chance: random.Random) -> Record:
         (chance.choice(names), chance.choice([a_text, some_bytes, lambda c: None])(chance))
         for _ in range(chance.randrange(4))
     ]
-    return Record(key, value, headers=tuple(headers), timestamp=chance.randrange(1, 1 << 41))
+    return Record(key, value, headers=tuple(headers), timestamp=chance.randrange(1, 1 << 40))
 
 
 def exactly(text: bytes | str):
