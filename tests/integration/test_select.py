@@ -172,6 +172,14 @@ def test_a_claim_selects(kafka, topic, selecting, guard):
     assert "403 claim_missing" in log and "https://x.example/regions" in log and "alice" not in log
 
 
+def test_of_a_long_claim_the_first_1024_count(kafka, topic, selecting, guard):
+    """PROTOCOL 11.2."""
+    kafka.produce(topic, Record(b"1024", b"not"), Record(b"1023", b"last"))
+    responder = selecting(topic, {"/mine": [{"key": "{claim:numbers}"}]}, **guard)
+    token = bearer(rsa_key().mint(numbers=list(range(1025))))
+    assert responder.open(target="/mine", headers=token).next().data == b"last"
+
+
 def test_a_renewal_renews_what_it_would_select_and_no_more(kafka, topic, selecting, guard):
     """PROTOCOL 11.13. Two tenants of one subject, in two tabs each: with the token in the header, and in the URL."""
     kafka.produce(topic, Record(b"red", b"1"), Record(b"blue", b"2"))
@@ -255,6 +263,22 @@ def test_a_quiet_stream_is_told_where_it_is(kafka, topic, selecting):
     kafka.produce(topic, Record(b"a", b"4"))
     again = responder.open(stream.places[0], target="/of/a")
     assert told(again, 1) == messages(b"4")
+
+
+def test_an_id_with_its_key_has_the_tag_too(kafka, topic, selecting):
+    """PROTOCOL 2.14, 11.9, 11.14."""
+    kafka.produce(topic, Record(b"a", b"1"))
+    responder = selecting(topic, {"/of/{key}": [{"key": "{key}"}]}, "--event-id", "key", *KEEPALIVE)
+    stream = responder.open(target="/of/a")
+    key, place = json.loads(stream.next().id)
+    assert base64.urlsafe_b64decode(key) == b"a" and len(eventid.tag(place)) == 8
+    kafka.produce(topic, Record(b"b", b"2"))
+    stream.wait(lambda: stream.places)
+    stream.close()
+    key, bare = json.loads(stream.places[0])
+    assert key is None and eventid.tag(bare) == eventid.tag(place)
+    kafka.produce(topic, Record(b"a", b"3"))
+    assert told(responder.open(stream.places[0], target="/of/a"), 1) == messages(b"3")
 
 
 def test_a_client_says_where_it_starts(kafka, selecting):
