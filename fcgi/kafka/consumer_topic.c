@@ -78,13 +78,14 @@ static void forget_topic(struct consumer *c)
     uint64_t ticket = consumer_ask(c);
     struct client *next = next_client(c, &ticket);
 
-    policy_forget(&c->policy);
     c->cluster_id[0] = '\0';
     c->id = (struct topic_id){0};
     if (next == NULL) {
+        policy_missing(&c->policy);
         consumer_stop_topic(c);
         return;
     }
+    policy_forget(&c->policy);
     consumer_void(c);
     cluster_leave(c->cluster, c->feed);
     c->feed = feed_start(next, c->topic);
@@ -276,9 +277,11 @@ void consumer_take_survey(struct consumer *c)
     if (r.told)
         trouble_told(&c->trouble, r.error);
     c->answers = r.answers;
-    if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && c->running)
-        forget_topic(c);
     if (r.error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+        if (c->running)
+            forget_topic(c);
+        else
+            policy_missing(&c->policy);
         c->refused = 0;
         c->handler.on_missing(c->handler.arg);
     }

@@ -30,9 +30,17 @@ void policy_forget(struct policy *p)
     p->decided = p->compact != COMPACT_AUTO;
     p->settings = settings_default();
     p->settings.compacted = p->compact == COMPACT_ON;
-    p->read = p->asking = false;
+    p->read = p->asking = p->astray = false;
     p->due_ms = 0;
     p->undecided_ms = 0;
+}
+
+void policy_missing(struct policy *p)
+{
+    bool asking = p->asking;
+
+    policy_forget(p);
+    p->asking = p->astray = asking;
 }
 
 bool policy_ask(struct policy *p, bool answers, int64_t now_ms)
@@ -106,18 +114,23 @@ static enum policy_change policy_compare(struct policy *p, const struct settings
     return POLICY_AS_BEFORE;
 }
 
-/* A connection that breaks under the question does not decide at once. */
+/* A connection that breaks under the question does not decide at once; nor does a broker that has
+ * not heard of the topic yet, or of its end sooner than whoever said that it is there. */
 static bool may_wait(const struct policy *p, int err, int64_t now_ms)
 {
-    return !is_answer(err) && !p->decided && now_ms - p->undecided_ms < PATIENCE_MS;
+    bool later = !is_answer(err) || err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+
+    return later && !p->decided && now_ms - p->undecided_ms < PATIENCE_MS;
 }
 
 enum policy_change policy_answered(struct policy *p, int err, const struct settings *settings,
                                    int64_t now_ms)
 {
-    bool decided = p->decided;
+    bool decided = p->decided, astray = p->astray;
 
-    p->asking = false;
+    p->asking = p->astray = false;
+    if (astray)
+        return POLICY_AS_BEFORE;
     if (may_wait(p, err, now_ms)) {
         p->due_ms = now_ms + AGAIN_MS;
         return POLICY_AS_BEFORE;

@@ -29,6 +29,7 @@ struct policy {
     int unread; /* why they could not be read again; 0: they could, or nobody has asked yet.  Logged
                    once per change */
     bool asking;
+    bool astray;          /* the answer that is under way is of a topic that has gone */
     int64_t due_ms;       /* when to ask next */
     int64_t undecided_ms; /* since when it is to be decided; 0: nobody has wanted to know */
 };
@@ -54,6 +55,8 @@ enum policy_change policy_answered(struct policy *p, int err, const struct setti
 /* The topic is gone: another one of its name may have other settings.  Whoever still asks for those
  * of the old one must not hand in the answer. */
 void policy_forget(struct policy *p);
+/* The same, but an answer that is under way may be handed in: nothing is made of it. */
+void policy_missing(struct policy *p);
 
 /* AUTO cannot read them. */
 bool policy_is_assumed(const struct policy *p);

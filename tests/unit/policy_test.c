@@ -16,10 +16,11 @@ static const struct settings log_settings = {.delete_retention_ms = 86400000},
                              table = {.compacted = true, .delete_retention_ms = 86400000},
                              hasty = {.compacted = true, .delete_retention_ms = 1000};
 
-/* A broker's answer, and two ways of not having one. */
+/* A broker's answer, two ways of not having one, and one that is none yet. */
 static const rd_kafka_resp_err_t REFUSED = RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
                                  CLOSED = RD_KAFKA_RESP_ERR__TRANSPORT,
-                                 LATE = RD_KAFKA_RESP_ERR__TIMED_OUT;
+                                 LATE = RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                 UNHEARD = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 
 static struct policy policy;
 static int64_t now;
@@ -209,6 +210,36 @@ static void a_topic_made_again_is_asked_for_at_once(void **state)
     check(false, 86400000);
 }
 
+static void who_has_not_heard_of_the_topic_does_not_decide_at_once(void **state)
+{
+    (void)state;
+    begin(COMPACT_AUTO);
+    refuse(UNHEARD, POLICY_AS_BEFORE);
+    assert_false(policy.decided);
+    now += PATIENCE_MS - 1;
+    refuse(UNHEARD, POLICY_AS_BEFORE);
+    policy_missing(&policy);
+    now += PATIENCE_MS;
+    refuse(UNHEARD, POLICY_AS_BEFORE);
+    now += PATIENCE_MS;
+    refuse(UNHEARD, POLICY_DECIDED);
+    check(false, 86400000);
+}
+
+static void an_answer_of_one_that_has_gone_is_not_looked_at(void **state)
+{
+    (void)state;
+    begin(COMPACT_AUTO);
+    assert_true(policy_ask(&policy, true, now));
+    policy_missing(&policy);
+    policy_missing(&policy);
+    assert_false(policy_ask(&policy, true, now));
+    assert_int_equal(policy_answered(&policy, REFUSED, NULL, now), POLICY_AS_BEFORE);
+    assert_false(policy.decided);
+    answer(&table, POLICY_DECIDED);
+    check(true, 86400000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_change_is_noticed_once),
         cmocka_unit_test(what_was_read_stays_when_it_cannot_be_read_any_more),
         cmocka_unit_test(a_topic_made_again_is_asked_for_at_once),
+        cmocka_unit_test(who_has_not_heard_of_the_topic_does_not_decide_at_once),
+        cmocka_unit_test(an_answer_of_one_that_has_gone_is_not_looked_at),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
