@@ -3,6 +3,10 @@
 #
 #   spawn-fcgi -n -s build/run/open-1.sock -M 0600 -b 4096 -- fcgi/keep-responder.sh open
 #
+# ./run does that for each socket in lighttpd.conf, and starts lighttpd by its whole path with
+# RESPONDERS=external in the environment.  systemd does it by a socket unit with Backlog=4096, and a service
+# with StandardInput=socket.
+#
 # The socket is descriptor 0, of this and of each responder.  When one ends, those who connect wait in
 # the socket's queue for the next, where they would be refused otherwise.
 #
