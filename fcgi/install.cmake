@@ -15,7 +15,7 @@ install(PROGRAMS fcgi/mask-log.sh fcgi/fetch-jwks.sh DESTINATION ${SKF_DATA_DIR}
 install(DIRECTORY htdocs DESTINATION ${SKF_DATA_DIR})
 install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL
   PATTERN "nginx*.conf" EXCLUDE)
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+install(FILES README.md PROTOCOL.md CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
 
 # From 1.25.1 on nginx warns of how HTTP/2 was asked for before, which older ones need; Debian 12 has 1.22.
 file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")

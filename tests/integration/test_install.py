@@ -30,7 +30,7 @@ STANDBY = f"{UNIT}-standby"
 def said_by_readme() -> list[list[str]]:
     """The commands of its section "Install": how to build the package, and how to install it."""
     readme = (REPOSITORY / "README.md").read_text()
-    section = re.search(r"^## Install\n(.*?)^## ", readme, re.M | re.S)[1]
+    section = re.search(r"^### Install\n(.*?)^###? ", readme, re.M | re.S)[1]
     blocks = re.findall(r"^```bash\n(.*?)^```", section, re.M | re.S)
     return [block.splitlines() for block in blocks]
 

@@ -1,5 +1,6 @@
-"""The man page, --help and README's table say the same, and what the sources say."""
+"""The man page and --help say the same, README names the same options, and all say what the sources say."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -62,11 +63,12 @@ def test_the_man_page_has_every_option_as_help_has_it():
     assert by_man == by_help
 
 
-def test_the_readme_has_every_option():
-    table = re.findall(r"^\| `(?:-(\w)`, `)?-(?:-([\w-]+)|(X))", readme(), re.M)
-    names = {name or letter for _, name, letter in table}
-    printed = {"help", "version"}
-    assert names == {option.name or option.letter for option in said_by_help()} - printed
+def test_the_readme_has_every_option_and_no_other():
+    table = re.search(r"^### Options\n(.*?)^###? ", readme(), re.M | re.S)[1].partition("\n| ")[2]
+    named = re.findall(r"`--([\w-]+)`(?: \(`-(\w)`\))?|`-(X) NAME=VALUE`", table)
+    assert sorted((letter or x, name) for name, letter, x in named) == sorted(
+        (option.letter, option.name) for option in said_by_help()
+    )
 
 
 def test_the_readme_has_every_reason_for_not_being_ready():
@@ -121,3 +123,18 @@ def test_the_examples_of_the_man_page_are_accepted(tmp_path):
         command = [PROGRAM, *own, *([] if "topic" in text else ["-t", "t"])]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
         assert done.returncode == 2 and missing in done.stderr, done
+
+
+def test_the_configurations_of_the_readme_are_accepted(tmp_path):
+    """All but the keys, which are not there: it gets that far."""
+    blocks = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", readme(), re.M | re.S)]
+    assert len(blocks) > 4
+    for block in blocks:
+        said = block if "path" not in block else {"topics": {"t": {}}, "routes": [block]}
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({"brokers": "b:9092"} | said))
+        path.chmod(0o600)
+        command = [PROGRAM, "--config", path, "--check"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        keys = said.get("jwks")
+        assert done.returncode == (2 if keys else 0) and (not keys or keys in done.stderr), (said, done)

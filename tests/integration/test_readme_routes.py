@@ -20,7 +20,7 @@ SECRET = "TOPSECRET"
 
 def said_by_readme() -> list[str]:
     readme = (REPOSITORY / "README.md").read_text()
-    section = re.search(r"^### Several paths\n(.*?)^## ", readme, re.M | re.S)[1]
+    section = re.search(r"^### Several paths\n(.*?)^###? ", readme, re.M | re.S)[1]
     [block] = re.findall(r"^```bash\n(cat >routes.json.*?)^```", section, re.M | re.S)
     return block.splitlines()
 

@@ -328,20 +328,20 @@ def test_streams_of_all_shapes_at_once_miss_nothing(kafka, topic, start):
 # -- the clients that read lines --
 
 
-def said_by_readme(language: str) -> str:
-    readme = (REPOSITORY / "README.md").read_text()
-    section = re.search(r"^### Lines of JSON\n(.*?)^## ", readme, re.M | re.S)[1]
+def said_by(document: str, section: str, language: str) -> str:
+    text = (REPOSITORY / document).read_text()
+    section = re.search(rf"^##+ {section}\n(.*?)^##+ ", text, re.M | re.S)[1]
     [block] = re.findall(rf"^```{language}\n(.*?)^```", section, re.M | re.S)
     return block
 
 
-def test_the_scripts_of_the_readme_read_lines_through_lighttpd(kafka, topic, front, tmp_path):
+def test_the_scripts_of_the_documents_read_lines_through_lighttpd(kafka, topic, front, tmp_path):
     """PROTOCOL 15.1. Each line comes at once."""
     kafka.produce(topic, Record(b"a", b"1"))
     url = front(topic).url + "/events"
-    (tmp_path / "read.sh").write_text(said_by_readme("bash").replace("http://localhost:8080/events", url))
-    (tmp_path / "read.mjs").write_text(said_by_readme("js"))
-    (tmp_path / "read.py").write_text(said_by_readme("python"))
+    (tmp_path / "read.sh").write_text(said_by("README.md", "Lines of JSON", "bash").replace("http://localhost:8080/events", url))
+    (tmp_path / "read.mjs").write_text(said_by("PROTOCOL.md", "For authors of clients", "js"))
+    (tmp_path / "read.py").write_text(said_by("README.md", "Lines of JSON", "python"))
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "build" / "clients" / "python")}
     said = {"stdout": subprocess.PIPE, "text": True, "cwd": tmp_path, "env": environment, "start_new_session": True}
     commands = {
