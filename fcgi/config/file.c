@@ -1,9 +1,11 @@
 #include "config/file.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/issuers.h"
 #include "config/routes.h"
@@ -50,7 +52,9 @@ static enum config_result read_member(struct reading *r, const char *name, const
     const struct row *row = row_find(rows, rows_count, name);
 
     if (row == NULL)
-        return config_fail("%s: unknown member %s", r->file, name);
+        return config_fail("%s: unknown member %s: --help has all names, and librdkafka's belong "
+                           "into \"kafka\": {...}",
+                           r->file, name);
     const char *wanted = row->kind->mismatch(value);
     if (wanted != NULL)
         return config_fail("%s: %s: must be %s", r->file, name, wanted);
@@ -58,6 +62,17 @@ static enum config_result read_member(struct reading *r, const char *name, const
     if (r->given[row - rows]) /* an option wins */
         return CONFIG_OK;
     return row->kind->take(row, row_value(row, r->config), value);
+}
+
+/* Most often an editor has given the file another owner. */
+static enum config_result fail_to_open(const char *file, int err)
+{
+    const struct passwd *user = err == EACCES ? getpwuid(geteuid()) : NULL;
+
+    if (user == NULL)
+        return config_fail("%s: %s", file, strerror(err));
+    return config_fail("%s: %s: user %s must be able to read it, and to enter its directory", file,
+                       strerror(err), user->pw_name);
 }
 
 enum config_result file_read(struct reading *r)
@@ -69,11 +84,11 @@ enum config_result file_read(struct reading *r)
 
     FILE *f = fopen(r->file, "re");
     if (f == NULL)
-        return config_fail("%s: %s", r->file, strerror(errno));
+        return fail_to_open(r->file, errno);
     file = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
     fclose(f);
     if (file == NULL)
-        return config_fail("%s: line %d: %s", r->file, error.line, error.text);
+        return config_fail("%s: line %d is not JSON: %s", r->file, error.line, error.text);
     if (!json_is_object(file))
         result = config_fail("%s: must be a JSON object", r->file);
     json_object_foreach (file, name, value) {

@@ -1,6 +1,8 @@
 #include "config/reading.h"
 
 #include <errno.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "kafka/conf.h"
 
@@ -11,13 +13,26 @@ bool reading_is_set(const struct reading *r, const char *name)
     return row != NULL && r->set[row - rows];
 }
 
+/* librdkafka says of a file that it cannot read only that it failed. */
+static enum config_result check_readable(const char *name, const char *value)
+{
+    static const char ending[] = ".location";
+    size_t n = strlen(name), m = strlen(ending);
+
+    if (n < m || strcmp(name + n - m, ending) != 0 || strcmp(value, "probe") == 0)
+        return CONFIG_OK;
+    if (access(value, R_OK) == 0)
+        return CONFIG_OK;
+    return config_fail("kafka property %s: the file cannot be read: %s", name, strerror(errno));
+}
+
 /* The value itself is never printed: it may be a password. */
 enum config_result reading_set_property(struct reading *r, const char *name, const char *value,
                                         bool trusted)
 {
     switch (kafka_conf_set(r->config->kafka, name, value, trusted)) {
     case 0:
-        return CONFIG_OK;
+        return check_readable(name, value);
     case -EPERM:
         return config_fail("kafka property %s: is set by the program itself", name);
     case -EACCES:

@@ -33,6 +33,20 @@ static int say(char *error, size_t size, const char *where, const char *what, in
     return err ? -err : -EINVAL;
 }
 
+static int fail_to_bind(char *error, size_t size, const char *path, int err)
+{
+    switch (err) {
+    case ENOENT:
+        return say(error, size, path, "cannot bind, make its directory first", err);
+    case EACCES:
+        return say(error, size, path, "cannot bind, this user may not write to its directory", err);
+    case EADDRINUSE:
+        return say(error, size, path, "cannot bind, remove what is there: it is no socket", err);
+    default:
+        return say(error, size, path, "cannot bind", err);
+    }
+}
+
 /* True if somebody answers there; a socket nobody answers at is removed. */
 static bool somebody_listens(const struct sockaddr_un *at)
 {
@@ -63,7 +77,7 @@ static int open_path(const char *path, char *error, size_t size)
         int err = errno;
         if (fd >= 0)
             close(fd);
-        return say(error, size, path, "cannot bind", err);
+        return fail_to_bind(error, size, path, err);
     }
     return fd;
 }
@@ -115,7 +129,10 @@ static int open_port(const char *where, const char *colon, char *error, size_t s
         if (fd >= 0)
             close(fd);
         freeaddrinfo(a);
-        return say(error, size, where, "cannot bind", err);
+        return say(error, size, where,
+                   err == EADDRINUSE ? "cannot bind, another program has that port (ss -ltnp)"
+                                     : "cannot bind",
+                   err);
     }
     freeaddrinfo(a);
     return fd;

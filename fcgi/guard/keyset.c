@@ -122,6 +122,10 @@ static int open_file(struct reading *r)
     int fd = open(r->file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), err = errno;
     struct stat st;
 
+    if (fd < 0 && err == ENOENT)
+        return fail(r, -err, "%s: the issuer's public keys (JWKS) belong there", strerror(err));
+    if (fd < 0 && err == EACCES)
+        return fail(r, -err, "%s: the responders' user must be able to read it", strerror(err));
     if (fd < 0)
         return fail(r, -err, "%s", strerror(err));
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))

@@ -88,7 +88,9 @@ void contact_hear(struct contact *c, int error, const char *reason)
     int32_t id;
     const char *words = after_broker(reason, &id);
 
-    snprintf(c->reason, sizeof c->reason, "%s", reason);
+    /* "2/2 brokers are down" comes after the reasons why. */
+    if (error != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || c->reason[0] == 0)
+        snprintf(c->reason, sizeof c->reason, "%s", reason);
     if (words != NULL) /* BAD_MSG: "... increase receive.message.max.bytes" */
         words_note(&c->words, error == RD_KAFKA_RESP_ERR__BAD_MSG ? WORDS_ANSWER : WORDS_BROKER, id,
                    words);

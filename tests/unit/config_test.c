@@ -186,6 +186,25 @@ static void brokers_and_topic_are_demanded(void **state)
     refused("topic: must not be empty", "-t", "");
 }
 
+/* librdkafka passes over what it does not understand, and takes 99999 for port 34463. */
+static void a_broker_is_a_host_and_maybe_a_port(void **state)
+{
+    static const char *const right[] = {"k",          "k:1",    "k:65535",
+                                        "a:1,b:2",    "a:1, b", "10.0.0.7:9092",
+                                        "[::1]:9092", "[::1]",  "PLAINTEXT://k:9092",
+                                        "ssl://k:1"};
+    static const char *const wrong[] = {
+        ",",      "kafka://k:9092", "http://k", "k:",       "k:x", "k:0",
+        ":9092",  "k:65536",        "k:99999",  "k:100000", "::1", "[::1:9092",
+        "[::1]9", "a:1,b:",         "a:1;b:2",  "ssl://"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++)
+        good("-b", right[i]);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        refused("must be HOST:PORT", "-b", wrong[i]);
+}
+
 static void a_number_has_its_limits(void **state)
 {
     static const struct {
@@ -344,6 +363,22 @@ static void the_value_of_a_property_is_never_said(void **state)
     assert_null(strstr(said, "s3cret"));
 }
 
+/* librdkafka would say only that it failed, and not before it starts. */
+static void a_file_that_a_property_names_must_be_readable(void **state)
+{
+    static const char ca[] = "{\"kafka\": {\"ssl.ca.location\": \"%s\"}}";
+    char text[128];
+
+    (void)state;
+    refused("ssl.ca.location: the file cannot be read: No such file", "-X",
+            "ssl.ca.location=/no/file");
+    good("-X", "ssl.ca.location=probe");
+    snprintf(text, sizeof text, ca, file);
+    good_file(text);
+    snprintf(text, sizeof text, ca, "/no/file");
+    refused_file("ssl.ca.location: the file cannot be read: No such file", text);
+}
+
 static void what_the_program_must_set_itself_is_refused(void **state)
 {
     static const char *const ours[] = {
@@ -432,7 +467,8 @@ static void an_option_wins_wherever_it_stands(void **state)
 static void what_is_wrong_in_the_file_is_named_with_the_file(void **state)
 {
     static const char *const bad[][2] = {
-        {"nonsense", "{\"nonsense\": 1}"},
+        {"nonsense: --help has all names", "{\"nonsense\": 1}"},
+        {"belong into \"kafka\": {...}", "{\"security.protocol\": \"ssl\"}"},
         {"help", "{\"help\": true}"},
         {"keepalive", "{\"keepalive\": \"15\"}"},
         {"keepalive", "{\"keepalive\": 1.5}"},
@@ -445,7 +481,7 @@ static void what_is_wrong_in_the_file_is_named_with_the_file(void **state)
         {"line 2", "{\"retry\": 100,\n\"retry\": 200}"},
         {"line 2", "{\n"},
         {"line 1", "{} x"},
-        {"line 1", ""},
+        {"line 1 is not JSON", ""},
     };
 
     (void)state;
@@ -495,7 +531,7 @@ static void a_file_without_secrets_may_be_read_by_everybody(void **state)
 {
     (void)state;
     chmod(file, 0644);
-    good_file("{\"kafka\": {\"ssl.key.location\": \"/x\"}}");
+    good_file("{\"kafka\": {\"ssl.key.location\": \"/dev/null\"}}");
 }
 
 /* -- standing by -- */
@@ -665,6 +701,7 @@ int main(void)
         T(brokers_and_topic_are_enough),
         T(each_option_has_its_place),
         T(brokers_and_topic_are_demanded),
+        T(a_broker_is_a_host_and_maybe_a_port),
         T(a_number_has_its_limits),
         T(what_is_no_whole_number_is_refused),
         T(a_choice_is_one_of_its_words),
@@ -678,6 +715,7 @@ int main(void)
         T(a_property_needs_name_and_value),
         T(an_unknown_property_is_refused),
         T(the_value_of_a_property_is_never_said),
+        T(a_file_that_a_property_names_must_be_readable),
         T(what_the_program_must_set_itself_is_refused),
         T(what_runs_code_may_only_be_in_the_file),
         T(a_library_for_tls_runs_code_too),

@@ -96,6 +96,7 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     assert_int_equal(open_at(path), -EADDRINUSE);
     assert_int_equal(lstat(path, &st), 0);
     assert_true(S_ISREG(st.st_mode));
+    assert_non_null(strstr(error, "remove what is there"));
 }
 
 static void a_path_whose_directory_is_missing_is_told(void **state)
@@ -106,7 +107,8 @@ static void a_path_whose_directory_is_missing_is_told(void **state)
     (void)state;
     snprintf(missing, sizeof missing, "%s/missing/socket", directory);
     assert_int_equal(open_at(missing), -ENOENT);
-    snprintf(expected, sizeof expected, "listen %s: cannot bind: No such file or directory",
+    snprintf(expected, sizeof expected,
+             "listen %s: cannot bind, make its directory first: No such file or directory",
              missing);
     assert_string_equal(error, expected);
 }
