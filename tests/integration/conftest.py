@@ -23,6 +23,7 @@ from tokens import leaked
 # make of its bytes does not depend on them.
 NOT_SANITIZED = [
     "test_install.py",
+    "test_beside.py",
     "test_compose.py",
     "test_run.py",
     "test_rotation.py",

@@ -215,7 +215,7 @@ class Apache(Front):
         variables["RUN_USER"] = "www-data" if ROOT else getpass.getuser()
         variables["RUN_GROUP"] = "www-data" if ROOT else grp.getgrgid(os.getgid()).gr_name
         self.environment |= {f"APACHE_{name}": str(value) for name, value in variables.items()}
-        commands = re.findall(r"a2en(?:mod|site) [^;\n]+", text)
+        commands = re.findall(r"^#   (a2en(?:mod|site) [^;\n]+)", text, re.M)
         assert len(commands) == 2
         for command in commands:
             name, *arguments = command.split()
