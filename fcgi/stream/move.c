@@ -44,13 +44,15 @@ struct slice move_tag(const struct move *m)
 
 /* -- what leaves -- */
 
-/* The newest record of a key that leaves: a delete is one's own if it has been given. */
-static bool is_held(const struct move *m, const struct replay *r, const struct record *record,
-                    uint64_t number)
+/* The newest record of a key that leaves: a delete is one's own if it has been given, and not if it
+ * is of a partition that is hidden. */
+static bool is_held(const struct move *m, const struct replay *r, const struct replay_scope *scope,
+                    const struct record *record, uint64_t number)
 {
     int64_t next = progress_get(&r->at, record->partition);
     bool given = number < m->base || (!record->aged && record->offset < next);
 
+    given = given && !scope_hides(scope, record);
     return record->key.p != NULL && (record->value.p != NULL || !given);
 }
 
@@ -63,7 +65,7 @@ static void leave(const struct move *m, const struct replay *r, const struct rep
                                 .timestamp_ms = -1,
                                 .key = record->key};
 
-    if (!is_held(m, r, record, number))
+    if (!is_held(m, r, scope, record, number))
         return;
     event_encode(&chunk->bytes, scope->shape, &r->at, scope->tag, &gone);
     chunk->events++;

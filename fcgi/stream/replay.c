@@ -260,9 +260,7 @@ static void take_record(struct replay *r, const struct replay_scope *scope,
     bool seen = !comes && is_seen(r, scope, record, number);
 
     r->pos = number + 1;
-    if (seen || is_going(r, scope, record) ||
-        (scope->shown != NULL &&
-         record_next(record) > progress_get(scope->shown, record->partition)))
+    if (seen || is_going(r, scope, record) || scope_hides(scope, record))
         return;
     r->pos = number; /* for a gap that is told before it */
     bool passes = comes || is_since(r, scope, record, number, chunk);
@@ -341,7 +339,7 @@ static void go_before(struct replay *r, const struct replay_scope *scope,
                       const struct record *record, uint64_t number)
 {
     r->pos = number;
-    if (scope->shown != NULL && record_next(record) > progress_get(scope->shown, record->partition))
+    if (scope_hides(scope, record))
         return;
     r->at.next[record->partition] = record->offset;
     r->to_find -= is_due(r, scope, record, number);

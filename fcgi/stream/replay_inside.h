@@ -16,4 +16,11 @@ struct replay {
     uint32_t to_find;       /* so many of the last records, back from `pos`, before it begins */
 };
 
+/* It is of a partition that is hidden, and beyond what is shown of that. */
+static inline bool scope_hides(const struct replay_scope *scope, const struct record *record)
+{
+    return scope->shown != NULL &&
+           record_next(record) > progress_get(scope->shown, record->partition);
+}
+
 #endif

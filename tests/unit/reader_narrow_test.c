@@ -77,6 +77,23 @@ static void what_had_waited_when_it_left_is_deleted_too(void **state)
     check_events(r, "delete:YQ== delete:Yg== ");
 }
 
+/* Its partition may be shown again when the reader has left the key: nobody tells of it then. */
+static void what_is_deleted_where_it_is_hidden_is_deleted_when_it_leaves(void **state)
+{
+    (void)state;
+    make(true, 2, MUCH);
+    append(0, "b", "1");
+    append(1, "a", "2");
+    struct reader *r = begin_keys(1, NULL, "a b");
+    check_events(r, "1 2");
+    catchup_hide(source.catchup, 1, source.cache);
+    append(1, "a", NULL);
+    append(0, "b", "3");
+    check_events(r, "3");
+    narrow(r, "b");
+    check_events(r, "delete:YQ== ");
+}
+
 static void the_same_selection_sends_nothing(void **state)
 {
     (void)state;
@@ -470,6 +487,7 @@ int main(void)
         cmocka_unit_test(what_leaves_is_deleted_and_what_comes_is_sent),
         cmocka_unit_test(only_what_is_there_is_deleted),
         cmocka_unit_test(what_had_waited_when_it_left_is_deleted_too),
+        cmocka_unit_test(what_is_deleted_where_it_is_hidden_is_deleted_when_it_leaves),
         cmocka_unit_test(the_same_selection_sends_nothing),
         cmocka_unit_test(its_ids_keep_the_old_tag_until_both_are_sent),
         cmocka_unit_test(everything_can_be_left_and_come_back),
