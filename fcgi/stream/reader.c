@@ -87,11 +87,11 @@ void reader_fini(struct reader *r, struct source *src)
     selection_unref(r->selection);
 }
 
-static void reader_tell_place(struct reader *r, bool tells)
+static void reader_tell_place(struct reader *r, bool fresh, bool latest)
 {
-    r->tells &= (uint8_t)~READER_TELLS_PLACE;
-    if (tells || (r->tells & READER_TELLS_START))
-        r->tells |= READER_TELLS_PLACE;
+    r->tells &= (uint8_t) ~(READER_TELLS_PLACE | READER_HAS_NOTHING);
+    if (latest || (r->tells & READER_TELLS_START))
+        r->tells |= READER_TELLS_PLACE | (fresh ? READER_HAS_NOTHING : 0);
 }
 
 /* If it wants to know when its replay is over, one begins. */
@@ -109,7 +109,7 @@ static void reader_begin_fresh(struct reader *r, struct source *src, const struc
     bool latest = from.kind == FROM_LATEST;
 
     r->no_deletes = latest ? 0 : cache_end(src->cache);
-    reader_tell_place(r, latest);
+    reader_tell_place(r, true, latest);
     reader_tell_over(r);
     reader_move(r, src, READER_REPLAY, replay_fresh(src->cache, source_shown(src), &from, ends));
 }
@@ -131,7 +131,7 @@ void reader_begin(struct reader *r, struct source *src, const struct progress *e
     struct move *move = r->move;
     bool ahead = replay_is_ahead(replay, source_shown(src));
     r->no_deletes = 0;
-    reader_tell_place(r, false);
+    reader_tell_place(r, false, false);
     r->move = NULL;
     reader_move(r, src, ahead ? READER_AHEAD : READER_REPLAY, replay);
     progress_fini(&from);
@@ -225,7 +225,7 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
         replay_add_keepalive(r->replay, &scope, src->chunk);
     if (r->tells & (READER_TELLS_PLACE | READER_TELLS_IS_OVER))
         r->told = replay_is_at(r->replay, source_shown(src)) ? src->moves : 0;
-    r->tells &= (uint8_t) ~(READER_TELLS_PLACE | READER_TELLS_IS_OVER);
+    r->tells &= (uint8_t) ~(READER_TELLS_PLACE | READER_HAS_NOTHING | READER_TELLS_IS_OVER);
     r->more = replay_fill(r->replay, &scope, REPLAY_BYTES, src->chunk);
     src->counts.gaps += src->chunk->gaps;
 }

@@ -41,6 +41,7 @@ enum reader_tells {
     READER_TELLS_OVER = 4,      /* one when the replay is over */
     READER_TELLS_IS_OVER = 8,   /* it is */
     READER_TELLS_START = 16,    /* the place whenever it begins */
+    READER_HAS_NOTHING = 32,    /* the place, before which it has nothing */
 };
 
 struct reader {

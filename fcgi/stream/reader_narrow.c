@@ -54,7 +54,8 @@ static void narrow_waiting(struct reader *r, const struct selection *to)
 
 static bool was_given_nothing(const struct reader *r)
 {
-    return r->reset != RESET_NONE || (r->no_deletes > 0 && replay_is_new(r->replay));
+    return r->reset != RESET_NONE || (r->no_deletes > 0 && replay_is_new(r->replay)) ||
+           (r->tells & READER_HAS_NOTHING);
 }
 
 static void narrow_moving(struct reader *r, struct source *src, struct selection *to)

@@ -220,6 +220,46 @@ static void one_that_was_given_nothing_has_nothing_to_leave(void **state)
     check_events(r, "2");
 }
 
+/* Its place comes first, whatever it selects by then. */
+static void one_that_begins_with_its_last_records_does_so_with_the_new_selection(void **state)
+{
+    char expected[128];
+
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    append(0, "a", "3");
+    struct reader *r = wait_keys(1, NULL, "a");
+    r->tells = READER_TELLS_START;
+    reader_set_from(r, &(struct from){FROM_LAST, 1});
+    reader_begin(r, &source, NULL);
+    pull(r, 1, NULL); /* it has found where it begins */
+    append(0, "b", "4");
+    narrow(r, "b");
+    snprintf(expected, sizeof expected, "id:AQIABA==~%s\n\nid:AQIACA==~%s\ndata:4\n\n", tag_of("b"),
+             tag_of("b"));
+    check_text(r, expected);
+}
+
+static void one_that_begins_behind_the_latest_is_told_its_place_first(void **state)
+{
+    char expected[64];
+
+    (void)state;
+    make(true, 1, MUCH);
+    append(0, "a", "1");
+    append(0, "b", "2");
+    struct reader *r = wait_keys(1, NULL, "a");
+    reader_set_from(r, &(struct from){FROM_LATEST, 0});
+    reader_begin(r, &source, NULL);
+    narrow(r, "b");
+    snprintf(expected, sizeof expected, "id:AQIABA==~%s\n\n", tag_of("b"));
+    check_text(r, expected);
+    narrow(r, "a");
+    check_events(r, "delete:Yg== 1 ");
+}
+
 static void one_that_is_to_be_reset_is_reset_to_the_new_selection(void **state)
 {
     (void)state;
@@ -495,6 +535,8 @@ int main(void)
         cmocka_unit_test(one_that_waits_begins_with_the_new_selection),
         cmocka_unit_test(one_that_waits_with_an_id_moves_when_it_begins),
         cmocka_unit_test(one_that_was_given_nothing_has_nothing_to_leave),
+        cmocka_unit_test(one_that_begins_with_its_last_records_does_so_with_the_new_selection),
+        cmocka_unit_test(one_that_begins_behind_the_latest_is_told_its_place_first),
         cmocka_unit_test(one_that_is_to_be_reset_is_reset_to_the_new_selection),
         cmocka_unit_test(an_id_from_amid_a_move_is_reset),
         cmocka_unit_test(one_that_is_put_back_amid_a_move_is_reset),
