@@ -55,6 +55,7 @@ struct exchange {
     /* A stream that can be told to select something else, or one that is told. */
     bool handle_bad, tells;
     bool asked, recalled;        /* the peers, for what it was told; which is the form */
+    uint64_t told_at;            /* then, when that was */
     char handle[HANDLE_MAX + 1]; /* empty: none */
     struct token_hash key;       /* what it is known by; set when its token was verified */
     struct buf path, form;

@@ -18,6 +18,18 @@ void handler_set_key(struct exchange *x, const struct verdict *verdict)
                         verdict ? verdict->subject : NULL, slice_str(x->handle));
 }
 
+/* Of the handle; NULL: it is not known here. */
+static struct handle *find(const struct exchange *x)
+{
+    struct handler *h = x->handler;
+    struct handle *handle = handles_find(h->handles, &x->key, loop_now_ms());
+
+    if (handle != NULL || h->subscriptions == NULL)
+        return handle;
+    subscriptions_hear(h->subscriptions);
+    return handles_find(h->handles, &x->key, loop_now_ms());
+}
+
 /* One that comes back with an id goes on with what it was told. */
 static void recall(struct exchange *x)
 {
@@ -36,13 +48,15 @@ bool handler_has_handle(const struct exchange *x)
     return x->handle[0] != 0 && x->format != FORMAT_JSON && x->handler->config.max_handles > 0;
 }
 
-static void on_found(void *arg, enum subscription_answer answer, struct slice form)
+static void on_found(void *arg, enum subscription_answer answer, const struct handle_message *told)
 {
     struct exchange *x = arg;
 
     x->recalled = answer == SUBSCRIPTION_TOLD;
-    if (x->recalled)
-        buf_add_slice(&x->form, form);
+    if (x->recalled) {
+        buf_add_slice(&x->form, told->form);
+        x->told_at = told->told_at;
+    }
     handler_serve_again(x);
 }
 
@@ -54,7 +68,7 @@ bool handler_asks_peers(struct exchange *x, const struct verdict *verdict)
         !handler_has_handle(x))
         return false;
     handler_set_key(x, verdict);
-    if (handles_find(h->handles, &x->key, loop_now_ms()) != NULL)
+    if (find(x) != NULL)
         return false;
     x->asked = true;
     subscriptions_ask(h->subscriptions, &x->key, slice_of(NULL, 0), on_found, x);
@@ -69,9 +83,9 @@ void handler_opened(struct exchange *x)
     if (handle == NULL)
         return;
     if (x->recalled && !handle->told)
-        handle_tell(handle, buf_slice(&x->form));
+        handle_tell(handle, buf_slice(&x->form), x->told_at);
     if (h->subscriptions != NULL)
-        subscriptions_opened(h->subscriptions, &x->key, handle->stamp);
+        subscriptions_opened(h->subscriptions, &x->key, handle);
 }
 
 enum refusal handler_take_handle(struct exchange *x, const struct verdict *verdict)
@@ -103,12 +117,12 @@ bool handler_read_form(struct exchange *x)
     return true;
 }
 
-static void on_told(void *arg, enum subscription_answer answer, struct slice form)
+static void on_told(void *arg, enum subscription_answer answer, const struct handle_message *told)
 {
     struct exchange *x = arg;
     struct answer taken = {.status = 204};
 
-    (void)form;
+    (void)told;
     x->handler->told += answer == SUBSCRIPTION_KNOWN;
     if (answer == SUBSCRIPTION_KNOWN)
         exchange_finish(x, &taken);
@@ -120,15 +134,25 @@ static void on_told(void *arg, enum subscription_answer answer, struct slice for
         exchange_refuse(x, REFUSAL_STREAM_UNKNOWN, NULL);
 }
 
+static enum subscription_answer tell_here(struct exchange *x, struct handle *handle)
+{
+    struct subscriptions *peers = x->handler->subscriptions;
+
+    handle_tell(handle, buf_slice(&x->form), stay_clock());
+    bool told = peers == NULL || subscriptions_told(peers, &x->key, handle);
+    if (handle->stay != NULL)
+        stay_narrow(handle->stay, buf_slice(&x->form));
+    return told ? SUBSCRIPTION_KNOWN : SUBSCRIPTION_AWAY;
+}
+
 /* Its stream takes it, or it waits for that to come back: here, or where it is known. */
 static void tell(struct exchange *x)
 {
     struct handler *h = x->handler;
-    int64_t now = loop_now_ms();
-    struct handle *handle = handles_find(h->handles, &x->key, now);
+    struct handle *handle = find(x);
 
-    if (!rates_allow(h->rates, &x->key, now)) {
-        on_told(x, SUBSCRIPTION_LIMITED, slice_of(NULL, 0));
+    if (!rates_allow(h->rates, &x->key, loop_now_ms())) {
+        on_told(x, SUBSCRIPTION_LIMITED, NULL);
         return;
     }
     if (handle == NULL && h->subscriptions != NULL) {
@@ -137,11 +161,7 @@ static void tell(struct exchange *x)
                           x);
         return;
     }
-    if (handle != NULL)
-        handle_tell(handle, buf_slice(&x->form));
-    if (handle != NULL && handle->stay != NULL)
-        stay_narrow(handle->stay, buf_slice(&x->form));
-    on_told(x, handle != NULL ? SUBSCRIPTION_KNOWN : SUBSCRIPTION_UNKNOWN, slice_of(NULL, 0));
+    on_told(x, handle != NULL ? tell_here(x, handle) : SUBSCRIPTION_UNKNOWN, NULL);
 }
 
 void handler_subscribe(struct exchange *x, const struct verdict *verdict)

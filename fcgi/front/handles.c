@@ -142,16 +142,12 @@ void handles_close(struct handles *h, const struct token_hash *key, const struct
     e->until_ms = now_ms + HANDLE_REMEMBERED_MS;
 }
 
-void handles_remember(struct handles *h, const struct token_hash *key, bool told, struct slice form,
-                      int64_t now_ms)
+struct handle *handles_remember(struct handles *h, const struct token_hash *key, int64_t now_ms)
 {
     struct entry *e = entry_get(h, key, now_ms);
 
-    if (e->handle.stay != NULL)
-        return; /* it has come back here already */
     e->until_ms = now_ms + HANDLE_REMEMBERED_MS;
-    if (told)
-        handle_tell(&e->handle, form);
+    return &e->handle;
 }
 
 void handles_forget(struct handles *h, const struct token_hash *key)
@@ -177,15 +173,20 @@ void handles_each(struct handles *h, int64_t now_ms,
     }
 }
 
-void handle_tell(struct handle *handle, struct slice form)
+bool handle_tell(struct handle *handle, struct slice form, uint64_t at)
 {
+    if (at <= handle->told_at)
+        return false;
+    handle->told_at = at;
     handle->told = true;
     handle->form.n = 0;
     buf_add_slice(&handle->form, form);
+    return true;
 }
 
-void handle_untell(struct handle *handle)
+void handle_untell(struct handle *handle, uint64_t at)
 {
+    handle->told_at = at;
     handle->told = false;
     buf_fini(&handle->form);
 }

@@ -3,8 +3,9 @@
  *
  * A handle belongs to a path and, with a guard, to a token's issuer and identity: its key is a hash
  * of all of these, so that another's is another handle.  It is remembered for some time after its
- * stream has ended.  Bounded: the handle that was used longest ago is forgotten first; its stream,
- * if there is one, goes on without it.  Pure. */
+ * stream has ended, maybe at several responders: of what these were told the newest counts.
+ * Bounded: the handle that was used longest ago is forgotten first; its stream, if there is one,
+ * goes on without it.  Pure. */
 #ifndef SKF_FRONT_HANDLES_H
 #define SKF_FRONT_HANDLES_H
 
@@ -38,6 +39,7 @@ struct handle {
     struct stay *stay; /* whose stream it is; NULL: it has ended */
     uint64_t stamp;    /* when it was opened, in ns: a later stream has a larger one, at any
                           responder of the host */
+    uint64_t told_at;  /* likewise, when it was told something; or was opened anew */
     bool told;         /* the stream was told another selection than its URL's: */
     struct buf form;   /* a query */
 };
@@ -50,9 +52,8 @@ struct handle *handles_open(struct handles *h, const struct token_hash *key, str
 /* That stream has ended.  No matter if the handle is another's by now, or forgotten. */
 void handles_close(struct handles *h, const struct token_hash *key, const struct stay *stay,
                    int64_t now_ms);
-/* From another responder: remembered as one whose stream has just ended. */
-void handles_remember(struct handles *h, const struct token_hash *key, bool told, struct slice form,
-                      int64_t now_ms);
+/* From another responder: remembered as one whose stream has just ended, unless there is one. */
+struct handle *handles_remember(struct handles *h, const struct token_hash *key, int64_t now_ms);
 void handles_forget(struct handles *h, const struct token_hash *key);
 /* Calls visit(arg, key, handle) with each that is open or remembered. */
 void handles_each(struct handles *h, int64_t now_ms,
@@ -60,8 +61,9 @@ void handles_each(struct handles *h, int64_t now_ms,
                                 const struct handle *handle),
                   void *arg);
 
-/* What it was told (copied). */
-void handle_tell(struct handle *handle, struct slice form);
-void handle_untell(struct handle *handle);
+/* What it was told (copied), and when; false if what it was told already is newer. */
+bool handle_tell(struct handle *handle, struct slice form, uint64_t at);
+/* It was opened anew then: by its URL. */
+void handle_untell(struct handle *handle, uint64_t at);
 
 #endif

@@ -87,7 +87,7 @@ void stay_give_way(struct stay *s)
 }
 
 /* Once its client has the first bytes it may open another, within the same millisecond. */
-static uint64_t stamp_now(void)
+uint64_t stay_clock(void)
 {
     struct timespec t;
 
@@ -110,7 +110,7 @@ struct stay *stay_new(struct stay_config *config)
     s->resumes = config->resumes;
     if (s->handles != NULL) {
         s->route = selection_ref(config->route);
-        s->stamp = stamp_now();
+        s->stamp = stay_clock();
     }
     bool claims = claims_select(config->destination);
     if (!claims && s->handles == NULL)
@@ -135,7 +135,7 @@ static void stay_take_handle(struct stay *s)
 
     handle->stamp = s->stamp;
     if (!s->resumes)
-        handle_untell(handle);
+        handle_untell(handle, s->stamp);
     if (before != NULL)
         stay_give_way(before);
 }

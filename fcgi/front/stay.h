@@ -27,6 +27,9 @@ struct stay_config {
     struct selection *route; /* what its route selects; counted by the stay */
 };
 
+/* In ns, the same for all responders of the host. */
+uint64_t stay_clock(void);
+
 struct stay *stay_new(struct stay_config *config);
 /* For its stream, whose end is its own. */
 struct stream_owner stay_owner(struct stay *s);

@@ -29,6 +29,7 @@ struct subscriptions {
     struct timer *timer;
     struct log_limit *lines;
     uint64_t self, asked;
+    bool passed_on; /* others remember all that this one does */
     TAILQ_HEAD(, ask) asks;
 };
 
@@ -45,17 +46,22 @@ static bool tell(struct subscriptions *s, const struct token_hash *key,
     return told;
 }
 
+void subscriptions_hear(struct subscriptions *s)
+{
+    peers_drain(s->peers);
+}
+
 /* -- asking -- */
 
 static void ask_end(struct subscriptions *s, struct ask *ask, enum subscription_answer answer,
-                    struct slice form)
+                    const struct handle_message *told)
 {
     subscription_done *done = ask->done;
     void *arg = ask->arg;
 
     TAILQ_REMOVE(&s->asks, ask, link);
     free(ask);
-    done(arg, answer, form);
+    done(arg, answer, told);
 }
 
 static void set_timer(struct subscriptions *s)
@@ -72,7 +78,7 @@ static void on_timer(void *arg)
     struct ask *ask;
 
     while ((ask = TAILQ_FIRST(&s->asks)) != NULL && ask->until_ms <= loop_now_ms())
-        ask_end(s, ask, SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+        ask_end(s, ask, SUBSCRIPTION_AWAY, NULL);
     set_timer(s);
 }
 
@@ -82,12 +88,13 @@ void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, st
     const struct handle_message m = {.type = form.p ? MESSAGE_TELL : MESSAGE_FIND,
                                      .asker = s->self,
                                      .number = ++s->asked,
+                                     .told_at = stay_clock(),
                                      .form = form};
 
     bool told = tell(s, key, &m);
     size_t left = peers_told(s->peers);
     if (!told || left == 0) {
-        done(arg, told ? SUBSCRIPTION_UNKNOWN : SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+        done(arg, told ? SUBSCRIPTION_UNKNOWN : SUBSCRIPTION_AWAY, NULL);
         return;
     }
     struct ask *ask = mem_zero(sizeof *ask);
@@ -114,7 +121,56 @@ static void take_answer(struct subscriptions *s, const struct handle_message *m)
         return;
     ask->left--;
     if (m->answer != SUBSCRIPTION_UNKNOWN || ask->left == 0)
-        ask_end(s, ask, m->answer, m->form);
+        ask_end(s, ask, m->answer, m);
+}
+
+/* -- telling -- */
+
+/* What the handle was told, if it was; false: a peer cannot be told now. */
+static bool tell_form(struct subscriptions *s, const struct token_hash *key, enum message_type type,
+                      const struct handle *handle)
+{
+    const struct handle_message m = {.type = type,
+                                     .answer =
+                                         handle->told ? SUBSCRIPTION_TOLD : SUBSCRIPTION_KNOWN,
+                                     .number = handle->stamp,
+                                     .told_at = handle->told_at,
+                                     .form = buf_slice(&handle->form)};
+
+    bool told = tell(s, key, &m);
+    if (!told)
+        log_limited(s->lines, LOG_WARN, "front: a peer could not be told what a stream was told");
+    return told;
+}
+
+bool subscriptions_told(struct subscriptions *s, const struct token_hash *key,
+                        const struct handle *handle)
+{
+    bool is_alone = handle->stay != NULL && !s->passed_on;
+
+    return is_alone || tell_form(s, key, MESSAGE_TOLD, handle);
+}
+
+void subscriptions_opened(struct subscriptions *s, const struct token_hash *key,
+                          const struct handle *handle)
+{
+    const struct handle_message m = {
+        .type = MESSAGE_OPENED, .number = handle->stamp, .told_at = handle->told_at};
+
+    if (!tell(s, key, &m))
+        log_limited(s->lines, LOG_WARN, "front: a peer could not be told of a stream's handle");
+}
+
+static void pass_on(void *arg, const struct token_hash *key, const struct handle *handle)
+{
+    tell_form(arg, key, MESSAGE_PASSED, handle);
+}
+
+void subscriptions_pass_on(struct subscriptions *s)
+{
+    subscriptions_hear(s); /* one that has drained just now may have passed on its own */
+    s->passed_on = true;
+    handles_each(s->handles, loop_now_ms(), pass_on, s);
 }
 
 /* -- asked -- */
@@ -128,22 +184,27 @@ static bool is_form(struct slice form)
     return n.why == REFUSALS;
 }
 
+static void take_form(struct handle *handle, const struct handle_message *m)
+{
+    if (handle != NULL && handle_tell(handle, m->form, m->told_at) && handle->stay != NULL)
+        stay_narrow(handle->stay, m->form);
+}
+
 static enum subscription_answer find(struct subscriptions *s, const struct token_hash *key,
-                                     const struct handle_message *m, struct slice *form)
+                                     const struct handle_message *m, struct handle_message *a)
 {
     struct handle *handle = handles_find(s->handles, key, loop_now_ms());
 
     if (handle == NULL)
         return SUBSCRIPTION_UNKNOWN;
     if (m->type == MESSAGE_FIND) {
-        *form = buf_slice(&handle->form);
+        a->form = buf_slice(&handle->form);
+        a->told_at = handle->told_at;
         return handle->told ? SUBSCRIPTION_TOLD : SUBSCRIPTION_KNOWN;
     }
     if (!rates_allow(s->rates, key, loop_now_ms()))
         return SUBSCRIPTION_LIMITED;
-    handle_tell(handle, m->form);
-    if (handle->stay != NULL)
-        stay_narrow(handle->stay, m->form);
+    take_form(handle, m);
     return SUBSCRIPTION_KNOWN;
 }
 
@@ -153,26 +214,42 @@ static void answer(struct subscriptions *s, const struct token_hash *key,
     struct handle_message a = {
         .type = MESSAGE_ANSWER, .asker = m->asker, .number = m->number, .form = {0}};
 
-    a.answer = find(s, key, m, &a.form);
+    a.answer = find(s, key, m, &a);
     tell(s, key, &a);
 }
 
-/* Of two that were opened at once, the later one stays: the other's responder may have been told
- * of it before it had a stream of that handle. */
-static void let_go(struct subscriptions *s, const struct token_hash *key, uint64_t stamp)
+/* Of two that were opened at once, the later one stays, or is remembered: the other's responder may
+ * have been told of it before it had a stream of that handle.  What was told here meanwhile is not
+ * lost. */
+static void let_go(struct subscriptions *s, const struct token_hash *key,
+                   const struct handle_message *m)
 {
     const struct handle *handle = handles_find(s->handles, key, loop_now_ms());
     struct stay *stay = handle ? handle->stay : NULL;
 
     if (handle == NULL)
         return;
-    if (stay != NULL && handle->stamp > stamp) {
-        subscriptions_opened(s, key, handle->stamp);
+    if (handle->stamp > m->number) {
+        if (stay != NULL)
+            subscriptions_opened(s, key, handle);
         return;
     }
+    if (handle->told && handle->told_at > m->told_at)
+        tell_form(s, key, MESSAGE_TOLD, handle);
     handles_forget(s->handles, key);
     if (stay != NULL)
         stay_give_way(stay);
+}
+
+static void take_over(struct subscriptions *s, const struct token_hash *key,
+                      const struct handle_message *m)
+{
+    struct handle *handle = handles_remember(s->handles, key, loop_now_ms());
+
+    if (handle->stamp < m->number)
+        handle->stamp = m->number;
+    if (m->answer == SUBSCRIPTION_TOLD)
+        take_form(handle, m);
 }
 
 static void on_message(void *arg, const struct peer_message *message)
@@ -189,9 +266,11 @@ static void on_message(void *arg, const struct peer_message *message)
     if (m.type == MESSAGE_ANSWER)
         take_answer(s, &m);
     else if (m.type == MESSAGE_OPENED)
-        let_go(s, key, m.number);
+        let_go(s, key, &m);
+    else if (m.type == MESSAGE_TOLD)
+        take_form(handles_find(s->handles, key, loop_now_ms()), &m);
     else if (m.type == MESSAGE_PASSED)
-        handles_remember(s->handles, key, m.answer == SUBSCRIPTION_TOLD, m.form, loop_now_ms());
+        take_over(s, key, &m);
     else
         answer(s, key, &m);
 }
@@ -200,33 +279,6 @@ static bool has_room(void *arg)
 {
     (void)arg;
     return true;
-}
-
-/* -- telling -- */
-
-void subscriptions_opened(struct subscriptions *s, const struct token_hash *key, uint64_t stamp)
-{
-    const struct handle_message m = {.type = MESSAGE_OPENED, .number = stamp};
-
-    if (!tell(s, key, &m))
-        log_limited(s->lines, LOG_WARN, "front: a peer could not be told of a stream's handle");
-}
-
-static void pass_on(void *arg, const struct token_hash *key, const struct handle *handle)
-{
-    struct subscriptions *s = arg;
-    const struct handle_message m = {.type = MESSAGE_PASSED,
-                                     .answer =
-                                         handle->told ? SUBSCRIPTION_TOLD : SUBSCRIPTION_KNOWN,
-                                     .form = buf_slice(&handle->form)};
-
-    if (!tell(s, key, &m))
-        log_limited(s->lines, LOG_WARN, "front: a stream's handle could not be passed on");
-}
-
-void subscriptions_pass_on(struct subscriptions *s)
-{
-    handles_each(s->handles, loop_now_ms(), pass_on, s);
 }
 
 /* -- life -- */
@@ -261,7 +313,7 @@ void subscriptions_free(struct subscriptions *s)
     if (s == NULL)
         return;
     while (!TAILQ_EMPTY(&s->asks))
-        ask_end(s, TAILQ_FIRST(&s->asks), SUBSCRIPTION_AWAY, slice_of(NULL, 0));
+        ask_end(s, TAILQ_FIRST(&s->asks), SUBSCRIPTION_AWAY, NULL);
     peers_free(s->peers);
     timer_free(s->timer);
     log_limit_free(s->lines);

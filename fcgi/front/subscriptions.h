@@ -2,7 +2,11 @@
  *
  * Only a stream's own responder, or the one where it was last, knows its handle.  Another that is
  * to tell it something, or to which it comes back, asks all peers; whoever opens a stream says so,
- * and all others let go of the handle.  A responder that drains passes its handles on.
+ * and all others let go of the handle.  A responder that drains passes its handles on: then several
+ * remember them, and one that is told something tells the others.
+ *
+ * Of what a handle was told the newest counts, at whichever responder it is: who lets go of it and
+ * knows something newer than the stream was opened with says so.
  *
  * It speaks through a guard/peer.h of its own, whose hash is the handle's key here. */
 #ifndef SKF_FRONT_SUBSCRIPTIONS_H
@@ -31,14 +35,25 @@ enum subscription_answer {
     SUBSCRIPTION_LIMITED,
     SUBSCRIPTION_AWAY, /* a peer could not be asked, or has not answered in time */
 };
-typedef void subscription_done(void *arg, enum subscription_answer answer, struct slice form);
+struct handle_message;
+typedef void subscription_done(void *arg, enum subscription_answer answer,
+                               const struct handle_message *told);
+
+/* Takes what peers have told by now: after this process was stopped for a while it may still wait.
+ */
+void subscriptions_hear(struct subscriptions *s);
 
 /* Asks the peers for a handle; with a form (p not NULL), the one that knows it is told that.  Calls
- * done() once, at once or later. */
+ * done() once, at once or later; `told` is what it was told before, of SUBSCRIPTION_TOLD. */
 void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, struct slice form,
                        subscription_done *done, void *arg);
 /* A stream of that handle was opened here. */
-void subscriptions_opened(struct subscriptions *s, const struct token_hash *key, uint64_t stamp);
+void subscriptions_opened(struct subscriptions *s, const struct token_hash *key,
+                          const struct handle *handle);
+/* That handle was told something here.  False: others may remember it, too, and one of them cannot
+ * be told now. */
+bool subscriptions_told(struct subscriptions *s, const struct token_hash *key,
+                        const struct handle *handle);
 /* This responder drains. */
 void subscriptions_pass_on(struct subscriptions *s);
 
@@ -47,6 +62,7 @@ void subscriptions_pass_on(struct subscriptions *s);
 enum message_type {
     MESSAGE_FIND = 1, /* is it known? */
     MESSAGE_TELL,     /* it is to select what the form says */
+    MESSAGE_TOLD,     /* it was told that */
     MESSAGE_ANSWER,   /* of enum subscription_answer */
     MESSAGE_OPENED,
     MESSAGE_PASSED, /* answer: KNOWN, or TOLD with the form */
@@ -55,6 +71,7 @@ struct handle_message {
     enum message_type type;
     enum subscription_answer answer;
     uint64_t asker, number; /* number: of the question, or when it was opened */
+    uint64_t told_at;       /* when its handle was told what it selects by */
     struct slice form;
 };
 void handle_message_add(struct buf *out, const struct handle_message *m);

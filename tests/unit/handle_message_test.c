@@ -14,7 +14,7 @@ static bool parses(const struct handle_message *m, struct handle_message *out)
 
 static void what_is_said_is_read(void **state)
 {
-    const struct handle_message told = {MESSAGE_TELL, SUBSCRIPTION_UNKNOWN, 7, 8,
+    const struct handle_message told = {MESSAGE_TELL,      SUBSCRIPTION_UNKNOWN, 7, 8, 9,
                                         slice_str("key=a")};
     struct handle_message m;
 
@@ -23,12 +23,13 @@ static void what_is_said_is_read(void **state)
     assert_int_equal(m.type, MESSAGE_TELL);
     assert_int_equal(m.asker, 7);
     assert_int_equal(m.number, 8);
+    assert_int_equal(m.told_at, 9);
     assert_text(m.form, "key=a");
 }
 
 static void only_who_tells_or_was_told_has_a_form(void **state)
 {
-    const struct handle_message found = {MESSAGE_ANSWER, SUBSCRIPTION_KNOWN, 7, 8,
+    const struct handle_message found = {MESSAGE_ANSWER,    SUBSCRIPTION_KNOWN, 7, 8, 9,
                                          slice_str("key=a")};
     struct handle_message m;
 
@@ -39,23 +40,23 @@ static void only_who_tells_or_was_told_has_a_form(void **state)
 
 static void each_prefix_and_each_bad_byte_is_refused(void **state)
 {
-    uint8_t bytes[18 + SUBSCRIPTION_FORM_MAX + 1] = {MESSAGE_TELL};
+    uint8_t bytes[26 + SUBSCRIPTION_FORM_MAX + 1] = {MESSAGE_TELL};
     struct handle_message m;
 
     (void)state;
-    for (size_t n = 0; n < 18; n++)
+    for (size_t n = 0; n < 26; n++)
         assert_false(handle_message_parse(slice_of(bytes, n), &m));
     assert_true(handle_message_parse(slice_of(bytes, sizeof bytes - 1), &m));
     assert_false(handle_message_parse(slice_of(bytes, sizeof bytes), &m));
     bytes[0] = MESSAGE_FIND;
-    assert_false(handle_message_parse(slice_of(bytes, 19), &m));
+    assert_false(handle_message_parse(slice_of(bytes, 27), &m));
     bytes[0] = 0;
-    assert_false(handle_message_parse(slice_of(bytes, 18), &m));
+    assert_false(handle_message_parse(slice_of(bytes, 26), &m));
     bytes[0] = MESSAGE_PASSED + 1;
-    assert_false(handle_message_parse(slice_of(bytes, 18), &m));
+    assert_false(handle_message_parse(slice_of(bytes, 26), &m));
     bytes[0] = MESSAGE_ANSWER;
     bytes[1] = SUBSCRIPTION_AWAY;
-    assert_false(handle_message_parse(slice_of(bytes, 18), &m));
+    assert_false(handle_message_parse(slice_of(bytes, 26), &m));
 }
 
 int main(void)

@@ -95,7 +95,7 @@ static void it_is_remembered_for_five_minutes(void **state)
 {
     (void)state;
     assert_null(find("a", 0));
-    handle_tell(open_as("a", one, 0), slice_str("key=1"));
+    handle_tell(open_as("a", one, 0), slice_str("key=1"), 5);
     close_as("a", one, 1000);
     struct handle *a = find("a", 1000 + HANDLE_REMEMBERED_MS - 1);
     assert_null(a->stay);
@@ -124,12 +124,25 @@ static void the_end_of_one_that_gave_way_changes_nothing(void **state)
 static void what_was_told_comes_back_with_it(void **state)
 {
     (void)state;
-    handle_tell(open_as("a", one, 0), slice_str("key=1"));
+    handle_tell(open_as("a", one, 0), slice_str("key=1"), 5);
     close_as("a", one, 0);
     struct handle *a = open_as("a", other, 10);
     assert_true(a->told);
-    handle_untell(a);
+    handle_untell(a, 10);
     assert_false(find("a", 10)->told);
+}
+
+static void of_what_it_is_told_the_newest_counts(void **state)
+{
+    (void)state;
+    struct handle *a = open_as("a", one, 0);
+    assert_true(handle_tell(a, slice_str("key=2"), 6));
+    assert_false(handle_tell(a, slice_str("key=2"), 6));
+    assert_false(handle_tell(a, slice_str("key=1"), 5));
+    assert_text(buf_slice(&a->form), "key=2");
+    handle_untell(a, 10);
+    assert_false(handle_tell(a, slice_str("key=3"), 9));
+    assert_false(a->told);
 }
 
 static void the_one_used_longest_ago_is_forgotten_first(void **state)
@@ -146,16 +159,15 @@ static void the_one_used_longest_ago_is_forgotten_first(void **state)
     assert_int_equal(handles_forgotten(handles), 1);
 }
 
-static void another_responders_is_remembered_unless_it_is_open_here(void **state)
+static void another_responders_is_remembered_as_long(void **state)
 {
     struct token_hash key = key_of("a");
 
     (void)state;
-    handles_remember(handles, &key, true, slice_str("key=1"), 0);
-    assert_text(buf_slice(&find("a", 0)->form), "key=1");
-    handle_untell(open_as("a", one, 0));
-    handles_remember(handles, &key, true, slice_str("key=2"), 0);
-    assert_false(find("a", 0)->told);
+    assert_null(handles_remember(handles, &key, 0)->stay);
+    assert_non_null(find("a", HANDLE_REMEMBERED_MS - 1));
+    open_as("a", one, 0);
+    assert_ptr_equal(handles_remember(handles, &key, 0)->stay, one);
     handles_forget(handles, &key);
     assert_null(find("a", 0));
 }
@@ -171,8 +183,9 @@ int main(void)
         T(an_open_one_is_not_over),
         T(the_end_of_one_that_gave_way_changes_nothing),
         T(what_was_told_comes_back_with_it),
+        T(of_what_it_is_told_the_newest_counts),
         T(the_one_used_longest_ago_is_forgotten_first),
-        T(another_responders_is_remembered_unless_it_is_open_here),
+        T(another_responders_is_remembered_as_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
