@@ -1,18 +1,9 @@
-#include "client.h"
+#include "client_inside.h"
 
 #include <stdlib.h>
 
-#include "base/fcgi_record.h"
 #include "base/mem.h"
 #include "keys.h"
-#include "kinds.h"
-#include "lease.h"
-#include "model.h"
-#include "play.h"
-#include "renewal.h"
-#include "response.h"
-#include "sockets.h"
-#include "world.h"
 
 enum {
     REQUEST_IDS = 2,
@@ -20,40 +11,9 @@ enum {
     SOON_MS = 3000,
     KEYS_MS = 5000,
     LATE_MS = 2000,
-    SHARED_MS = 10000
+    SHARED_MS = 10000,
+    FOR_LONG_MS = 86400000, /* it is told to stay away so long if another has its handle */
 };
-
-/* -- a client -- */
-
-struct client {
-    unsigned number;
-    const struct kind *kind;
-    struct pool *pool;
-    unsigned responder;
-    struct view view;
-    bool has_wish;
-    struct wish wish;
-    unsigned routes;     /* of its responder, by their version */
-    struct picked claim; /* of the last token that it was given */
-    bool astray; /* the renewal under way would make its stream select otherwise: left alone */
-    struct line *line; /* NULL: it is away */
-    struct response response;
-    struct lease lease;
-    struct buf token; /* of the stream; empty: it needs none */
-    struct renewal_try renewal;
-    int64_t renewing_ms; /* the expiry of the token that it renews with */
-    struct errand come, read;
-    uint32_t pace;
-    bool may_be_refused;                /* when it came */
-    bool retry_told, told_to_come_back; /* by a second one, before the end */
-    int64_t heard_ms;                   /* when it was sent the last bytes */
-    int64_t retry_ms, undisturbed_since_ms;
-};
-
-static struct dice *dice(const struct client *c)
-{
-    return world_dice(WHO_CLIENT + c->number);
-}
 
 /* Nothing but itself says when it reads what is sent to it.  With thousands a turn takes its time.
  */
@@ -63,84 +23,13 @@ static bool undisturbed(const struct client *c)
     return c->pool->story->crowd < CROWD_MAX && since != INT64_MAX && world_now_ms() - since > 1000;
 }
 
-static int64_t new_expiry(struct client *c)
-{
-    int64_t seconds = c->pool->quiet ? 3600 : dice_between(dice(c), 12, c->pool->story->token_s);
-    int64_t ms = world_wall_ms() + seconds * 1000;
-    return ms - ms % 1000;
-}
-
-static void on_renewed(void *arg, bool accepted)
-{
-    struct client *c = arg;
-
-    if (c->line == NULL || c->astray)
-        return;
-    lease_answer(&c->lease, c->renewing_ms, accepted);
-    view_settle(&c->view, accepted);
-}
-
-/* Soon, or late, or in the last moment. */
-static int64_t renewal_delay_ms(struct client *c)
-{
-    uint32_t n = dice_below(dice(c), 100);
-
-    if (n < 15 && !c->pool->quiet)
-        return dice_between(dice(c), CHALLENGE_MS - 50, CHALLENGE_MS);
-    return dice_below(dice(c), n < 70 || c->pool->quiet ? 3000 : 13000);
-}
-
-static struct picked wished(const struct client *c)
-{
-    return wish_holds(&c->wish, &c->claim, c->routes);
-}
-
-/* Some tokens say otherwise than the one before. */
-static void change_claim(struct client *c)
-{
-    if (!c->view.offers && dice_chance(dice(c), 40))
-        wish_draw_claim(&c->claim, dice(c), c->pool->story->wish_keys);
-}
-
-/* The new token may make the stream select otherwise: it is renewed and reset only if it is named,
- * by the token in its URL. */
-static void offer(struct client *c)
-{
-    struct picked holds = wished(c);
-    bool same = picked_equal(&holds, &c->view.holds);
-
-    c->astray = !same && !c->kind->in_url;
-    if (c->astray) {
-        lease_offer_astray(&c->lease, c->renewing_ms);
-        return;
-    }
-    lease_offer(&c->lease, c->renewing_ms);
-    if (!same)
-        view_offer(&c->view, &holds);
-}
-
-/* Mostly in time, and mostly at all. */
-static void renew(struct client *c)
-{
-    struct buf token = {0};
-
-    if (dice_chance(dice(c), 15) && !c->pool->quiet)
-        return;
-    c->renewing_ms = new_expiry(c);
-    change_claim(c);
-    offer(c);
-    keys_sign(&token, c->view.name, c->renewing_ms, &c->claim);
-    renewal_start(&c->renewal, c->view.name, buf_slice(&token),
-                  c->kind->in_url ? buf_slice(&c->token) : slice_of(NULL, 0), renewal_delay_ms(c));
-    buf_fini(&token);
-}
-
 static void on_event(void *arg, const struct sse_event *event)
 {
     struct client *c = arg;
 
+    subscriber_open(&c->view.by);
     if (c->token.n > 0 && lease_challenge(&c->lease, event, undisturbed(c))) {
-        renew(c);
+        client_renew(c);
         return;
     }
     if (c->token.n > 0 && event->data.p != NULL)
@@ -160,7 +49,8 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
-    renewal_stop(&c->renewal);
+    post_stop(&c->renewal);
+    subscriber_leave(&c->view.by);
     line_close(c->line);
     c->line = NULL;
     response_fini(&c->response);
@@ -180,7 +70,13 @@ static void end(struct client *c)
 
     if (c->token.n > 0 && by_itself)
         lease_end(&c->lease, undisturbed(c));
-    come_back(c, c->retry_ms);
+    if (subscriber_is_alone(&c->view.by) && c->retry_ms >= FOR_LONG_MS)
+        world_breach("replaced", "%s ends for another stream of its handle, and there is none",
+                     c->view.name);
+    if (c->retry_ms >= FOR_LONG_MS && c->told_to_come_back)
+        leave(c);
+    else
+        come_back(c, c->retry_ms);
 }
 
 static void on_bytes(void *arg)
@@ -188,7 +84,7 @@ static void on_bytes(void *arg)
     struct client *c = arg;
 
     if (c->pace > 0 && !errand_started(&c->read))
-        errand_start(&c->read, dice_below(dice(c), c->pace == UINT32_MAX ? 3 : 1000));
+        errand_start(&c->read, dice_below(client_dice(c), c->pace == UINT32_MAX ? 3 : 1000));
 }
 
 /* Refused it is only for a token that is over by now, or whose key the responder does not have. */
@@ -231,89 +127,19 @@ static void read_some(void *arg)
     response_take(&c->response, buf_slice(&bytes));
     buf_fini(&bytes);
     check_status(c);
+    if (line_waiting(c->line) == 0)
+        subscriber_hear(&c->view.by);
     if (line_waiting(c->line) > 0)
         errand_start(&c->read, c->pace == UINT32_MAX ? 1 : 1000);
     else if (line_ended(c->line))
         end(c);
 }
 
-static void add_param(struct buf *params, const char *name, const char *value)
-{
-    fcgi_param_add(params, slice_str(name), slice_str(value));
-}
-
-static void add_token(struct client *c, struct buf *params, struct buf *query)
-{
-    struct buf text = {0};
-
-    if (!c->pool->story->responder.guarded)
-        return;
-    c->token.n = 0;
-    keys_sign(&c->token, c->view.name, c->lease.exp_ms, &c->claim);
-    if (c->kind->in_url) {
-        buf_printf(query, "%saccess_token=", query->n > 0 ? "&" : "");
-        buf_add_slice(query, buf_slice(&c->token));
-        return;
-    }
-    buf_add_str(&text, "Bearer ");
-    buf_add_slice(&text, buf_slice(&c->token));
-    fcgi_param_add(params, slice_str("HTTP_AUTHORIZATION"), buf_slice(&text));
-    buf_fini(&text);
-}
-
-/* So much of it is told. */
-static int cut(const struct buf *text)
-{
-    return text->n < 80 ? (int)text->n : 80;
-}
-
-static void send_request(struct client *c)
-{
-    struct buf params = {0}, request = {0}, path = {0}, query = {0};
-
-    wish_put(&c->wish, dice(c), &path, &query);
-    if (c->wish.way != WISH_ALL)
-        world_tell("%s asks for %.*s?%.*s", c->view.name, cut(&path), (const char *)path.p,
-                   cut(&query), (const char *)query.p);
-    if (c->kind->form != FORM_PLAIN)
-        buf_printf(&query, "%s%s", query.n > 0 ? "&" : "", form_query(c->kind->form));
-    add_token(c, &params, &query);
-    add_param(&params, "REQUEST_METHOD", "GET");
-    fcgi_param_add(&params, slice_str("REQUEST_URI"), buf_slice(&path));
-    fcgi_param_add(&params, slice_str("SCRIPT_NAME"), buf_slice(&path));
-    fcgi_param_add(&params, slice_str("QUERY_STRING"), buf_slice(&query));
-    add_param(&params, "HTTP_ACCEPT", "text/event-stream");
-    add_param(&params, "REMOTE_ADDR", "127.0.0.1");
-    if (c->view.id[0])
-        add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
-    fcgi_request_add(&request, c->response.request_id, buf_slice(&params));
-    line_write(c->line, buf_slice(&request));
-    buf_fini(&path);
-    buf_fini(&query);
-    buf_fini(&params);
-    buf_fini(&request);
-}
-
-/* It asks for what it has asked for before, mostly. */
-static void draw_wish(struct client *c)
-{
-    enum wish_way way = c->kind->way;
-    bool first = !c->has_wish;
-
-    if (way == WISH_BY_CLAIM && !c->pool->story->responder.guarded)
-        way = WISH_BY_QUERY;
-    if (first || dice_chance(dice(c), 10))
-        wish_draw(&c->wish, way, dice(c), c->pool->story->wish_keys);
-    if (first || dice_chance(dice(c), 30))
-        wish_draw_claim(&c->claim, dice(c), c->pool->story->wish_keys);
-    c->has_wish = true;
-}
-
 static void come(void *arg)
 {
     struct client *c = arg;
     struct response_handler handler = {c, on_event, on_retry};
-    int fd = pool_pick(c->pool, dice(c), &c->responder);
+    int fd = pool_pick(c->pool, client_dice(c), &c->responder);
 
     if (fd < 0) {
         errand_start(&c->come, COME_AGAIN_MS);
@@ -321,18 +147,28 @@ static void come(void *arg)
     }
     c->line = line_connect(fd, (size_t)c->kind->room, on_bytes, c);
     c->retry_told = c->told_to_come_back = false;
-    lease_begin(&c->lease, c->view.name, new_expiry(c), c->pool->story->responder.max_age_ms);
+    lease_begin(&c->lease, c->view.name, client_new_expiry(c),
+                c->pool->story->responder.max_age_ms);
     response_init(&c->response, (uint16_t)(1 + c->number % REQUEST_IDS), &handler);
     c->response.form = c->kind->form;
-    c->kind->prepare(&c->view, dice(c));
-    draw_wish(c);
+    c->kind->prepare(&c->view, client_dice(c));
+    client_draw_wish(c);
     c->routes = pool_routes(c->pool, c->responder);
-    struct picked holds = wished(c);
-    view_open(&c->view, c->responder, &holds, &c->wish.from);
+    struct picked its = client_route(c);
+    view_open(&c->view, c->responder, &its, &c->wish.named, &c->wish.from);
     world_tell("%s comes to responder %u%s%s", c->view.name, c->responder,
                c->view.id[0] ? " with id " : "", c->view.id);
-    send_request(c);
+    client_ask(c);
     c->may_be_refused = may_be_refused(c);
+}
+
+static struct subscription *subscription_of(const struct client *c)
+{
+    if (c->kind->handle == HANDLE_SHARED && c->pool->shared == NULL)
+        c->pool->shared = subscription_new(c->pool, CLIENTS_MAX);
+    return c->kind->handle == HANDLE_SHARED ? c->pool->shared
+           : c->kind->handle == HANDLE_OWN  ? subscription_new(c->pool, c->number)
+                                            : NULL;
 }
 
 struct client *client_new(unsigned number, unsigned kind, struct pool *pool)
@@ -349,7 +185,13 @@ struct client *client_new(unsigned number, unsigned kind, struct pool *pool)
     c->read = (struct errand){.run = read_some, .arg = c};
     snprintf(name, sizeof name, "%s %u", c->kind->name, number);
     view_init(&c->view, name);
-    renewal_init(&c->renewal, pool, WHO_CLIENT + number, on_renewed, c);
+    snprintf(c->subject, sizeof c->subject, "%s",
+             c->kind->handle == HANDLE_SHARED ? c->kind->name : name);
+    client_init_renewal(c);
+    c->view.by.subscription = subscription_of(c);
+    c->wish.way = client_way(c); /* where its stream will be */
+    teller_init(&c->teller, pool, WHO_CLIENT + number, name, c->subject, c->view.by.subscription,
+                &c->wish);
     errand_start(&c->come, 0);
     return c;
 }
@@ -360,19 +202,27 @@ void client_free(struct client *c)
         return;
     leave(c);
     errand_stop(&c->come);
+    post_fini(&c->renewal);
+    teller_fini(&c->teller);
+    if (c->kind->handle == HANDLE_OWN)
+        subscription_free(c->view.by.subscription);
     buf_fini(&c->token);
     free(c);
 }
 
 size_t client_heap_bytes(const struct client *c)
 {
-    return sizeof *c + c->token.cap + (c->line ? response_heap_bytes(&c->response) : 0);
+    const struct subscription *s = c->view.by.subscription;
+    size_t told = c->kind->handle == HANDLE_OWN ? subscription_heap_bytes(s) : 0;
+
+    return told + sizeof *c + c->token.cap + c->renewal.request.cap + c->teller.post.request.cap +
+           (c->line ? response_heap_bytes(&c->response) : 0);
 }
 
 void client_break(struct client *c, int64_t most_ms)
 {
     if (c->line != NULL)
-        come_back(c, dice_between(dice(c), 0, most_ms > 0 ? most_ms : SOON_MS));
+        come_back(c, dice_between(client_dice(c), 0, most_ms > 0 ? most_ms : SOON_MS));
 }
 
 void client_set_pace(struct client *c, uint32_t bytes)
@@ -381,6 +231,21 @@ void client_set_pace(struct client *c, uint32_t bytes)
     c->undisturbed_since_ms = world_now_ms();
     if (c->line != NULL && bytes > 0)
         errand_start(&c->read, 0);
+}
+
+bool client_is_told(const struct client *c)
+{
+    return c != NULL && c->view.by.subscription != NULL;
+}
+
+void client_tell(struct client *c, uint32_t times)
+{
+    teller_start(&c->teller, times);
+}
+
+bool client_gave_way(const struct client *c)
+{
+    return c->line == NULL && !errand_started(&c->come);
 }
 
 int64_t client_owed_since_ms(const struct client *c)
@@ -399,8 +264,8 @@ static bool is_owed(void *arg, int32_t partition)
 void client_calm_down(struct client *c)
 {
     client_set_pace(c, UINT32_MAX);
-    if (c->line == NULL)
-        errand_start(&c->come, dice_between(dice(c), 0, SOON_MS));
+    if (errand_started(&c->come))
+        errand_start(&c->come, dice_between(client_dice(c), 0, SOON_MS));
     /* Its token may be good for another hour, or not at all. */
     if (c->token.n > 0 && world_wall_steps() > 0)
         client_break(c, 0);
@@ -408,6 +273,7 @@ void client_calm_down(struct client *c)
 
 void client_look(const struct client *c)
 {
+    teller_look(&c->teller);
     if (c->line == NULL || !c->response.is_stream || !undisturbed(c))
         return;
     if (c->token.n > 0)

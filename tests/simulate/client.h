@@ -26,6 +26,13 @@ void client_break(struct client *c, int64_t most_ms);
 /* It reads no more than so many bytes a second; 0: nothing; UINT32_MAX: all that comes. */
 void client_set_pace(struct client *c, uint32_t bytes);
 
+/* It has a handle, by which its stream can be told what to select; NULL: it has not.  It does so,
+ * so many times. */
+bool client_is_told(const struct client *c);
+void client_tell(struct client *c, uint32_t times);
+/* Another stream has its handle: it stays away. */
+bool client_gave_way(const struct client *c);
+
 /* Nothing disturbs it: since when it is owed what comes; INT64_MAX: it is not. */
 int64_t client_owed_since_ms(const struct client *c);
 /* The steps are over: it reads all, and its stream lasts. */

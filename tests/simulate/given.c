@@ -65,11 +65,22 @@ static void check_etag(const struct view *v, int64_t offset, const char *id)
 }
 
 /* What a stream does not select it is not told of, not even that it is deleted. */
-static void check_selected(const struct view *v, int32_t p, int key)
+static void check_selected(const struct view *v, const struct picked *selected, int32_t p, int key)
 {
-    if (!picked_has(&v->holds, p, key))
+    if (!picked_has(selected, p, key))
         world_breach("unselected", "%s is told of key %d of partition %d, which it does not select",
                      v->name, key, (int)p);
+}
+
+/* A key that is new to one that moves comes from before its place. */
+static void check_order(const struct view *v, int32_t p, int64_t offset, int key)
+{
+    bool comes = model_is_moving(v, p, key);
+    bool twice = comes ? key != NO_KEY && v->have[p][key] >= offset : offset < v->at[p];
+
+    if (twice)
+        world_breach("twice", "%s is given offset %lld of partition %d, and was behind it already",
+                     v->name, (long long)offset, (int)p);
 }
 
 static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offset, int key,
@@ -79,16 +90,14 @@ static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offse
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
     model_narrow(v, lives);
     const struct topic *t = model_life(v);
-    if (to[p] < offset + 1 || (v->holds.all && to[p] != offset + 1))
+    if (to[p] < offset + 1 || (v->may.all && !v->moving && to[p] != offset + 1))
         world_breach("place", "%s: the event of offset %lld of partition %d has the id of %lld",
                      v->name, (long long)offset, (int)p, (long long)to[p]);
-    if (offset < v->at[p])
-        world_breach("twice", "%s is given offset %lld of partition %d, and was behind it already",
-                     v->name, (long long)offset, (int)p);
+    check_order(v, p, offset, key);
     if (t != NULL && !cluster_shown(t, p, offset))
         world_breach("unseen", "%s is given offset %lld of partition %d, which nobody may see",
                      v->name, (long long)offset, (int)p);
-    check_selected(v, p, key);
+    check_selected(v, &v->may, p, key);
     check_superseded(v, p, offset);
     if (key != NO_KEY) {
         const struct written *e =
@@ -96,7 +105,7 @@ static void take_record(struct view *v, uint64_t lives, int32_t p, int64_t offse
         v->have[p][key] = e->size == NO_VALUE ? -1 : offset;
     }
     check_etag(v, offset, id);
-    model_move_all(v, to, p, offset);
+    model_move_all(v, to, p, model_is_moving(v, p, key) ? -1 : offset);
 }
 
 static void tell_given(const struct view *v, int32_t p, int64_t offset, const char *mark)
@@ -192,11 +201,21 @@ static int64_t find_delete(const struct view *v, uint64_t lives, int32_t p, int 
  * over what followed. */
 static int64_t place_of_delete(const struct view *v, int32_t p, int key, int64_t to, const char *id)
 {
-    int64_t place = v->holds.all ? to - 1 : find_delete(v, model_possible_lives(v), p, key, to, id);
+    bool all = v->may.all && !v->moving;
+    int64_t place = all ? to - 1 : find_delete(v, model_possible_lives(v), p, key, to, id);
 
     if (place < 0) /* its responder knows another life by now, and it does not */
         place = find_delete(v, UINT64_MAX, p, key, to, id);
     return place < 0 ? to - 1 : place;
+}
+
+/* It may have left, or come and be deleted: either way it is not there. */
+static void take_leaving(struct view *v, int32_t p, int key, const int64_t to[PARTITIONS_MAX])
+{
+    world_tell("%s is told that key %d of partition %d is not there", v->name, key, (int)p);
+    check_selected(v, &v->left, p, key);
+    v->have[p][key] = -1;
+    model_move_all(v, to, p, -1);
 }
 
 void model_take_delete(struct view *v, struct slice data, const char *id,
@@ -209,6 +228,10 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
     if (!base64url_decode(&text, data) || !cluster_parse_key(buf_slice(&text), &p, &key))
         world_breach("value", "%s is told the delete of what is no key", v->name);
     buf_fini(&text);
+    if (model_is_moving(v, p, key)) {
+        take_leaving(v, p, key, to);
+        return;
+    }
     int64_t offset = place_of_delete(v, p, key, to[p], id);
     uint64_t lives = lives_with(p, offset, key, true, 0);
     bool is_new = offset >= v->at[p] && (lives & model_possible_lives(v)) != 0;
@@ -218,7 +241,7 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
     /* The key may have aged where its delete stands, which was never read. */
     if (!(is_new && has_etag(offset, id)) && is_aged(v, p, key)) {
         world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
-        check_selected(v, p, key);
+        check_selected(v, &v->may, p, key);
         v->have[p][key] = -1;
         model_move_all(v, to, p, -1);
         return;

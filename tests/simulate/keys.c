@@ -51,15 +51,18 @@ size_t keys_signed(void)
     return tokens;
 }
 
-void keys_sign(struct buf *out, const char *sub, int64_t exp_ms, const struct picked *claim)
+void keys_sign(struct buf *out, const char *sub, const char *client, int64_t exp_ms,
+               const struct picked *claim)
 {
     struct buf payload = {0};
     char header[64];
 
     tokens++;
     snprintf(header, sizeof header, "{\"alg\":\"RS256\",\"kid\":\"%u\"}", number);
-    buf_printf(&payload, "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"%s\",\"exp\":%lld",
-               sub, (long long)exp_ms / 1000);
+    buf_printf(
+        &payload,
+        "{\"iss\":\"issuer\",\"aud\":\"audience\",\"sub\":\"%s\",\"jti\":\"%s\",\"exp\":%lld", sub,
+        client, (long long)exp_ms / 1000);
     wish_add_claim(&payload, claim);
     buf_add_byte(&payload, '}');
     add_segment(out, slice_str(header));

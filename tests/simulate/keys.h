@@ -16,9 +16,10 @@ void keys_change(void);
 unsigned keys_now(void);
 bool keys_are_known(void);
 
-/* Appends a token of that subject, with that claim, that ends at exp_ms, which are whole seconds.
- */
-void keys_sign(struct buf *out, const char *sub, int64_t exp_ms, const struct picked *claim);
+/* Appends a token of that subject, of that client's own, with that claim, that ends at exp_ms,
+ * which are whole seconds. */
+void keys_sign(struct buf *out, const char *sub, const char *client, int64_t exp_ms,
+               const struct picked *claim);
 /* So many in all. */
 size_t keys_signed(void);
 

@@ -14,6 +14,11 @@ struct kind {
     bool in_url;    /* where it has its token */
     enum wish_way way;
     enum form form;
+    enum handle_of {
+        HANDLE_NONE,
+        HANDLE_OWN,    /* it can be told what to select */
+        HANDLE_SHARED, /* by all of its kind */
+    } handle;
 };
 
 const struct kind *kind_of(unsigned kind);

@@ -6,6 +6,7 @@
 #include "keys.h"
 #include "port.h"
 #include "sockets.h"
+#include "subscription.h"
 #include "unwrap.h"
 #include "world.h"
 
@@ -40,6 +41,9 @@ void memory_begin(void)
 static size_t other_bytes(const struct pool *pool)
 {
     size_t sum = began + port_heap_bytes() + sockets_heap_bytes();
+
+    if (pool->shared != NULL)
+        sum += subscription_heap_bytes(pool->shared);
 
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         if (pool->responders[i] != NULL)

@@ -25,7 +25,8 @@ void view_forget(struct view *v)
     v->lives = 0;
     v->spliced = 0;
     v->spliced_waiting = false;
-    v->foreign = v->unsure = false;
+    v->foreign = v->unsure = v->moving = false;
+    v->late.all = true;
     for (int p = 0; p < PARTITIONS_MAX; p++) {
         v->at[p] = -1;
         v->gap[p] = 0;
@@ -37,7 +38,7 @@ void view_forget(struct view *v)
 
 void view_init(struct view *v, const char *name)
 {
-    *v = (struct view){.holds.all = true};
+    *v = (struct view){.holds.all = true, .url.all = true};
     snprintf(v->name, sizeof v->name, "%s", name);
     view_forget(v);
 }
@@ -72,37 +73,11 @@ void model_begin_at(struct view *v, const struct from *from)
     v->begins_late = from->kind != FROM_EARLIEST;
 }
 
-/* Of the last id that it was given. */
-static void tag_of(const struct view *v, char tag[PROGRESS_TAG + 1])
-{
-    struct progress_id id;
-
-    tag[0] = 0;
-    if (progress_id_parse(slice_str(v->id), &id) < 0)
-        return;
-    snprintf(tag, PROGRESS_TAG + 1, "%s", id.tag);
-    progress_id_fini(&id);
-}
-
-static void select_keys(struct view *v, const struct picked *holds, const struct from *from)
-{
-    char had[PROGRESS_TAG + 1], has[PROGRESS_TAG + 1];
-
-    tag_of(v, had);
-    picked_tag(holds, has);
-    v->holds = *holds;
-    v->offers = v->is_settled = false;
-    v->other_tag = v->id[0] != 0 && v->id_is != ID_MALFORMED && strcmp(had, has) != 0;
-    v->asked = *from;
-    if (v->id[0] == 0)
-        model_begin_at(v, from);
-}
-
-void view_offer(struct view *v, const struct picked *holds)
+void view_offer(struct view *v, const struct picked *route)
 {
     v->offers = true;
     v->is_settled = false;
-    v->offered = *holds;
+    v->offered = *route;
 }
 
 void view_settle(struct view *v, bool accepted)
@@ -119,11 +94,14 @@ static bool has_former_id(const struct view *v)
     return v->id[0] != 0 && v->id_is == ID_OWN && v->id_life < cluster_lives();
 }
 
-void view_open(struct view *v, unsigned responder, const struct picked *holds,
-               const struct from *from)
+void view_open(struct view *v, unsigned responder, const struct picked *route,
+               const struct picked *url, const struct from *from)
 {
     v->responder = responder;
-    select_keys(v, holds, from);
+    model_select(v, route, url);
+    v->asked = *from;
+    if (v->id[0] == 0)
+        model_begin_at(v, from);
     v->events = 0;
     v->came_ms = world_now_ms();
     v->first_life = port_first_life(responder, world_now_ms() - NOTICE_MS);
@@ -194,8 +172,7 @@ void model_narrow(struct view *v, uint64_t to)
 
 /* -- places -- */
 
-/* What consumers see of the key now, if it is before `to`: must the client know it? */
-static void check_key(const struct view *v, const struct topic *t, int32_t p, int k, int64_t to)
+void model_check_key(const struct view *v, const struct topic *t, int32_t p, int k, int64_t to)
 {
     const struct partition_log *log = &t->partitions[p];
     int64_t newest = log->newest[k];
@@ -204,7 +181,8 @@ static void check_key(const struct view *v, const struct topic *t, int32_t p, in
         return; /* it comes later */
     const struct written *e = &log->at[newest];
     int64_t must = e->size == NO_VALUE ? -1 : newest;
-    if (!picked_has(&v->holds, p, k) || model_is_early(v, p, e, newest))
+    if (!picked_has(&v->due, p, k) || model_is_early(v, p, e, newest) ||
+        model_may_be_dropped(v, p, k))
         return;
     if (v->have[p][k] == must || (e->gone && v->have[p][k] == -1) || e->aged || newest < v->gap[p])
         return;
@@ -221,7 +199,8 @@ bool model_is_early(const struct view *v, int32_t p, const struct written *e, in
     bool young = v->from.kind == FROM_TIME && e->timestamp >= v->from.value;
 
     young = young && !model_config.small_cache;
-    return v->begins_late && !young && (v->floor[p] < 0 || offset < v->floor[p]);
+    return v->begins_late && !young && picked_has(&v->late, p, e->key) &&
+           (v->floor[p] < 0 || offset < v->floor[p]);
 }
 
 /* It has begun later than at the earliest record.  At a time: with the first record that is not
@@ -258,7 +237,7 @@ void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
                      (long long)to, (int)p, (long long)log->visible);
     for (int k = 0; k < KEYS && t->compacted; k++)
         if (log->newest[k] >= from)
-            check_key(v, t, p, k, to);
+            model_check_key(v, t, p, k, to);
     for (int64_t o = from; o < to && !t->compacted; o++)
         if (o != given && model_shows(v, t, p, o) && !model_is_early(v, p, &log->at[o], o) &&
             !(from == 0 && model_config.small_cache) &&
@@ -269,7 +248,7 @@ void model_move(struct view *v, int32_t p, int64_t to, int64_t given)
 
 bool model_shows(const struct view *v, const struct topic *t, int32_t p, int64_t offset)
 {
-    return cluster_shown(t, p, offset) && picked_has(&v->holds, p, t->partitions[p].at[offset].key);
+    return cluster_shown(t, p, offset) && picked_has(&v->due, p, t->partitions[p].at[offset].key);
 }
 
 void model_move_all(struct view *v, const int64_t to[PARTITIONS_MAX], int32_t partition,
@@ -280,25 +259,6 @@ void model_move_all(struct view *v, const int64_t to[PARTITIONS_MAX], int32_t pa
             model_move(v, p, to[p], p == partition ? given : -1);
 }
 
-/* By its tag, an id is of what the stream selects.  A reset may be the one after a renewal: from
- * then on it selects otherwise. */
-static void check_tag(struct view *v, const char *tag, bool resets)
-{
-    char must[PROGRESS_TAG + 1];
-
-    if (v->other_tag && !resets && v->id_is == ID_OWN)
-        world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
-    picked_tag(&v->holds, must);
-    if (strcmp(tag, must) == 0)
-        return;
-    picked_tag(&v->offered, must);
-    if (!v->offers || strcmp(tag, must) != 0 || !(resets || v->id[0] == 0))
-        world_breach("tag", "%s is given an id with the tag \"%s\"", v->name, tag);
-    v->holds = v->offered;
-    v->offers = v->is_settled = false;
-    v->other_tag = resets; /* which is the reason that it is told; who has nothing is not */
-}
-
 /* Reads the places in an id; -1: it does not name the partition. */
 static void parse_id(struct view *v, struct slice id, bool resets, int64_t to[PARTITIONS_MAX])
 {
@@ -306,7 +266,7 @@ static void parse_id(struct view *v, struct slice id, bool resets, int64_t to[PA
 
     if (id.p == NULL || id.n >= sizeof v->id || progress_id_parse(id, &places) < 0)
         world_breach("format", "%s: an event has no id, or no good one", v->name);
-    check_tag(v, places.tag, resets);
+    model_take_tag(v, places.tag, places.moving, resets);
     for (int p = 0; p < PARTITIONS_MAX; p++)
         to[p] = -1;
     for (int32_t i = 0; i < places.n; i++)
@@ -315,10 +275,12 @@ static void parse_id(struct view *v, struct slice id, bool resets, int64_t to[PA
     progress_id_fini(&places);
 }
 
-/* Those that select are told how far they are, and those that begin behind the latest, where. */
+/* Those that select are told how far they are, and those that begin behind the latest, or have a
+ * handle, where. */
 static void take_place(struct view *v, const int64_t to[PARTITIONS_MAX])
 {
-    if (v->holds.all && !(v->begins_late && v->from.kind == FROM_LATEST))
+    if (v->may.all && !(v->begins_late && v->from.kind == FROM_LATEST) &&
+        v->by.subscription == NULL)
         world_breach("place", "%s is told a place without an event", v->name);
     world_tell("%s is told its place", v->name);
     model_move_all(v, to, -1, -1);
@@ -350,6 +312,7 @@ void view_event(struct view *v, const struct sse_event *event)
     else
         world_breach("format", "%s: an event of type %.*s", v->name, (int)event->type.n,
                      (const char *)event->type.p);
+    model_arrive(v);
     memcpy(v->id, id, sizeof id);
     v->id_life = cluster_lives();
     v->unsure = v->unsure || v->first_life < cluster_lives();

@@ -12,13 +12,15 @@
  *   - of a topic that was made again it is told by a reset, if its responder could see that
  *   - all of this holds for the topic seen through what it selects; what it does not select is
  * never named, and when it selects otherwise it is reset first
- *   - a stream that began later than at the earliest record knows all from there on */
+ *   - a stream that began later than at the earliest record knows all from there on
+ *   - one that is told to select something else is given what differs, and nothing twice: until it
+ * has arrived its ids say so, and then it knows the topic through that */
 #ifndef SKF_SIMULATE_MODEL_H
 #define SKF_SIMULATE_MODEL_H
 
 #include "cluster.h"
 #include "response.h"
-#include "wish.h"
+#include "subscription.h"
 
 struct view {
     char name[16];
@@ -43,8 +45,16 @@ struct view {
     int64_t have[PARTITIONS_MAX][KEYS]; /* the offset of what it holds of the key; -1: nothing */
     int64_t known_end[PARTITIONS_MAX];  /* what its responder knew when it came; -1: nothing */
     int known_life;
-    struct picked holds;     /* what its stream selects */
-    struct picked offered;   /* what it may select once a renewal was applied, if `offers` */
+    struct picked holds;      /* what its stream selects, or did until it moves: of ... */
+    struct picked route, url; /* ... what its route does, this; or what it was told */
+    struct subscriber by;
+    bool moving; /* by its last id: since moved_ms */
+    int64_t moved_ms;
+    struct picked goes_to;        /* where it arrives by this event, if it does */
+    bool arrives, first;          /* first: no id has come since the stream was asked for */
+    struct picked due, may, left; /* at this event: what it must be given, what it may be given, and
+                                     of what it may be told that it has left */
+    struct picked offered;   /* what its route may select once a renewal was applied, if `offers` */
     bool offers, is_settled; /* is_settled: the renewal was accepted, at settled_ms */
     int64_t settled_ms;
     bool other_tag;                /* its id is of a stream that selected otherwise */
@@ -52,6 +62,7 @@ struct view {
     struct from from;              /* where what it holds has started */
     bool begins_late;              /* not at the earliest record: ... */
     int64_t floor[PARTITIONS_MAX]; /* ... what is before that is not for it; -1: not known yet */
+    struct picked late;            /* keys of which that is so: selected since it began */
     size_t events;                 /* since it came */
     int64_t came_ms;
     int64_t reset_ms; /* when it was reset last: from then on it is given all anew */
@@ -68,14 +79,15 @@ void view_init(struct view *v, const char *name);
 void view_forget(struct view *v);
 /* Instead of its own it has an id that nobody has given it. */
 void view_forge(struct view *v, const char *id, int id_is);
-/* It opens a stream at the responder, with its id if it has one, that selects this. */
-void view_open(struct view *v, unsigned responder, const struct picked *holds,
-               const struct from *from);
+/* It opens a stream at the responder, with its id if it has one, that selects of what its route
+ * does what its URL says; or what it was told. */
+void view_open(struct view *v, unsigned responder, const struct picked *route,
+               const struct picked *url, const struct from *from);
 /* The head of its response has come: it may have waited to be taken in until now. */
 void view_head(struct view *v);
 void view_event(struct view *v, const struct sse_event *event);
-/* A renewal is sent that makes its stream select otherwise; it was accepted, or was not. */
-void view_offer(struct view *v, const struct picked *holds);
+/* A renewal is sent that makes its route select otherwise; it was accepted, or was not. */
+void view_offer(struct view *v, const struct picked *route);
 void view_settle(struct view *v, bool accepted);
 
 /* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the

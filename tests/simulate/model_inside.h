@@ -1,5 +1,6 @@
-/* model_inside - what the files of the model share: model.c has the client's place, given.c records
- * and deletes, told.c resets and gaps, owed.c what it must know in the end. */
+/* model_inside - what the files of the model share: model.c has the client's place, moves.c what it
+ * selects, given.c records and deletes, told.c resets and gaps, owed.c what it must know in the
+ * end. */
 #ifndef SKF_SIMULATE_MODEL_INSIDE_H
 #define SKF_SIMULATE_MODEL_INSIDE_H
 
@@ -17,7 +18,25 @@ const struct topic *model_life(const struct view *v);
 /* It is given what there is in these lives only. */
 void model_narrow(struct view *v, uint64_t to);
 
-/* Consumers can see it, or could, and the client selects it. */
+/* It opens a stream: what that may select. */
+void model_select(struct view *v, const struct picked *route, const struct picked *url);
+/* An event comes, with an id that ends in this; or was taken. */
+void model_take_tag(struct view *v, const char *tag, bool moving, bool resets);
+void model_arrive(struct view *v);
+/* What it was told before that must be what it selects by now. */
+void model_check_told(const struct view *v, int64_t since_ms);
+/* To select by the route that a renewal offers changes nothing. */
+bool model_is_renewed(const struct view *v);
+/* It may have been told to select something else. */
+bool model_may_turn(const struct view *v);
+/* Amid a move, the key may be new to it, or leave. */
+bool model_is_moving(const struct view *v, int32_t p, int key);
+/* A small cache may have nothing left of a key that the stream was told to select. */
+bool model_may_be_dropped(const struct view *v, int32_t p, int key);
+/* What consumers see of the key now, if it is before `to`: the client must know it. */
+void model_check_key(const struct view *v, const struct topic *t, int32_t p, int k, int64_t to);
+
+/* Consumers can see it, or could, and it is due to the client. */
 bool model_shows(const struct view *v, const struct topic *t, int32_t p, int64_t offset);
 
 /* It has nothing, and begins there. */

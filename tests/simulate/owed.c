@@ -17,8 +17,8 @@ static void check_partition(const struct view *v, const struct topic *t, int32_t
         int64_t newest = log->newest[k];
         const struct written *e = newest >= 0 ? &log->at[newest] : NULL;
         if (e == NULL || e->seen_ms > since_ms || newest < v->gap[p] ||
-            !picked_has(&v->holds, p, k) || model_is_early(v, p, e, newest) ||
-            (e->aged && !is_told_of_age(e, since_ms)))
+            !picked_has(&v->due, p, k) || model_is_early(v, p, e, newest) ||
+            (e->aged && !is_told_of_age(e, since_ms)) || model_may_be_dropped(v, p, k))
             continue;
         int64_t must = e->size == NO_VALUE || e->aged ? -1 : newest;
         if (v->have[p][k] != must && !(e->gone && v->have[p][k] == -1))
@@ -51,12 +51,15 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
                      "%s does not know that the topic is another", v->name);
     if (v->id_is != ID_OWN && owed(arg, 0))
         world_breach("id", "%s came with an id that leads nowhere, and is not reset", v->name);
-    if (v->id[0] == 0 && v->from.kind == FROM_LATEST && v->came_ms <= since_ms && any)
-        world_breach("place", "%s begins behind the latest and is not told where", v->name);
+    bool tells = v->from.kind == FROM_LATEST || v->by.subscription != NULL;
+    if (v->id[0] == 0 && tells && v->came_ms <= since_ms && any)
+        world_breach("place", "%s is not told where it begins", v->name);
     if (v->other_tag && any)
         world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
-    if (v->is_settled && v->settled_ms <= since_ms && any)
+    if (v->is_settled && v->settled_ms <= since_ms && any && !v->moving && !model_is_renewed(v))
         world_breach("renewal", "%s was renewed to select otherwise, and is not reset", v->name);
+    if (any && v->came_ms <= since_ms)
+        model_check_told(v, since_ms);
     for (int32_t p = 0; p < t->n; p++)
         if (owed(arg, p) && model_life(v) == t)
             check_partition(v, t, p, since_ms);

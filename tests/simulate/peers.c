@@ -1,7 +1,10 @@
 /* The other responders of the pool, as guard/peer has them: whatever one tells is there for all
- * that live, in order, and stays while they do not take it. */
+ * that live, in order, and stays while they do not take it.  What two have told comes in any order.
+ */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
@@ -10,18 +13,21 @@
 #include "guard/peer.h"
 #include "world.h"
 
-enum { ROOM_MS = 5, INBOX_BYTES = 4 * 1024 * 1024 };
+enum { ROOM_MS = 5, INBOX_BYTES = 4 * 1024 * 1024, SENDERS_MAX = 8, LOOKED_AT = 50 };
 
 struct message {
     STAILQ_ENTRY(message) link;
-    bool has_selector;
-    struct token_hash selector;
+    uint32_t from; /* its sender's number */
+    bool has_hash;
+    struct token_hash hash;
     size_t n;
-    uint8_t token[];
+    uint8_t text[];
 };
 
 struct peers {
     LIST_ENTRY(peers) link;
+    char agreement[16]; /* those that have another one are of another pool */
+    uint32_t number;
     struct peers_handler handler;
     STAILQ_HEAD(, message) inbox;
     size_t inbox_bytes;
@@ -31,28 +37,56 @@ struct peers {
 };
 
 static LIST_HEAD(, peers) pool = LIST_HEAD_INITIALIZER(pool);
+static uint32_t joined;
 
-static void drop_first(struct peers *p)
+static bool are_peers(const struct peers *a, const struct peers *b)
 {
-    struct message *m = STAILQ_FIRST(&p->inbox);
+    return a != b && strcmp(a->agreement, b->agreement) == 0;
+}
 
-    STAILQ_REMOVE_HEAD(&p->inbox, link);
+static void drop(struct peers *p, struct message *m)
+{
+    STAILQ_REMOVE(&p->inbox, m, message, link);
     p->inbox_bytes -= m->n;
     free(m);
 }
 
+/* The first one of any sender's; NULL: there is none. */
+static struct message *pick(const struct peers *p)
+{
+    struct message *m, *picked = NULL;
+    uint32_t seen[SENDERS_MAX], n = 0, left = LOOKED_AT;
+
+    STAILQ_FOREACH(m, &p->inbox, link)
+    {
+        uint32_t i = 0;
+        while (i < n && seen[i] != m->from)
+            i++;
+        if (n == SENDERS_MAX || left-- == 0)
+            break;
+        if (i < n)
+            continue;
+        seen[n++] = m->from;
+        if (dice_below(world_dice(WHO_PEER), n) == 0)
+            picked = m;
+    }
+    return picked;
+}
+
 bool peers_drain(struct peers *p)
 {
-    const struct message *m;
+    struct message *m;
 
-    while ((m = STAILQ_FIRST(&p->inbox)) != NULL) {
-        struct peer_message r = {slice_of(m->token, m->n), m->has_selector ? &m->selector : NULL};
+    while ((m = pick(p)) != NULL) {
+        struct peer_message r = {slice_of(m->text, m->n), m->has_hash ? &m->hash : NULL};
         if (!p->handler.has_room(p->handler.arg)) {
             timer_start(p->room, ROOM_MS);
             return false;
         }
+        STAILQ_REMOVE(&p->inbox, m, message, link);
+        p->inbox_bytes -= m->n;
         p->handler.on_message(p->handler.arg, &r);
-        drop_first(p);
+        free(m);
     }
     return p->handler.has_room(p->handler.arg);
 }
@@ -78,18 +112,19 @@ int peers_tell(struct peers *p, const struct peer_message *message)
     struct peers *other;
 
     LIST_FOREACH(other, &pool, link)
-    if (other != p && other->inbox_bytes + message->text.n > INBOX_BYTES)
+    if (are_peers(p, other) && other->inbox_bytes + message->text.n > INBOX_BYTES)
         return -EAGAIN;
     LIST_FOREACH(other, &pool, link)
     {
-        if (other == p)
+        if (!are_peers(p, other))
             continue;
         struct message *m = mem_zero(sizeof *m + message->text.n);
         m->n = message->text.n;
-        m->has_selector = message->hash != NULL;
-        if (m->has_selector)
-            m->selector = *message->hash;
-        memcpy(m->token, message->text.p, m->n);
+        m->from = p->number;
+        m->has_hash = message->hash != NULL;
+        if (m->has_hash)
+            m->hash = *message->hash;
+        memcpy(m->text, message->text.p, m->n);
         STAILQ_INSERT_TAIL(&other->inbox, m, link);
         other->inbox_bytes += m->n;
         if (write(other->wake_fd, &one, sizeof one) < 0)
@@ -104,7 +139,7 @@ size_t peers_told(const struct peers *p)
     size_t n = 0;
 
     LIST_FOREACH(other, &pool, link)
-    n += other != p;
+    n += are_peers(p, other);
     return n;
 }
 
@@ -113,8 +148,11 @@ struct peers *peers_new(struct loop *loop, const char *directory, struct slice a
 {
     struct peers *p = mem_zero(sizeof *p);
 
-    (void)directory, (void)agreement, (void)error, (void)size;
+    (void)directory, (void)error, (void)size;
+    p->number = ++joined;
     p->handler = *handler;
+    snprintf(p->agreement, sizeof p->agreement, "%.*s", (int)agreement.n,
+             (const char *)agreement.p);
     STAILQ_INIT(&p->inbox);
     p->wake_fd = eventfd(0, EFD_NONBLOCK);
     p->watch = watch_new(loop, p->wake_fd, LOOP_READ, on_message, p);
@@ -128,7 +166,7 @@ void peers_free(struct peers *p)
     if (p == NULL)
         return;
     while (!STAILQ_EMPTY(&p->inbox))
-        drop_first(p);
+        drop(p, STAILQ_FIRST(&p->inbox));
     LIST_REMOVE(p, link);
     watch_free(p->watch);
     timer_free(p->room);

@@ -8,6 +8,7 @@
 #include "port.h"
 #include "sockets.h"
 #include "steps.h"
+#include "subscription.h"
 #include "threads.h"
 #include "world.h"
 
@@ -57,6 +58,21 @@ int64_t pool_served_since_ms(int32_t partition)
     return game.served_since_ms[partition];
 }
 
+int64_t pool_answers_since_ms(const struct pool *pool)
+{
+    int64_t since = 0;
+
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
+        if (pool->responders[i] != NULL && responder_answers_since_ms(pool->responders[i]) > since)
+            since = responder_answers_since_ms(pool->responders[i]);
+    return since;
+}
+
+int64_t pool_lost_ms(const struct pool *pool)
+{
+    return pool->lost_ms;
+}
+
 unsigned pool_routes(const struct pool *pool, unsigned responder)
 {
     return responder_routes(pool->responders[responder]);
@@ -64,10 +80,21 @@ unsigned pool_routes(const struct pool *pool, unsigned responder)
 
 /* -- for steps -- */
 
+void pool_drain_responder(struct pool *pool, unsigned responder)
+{
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
+        pool->passed_on[responder] |= i != responder && pool->responders[i] != NULL &&
+                                      responder_listens(pool->responders[i]) >= 0;
+    responder_drain(pool->responders[responder]);
+}
+
 void pool_free_responder(struct pool *pool, unsigned responder)
 {
     struct responder *r = pool->responders[responder];
 
+    if (!pool->passed_on[responder])
+        pool->lost_ms = world_now_ms();
+    pool->passed_on[responder] = false;
     pool->responders[responder] = NULL; /* time passes while it ends */
     responder_free(r);
 }
@@ -149,7 +176,7 @@ static void check_that_all_are_there(void)
     if (game.story->responder.max_age_ms > 0)
         return; /* none lasts long */
     for (unsigned i = 0; i < game.pool.n; i++)
-        if (game.pool.clients[i] != NULL &&
+        if (game.pool.clients[i] != NULL && !client_gave_way(game.pool.clients[i]) &&
             client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 3)
             world_breach("away", "client %u has no stream that lasts, though all is well", i);
 }
@@ -253,6 +280,7 @@ static void end(void)
 {
     for (unsigned i = 0; i < game.pool.n; i++)
         client_free(game.pool.clients[i]);
+    subscription_free(game.pool.shared);
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         if (game.pool.responders[i] != NULL)
             responder_free(game.pool.responders[i]);

@@ -18,6 +18,10 @@ int64_t pool_runs_since_ms(const struct pool *pool, unsigned responder);
 /* Since when consumers can reach the partition's leader; INT64_MAX: they cannot. */
 int64_t pool_served_since_ms(int32_t partition);
 
+/* Since when all responders answer their peers at once; INT64_MAX: one does not. */
+int64_t pool_answers_since_ms(const struct pool *pool);
+/* When the last one went of which nobody has what it knew; 0: none did. */
+int64_t pool_lost_ms(const struct pool *pool);
 /* By the routes of which version it selects for its streams. */
 unsigned pool_routes(const struct pool *pool, unsigned responder);
 
@@ -31,10 +35,15 @@ struct pool {
     struct responder *responders[RESPONDERS_MAX]; /* NULL: it does not run */
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
     unsigned n;                                   /* of clients that may come */
+    struct subscription *shared;                  /* by all clients that have one handle */
     unsigned routes; /* the version that responders have that are started from now on */
-    bool quiet;      /* the steps are over */
+    bool passed_on[RESPONDERS_MAX];
+    int64_t lost_ms;
+    bool quiet; /* the steps are over */
 };
 
+/* It ends, and passes on what it knows, if there is anybody who is to stay. */
+void pool_drain_responder(struct pool *pool, unsigned responder);
 /* It is started again after a while. */
 void pool_free_responder(struct pool *pool, unsigned responder);
 /* The clock of the responders' host is set. */

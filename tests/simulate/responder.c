@@ -110,6 +110,14 @@ static void make_gate(struct responder *r)
     handler_set_gate(r->handler, &gate);
 }
 
+static void join_pool(struct responder *r)
+{
+    char error[256];
+
+    if (!handler_join(r->handler, r->loop, "", slice_str(""), error, sizeof error))
+        abort();
+}
+
 struct responder *responder_start(unsigned number, const struct responder_config *config)
 {
     struct responder *r = mem_zero(sizeof *r);
@@ -129,10 +137,12 @@ struct responder *responder_start(unsigned number, const struct responder_config
                                      .cors = "cross-origin",
                                      .retry_ms = config->retry_ms,
                                      .max_streams = 10000,
-                                     .max_waiting = 10000};
+                                     .max_waiting = 10000,
+                                     .max_handles = 10000};
     r->handler = handler_new(r->loop, &handler, &r->fanouts);
     if (config->guarded || config->max_age_ms > 0)
         make_gate(r);
+    join_pool(r);
     make_consumers(r);
     struct inlet_handler inlet = handler_inlet(r->handler);
     r->listen_fd = socket_listen();
@@ -173,6 +183,7 @@ void responder_free(struct responder *r)
         close(r->listen_fd);
     inlet_free(r->inlet);
     drain_free(r->drain);
+    handler_leave(r->handler);
     guard_free(r->guard);
     for (size_t i = 0; i < r->fanouts.n; i++)
         consumer_free(r->consumer[i]);
@@ -220,6 +231,11 @@ int64_t responder_runs_since_ms(const struct responder *r)
     bool goes_on = !r->stopped && r->drain == NULL && r->turn_ms == 0;
 
     return goes_on ? r->runs_since_ms : INT64_MAX;
+}
+
+int64_t responder_answers_since_ms(const struct responder *r)
+{
+    return r->stopped || r->done || r->turn_ms > 0 ? INT64_MAX : r->runs_since_ms;
 }
 
 unsigned responder_routes(const struct responder *r)

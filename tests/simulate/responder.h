@@ -35,6 +35,9 @@ void responder_burden(struct responder *r, int64_t turn_ms);
 /* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
 int64_t responder_runs_since_ms(const struct responder *r);
 
+/* Likewise, so that it answers its peers. */
+int64_t responder_answers_since_ms(const struct responder *r);
+
 unsigned responder_routes(const struct responder *r);
 /* The bytes of the cache, which have a limit of their own. */
 size_t responder_cache_bytes(const struct responder *r);

@@ -282,7 +282,7 @@ static void end_responder(struct pool *pool, const struct step *s)
     bool drains = s->b % 2;
     world_tell("responder %u is %s", n, drains ? "told to end" : "killed");
     if (drains)
-        responder_drain(pool->responders[n]);
+        pool_drain_responder(pool, n);
     else
         pool_free_responder(pool, n);
 }
@@ -382,6 +382,20 @@ static void slow_down(struct pool *pool, const struct step *s)
     }
 }
 
+/* The next group that has handles. */
+static void tell(struct pool *pool, const struct step *s)
+{
+    uint32_t times = s->b % 16 == 15 ? 15 : 1 + s->b % 4;
+    unsigned group = s->a % GROUPS, groups = 0;
+
+    while (groups < GROUPS && !client_is_told(pool->clients[group])) {
+        group = (group + 1) % GROUPS;
+        groups++;
+    }
+    for (unsigned n = group; n < pool->n && groups < GROUPS; n += GROUPS)
+        client_tell(pool->clients[n], times);
+}
+
 /* -- all of them -- */
 
 /* clang-format off */
@@ -412,6 +426,7 @@ const struct step_kind step_kinds[] = {
     {"change key",      15,  1, change_key},
     {"break line",      50,  5, break_line},
     {"slow down",       50,  3, slow_down},
+    {"tell",            60, 15, tell},
 };
 /* clang-format on */
 

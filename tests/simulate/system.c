@@ -9,9 +9,13 @@
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
+    static int64_t at_ms;
+    static long looked; /* nanoseconds pass from one look to the next */
     int64_t ms = clock == CLOCK_REALTIME ? world_wall_ms() : world_now_ms();
 
-    *t = (struct timespec){ms / 1000, ms % 1000 * 1000000};
+    looked = world_now_ms() == at_ms ? looked + 1 : 0;
+    at_ms = world_now_ms();
+    *t = (struct timespec){ms / 1000, ms % 1000 * 1000000 + looked};
     return 0;
 }
 

@@ -23,12 +23,21 @@ static void pick(struct picked *s, int32_t partition, int key)
     s->keys[partition] |= (uint16_t)(1 << key);
 }
 
-static struct picked both(const struct picked *a, const struct picked *b)
+struct picked picked_both(const struct picked *a, const struct picked *b)
 {
     struct picked s = {.all = a->all && b->all};
 
     for (int p = 0; p < PARTITIONS_MAX; p++)
         s.keys[p] = a->all ? b->keys[p] : b->all ? a->keys[p] : a->keys[p] & b->keys[p];
+    return s;
+}
+
+struct picked picked_any(const struct picked *a, const struct picked *b)
+{
+    struct picked s = {.all = a->all || b->all};
+
+    for (int p = 0; p < PARTITIONS_MAX; p++)
+        s.keys[p] = a->keys[p] | b->keys[p];
     return s;
 }
 
@@ -109,6 +118,15 @@ void wish_draw(struct wish *w, enum wish_way way, struct dice *d, uint32_t most)
         w->from = draw_from(d);
 }
 
+struct picked wish_draw_form(struct dice *d, uint32_t most)
+{
+    struct picked named = {.all = true};
+
+    if (!dice_chance(d, 15))
+        draw(&named, d, most, KEYS);
+    return named;
+}
+
 void wish_draw_claim(struct picked *claim, struct dice *d, uint32_t most)
 {
     draw(claim, d, most, KEY_BYTES); /* claims are text, and not empty */
@@ -164,15 +182,28 @@ static void add_segment(void *arg, struct slice key)
         base64url_add(q->out, key);
 }
 
-void wish_put(const struct wish *w, struct dice *d, struct buf *path, struct buf *query)
+void wish_put_form(const struct picked *named, struct dice *d, struct buf *body)
+{
+    struct query query = {body, d};
+
+    each(named, add_key, &query);
+}
+
+const char *wish_path(const struct wish *w)
 {
     static const char *const paths[] = {"/events", "/events", "/events", "/mine", "/", "/fixed"};
+
+    return paths[w->way];
+}
+
+void wish_put(const struct wish *w, struct dice *d, struct buf *path, struct buf *query)
+{
     struct query in_path = {path, d}, in_query = {query, d};
 
     if (w->way == WISH_BY_PATH) {
         each(&w->named, add_segment, &in_path);
     } else {
-        buf_add_str(path, paths[w->way]);
+        buf_add_str(path, wish_path(w));
         each(&w->named, add_key, &in_query);
     }
     if (w->from.kind == FROM_EARLIEST)
@@ -200,13 +231,11 @@ static struct picked fixed(unsigned version)
     return s;
 }
 
-struct picked wish_holds(const struct wish *w, const struct picked *claim, unsigned version)
+struct picked wish_route(const struct wish *w, const struct picked *claim, unsigned version)
 {
-    struct picked route = fixed(version);
-
     if (w->way == WISH_BY_CLAIM)
-        return both(claim, &w->named);
-    return w->way == WISH_BY_ROUTE ? both(&route, &w->named) : w->named;
+        return *claim;
+    return w->way == WISH_BY_ROUTE ? fixed(version) : (struct picked){.all = true};
 }
 
 static void add_text(void *arg, struct slice key)

@@ -1,0 +1,62 @@
+/* client_inside - what the files of a client share: client.c has its coming, reading and going,
+ * client_asks.c what it asks for, and how it renews that. */
+#ifndef SKF_SIMULATE_CLIENT_INSIDE_H
+#define SKF_SIMULATE_CLIENT_INSIDE_H
+
+#include "client.h"
+#include "kinds.h"
+#include "lease.h"
+#include "model.h"
+#include "play.h"
+#include "post.h"
+#include "sockets.h"
+#include "teller.h"
+#include "world.h"
+
+struct client {
+    unsigned number;
+    const struct kind *kind;
+    struct pool *pool;
+    unsigned responder;
+    struct view view;
+    bool has_wish;
+    struct wish wish;
+    unsigned routes;     /* of its responder, by their version */
+    struct picked claim; /* of the last token that it was given */
+    bool astray; /* the renewal under way would make its stream select otherwise: left alone */
+    struct line *line; /* NULL: it is away */
+    struct response response;
+    struct lease lease;
+    struct buf token; /* of the stream; empty: it needs none */
+    char subject[16];
+    struct post renewal;
+    struct teller teller;
+    int64_t renewing_ms; /* the expiry of the token that it renews with */
+    struct errand come, read;
+    uint32_t pace;
+    bool may_be_refused;                /* when it came */
+    bool retry_told, told_to_come_back; /* by a second one, before the end */
+    int64_t heard_ms;                   /* when it was sent the last bytes */
+    int64_t retry_ms, undisturbed_since_ms;
+};
+
+static inline struct dice *client_dice(const struct client *c)
+{
+    return world_dice(WHO_CLIENT + c->number);
+}
+
+/* When a token ends that it is given now. */
+int64_t client_new_expiry(struct client *c);
+/* What it asks for: what it has asked for before, mostly. */
+void client_draw_wish(struct client *c);
+enum wish_way client_way(const struct client *c);
+/* What the route of that selects. */
+struct picked client_route(const struct client *c);
+/* The request is sent. */
+void client_ask(struct client *c);
+
+/* A new token is brought, mostly in time, and mostly at all. */
+void client_renew(struct client *c);
+void client_init_renewal(struct client *c);
+
+#endif
