@@ -1,30 +1,4 @@
-#include "stream/picks.h"
-
-#include <stdlib.h>
-
-#include "base/mem.h"
-
-struct pick {
-    struct wish wish;
-    struct block *block; /* of the item that it waits for; NULL: nothing waits */
-    uint32_t at;         /* likewise */
-    uint32_t index : 31; /* among its picker's */
-    uint32_t sole : 1;   /* it is the only one */
-    struct pick *next;   /* of the picker's that wait */
-};
-
-struct picker {
-    LIST_ENTRY(picker) link; /* while something waits: in the block of the first */
-    struct reader *reader;
-    struct pick *first;  /* that wait, by event */
-    uint64_t seen;       /* of the source's moves: nothing up to it is due to it */
-    struct pick picks[]; /* one for each key of the selection */
-};
-
-static struct pick *pick_of(struct wish *wish)
-{
-    return (struct pick *)wish; /* its first member */
-}
+#include "stream/picks_inside.h"
 
 static struct picker *picker_of(struct pick *pick)
 {
@@ -50,13 +24,6 @@ void picks_fini(struct picks *p)
 }
 
 /* -- what waits, in order -- */
-
-/* Its first is about to be another. */
-static void picker_unlist(struct picker *picker)
-{
-    if (picker->first != NULL)
-        LIST_REMOVE(picker, link);
-}
 
 static void picker_list(struct picker *picker)
 {
@@ -91,12 +58,6 @@ static void pick_wait(struct pick *pick, struct item item)
     pick->wish.want->waiting += pick->block == NULL;
     pick->block = item.block;
     pick->at = item.at;
-}
-
-static void pick_stop(struct pick *pick)
-{
-    pick->wish.want->waiting -= pick->block != NULL;
-    pick->block = NULL;
 }
 
 bool picker_waits(const struct picker *picker)
@@ -409,52 +370,4 @@ int picker_sent(struct picks *p, struct picker *picker, size_t sent, struct rest
     if (begun > 0)
         *moves = picker->seen = p->batch[begun - 1].event.moves;
     return begun;
-}
-
-/* -- life -- */
-
-struct picker *picker_new(struct picks *p, struct reader *reader, const struct selection *s,
-                          uint64_t moves)
-{
-    size_t n = selection_count(s);
-    struct picker *picker = mem_zero(sizeof *picker + (n > 0 ? n : 1) * sizeof picker->picks[0]);
-
-    picker->reader = reader;
-    picker->seen = moves;
-    for (size_t i = 0; i < n; i++) {
-        picker->picks[i].index = i & INT32_MAX;
-        picker->picks[i].sole = n == 1;
-        index_add(p->index, &picker->picks[i].wish, selection_key(s, i), n == 1);
-    }
-    return picker;
-}
-
-/* It is served no longer; without sole wishes nothing of the want is due. */
-static void picks_forget_sole(struct picks *p, struct wish *wish)
-{
-    struct want *want = wish->want;
-    struct due_want *due = due_find(&p->due, want);
-
-    if (p->serving.next == wish)
-        p->serving.next = LIST_NEXT(wish, link);
-    if (want->soles > 1)
-        return;
-    if (p->serving.want == want)
-        p->serving.want = NULL;
-    if (due != NULL)
-        due->want = NULL;
-}
-
-void picker_free(struct picks *p, struct picker *picker, const struct selection *s)
-{
-    size_t n = selection_count(s);
-
-    picker_unlist(picker);
-    for (size_t i = 0; i < n; i++) {
-        pick_stop(&picker->picks[i]);
-        if (n == 1)
-            picks_forget_sole(p, &picker->picks[i].wish);
-        index_remove(p->index, &picker->picks[i].wish, n == 1);
-    }
-    free(picker);
 }
