@@ -10,6 +10,7 @@ from helpers import BUILD, REPOSITORY
 TESTS = REPOSITORY / "tests" / "kit"
 MODULES = BUILD / "kit" / "node_modules"  # tests/run fetches them
 README = REPOSITORY / "README.md"
+PROTOCOL = REPOSITORY / "PROTOCOL.md"
 
 
 def run(*command: str | Path, directory: Path, timeout: float = 300) -> str:
@@ -28,6 +29,7 @@ def project(directory: Path) -> Path:
     """What somebody has who wrote `npm install` and the tarball's name: tests/kit beside the package."""
     home = directory / "project"
     shutil.copytree(TESTS, home)
+    shutil.copy(PROTOCOL, home)  # it says how a server refuses
     (home / "package.json").write_text('{"private": true, "type": "module"}')
     packed = run("npm", "pack", "--pack-destination", home, directory=REPOSITORY / "htdocs")
     run("npm", "install", "--offline", "--no-audit", packed.split()[-1], directory=home)

@@ -1,67 +1,82 @@
 // The ways in which a server refuses: the state says which, why, and whether it tries again.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
 
 import { connect, isState, until } from "./helpers.js";
 import { CHALLENGE, START, STREAM, event, problem } from "./server.js";
 
 const HTML = { "content-type": "text/html" };
 
+// PROTOCOL.md, 7.1: each reason with each of its statuses.
+const PROTOCOL = (await readFile("PROTOCOL.md", "utf8")).match(/^## 7\..*?(?=^## 8\.)/ms)[0];
+const REASONS = [...PROTOCOL.matchAll(/^\| `(\w+)` \| ([\d, ]+) \|/gm)].flatMap(([, reason, statuses]) =>
+  statuses.split(", ").map((status) => [reason, Number(status)]));
+
+// Of a status that says nothing else, as a server between may send it.
+const LASTING = [400, 401, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 417, 422, 426, 428, 431, 451];
+const PASSING = [408, 425, 429, 500, 501, 502, 503, 504, 505, 507, 511];
+const html = (status) => ({ status, headers: HTML, body: `<h1>${status}</h1>` });
+const ofFront = (status) => [`a front's ${status} in HTML`, html(status), { why: "status", status, reason: undefined }];
+
+const ofServer = ([reason, status]) => {
+  const said = { why: "status", status, reason, detail: `detail of ${reason}` };
+  return [`${status} ${reason}`, problem(status, reason), said];
+};
+const isPassing = ([, status]) => PASSING.includes(status);
+
+const typed = (type) => ({ headers: type ? { "content-type": type } : {}, body: "<h1>Hi</h1>", open: false });
+const ofType = (type) => [`content of type "${type}"`, typed(type), { why: "type", status: 200, detail: type }];
+
 // [what, the answer, what the state says of it]
 const FINAL = [
-  ["a route that is not there", problem(404, "route_unknown"), { why: "status", status: 404, reason: "route_unknown" }],
-  ["a topic that is not served", problem(404, "topic_unknown"), { status: 404, reason: "topic_unknown" }],
-  ["a bad path", problem(400, "path_invalid"), { status: 400, reason: "path_invalid" }],
-  ["a filter that is not declared", problem(400, "filter_unknown"), { status: 400, reason: "filter_unknown" }],
-  ["too many keys", problem(400, "filter_too_large"), { status: 400, reason: "filter_too_large" }],
-  ["a bad start", problem(400, "from_invalid"), { status: 400, reason: "from_invalid" }],
-  ["no token", problem(401, "token_missing"), { status: 401, reason: "token_missing" }],
-  ["a bad token", problem(401, "token_invalid"), { status: 401, reason: "token_invalid", detail: "detail of token_invalid" }],
-  ["a scope that lacks", problem(403, "scope_missing"), { status: 403, reason: "scope_missing" }],
-  ["a claim that lacks", problem(403, "claim_missing"), { status: 403, reason: "claim_missing" }],
-  ["another origin", problem(403, "origin"), { status: 403, reason: "origin" }],
-  ["a method that is not allowed", problem(405, "method"), { status: 405, reason: "method" }],
-  ["a front's 404 in HTML", { status: 404, headers: HTML, body: "<h1>404</h1>" }, { status: 404, reason: undefined }],
-  ["a page instead of a stream", { headers: HTML, body: "<h1>Hi</h1>", open: false }, { why: "type", status: 200, detail: "text/html" }],
-  ["no content type", { headers: {}, open: false }, { why: "type", status: 200, detail: "" }],
+  ...REASONS.filter((pair) => !isPassing(pair)).map(ofServer),
+  ...LASTING.map(ofFront),
+  ...["text/html", "", "text/plain", "application/json", "application/x-ndjson", "text/event-streams"].map(ofType),
   ["nothing", { status: 204, headers: {} }, { why: "type", status: 204 }],
+  ["a part of a stream", { status: 206, open: false }, { why: "type", status: 206 }],
   ["a way to a login", { status: 302, headers: { location: "/login" } }, { why: "redirect", status: 302 }],
+  ["a way elsewhere", { status: 308, headers: { location: "/" } }, { why: "redirect", status: 308 }],
   ["events of another kind", { body: "id:1\ndata:Hello\n\n" }, { why: "protocol" }],
 ];
 
-for (const [what, answer, said] of FINAL) {
-  test(`${what} closes it, with a word`, async (t) => {
-    const { fanout, server, states } = await connect(t, [answer]);
-    await isState(fanout, "closed");
-    assert.partialDeepStrictEqual?.(fanout.state, said);
-    for (const [name, value] of Object.entries(said)) assert.equal(fanout.state[name], value, name);
-    assert.equal(server.requests.length, 1);
-    assert.equal(states.filter(({ state }) => state === "closed").length, 1);
-  });
-}
+test("there are reasons to be tried", () => assert.ok(REASONS.length > 20, REASONS.length));
+
+describe("refusals that stay", { concurrency: true }, () => {
+  for (const [what, answer, said] of FINAL) {
+    test(`${what} closes it, with a word`, async (t) => {
+      const { fanout, server, states } = await connect(t, [answer]);
+      await isState(fanout, "closed");
+      for (const [name, value] of Object.entries(said)) assert.equal(fanout.state[name], value, name);
+      assert.equal(server.requests.length, 1);
+      assert.equal(states.filter(({ state }) => state === "closed").length, 1);
+    });
+  }
+});
 
 const AGAIN = [
-  ["a responder that is busy", problem(503, "busy", { "retry-after": "1" }), { why: "status", status: 503, reason: "busy" }],
-  ["too many streams", problem(429, "rate", { "retry-after": "1" }), { status: 429, reason: "rate" }],
-  ["a responder that is not set up", problem(500, "misconfigured"), { status: 500, reason: "misconfigured" }],
-  ["a front's 502 in HTML", { status: 502, headers: HTML, body: "<h1>Bad gateway</h1>" }, { status: 502 }],
-  ["a front's 504", { status: 504, headers: HTML }, { status: 504 }],
+  ...REASONS.filter(isPassing).map(ofServer),
+  ...PASSING.map(ofFront),
+  ["a responder that says when", problem(503, "busy", { "retry-after": "1" }), { status: 503, reason: "busy" }],
   ["JSON that is none", { status: 503, headers: { "content-type": "application/json" }, body: "{" }, { status: 503 }],
+  ["JSON that says nothing", { status: 503, headers: { "content-type": "application/json" }, body: "null" }, { status: 503 }],
   ["the standby", { body: "retry:300\n:\n", open: false }, { why: "busy" }],
   ["a connection that is cut", (request) => request.socket.destroy(), { why: "unreachable" }],
 ];
 
-for (const [what, answer, said] of AGAIN) {
-  test(`${what} is tried again after a while`, async (t) => {
-    const { states, changes } = await connect(t, [answer, { body: START + event(0, "a", "1") }]);
-    await until(() => changes.length === 1);
-    const retrying = states.find(({ state }) => state === "retrying");
-    for (const [name, value] of Object.entries(said)) assert.equal(retrying[name], value, name);
-    const least = answer.headers?.["retry-after"] ? 1000 : 250;
-    assert.ok(retrying.retryInMs >= least && retrying.retryInMs <= 1500, retrying.retryInMs);
-    assert.equal(states.at(-1).state, "open");
-  });
-}
+describe("refusals that pass", { concurrency: true }, () => {
+  for (const [what, answer, said] of AGAIN) {
+    test(`${what} is tried again after a while`, async (t) => {
+      const { states, changes } = await connect(t, [answer, { body: START + event(0, "a", "1") }]);
+      await until(() => changes.length === 1);
+      const retrying = states.find(({ state }) => state === "retrying");
+      for (const [name, value] of Object.entries(said)) assert.equal(retrying[name], value, name);
+      const least = answer.headers?.["retry-after"] ? 1000 : 250;
+      assert.ok(retrying.retryInMs >= least && retrying.retryInMs <= 1500, retrying.retryInMs);
+      assert.equal(states.at(-1).state, "open");
+    });
+  }
+});
 
 test("a page in place of a stream that was open before is tried again", async (t) => {
   const { states, changes } = await connect(t, [
