@@ -6,6 +6,8 @@
 import { Parser, base64url, itemOf, keyField } from "./fanout-events.js";
 
 const ANSWER_MS = 10000; // so long for the head of an answer
+const HASTY_MS = 2000; // or so long, where the browser may send us on a connection as dead as the last
+const HASTY_TRIES = 3;
 const SLOW_MS = 2000; // a POST that takes longer waits for a free connection
 const MAX_RETRY_MS = 30000;
 const KEEPALIVE_MS = 15000; // until the server's own interval is known
@@ -64,6 +66,7 @@ class Stream {
   #live = false;
   #opened = false; // at least once
   #fresh = false; // the token was fetched because another was refused
+  #hasty = 0; // so many tries are
   #stopped = false;
   #posts = Promise.resolve();
   #syncing = false;
@@ -104,6 +107,7 @@ class Stream {
   }
 
   #again(why) {
+    if (why === "silent") this.#hasty = HASTY_TRIES;
     this.#abort?.abort({ why, now: true });
   }
 
@@ -186,7 +190,8 @@ class Stream {
     const headers = this.#headers(this.#token, { accept: "text/event-stream" });
     if (this.#at.id) headers["last-event-id"] = this.#at.id;
     const url = this.#url([["data", "envelope"], ["keepalive", "event"], ...this.#fields(this.#at.keys)]);
-    const late = setTimeout(() => abort.abort({ why: "timeout" }), ANSWER_MS);
+    const isHasty = this.#hasty-- > 0;
+    const late = setTimeout(() => abort.abort({ why: "timeout", now: isHasty }), isHasty ? HASTY_MS : ANSWER_MS);
     const response = await this.#of
       .fetch(url, { headers, signal: abort.signal, cache: "no-store", redirect: "manual" })
       .finally(() => clearTimeout(late));
@@ -210,6 +215,7 @@ class Stream {
     this.#live = false;
     this.#open = this.#opened = true;
     this.#fresh = false;
+    this.#hasty = 0;
     this.#tell({ state: "open" });
     this.#sync();
     for (;;) {
