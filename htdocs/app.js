@@ -1,13 +1,15 @@
-// The page: attaches an EventSource to a location and shows what comes.
+// The page: attaches an EventSource to a location and shows what comes.  With a location behind # in its URL, as
+// #/events, it does so by itself.
 //
 //   Stream   one open location: keeps it open, also where EventSource gives up or a token ends
-//   parseId  the key that a last event id carries
+//   place    one of the few streams that a browser can have of a server
 //   view     what is on the screen
 //
-// At the end the three are put together.  demo-token.js makes the access tokens.
+// At the end they are put together.  demo-token.js makes the access tokens.
 
 import { demoKey, mintToken } from "./demo-token.js";
-import { element, shortened, textElement } from "./show.js";
+import { itemOf } from "./fanout-events.js";
+import { Rate, fillRow, messageElement, plural, rowElement } from "./show.js";
 
 const MESSAGES_SHOWN = 200;
 const KEYS_SHOWN = 1000;
@@ -21,6 +23,11 @@ const RENEWAL_SLOW_MS = 2000;
 
 // Everything the responders send of the topic; `message` is an event without a name.
 const EVENTS = ["message", "delete", "reset", "gap"];
+
+// A browser has six connections to a server, each good for one stream; or one of HTTP/2, good for as many as the
+// server allows, which are eight here.  All tabs together leave one free: for renewals, and for tabs that come.
+const PLACES = performance.getEntriesByType("navigation")[0]?.nextHopProtocol === "h2" ? 7 : 5;
+const PLACE_SLOW_MS = 300;
 
 // Keeps one location attached until close().
 //
@@ -43,37 +50,62 @@ class Stream {
   #endsAt = 0; // of the stream, unless it is renewed
   #opened = false;
   #closed = false;
+  #live = false; // the replay is over
+  #lostAt = null;
+  #heardAt = 0;
+  #intervalMs = Infinity; // of keep-alives, once it was seen
+  #watch = 0;
   #lastEventId = "";
+  #leaving = null; // aborted when our place is another's
 
   // tokens.make(url): a promise of { text, expiresAt }, or of null if it goes without one of ours;
-  // tokens.renew(): whether another one is to follow the first; on.state(name, detail), on.event(event)
+  // tokens.renew(): whether another one is to follow the first; on.state(name, detail), on.item(item): see itemOf()
   constructor(url, tokens, on) {
     this.#url = url;
     this.#tokens = tokens;
     this.#on = on;
-    this.#attach("connecting");
+    this.start();
+  }
+
+  // Again, where pause() was before.
+  async start() {
+    const { signal } = (this.#leaving = new AbortController());
+    const sayWhy = () => signal.aborted || this.#on.state("connecting", WAITING);
+    const slow = setTimeout(sayWhy, PLACE_SLOW_MS);
+    await place(signal);
+    clearTimeout(slow);
+    if (!signal.aborted) this.#attach("connecting");
+  }
+
+  pause() {
+    clearTimeout(this.#timer);
+    clearInterval(this.#watch);
+    this.#leaving.abort();
+    this.#source?.close();
   }
 
   close(reason = "stopped") {
-    clearTimeout(this.#timer);
+    this.pause();
     this.#closed = true;
-    this.#source?.close();
     console.log("closed", reason);
     this.#on.state("closed", reason);
   }
 
   async #attach(state) {
+    const { signal } = this.#leaving;
     this.#on.state(state, this.#name());
     const url = new URL(this.#url);
+    url.searchParams.set("data", "envelope"); // keys and times besides the values
+    url.searchParams.set("keepalive", "event"); // the first one ends the replay
     if (this.#lastEventId) url.searchParams.set("lastEventId", this.#lastEventId);
     try {
       this.#token = await this.#tokens.make(url);
     } catch (error) {
       console.log("error", "no token", error.message);
-      if (!this.#closed) this.#giveUp(reasonOf(error, "no token"));
+      if (!signal.aborted) this.#giveUp(reasonOf(error, "no token"));
       return;
     }
-    if (this.#closed) return;
+    if (signal.aborted) return;
     this.#endsAt = this.#token?.expiresAt ?? 0;
     if (this.#token) url.searchParams.set("access_token", this.#token.text);
     this.#open(url);
@@ -84,8 +116,11 @@ class Stream {
     source.onopen = () => this.#onOpen();
     source.onerror = () => this.#onError();
     for (const name of EVENTS) source.addEventListener(name, (event) => this.#onEvent(event));
+    source.addEventListener("keepalive", () => this.#onKeepalive());
     source.addEventListener("challenge", (event) => this.#onChallenge(event));
     this.#source = source;
+    clearInterval(this.#watch);
+    this.#watch = setInterval(() => this.#giveUpIfSilent(), 1000);
   }
 
   // Without the query, which may hold a token.
@@ -96,22 +131,51 @@ class Stream {
   #onOpen() {
     console.log("open", this.#name());
     this.#opened = true;
+    this.#live = false;
+    this.#lostAt = null;
+    this.#hear();
     this.#retryMs = RETRY_FIRST_MS;
-    this.#on.state("open", this.#name());
+    this.#on.state("open", `${this.#name()}, reading what is there`);
+  }
+
+  #onKeepalive() {
+    const silentMs = this.#hear();
+    if (this.#live && silentMs > 1000) this.#intervalMs = silentMs;
+    if (!this.#live) this.#on.state("open", this.#name());
+    this.#live = true;
+  }
+
+  #hear() {
+    const before = this.#heardAt;
+    this.#heardAt = performance.now();
+    return this.#heardAt - before;
+  }
+
+  // Of a network that swallows everything a browser may hear for many minutes that all is well.
+  #giveUpIfSilent() {
+    const isOpen = this.#source.readyState === EventSource.OPEN;
+    if (isOpen && performance.now() - this.#heardAt > 2.5 * this.#intervalMs) this.#giveUp("nothing is heard");
   }
 
   #onEvent(event) {
     console.log(event.type, event.lastEventId, event.data);
+    this.#hear();
     this.#lastEventId = event.lastEventId;
-    this.#on.event(event);
+    this.#on.item({ ...itemOf(event.type, event.data), replayed: !this.#live });
   }
 
   #onError() {
     const refused = this.#source.readyState === EventSource.CLOSED;
     console.log("error", refused ? "refused" : "connection lost");
     if (this.#tokenIsOver()) this.#giveUp(refused ? "its token is over" : "connection lost");
-    else if (refused) this.#giveUp("refused by the server");
-    else this.#on.state("retrying", "connection lost");
+    else if (refused) this.#giveUp(this.#opened ? "refused by the server" : REFUSED);
+    else this.#sayRetrying("connection lost");
+  }
+
+  // From when on what is shown may be old.
+  #sayRetrying(why, when = "") {
+    this.#lostAt ??= new Date();
+    this.#on.state("retrying", `${why}, since ${this.#lostAt.toLocaleTimeString()}${when}`);
   }
 
   #tokenIsOver() {
@@ -132,7 +196,7 @@ class Stream {
     const ms = Math.round(this.#retryMs * (0.5 + Math.random()));
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MAX_MS);
     this.#timer = setTimeout(() => this.#attach("retrying"), ms);
-    this.#on.state("retrying", `${why}, again in ${Math.ceil(ms / 1000)} s`);
+    this.#sayRetrying(why, `, again in ${Math.ceil(ms / 1000)} s`);
   }
 
   async #onChallenge(event) {
@@ -186,31 +250,27 @@ function reasonOf(error, what) {
   return error instanceof TypeError ? "the server cannot be reached" : `${what}: ${error.message}`;
 }
 
-// The key in a last event id of the form ["<base64url of the key>","<progress>"]: base64url without
-// padding, null for a record without a key, undefined where the responders tell no keys.
-function parseId(id) {
-  try {
-    const [key] = JSON.parse(id);
-    return key === null ? null : unpadded(key);
-  } catch {
-    return undefined;
-  }
-}
+const REFUSED = "refused by the server: there is no stream at this location, or it is not for everybody";
+const WAITING =
+  `${PLACES} other tabs have a stream, and a browser has few connections to a server: close one of them, ` +
+  "or use the live table, which shares one stream between tabs";
 
-function unpadded(base64url) {
-  return base64url.replace(/=+$/, "");
-}
-
-// A key as text if it is text, else undefined: keys are bytes.
-function keyText(base64url) {
-  const base64 = base64url.replaceAll("-", "+").replaceAll("_", "/");
-  try {
-    const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-    return /\p{Cc}/u.test(text) ? undefined : text;
-  } catch {
-    return undefined;
-  }
+// Resolves when one of the places is ours, until the signal is aborted.  Where the browser has no Web Locks, as on
+// http:// of another host, nobody counts.
+function place(signal) {
+  if (!navigator.locks) return Promise.resolve();
+  return new Promise((resolve) => {
+    const found = new AbortController(); // then we wait for no other
+    const hold = () => {
+      if (found.signal.aborted) return;
+      found.abort();
+      resolve();
+      return new Promise((release) => signal.addEventListener("abort", release));
+    };
+    signal.addEventListener("abort", () => found.abort());
+    for (let n = 0; n < PLACES; n++)
+      navigator.locks.request(`stream ${n}`, { signal: found.signal }, hold).catch(() => {});
+  });
 }
 
 const view = {
@@ -221,8 +281,9 @@ const view = {
   messages: document.getElementById("messages"),
   keys: document.getElementById("keys"),
 
-  // Key -> table row, the one that changed last at the end.
-  rows: new Map(),
+  rate: new Rate(),
+  rows: new Map(), // key -> table row, the one that changed last at the end
+  sorted: [], // the keys
 
   state(name, detail) {
     document.getElementById("state").dataset.state = name;
@@ -237,90 +298,51 @@ const view = {
 
   clear() {
     this.messages.replaceChildren();
+    this.rate = new Rate();
     this.clearKeys();
   },
 
-  // A line of the list: when, of which kind, which key, and the text.
-  addMessage(kind, key, text) {
-    const item = element("li", "", kind);
-    const head = element("div", "", "head");
-    head.append(element("time", new Date().toLocaleTimeString()));
-    if (kind !== "message") head.append(element("span", kind, "kind"));
-    if (key !== undefined) head.append(keyElement(key));
-    item.append(head, textElement(text));
-    this.messages.prepend(item);
+  add(item) {
+    this.rate.add(item.replayed);
+    this.messages.prepend(messageElement(item));
     if (this.messages.childElementCount > MESSAGES_SHOWN) this.messages.lastChild.remove();
+    if (item.type === "reset") this.clearKeys(); // we are not where we thought we were: everything comes again
+    else if (item.type === "delete") this.deleteKey(item.key);
+    else if (item.type === "message" && item.key !== undefined) this.setKey(item);
   },
 
-  // Whether the stream's ids carry keys.
-  hasKeys(known) {
-    document.getElementById("no-keys").hidden = known;
-  },
-
-  setKey(key, value) {
+  setKey({ key, value, timestamp }) {
     const row = this.rows.get(key) ?? this.newRow(key);
-    const cell = element("td"); // a new one, so that its highlight starts again
-    cell.append(textElement(value));
-    row.lastChild.replaceWith(cell);
+    fillRow(row, value, timestamp);
     this.rows.delete(key);
     this.rows.set(key, row);
     if (this.rows.size > KEYS_SHOWN) this.deleteKey(this.rows.keys().next().value);
   },
 
+  // In the order of the keys, so that a row stays where it is.
   newRow(key) {
-    const row = element("tr");
-    const head = element("th");
-    head.scope = "row";
-    head.append(keyElement(key));
-    row.append(head, element("td"));
-    this.keys.append(row);
+    const row = rowElement(key);
+    const at = this.sorted.findIndex((other) => other > key);
+    this.keys.insertBefore(row, this.keys.children[at] ?? null);
+    this.sorted.splice(at < 0 ? this.sorted.length : at, 0, key);
     return row;
   },
 
   deleteKey(key) {
-    this.rows.get(key)?.remove();
-    this.rows.delete(key);
+    if (!this.rows.delete(key)) return;
+    const at = this.sorted.indexOf(key);
+    this.keys.children[at].remove();
+    this.sorted.splice(at, 1);
   },
 
   clearKeys() {
-    this.hasKeys(true);
     this.keys.replaceChildren();
     this.rows.clear();
-  },
-};
-
-function keyElement(key) {
-  if (key === null) return element("span", "no key", "key none");
-  const text = keyText(key);
-  if (text === "") return element("span", "empty key", "key none");
-  if (text !== undefined) return element("span", shortened(text), "key");
-  const e = element("span", shortened(key), "key binary");
-  e.title = "not text: its bytes in base64url";
-  return e;
-}
-
-const onEvent = {
-  message(event) {
-    const key = parseId(event.lastEventId);
-    view.addMessage("message", key, event.data);
-    view.hasKeys(key !== undefined);
-    if (key != null) view.setKey(key, event.data);
+    this.sorted = [];
   },
 
-  delete(event) {
-    const key = unpadded(event.data);
-    view.addMessage("delete", key, "");
-    view.deleteKey(key);
-  },
-
-  // We are not where we thought we were: everything comes again.
-  reset(event) {
-    view.addMessage("reset", undefined, event.data);
-    view.clearKeys();
-  },
-
-  gap(event) {
-    view.addMessage("gap", undefined, event.data);
+  count() {
+    document.getElementById("count").textContent = `${this.rate}, ${plural(this.rows.size, "key")}`;
   },
 };
 
@@ -349,20 +371,43 @@ const tokens = {
 
 let stream = null;
 
-view.form.addEventListener("submit", (submit) => {
-  submit.preventDefault();
+function go() {
   const url = targetUrl();
   if (!url) return;
   stream?.close();
   view.clear();
+  keepLocation(url);
   stream = new Stream(url, tokens, {
     state: (name, detail) => view.state(name, detail),
-    event: (event) => onEvent[event.type](event),
+    item: (item) => view.add(item),
   });
-});
+}
 
+// So that the page goes on by itself when it is loaded again.  A token is not for the browser's history.
+function keepLocation(url) {
+  const kept = url.searchParams.has("access_token") ? "" : view.location.value;
+  history.replaceState(null, "", `#${kept}`);
+}
+
+function goWhereUrlSays() {
+  if (location.hash.length < 2) return;
+  view.location.value = location.hash.slice(1);
+  go();
+}
+
+view.form.addEventListener("submit", (submit) => {
+  submit.preventDefault();
+  go();
+});
 view.location.addEventListener("input", () => {
   view.location.setCustomValidity("");
   if (view.stop.disabled) view.state("closed", "press Go"); // what is said there is of another location
 });
 view.stop.addEventListener("click", () => stream.close());
+
+// A page that is left may be shown again as it was, or never; others want its place.
+addEventListener("pagehide", () => stream?.pause());
+addEventListener("pageshow", ({ persisted }) => persisted && !view.stop.disabled && stream.start());
+addEventListener("hashchange", goWhereUrlSays);
+setInterval(() => view.count(), 1000);
+goWhereUrlSays();

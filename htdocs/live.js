@@ -3,11 +3,10 @@
 
 import { demoKey, mintToken } from "./demo-token.js";
 import { Fanout } from "./fanout.js";
-import { element, textElement } from "./show.js";
+import { Rate, fillRow, messageElement, plural, rowElement } from "./show.js";
 
 const ROWS_SHOWN = 500;
 const MESSAGES_SHOWN = 100;
-const RATE_S = 5; // the rate is that of so many seconds
 const LEAST_RENDER_MS = 100;
 
 const id = (name) => document.getElementById(name);
@@ -35,8 +34,8 @@ let fanout = null;
 let opened = ""; // where, and whether it is shared
 let paused = false;
 let changes = 0; // while paused
-let events = 0;
-let arrivals = []; // when the events of the last seconds came
+let rate = new Rate();
+let lostAt = null; // since when what is shown may be old
 let demo = null;
 
 const rows = new Map(); // key -> its table row
@@ -101,7 +100,7 @@ function go() {
 
 function clear() {
   id("messages").replaceChildren();
-  [events, changes, arrivals, waiting] = [0, 0, [], []];
+  [rate, lostAt, changes, waiting] = [new Rate(), null, 0, []];
   clearRows();
 }
 
@@ -118,6 +117,9 @@ function showState({ state, why, note, status, detail, live, leader, tabs, retry
   id("state-name").textContent = state;
   const words = [WORDS[note ?? why], why === "type" ? "" : detail];
   if (why === "status" && !detail) words.push(`the server says ${status}`);
+  if (state === "open") lostAt = null;
+  else if (state === "retrying") lostAt ??= new Date();
+  if (state === "retrying") words.push(`since ${lostAt.toLocaleTimeString()}`);
   if (retryInMs !== undefined) words.push(`again in ${Math.ceil(retryInMs / 1000)} s`);
   if (state === "open" && !live) words.push("reading what is there");
   id("state-detail").textContent = words.filter(Boolean).join(", ");
@@ -127,11 +129,10 @@ function showState({ state, why, note, status, detail, live, leader, tabs, retry
 }
 
 function showEvent(event) {
-  events++;
-  if (!event.replayed) {
-    arrivals.push(Date.now());
-    const lag = event.timestamp && duration(Date.now() - event.timestamp);
-    if (lag) id("lag").textContent = `the last one came ${lag} after it was produced`;
+  rate.add(event.replayed);
+  if (!event.replayed && event.timestamp) {
+    const lag = duration(Date.now() - event.timestamp);
+    id("lag").textContent = `the last one came ${lag} after it was produced`;
   }
   if (paused) return;
   waiting.push(event);
@@ -142,34 +143,6 @@ function showEvent(event) {
 function duration(ms) {
   if (ms < 100000) return `${(Math.max(ms, 0) / 1000).toFixed(2)} s`;
   return ms < 7200000 ? `${Math.round(ms / 60000)} min` : `${Math.round(ms / 3600000)} h`;
-}
-
-function timeOf(timestamp) {
-  if (timestamp === undefined) return "";
-  const time = new Date(timestamp);
-  const isToday = time.toDateString() === new Date().toDateString();
-  return isToday ? time.toLocaleTimeString() : time.toLocaleDateString();
-}
-
-function addMessage({ type, key, value, timestamp, replayed, reason, topic, partition, from, to }) {
-  const list = id("messages");
-  const item = element("li", "", type);
-  const head = element("div", "", "head");
-  const time = element("time", timeOf(timestamp));
-  if (timestamp !== undefined) time.dateTime = new Date(timestamp).toISOString();
-  head.append(time);
-  if (type !== "message") head.append(element("span", type, "kind"));
-  if (replayed) head.append(element("span", "replay", "kind"));
-  if (type === "message" || type === "delete") head.append(keyElement(key));
-  const gap = reason ?? `${topic ?? ""} ${partition}: ${from} to ${to - 1} are lost`;
-  item.append(head, textElement(type === "gap" ? gap : (value ?? reason ?? "")));
-  list.prepend(item);
-  if (list.childElementCount > MESSAGES_SHOWN) list.lastChild.remove();
-}
-
-function keyElement(key) {
-  if (key === undefined) return element("span", "no key", "key none");
-  return key === "" ? element("span", "empty key", "key none") : element("span", key, "key");
 }
 
 function onChange({ key, timestamp, deleted, reset }) {
@@ -198,7 +171,9 @@ function schedule() {
 
 // A row stays where it is while its value changes: the order is that of the keys.
 function render() {
-  for (const event of waiting) addMessage(event);
+  const list = id("messages");
+  for (const event of waiting) list.prepend(messageElement(event));
+  while (list.childElementCount > MESSAGES_SHOWN) list.lastChild.remove();
   waiting = [];
   const { table } = fanout;
   const sought = id("search").value.toLowerCase();
@@ -213,38 +188,20 @@ function render() {
   }
   const body = id("keys");
   shown.forEach((key, at) => {
-    if (!rows.has(key)) rows.set(key, newRow(key));
-    else if (dirty.has(key)) fill(rows.get(key), key);
-    if (body.children[at] !== rows.get(key)) body.insertBefore(rows.get(key), body.children[at] ?? null);
+    const isNew = !rows.has(key);
+    if (isNew) rows.set(key, rowElement(key));
+    const row = rows.get(key);
+    if (isNew || dirty.has(key)) fillRow(row, table.get(key), times.get(key));
+    if (body.children[at] !== row) body.insertBefore(row, body.children[at] ?? null);
   });
   dirty = new Set();
-  const of = sought ? `${found.length} of ${table.size} keys` : `${table.size} ${table.size === 1 ? "key" : "keys"}`;
+  const of = sought ? `${found.length} of ${table.size} keys` : plural(table.size, "key");
   id("shown").textContent = found.length > ROWS_SHOWN ? `${of}, the first ${ROWS_SHOWN} of them in order` : `${of}, in order`;
   id("empty").textContent = sought && table.size ? "nothing is found" : "no messages yet";
 }
 
-function newRow(key) {
-  const row = element("tr");
-  const head = element("th");
-  head.scope = "row";
-  head.append(keyElement(key));
-  row.append(head, element("td"), element("td", "", "when"));
-  fill(row, key);
-  return row;
-}
-
-function fill(row, key) {
-  const value = element("td"); // a new one, so that its highlight starts again
-  value.append(textElement(fanout.table.get(key)));
-  row.children[1].replaceWith(value);
-  row.children[2].textContent = timeOf(times.get(key));
-}
-
 function count() {
-  const now = Date.now();
-  arrivals = arrivals.filter((at) => now - at < 1000 * RATE_S);
-  const rate = (arrivals.length / RATE_S).toFixed(1);
-  id("count").textContent = events ? `${events} ${events === 1 ? "event" : "events"}, ${rate} a second` : "no events yet";
+  id("count").textContent = String(rate);
   if (paused) id("pause").textContent = changes ? `Go on (${changes} changes)` : "Go on";
 }
 

@@ -1,5 +1,6 @@
 """Headless Chromium, driven through chromedriver, with a profile of its own."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from selenium import webdriver
@@ -8,15 +9,16 @@ from selenium.webdriver.common.by import By
 
 from helpers import free_port, wait_until
 
+PROGRAM = Path("/usr/bin/chromium")
 OPTIONS = """--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
     --disable-background-networking --disable-component-update --disable-sync
     --disable-dev-shm-usage""".split()
 
 
-def chromium(directory: Path) -> webdriver.Chrome:
+def chromium(directory: Path, program: Path = PROGRAM, *more: str) -> webdriver.Chrome:
     options = webdriver.ChromeOptions()
-    options.binary_location = "/usr/bin/chromium"
-    for option in [*OPTIONS, f"--user-data-dir={directory / 'profile'}"]:
+    options.binary_location = str(program)
+    for option in [*OPTIONS, f"--user-data-dir={directory / 'profile'}", *more]:
         options.add_argument(option)
     # Our test CA. The browser of a user trusts it, or asks.
     options.accept_insecure_certs = True
@@ -27,6 +29,22 @@ def chromium(directory: Path) -> webdriver.Chrome:
     driver = webdriver.Chrome(service=service, options=options)
     driver.set_page_load_timeout(60)
     return driver
+
+
+def back_from(driver: webdriver.Chrome, url: str, meanwhile: Callable[[], object]) -> None:
+    """Its user goes elsewhere and comes back, to a page that the browser has kept as it was."""
+    driver.execute_script(
+        "window.persisted = null;"
+        "addEventListener('pageshow', (event) => { window.persisted = event.persisted; })"
+    )
+    driver.get(url)
+    meanwhile()
+    driver.back()
+    kept, why = driver.execute_script(
+        "const [entry] = performance.getEntriesByType('navigation');"
+        "return [window.persisted, JSON.stringify(entry?.notRestoredReasons ?? null)]"
+    )
+    assert kept, why
 
 
 class Page:

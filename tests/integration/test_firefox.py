@@ -4,12 +4,13 @@ import pytest
 
 from browser import Page
 from firefox import Firefox
-from helpers import wait_for
+from helpers import Process, wait_for
 
 
-@pytest.fixture
-def driver(tmp_path):
-    driver = Firefox(tmp_path)
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    driver = Firefox(tmp_path_factory.mktemp("firefox"))
+    Process.running.remove(driver)  # it does not end with a test
     yield driver
     driver.quit()
 
@@ -18,8 +19,7 @@ def test_the_page_goes_on_where_it_was(kafka, topic, front, driver):
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
     server = front(topic, kept=True)
-    page = Page(driver, server.https_url + "/index.html")
-    page.go()
+    page = Page(driver, server.https_url + "/index.html#/events")
     page.wait_messages("2", "1")
     kafka.put(topic, "c", "live")
     kafka.put(topic, "b", None)
@@ -57,3 +57,15 @@ def test_tabs_of_the_live_table_share_a_stream(kafka, topic, front, driver):
     for tab in tabs:
         driver.switch_to_tab(tab)
         wait_for("2", lambda: driver.find_element("css selector", "#keys .text").text)
+
+
+def test_a_tab_for_which_there_is_no_connection_says_so(kafka, topic, front, driver):
+    kafka.put(topic, "a", "1")
+    url = front(topic).url + "/index.html#/events"
+    tabs = [driver.open_tab(url) for _ in range(6)]
+    page = Page(driver, url)
+    page.wait_detail("5 other tabs have a stream")
+    driver.switch_to_tab(tabs[0])
+    driver.close_tab()
+    driver.switch_to_tab(tabs[-1])
+    page.wait_table(a="1")

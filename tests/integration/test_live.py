@@ -120,6 +120,7 @@ def test_what_is_old_is_grey_and_long_texts_are_folded(kafka, topic, front, live
     before = colour()
     server.stop()
     page.wait_state("retrying")
+    page.wait_detail("since")
     page.wait_detail("again in")
     assert colour() != before
     server.start()

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from browser import Page
+from browser import Page, back_from
 from helpers import wait_for, wait_until
-from kafka import numbered
+from kafka import Record, numbered
 from lighttpd import POOLS, Lighttpd
 from sse import HttpReader
 
@@ -68,16 +68,97 @@ def test_an_empty_topic_is_told_from_one_that_cannot_be_read(kafka, topic, front
     assert not page.is_shown("no messages yet")
 
 
-def test_ids_without_keys_are_said_to_be_the_reason_for_an_empty_table(
-    kafka, topic, front, start, open_page
-):
+def test_the_table_needs_no_keys_in_ids(kafka, topic, front, start, open_page):
+    kafka.put(topic, "a", "1")
     page = open_page(front(topic, responders=[start(topic)]).url)
     page.go()
-    page.wait_state("open")
-    assert not page.is_shown("--event-id key")
+    page.wait_table(a="1")
+
+
+def test_a_location_in_the_url_is_gone_to(kafka, topic, front, open_page, driver):
     kafka.put(topic, "a", "1")
+    kafka.put(topic, "b", "2")
+    page = open_page(front(topic).url + "/index.html#/events?key=a")
+    page.wait_table(a="1")
+    page.go("/events?key=b")
+    page.wait_table(b="2")
+    driver.refresh()
+    page.wait_table(b="2")
+    driver.execute_script("location.hash = '/events'")
+    page.wait_table(a="1", b="2")
+
+
+def test_a_token_does_not_come_into_the_url(topic, front, open_page, driver):
+    page = open_page(front(topic).url)
+    page.go("/events?access_token=secret")
+    page.wait_state("open")
+    assert "secret" not in driver.current_url
+
+
+def test_what_is_replayed_is_told_from_what_is_live(kafka, topic, front, open_page):
+    kafka.put(topic, "b", "1")
+    kafka.put(topic, "a", "2")
+    page = open_page(front(topic).url)
+    page.go()
+    page.wait_detail("/events")
+    wait_until(lambda: "reading" not in page.detail(), what="the end of the replay")
+    kafka.put(topic, "c", "3")
+    page.wait_messages("3", "2", "1")
+    heads = page.driver.execute_script(
+        "return [...document.querySelectorAll('#messages .head')].map((head) => head.textContent)"
+    )
+    assert ["replay" in head for head in heads] == [False, True, True]
+    assert list(page.table()) == ["a", "b", "c"], "in order"
+    wait_until(lambda: page.is_shown("3 events"))
+    assert page.is_shown("3 keys")
+
+
+def test_times_are_those_of_kafka(kafka, topic, front, open_page):
+    kafka.produce(topic, Record(b"a", b"1", timestamp=1577880000000))
+    page = open_page(front(topic).url)
+    page.go()
     page.wait_messages("1")
-    assert page.is_shown("--event-id key") and page.table() == {}
+    time = page.driver.find_element("css selector", "#messages time")
+    assert time.get_attribute("dateTime") == "2020-01-01T12:00:00.000Z"
+    assert "2020" in page.driver.find_element("css selector", "#keys .when").text
+
+
+@pytest.mark.parametrize("scheme, most", [("http", 5), ("https", 7)])
+def test_a_tab_for_which_the_browser_has_no_connection_says_so(
+    kafka, topic, front, open_page, driver, scheme, most
+):
+    kafka.put(topic, "a", "1")
+    server = front(topic)
+    url = (server.url if scheme == "http" else server.https_url) + "/index.html#/events"
+    first = driver.current_window_handle
+    page = open_page(url)
+    page.wait_table(a="1")
+    for _ in range(most - 1):
+        driver.switch_to.new_window("tab")
+        Page(driver, url).wait_table(a="1")
+    driver.switch_to.new_window("tab")
+    last = Page(driver, url)
+    last.wait_detail(f"{most} other tabs have a stream")
+    waiting = driver.current_window_handle
+    driver.switch_to.window(first)
+    driver.get("about:blank")
+    driver.switch_to.window(waiting)
+    last.wait_table(a="1")
+    for handle in driver.window_handles:
+        if handle != first:
+            driver.switch_to.window(handle)
+            driver.close()
+    driver.switch_to.window(first)
+
+
+def test_the_back_button_brings_the_page_back_as_it_was(kafka, topic, front, open_page, driver):
+    kafka.put(topic, "a", "1")
+    server = front(topic)
+    page = open_page(server.url + "/index.html#/events")
+    page.wait_table(a="1")
+    back_from(driver, server.url + "/icon.svg", lambda: kafka.put(topic, "a", "2"))
+    page.wait_table(a="2")
+    assert [text for _, text in page.messages()] == ["2", "1"], "nothing twice"
 
 
 def test_a_value_is_never_interpreted_as_html(kafka, topic, front, open_page):
@@ -136,6 +217,7 @@ def test_the_page_comes_back_when_lighttpd_was_stopped_and_started(kafka, topic,
     page.wait_messages("2", "1")
     server.stop()
     page.wait_state("retrying")
+    page.wait_detail("since")
     kafka.put(topic, "c", "while it was away")
     kafka.put(topic, "b", None)
     server.start()
