@@ -24,6 +24,9 @@ ABSENT_REASON = "not in this release of Debian"
 # How long a test waits for what has to come. A bound that is itself the point of a test is its own.
 PATIENCE_S = 60
 
+# SKF_LONG=1: tests that wait for chance or for time take minutes, as their stories say, and not seconds.
+LONG = os.environ.get("SKF_LONG") == "1"
+
 # Below the ports that the kernel gives to clients.
 PORTS, PORTS_OF_A_RUN = range(12000, 32000), 2500
 _ports: Iterator[int] = iter(())
