@@ -1,12 +1,11 @@
 #include "config/file.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/access.h"
 #include "config/issuers.h"
 #include "config/routes.h"
 
@@ -67,12 +66,10 @@ static enum config_result read_member(struct reading *r, const char *name, const
 /* Most often an editor has given the file another owner. */
 static enum config_result fail_to_open(const char *file, int err)
 {
-    const struct passwd *user = err == EACCES ? getpwuid(geteuid()) : NULL;
+    char why[ACCESS_SIZE];
 
-    if (user == NULL)
-        return config_fail("%s: %s", file, strerror(err));
-    return config_fail("%s: %s: user %s must be able to read it, and to enter its directory", file,
-                       strerror(err), user->pw_name);
+    access_say(why, sizeof why, file, err);
+    return config_fail("%s: %s", file, why);
 }
 
 enum config_result file_read(struct reading *r)

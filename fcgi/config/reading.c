@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "kafka/conf.h"
 
 bool reading_is_set(const struct reading *r, const char *name)
@@ -23,7 +24,9 @@ static enum config_result check_readable(const char *name, const char *value)
         return CONFIG_OK;
     if (access(value, R_OK) == 0)
         return CONFIG_OK;
-    return config_fail("kafka property %s: the file cannot be read: %s", name, strerror(errno));
+    char why[ACCESS_SIZE];
+    access_say(why, sizeof why, value, errno);
+    return config_fail("kafka property %s: the file cannot be read: %s", name, why);
 }
 
 /* The value itself is never printed: it may be a password. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/access.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "guard/jsontext.h"
@@ -116,18 +117,23 @@ static int add_key(struct reading *r, const json_t *jwk, size_t i)
 
 /* -- files -- */
 
+static int fail_to_open(struct reading *r, int err)
+{
+    char why[ACCESS_SIZE];
+    bool missing = err == ENOENT;
+
+    access_say(why, sizeof why, r->file, err);
+    return fail(r, -err, missing ? "%s; the issuer's public keys (JWKS) belong there" : "%s", why);
+}
+
 /* Never waits: a pipe has nothing that could be read again. */
 static int open_file(struct reading *r)
 {
     int fd = open(r->file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), err = errno;
     struct stat st;
 
-    if (fd < 0 && err == ENOENT)
-        return fail(r, -err, "%s: the issuer's public keys (JWKS) belong there", strerror(err));
-    if (fd < 0 && err == EACCES)
-        return fail(r, -err, "%s: the responders' user must be able to read it", strerror(err));
     if (fd < 0)
-        return fail(r, -err, "%s", strerror(err));
+        return fail_to_open(r, err);
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         return fd;
     close(fd);

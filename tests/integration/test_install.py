@@ -502,6 +502,21 @@ def test_a_wrong_configuration_keeps_nobody_waiting_and_is_taken_up_when_it_is_m
     host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
 
 
+def test_a_configuration_that_root_alone_can_read_says_who_must(story):
+    """As an editor leaves it that writes another file."""
+    host, unit, path = story.host, f"{UNIT}@private", f"/etc/{UNIT}/private.json"
+    configure(host, path, **story.config)
+    host.run("chown", "root:root", path)
+    host.run("chmod", "600", path)
+    story.override(f"{unit}.service", f"Environment=SKF_CONFIG={path}")
+    host.run("systemctl", "start", unit, check=False)
+    wait_until(lambda: f"{path}: Permission denied: user {UNIT} must" in host.text(), what="who")
+    host.run("chgrp", UNIT, path)
+    host.run("chmod", "640", path)
+    wait_until(lambda: host.is_active(unit), timeout=30, what="it is mended")
+    host.run("systemctl", "stop", f"{unit}.socket", f"{unit}.service")
+
+
 def test_the_standby_answers_while_the_pool_is_away(story):
     units = [f"{unit}.{kind}" for unit in POOL for kind in ("socket", "service")]
     story.host.run("systemctl", "stop", *units)
