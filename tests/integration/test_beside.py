@@ -14,12 +14,18 @@ from helpers import free_port
 from lighttpd import make_certificates, replaced
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
+@pytest.fixture(scope="module")
+def places() -> Iterator[Path]:
+    """There until the logs of the last test have been looked at."""
     make_certificates()
     with tempfile.TemporaryDirectory(prefix="skf-") as directory:
         Path(directory).chmod(0o755)
-        yield Place(Path(directory))
+        yield Path(directory)
+
+
+@pytest.fixture
+def place(places: Path) -> Place:
+    return Place(places)
 
 
 def check(front: Lighttpd | Apache | Nginx, option: str) -> tuple[bool, str]:
@@ -62,3 +68,12 @@ def test_nginx_goes_with_debians_own_site_on_the_same_port(place):
     (front.file.parent / "conf.d" / "default.conf").write_text(site)
     good, said = check(front, "-t")
     assert good and "[warn]" not in said, said
+
+
+def test_nginx_says_why_no_responder_is_reached_when_the_operator_asks(place):
+    front = Nginx(place)
+    front.start()
+    url = f"http://127.0.0.1:{front.admin[1]}/health/ready"
+    subprocess.run(["curl", "-s", url], check=True, capture_output=True)
+    front.end()
+    assert f"connect() to unix:{place.run}/1.sock failed (2: No such file" in front.text()
