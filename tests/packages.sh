@@ -7,15 +7,16 @@ run_packages=(build-essential cmake pkg-config libfcgi-dev librdkafka-dev libjan
     libevent-dev libssl-dev uthash-dev libxxhash-dev file lighttpd lighttpd-mod-openssl lighttpd-mod-deflate openssl kcat curl
     spawn-fcgi ca-certificates default-jre-headless maven)
 
-# What tests need besides. Unit tests are content with the first.
+# What tests need besides. Unit tests are content with the first, `tests/run core` with core_packages.
 unit_packages=(libcmocka-dev)
 instructions_packages=(valgrind)
 lint_packages=(clang-format clang-tidy shellcheck)
 fuzz_packages=(clang libclang-rt-dev)
 # podman in place of Docker; iproute2, util-linux: a machine of its own for it; python3-*: podman-compose.
 container_packages=(podman runc iproute2 util-linux python3-pip python3-yaml python3-dotenv)
-integration_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures
-    python3-confluent-kafka python3-cryptography python3-requests python3-selenium jq chromium chromium-driver firefox-esr nodejs npm groff-base
+core_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures
+    python3-confluent-kafka python3-cryptography python3-selenium jq)
+integration_packages=("${core_packages[@]}" python3-requests chromium chromium-driver firefox-esr nodejs npm groff-base
     apache2 nginx haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
 
 # In which the releases of Debian differ: podman's networks are CNI's or netavark's, for instance. What is
@@ -23,12 +24,14 @@ integration_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest
 # shellcheck source=/dev/null
 case $(. /etc/os-release && echo "${VERSION_ID:-}") in
     12)
+        other_version=13 other_release=trixie
         promtool_package=prometheus
         integration_packages+=(h2o
             golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables)
         not_in_release=()
         ;;
     *)
+        other_version=12 other_release=bookworm
         promtool_package=promtool
         integration_packages+=(aardvark-dns nftables)
         not_in_release=(h2o)
