@@ -18,7 +18,7 @@ enum {
     PENDING_MAX = 1024,    /* requests that are not whole; the others wait in the backlog */
     PENDING_LOW = 768,     /* of them when accepting goes on */
     FULL_MS = 1000,        /* for a whole request, while others wait in the backlog */
-    ACCEPTS = 256,         /* in one turn */
+    ACCEPTS = 64,          /* in one turn */
     BACKLOG_MAX = 8192,    /* of them when no more are wanted */
     ACCEPT_PAUSE_MS = 100, /* when nothing can be accepted */
     /* lighttpd writes to a temporary file what it finds waiting beyond 64 KB, which the default of

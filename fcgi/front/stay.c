@@ -10,6 +10,19 @@
 
 enum { GIVE_WAY_RETRY_MS = 86400000 }; /* two tabs must not push each other out for ever */
 
+/* Of one that may come to select otherwise. */
+struct choice {
+    struct destination destination;
+    struct narrowing narrowing;
+    struct selection *selection;
+    struct selection *route; /* what its route selects; without a handle nobody asks for it */
+    /* Of one that has a handle. */
+    struct handles *handles; /* NULL: it has none */
+    struct token_hash key;
+    uint64_t stamp; /* of before its first bytes */
+    bool resumes;
+};
+
 struct stay {
     struct admission *admission;
     struct guest guest;
@@ -17,16 +30,7 @@ struct stay {
     struct session *session; /* NULL: it has none */
     struct stream *stream;
     struct snapshot *snapshot;
-    /* Of one whose claims select. */
-    struct destination destination;
-    struct narrowing narrowing;
-    struct selection *selection;
-    /* Of one that has a handle. */
-    struct handles *handles;
-    struct token_hash key;
-    uint64_t stamp; /* of before its first bytes */
-    bool resumes;
-    struct selection *route;
+    struct choice *choice; /* NULL: it selects the same to its end */
 };
 
 static bool claims_select(const struct destination *destination)
@@ -34,7 +38,7 @@ static bool claims_select(const struct destination *destination)
     return destination->route->select != NULL && template_has_claims(destination->route->select);
 }
 
-static void stay_set(struct selection **at, struct selection *selection)
+static void selection_set(struct selection **at, struct selection *selection)
 {
     selection_unref(*at);
     *at = selection_ref(selection);
@@ -45,17 +49,18 @@ static void stay_set(struct selection **at, struct selection *selection)
 static bool on_renewal(void *arg, const struct verdict *verdict, bool named)
 {
     struct stay *s = arg;
+    struct choice *c = s->choice;
     struct selection *route;
     int lacks;
 
-    if (narrowing_route(&s->destination, verdict->claims, &route, &lacks) != REFUSALS)
+    if (narrowing_route(&c->destination, verdict->claims, &route, &lacks) != REFUSALS)
         return false;
-    struct selection *selection = narrowing_apply(&s->narrowing, route);
-    bool same = selection_equal(selection, s->selection);
+    struct selection *selection = narrowing_apply(&c->narrowing, route);
+    bool same = selection_equal(selection, c->selection);
     if (same || named)
-        stay_set(&s->route, route);
+        selection_set(&c->route, route);
     if (!same && named) {
-        stay_set(&s->selection, selection);
+        selection_set(&c->selection, selection);
         stream_select(s->stream, selection);
     }
     selection_unref(selection);
@@ -65,9 +70,11 @@ static bool on_renewal(void *arg, const struct verdict *verdict, bool named)
 
 void stay_narrow(struct stay *s, struct slice form)
 {
-    narrowing_replace(&s->narrowing, form);
-    struct selection *selection = narrowing_apply(&s->narrowing, s->route);
-    stay_set(&s->selection, selection);
+    struct choice *c = s->choice;
+
+    narrowing_replace(&c->narrowing, form);
+    struct selection *selection = narrowing_apply(&c->narrowing, c->route);
+    selection_set(&c->selection, selection);
     stream_narrow(s->stream, selection);
     selection_unref(selection);
 }
@@ -95,9 +102,39 @@ uint64_t stay_clock(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+static struct choice *choice_new(struct stay_config *config)
+{
+    struct choice *c = mem_zero(sizeof *c);
+
+    c->destination = *config->destination;
+    c->narrowing = *config->narrowing;
+    config->destination->params = (struct values){0};
+    config->narrowing->keys = (struct values){0};
+    c->selection = selection_ref(config->selection);
+    c->route = selection_ref(config->route);
+    c->handles = config->handles;
+    c->key = config->key;
+    c->resumes = config->resumes;
+    if (c->handles != NULL)
+        c->stamp = stay_clock();
+    return c;
+}
+
+static void choice_free(struct choice *c)
+{
+    if (c == NULL)
+        return;
+    destination_fini(&c->destination);
+    narrowing_fini(&c->narrowing);
+    selection_unref(c->selection);
+    selection_unref(c->route);
+    free(c);
+}
+
 struct stay *stay_new(struct stay_config *config)
 {
     struct stay *s = mem_zero(sizeof *s);
+    bool claims = claims_select(config->destination);
 
     s->admission = config->admission;
     s->guest = config->guest;
@@ -105,37 +142,30 @@ struct stay *stay_new(struct stay_config *config)
     s->streams = config->streams;
     s->snapshot = config->snapshot;
     ++*s->streams;
-    s->handles = config->handles;
-    s->key = config->key;
-    s->resumes = config->resumes;
-    if (s->handles != NULL) {
-        s->route = selection_ref(config->route);
-        s->stamp = stay_clock();
-    }
-    bool claims = claims_select(config->destination);
-    if (!claims && s->handles == NULL)
-        return s;
-    s->destination = *config->destination;
-    s->narrowing = *config->narrowing;
-    config->destination->params = (struct values){0};
-    config->narrowing->keys = (struct values){0};
-    s->selection = selection_ref(config->selection);
+    if (claims || config->handles != NULL)
+        s->choice = choice_new(config);
     if (claims)
         session_ask(s->session, on_renewal, s);
     return s;
 }
 
+static bool has_handle(const struct stay *s)
+{
+    return s->choice != NULL && s->choice->handles != NULL;
+}
+
 /* A stream that has begun anew goes by its URL. */
 static void stay_take_handle(struct stay *s)
 {
+    const struct choice *c = s->choice;
     int64_t now = loop_now_ms();
-    const struct handle *had = handles_find(s->handles, &s->key, now);
+    const struct handle *had = handles_find(c->handles, &c->key, now);
     struct stay *before = had ? had->stay : NULL;
-    struct handle *handle = handles_open(s->handles, &s->key, s, now);
+    struct handle *handle = handles_open(c->handles, &c->key, s, now);
 
-    handle->stamp = s->stamp;
-    if (!s->resumes)
-        handle_untell(handle, s->stamp);
+    handle->stamp = c->stamp;
+    if (!c->resumes)
+        handle_untell(handle, c->stamp);
     if (before != NULL)
         stay_give_way(before);
 }
@@ -145,7 +175,7 @@ void stay_attach(struct stay *s, struct stream *stream)
     s->stream = stream;
     if (s->session != NULL)
         session_attach(s->session, stream);
-    if (s->handles != NULL)
+    if (has_handle(s))
         stay_take_handle(s);
 }
 
@@ -153,17 +183,14 @@ static void on_stream_end(void *arg)
 {
     struct stay *s = arg;
 
-    if (s->handles != NULL)
-        handles_close(s->handles, &s->key, s, loop_now_ms());
+    if (has_handle(s))
+        handles_close(s->choice->handles, &s->choice->key, s, loop_now_ms());
     if (s->session != NULL)
         session_close(s->session);
     admission_leave(s->admission, &s->guest);
     --*s->streams;
     snapshot_free(s->snapshot);
-    destination_fini(&s->destination);
-    narrowing_fini(&s->narrowing);
-    selection_unref(s->selection);
-    selection_unref(s->route);
+    choice_free(s->choice);
     free(s);
 }
 

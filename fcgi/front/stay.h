@@ -16,7 +16,7 @@ struct stay_config {
     size_t *streams;           /* counts it */
     struct session *session;   /* NULL: none */
     struct snapshot *snapshot; /* taken over; NULL: it is not finite */
-    /* Where the route selects by claims both are taken over, and left empty. */
+    /* Where it may come to select otherwise both are taken over, and left empty. */
     struct destination *destination;
     struct narrowing *narrowing;
     struct selection *selection; /* counted by the stay */
