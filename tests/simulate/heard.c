@@ -84,6 +84,7 @@ void port_note_partitions(const rd_kafka_t *rk, int32_t n)
 
     if (n == 0) {
         hear_of_life(t, rk->responder);
+        t->heard_life_before = t->heard_life; /* it is over: there is nothing to begin with */
         former_lives_are_over(t, cluster_lives() + 1);
     } else if (n < t->partitions) {
         former_lives_are_over(t, cluster_topic()->life);
