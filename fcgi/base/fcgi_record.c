@@ -149,9 +149,11 @@ bool fcgi_input_ends(struct fcgi_input *in, const uint8_t *bytes, size_t n)
             n -= step;
             continue;
         }
-        in->header[in->have++] = *bytes++;
+        if (in->have < sizeof in->header)
+            in->header[in->have] = *bytes;
+        bytes++;
         n--;
-        if (in->have < FCGI_RECORD_HEADER)
+        if (++in->have < FCGI_RECORD_HEADER)
             continue;
         in->have = 0;
         uint8_t type = in->header[1];

@@ -46,9 +46,9 @@ bool fcgi_request_is_head(const uint8_t *bytes, size_t n);
 
 /* What arrives after the request: watched for the wish to end. */
 struct fcgi_input {
-    uint8_t header[FCGI_RECORD_HEADER];
+    uint8_t header[FCGI_RECORD_HEADER - 1]; /* its last byte is reserved (3.3) */
     uint8_t have;
-    uint32_t skip;
+    uint32_t skip; /* of content and padding */
 };
 /* True if the front ends the request with these bytes: ABORT_REQUEST (5.4), a second
  * BEGIN_REQUEST, or anything that is not FastCGI.  Other records are ignored. */

@@ -23,7 +23,6 @@ struct watch {
     void (*ready)(void *arg, int what);
     void *arg;
     struct loop *loop;
-    bool urgent;
 };
 
 struct timer {
@@ -214,11 +213,16 @@ void loop_cancel(struct loop *loop, struct task *task)
     TAILQ_REMOVE(&loop->tasks, task, link);
 }
 
+static bool is_urgent(const struct watch *watch)
+{
+    return event_get_priority(&watch->event) == PRIORITY_URGENT;
+}
+
 static void on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct watch *watch = arg;
     struct loop *loop = watch->loop; /* the watch may be freed meanwhile */
-    bool urgent = watch->urgent;
+    bool urgent = is_urgent(watch);
 
     (void)fd;
     begin_turn(loop);
@@ -239,9 +243,8 @@ static void watch_add(struct watch *watch, int fd, int what)
         events |= EV_READ;
     if (what & LOOP_WRITE)
         events |= EV_WRITE;
-    watch->urgent = what & LOOP_URGENT;
     event_assign(&watch->event, watch->loop->base, fd, events, on_ready, watch);
-    event_priority_set(&watch->event, watch->urgent ? PRIORITY_URGENT : PRIORITY_NORMAL);
+    event_priority_set(&watch->event, what & LOOP_URGENT ? PRIORITY_URGENT : PRIORITY_NORMAL);
     event_add(&watch->event, NULL);
 }
 

@@ -356,7 +356,7 @@ void block_keep_rest(struct block *block, size_t mark, size_t from, struct rest 
         return;
     }
     block->refs++;
-    *rest = (struct rest){block, from, end};
+    *rest = (struct rest){block, (uint32_t)from, (uint32_t)end};
 }
 
 void backlog_keep_rest(const struct place *at, struct rest *rest)

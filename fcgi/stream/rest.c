@@ -11,7 +11,7 @@ void rest_copy(struct rest *rest, struct slice bytes)
     if (bytes.n == 0)
         return;
     assert(rest->block == NULL);
-    *rest = (struct rest){block_new(), 0, bytes.n};
+    *rest = (struct rest){block_new(), 0, (uint32_t)bytes.n};
     buf_add_slice(&rest->block->bytes, bytes);
 }
 
@@ -34,7 +34,8 @@ void rest_share(struct rest *rest, struct slice bytes, struct shared *last)
 {
     if (last->block != NULL && bytes.n >= SHARED_MIN && ends_with(last->block, bytes)) {
         assert(rest->block == NULL);
-        *rest = (struct rest){last->block, last->block->bytes.n - bytes.n, last->block->bytes.n};
+        size_t end = last->block->bytes.n;
+        *rest = (struct rest){last->block, (uint32_t)(end - bytes.n), (uint32_t)end};
         rest->block->refs++;
         return;
     }
@@ -55,7 +56,7 @@ struct slice rest_slice(const struct rest *rest)
 void rest_advance(struct rest *rest, size_t n)
 {
     assert(n <= rest->end - rest->at);
-    rest->at += n;
+    rest->at += (uint32_t)n;
     if (rest->at == rest->end)
         rest_fini(rest);
 }

@@ -13,7 +13,7 @@ struct block;
 /* Those of a counted block, or a copy.  `{0}` is none. */
 struct rest {
     struct block *block;
-    size_t at, end;
+    uint32_t at, end; /* in its bytes, which are of few events */
 };
 
 /* The last large copy, while somebody keeps it.  `{0}`: there is none. */

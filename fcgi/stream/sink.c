@@ -6,10 +6,9 @@
 
 enum { SHARED_REQUEST_ID = 1 };
 
-void sink_init(struct sink *s, int fd, uint16_t request_id, uint64_t *bytes)
+void sink_init(struct sink *s, int fd, uint16_t request_id)
 {
     *s = (struct sink){.fd = fd, .request_id = request_id};
-    s->bytes = bytes;
 }
 
 ssize_t sink_write(struct sink *s, struct iovec *iov, int n)
@@ -22,8 +21,6 @@ ssize_t sink_write(struct sink *s, struct iovec *iov, int n)
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
-    if (sent > 0)
-        *s->bytes += (uint64_t)sent;
     return sent;
 }
 
@@ -36,7 +33,7 @@ void sink_put(struct sink *s, struct slice records)
         fcgi_set_id(s->own.p + at, records.n, s->request_id);
 }
 
-enum sink_result sink_flush(struct sink *s)
+enum sink_result sink_flush(struct sink *s, uint64_t *bytes)
 {
     while (s->own_sent < s->own.n) {
         struct iovec iov = {s->own.p + s->own_sent, s->own.n - s->own_sent};
@@ -45,7 +42,8 @@ enum sink_result sink_flush(struct sink *s)
             return SINK_GONE;
         if (sent == 0)
             return SINK_FULL;
-        s->own_sent += (size_t)sent;
+        s->own_sent += (uint32_t)sent;
+        *bytes += (uint64_t)sent;
     }
     buf_fini(&s->own); /* thousands of idle streams keep no buffer */
     s->own_sent = 0;
@@ -67,11 +65,11 @@ bool sink_input_ends(struct sink *s)
     }
 }
 
-void sink_close(struct sink *s, bool amid)
+void sink_close(struct sink *s, bool amid, uint64_t *bytes)
 {
     if (!amid) {
         fcgi_end_add(&s->own, s->request_id, FCGI_STATUS_COMPLETE);
-        sink_flush(s);
+        sink_flush(s, bytes);
     }
     buf_fini(&s->own);
     close(s->fd);

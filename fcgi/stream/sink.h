@@ -12,11 +12,10 @@
 
 struct sink {
     int fd; /* -1: closed */
-    uint16_t request_id;
+    uint32_t own_sent;
     struct buf own; /* of this request's id */
-    size_t own_sent;
-    uint64_t *bytes; /* all that was sent is added to it */
     struct fcgi_input input;
+    uint16_t request_id;
 };
 
 enum sink_result {
@@ -26,7 +25,7 @@ enum sink_result {
 };
 
 /* fd is taken over. */
-void sink_init(struct sink *s, int fd, uint16_t request_id, uint64_t *bytes);
+void sink_init(struct sink *s, int fd, uint16_t request_id);
 
 /* How many bytes went, 0 if the socket takes none now; -1: the front has gone. */
 ssize_t sink_write(struct sink *s, struct iovec *iov, int n);
@@ -38,13 +37,14 @@ static inline bool sink_has_own(const struct sink *s)
 {
     return s->own.n > 0;
 }
-enum sink_result sink_flush(struct sink *s);
+/* `bytes`: what was sent is added to it. */
+enum sink_result sink_flush(struct sink *s, uint64_t *bytes);
 
 /* What has arrived from the front; true if it ends the request or has gone. */
 bool sink_input_ends(struct sink *s);
 
 /* Best effort: what is its own and END_REQUEST, unless `amid` an event or behind that; then closes
  * the descriptor. */
-void sink_close(struct sink *s, bool amid);
+void sink_close(struct sink *s, bool amid, uint64_t *bytes);
 
 #endif

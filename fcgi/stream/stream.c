@@ -26,6 +26,7 @@ static bool stream_write(struct stream *s, struct iovec *iov, int n, int64_t now
         stream_end(s);
         return false;
     }
+    s->all->bytes += (uint64_t)sent;
     reader_sent(&s->reader, s->source, (size_t)sent);
     streams_touch(s, now_ms);
     if ((size_t)sent == want)
@@ -44,7 +45,7 @@ static bool stream_send_owed(struct stream *s, int64_t now_ms)
         return false;
     if (!sink_has_own(&s->sink))
         return true;
-    enum sink_result result = sink_flush(&s->sink);
+    enum sink_result result = sink_flush(&s->sink, &s->all->bytes);
     if (result == SINK_GONE) {
         stream_end(s);
         return false;
@@ -142,7 +143,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     s->connection = opening->connection;
     if (opening->owner != NULL)
         s->owner = *opening->owner;
-    sink_init(&s->sink, fd, id, &all->bytes);
+    sink_init(&s->sink, fd, id);
     reader_init(&s->reader, id, stream_place(opening), opening->selection);
     reader_set_from(&s->reader, &opening->from);
     if (opening->keepalive_events)
@@ -177,9 +178,11 @@ void stream_end(struct stream *s)
     struct iovec rest = reader_rest(&s->reader);
     if (rest.iov_len > 0) {
         ssize_t sent = sink_write(&s->sink, &rest, 1);
-        reader_sent(&s->reader, source, sent > 0 ? (size_t)sent : 0);
+        size_t went = sent > 0 ? (size_t)sent : 0;
+        s->all->bytes += went;
+        reader_sent(&s->reader, source, went);
     }
-    sink_close(&s->sink, said_end || reader_rest(&s->reader).iov_len > 0);
+    sink_close(&s->sink, said_end || reader_rest(&s->reader).iov_len > 0, &s->all->bytes);
     reader_fini(&s->reader, source);
     streams_remove(s);
     if (s->owner.on_end != NULL)
