@@ -81,6 +81,7 @@ static void collect_topic(const struct fanout *f, const struct consumer *c, stru
     v[TOPIC_METRIC_CACHE_BYTES] = (int64_t)fanout.cache_bytes;
     v[TOPIC_METRIC_BACKLOG_BYTES] = (int64_t)fanout.backlog_bytes;
     v[TOPIC_METRIC_STUCK] = (int64_t)consumer.stuck_ever;
+    t->delays = fanout.delays;
 }
 
 static void collect_routes(const struct report *r, struct metrics *m)

@@ -10,6 +10,8 @@ struct metric_row {
     const char *family, *label, *help;
 };
 
+#define DELAYS "append_to_written_seconds"
+
 #define METRIC_ROW(name, family, label, help) {family, label, help},
 static const struct metric_row topic_table[TOPIC_METRICS] = {TOPIC_METRIC_TABLE(METRIC_ROW)};
 static const struct metric_row table[METRICS] = {METRIC_TABLE(METRIC_ROW)};
@@ -80,7 +82,8 @@ static bool has_suffix(const char *family, const char *suffix)
 static void add_value(struct buf *out, const char *family, const struct metrics *m,
                       const struct metrics_topic *topic, const char *label, int64_t value)
 {
-    bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total");
+    bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total") ||
+                   has_suffix(family, "_seconds_sum");
 
     if (value < 0)
         return;
@@ -117,10 +120,15 @@ static void add_named(struct buf *out, const char *family, const struct metrics 
 
 /* -- families -- */
 
-static void add_family(struct buf *out, const char *family, const char *help)
+static void add_family_of(struct buf *out, const char *family, const char *type, const char *help)
 {
     buf_printf(out, "# HELP sse_kafka_fanout_%s %s\n# TYPE sse_kafka_fanout_%s %s\n", family, help,
-               family, has_suffix(family, "_total") ? "counter" : "gauge");
+               family, type);
+}
+
+static void add_family(struct buf *out, const char *family, const char *help)
+{
+    add_family_of(out, family, has_suffix(family, "_total") ? "counter" : "gauge", help);
 }
 
 /* Of the row, unless the one before it has the same. */
@@ -166,6 +174,37 @@ static void add_topic_values(struct buf *out, const struct metrics *m, size_t n)
                 add_value(out, topic_table[i].family, &m[k], &m[k].topics[t], topic_table[i].label,
                           m[k].topics[t].values[i]);
     }
+}
+
+/* Buckets are cumulative. */
+static void add_delays_of(struct buf *out, const struct metrics *m,
+                          const struct metrics_topic *topic)
+{
+    const struct delay_counts *delays = &topic->delays;
+    char label[32];
+    int64_t n = 0;
+
+    for (int i = 0; i <= DELAY_BOUNDS; i++) {
+        n += (int64_t)delays->at[i];
+        if (i < DELAY_BOUNDS)
+            snprintf(label, sizeof label, "le=\"%g\"", (double)delay_bounds_ms[i] / 1000);
+        else
+            strcpy(label, "le=\"+Inf\"");
+        add_value(out, DELAYS "_bucket", m, topic, label, n);
+    }
+    add_value(out, DELAYS "_sum", m, topic, "", (int64_t)delays->sum_ms);
+    add_value(out, DELAYS "_count", m, topic, "", n);
+}
+
+static void add_delays(struct buf *out, const struct metrics *m, size_t n)
+{
+    add_family_of(
+        out, DELAYS, "histogram",
+        "From a live record's timestamp in Kafka until it was written to all streams that "
+        "keep up.");
+    for (size_t k = 0; k < n; k++)
+        for (int32_t t = 0; t < m[k].topic_count; t++)
+            add_delays_of(out, &m[k], &m[k].topics[t]);
 }
 
 static void add_values(struct buf *out, const struct metrics *m, size_t n)
@@ -239,6 +278,7 @@ void metrics_add_text(struct buf *out, const struct metrics *m, size_t n)
     add_info(out, m, n);
     add_readiness(out, m, n);
     add_topic_values(out, m, n);
+    add_delays(out, m, n);
     add_routes(out, m, n);
     add_values(out, m, n);
     add_issuers(out, m, n);

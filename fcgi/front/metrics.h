@@ -9,6 +9,7 @@
 #include "front/refusal.h"
 #include "guard/renewals.h"
 #include "route/pattern.h"
+#include "stream/delays.h"
 #include "stream/resume.h"
 
 #define METRIC_RESET_ROW(X, name, code, detail)                                                    \
@@ -96,6 +97,7 @@ struct metrics_topic {
     char name[TOPIC_MAX + 1];
     struct health health; /* of this topic alone */
     int64_t values[TOPIC_METRICS];
+    struct delay_counts delays;
     int32_t partitions;
     int64_t lag[METRICS_LAGS + 1]; /* records that were not read yet; the last: of all others */
 };

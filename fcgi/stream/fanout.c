@@ -88,6 +88,7 @@ struct fanout_stats fanout_stats(const struct fanout *f)
         .unwanted = sources->unwanted,
         .sent_events = counts.events,
         .sent_bytes = f->streams.bytes,
+        .delays = f->flush.delays.counts,
         .cache_records = cache_count(sources->cache),
         .cache_keys = cache_keys(sources->cache),
         .cache_bytes = cache_bytes(sources->cache),

@@ -10,6 +10,7 @@
 #include "base/loop.h"
 #include "kafka/consumer.h"
 #include "stream/backlog.h"
+#include "stream/delays.h"
 #include "stream/resume.h"
 #include "stream/stream.h"
 #include "topic/envelope.h"
@@ -25,6 +26,7 @@ struct fanout_stats {
     uint64_t gaps, resets[RESETS];
     uint64_t unwanted; /* records that no stream was to be given, while some were open */
     uint64_t sent_events, sent_bytes; /* to all streams; the framing included */
+    struct delay_counts delays;
     size_t cache_records, cache_keys, cache_bytes, backlog_bytes;
     size_t index_keys;     /* that streams select by */
     bool cache_overflowed; /* a compacted topic did not fit in */

@@ -46,6 +46,7 @@ static void round_begin(struct flush *f, int64_t now_ms)
     f->serves = due > 0;
     f->left = f->streams->count[STREAM_READY];
     pace_begin(&f->pace, due + f->left, now_ms);
+    delays_begin(&f->delays, due + f->left > 0);
 }
 
 static void serve(struct reader *reader, void *now_ms)
@@ -73,6 +74,7 @@ static void run_round(void *arg)
         return;
     }
     pace_end(&f->pace);
+    delays_end(&f->delays, loop_wall_ms());
     f->done(f->arg);
     flush_schedule(f);
 }

@@ -5,12 +5,14 @@
 #ifndef SKF_STREAM_FLUSH_H
 #define SKF_STREAM_FLUSH_H
 
+#include "stream/delays.h"
 #include "stream/pace.h"
 #include "stream/streams.h"
 
 struct flush {
     struct streams *streams;
     struct pace pace;
+    struct delays delays;
     struct task round, replays;
     struct timer *timer;
     bool serves;             /* the round under way is still with those to whom something is due */

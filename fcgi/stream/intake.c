@@ -14,10 +14,13 @@ static bool is_behind(const struct intake *in)
     return pace_is_behind(&in->flush->pace, INTAKE_BACKLOG_BYTES);
 }
 
-/* A record that is in the cache by now. */
-static void publish(struct intake *in, uint64_t number, const struct record *r)
+/* A record that is in the cache by now; false: it is for nobody, or hidden. */
+static bool publish(struct intake *in, uint64_t number, const struct record *r)
 {
-    pace_add(&in->flush->pace, sources_publish(in->sources, number, r));
+    size_t bytes = sources_publish(in->sources, number, r);
+
+    pace_add(&in->flush->pace, bytes);
+    return bytes > 0;
 }
 
 /* What the cache has put off, a piece in each turn. */
@@ -192,7 +195,8 @@ static void on_record(void *arg, const struct record *r)
         read_anew(in);
         return;
     }
-    publish(in, number, r);
+    if (publish(in, number, r))
+        delays_add(&in->flush->delays, r->timestamp_ms);
     if (pace_is_much(&in->flush->pace)) {
         flush_schedule(in->flush);
         consumer_hold(in->consumer, is_behind(in));

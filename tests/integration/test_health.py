@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from helpers import free_port, wait_for, wait_until
-from kafka import numbered
+from kafka import Record, numbered
 from tokens import ISSUER, Jwks, in_url, renew, rsa_key
 
 ADMIN = {"SKF_ADMIN": "1"}
@@ -56,15 +57,15 @@ def parsed(text: str) -> dict[str, float]:
         if line.startswith("# "):
             match = re.fullmatch(r"# (HELP|TYPE) (sse_kafka_fanout_\w+) (.+)", line)
             assert match, line
-            assert match[1] == "HELP" or match[3] in ("counter", "gauge")
+            assert match[1] == "HELP" or match[3] in ("counter", "gauge", "histogram")
             announced = match[2]
             continue
         labels = (
             r'responder="[\w.:#-]+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
-            r'(,(?:reason|outcome|partition)="\w+"|,(?:issuer|route)="[^"]+"|,pid="\d+",version="[\d.]+")?'
+            r'(,(?:reason|outcome|partition)="\w+"|,le="(?:[\d.]+|\+Inf)"|,(?:issuer|route)="[^"]+"|,pid="\d+",version="[\d.]+")?'
         )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
-        assert match and match[1] == announced, line
+        assert match and re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", match[1]) == announced, line
         key = match[1].removeprefix("sse_kafka_fanout_") + (match[2] or "")
         values[key] = values.get(key, 0) + float(match[3])
     return values
@@ -125,6 +126,25 @@ def test_a_compacted_topic_that_does_not_fit_in_is_told(kafka, topic, start):
     late.take_until(b"1999")
     assert metrics(responder)["gaps_total"] == 1
     assert metrics(responder)["cache_bytes"] <= 1 << 16
+
+
+def test_how_long_live_records_take_is_told(kafka, topic, start):
+    """From their timestamps, which may be wrong; of what was there before a stream, nothing."""
+    kafka.put(topic, "old", "old")
+    responder = start(topic)
+    stream = responder.open()
+    stream.take_until(b"old")
+    assert metrics(responder)["append_to_written_seconds_count"] == 0
+    now = time.time()
+    for timestamp in (now - 20, now + 3600, 1):
+        record = Record(b"k", str(timestamp).encode(), timestamp=int(timestamp * 1000))
+        kafka.produce(topic, record)
+        stream.take_until(str(timestamp).encode())
+    wait_until(lambda: metrics(responder)["append_to_written_seconds_count"] == 3)
+    said = metrics(responder)
+    buckets = [said[f'append_to_written_seconds_bucket,le="{le}"'] for le in ("0.005", "10", "60", "+Inf")]
+    assert buckets == [1, 1, 2, 3]
+    assert 3620 <= said["append_to_written_seconds_sum"] <= 3660
 
 
 def test_broken_keys_are_told(topic, start, tmp_path):

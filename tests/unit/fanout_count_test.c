@@ -142,6 +142,84 @@ static void gaps_and_resets_are_counted(void **state)
     leave(&reset);
 }
 
+/* -- how long they take -- */
+
+static uint64_t delays_counted(void)
+{
+    const struct fanout_stats stats = fanout_stats(fanout);
+    uint64_t n = 0;
+
+    for (int i = 0; i <= DELAY_BOUNDS; i++)
+        n += stats.delays.at[i];
+    return n;
+}
+
+static void the_delay_of_a_live_record_is_counted_once_for_all_streams(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client one = open_client(NULL), other = open_client(NULL);
+    produce(0, "a", "1");
+    fake_loop_stop(7);
+    settle();
+    assert_int_equal(delays_counted(), 1);
+    assert_int_equal(fanout_stats(fanout).delays.sum_ms, 7);
+    leave(&one);
+    leave(&other);
+}
+
+static void what_is_loaded_or_replayed_has_no_delay(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    topic.on_topic(topic.arg, true, RETENTION_MS);
+    topic.on_partitions(topic.arg, 1);
+    come_back(0, 3);
+    struct client early = open_client(NULL);
+    produce(0, "a", "1");
+    produce(0, "b", "2");
+    produce_live(0, "c", "3");
+    struct client late = open_client(NULL);
+    check_data(&early, "1 2 3");
+    check_data(&late, "1 2 3");
+    assert_int_equal(delays_counted(), 0);
+    leave(&early);
+    leave(&late);
+}
+
+static void what_nobody_selects_has_no_delay(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client c = open_keys(1, NULL, "a");
+    produce_live(0, "b", "1");
+    assert_int_equal(delays_counted(), 0);
+    produce_live(0, "a", "1");
+    assert_int_equal(delays_counted(), 1);
+    leave(&c);
+}
+
+static void a_slow_stream_has_no_part_in_delays(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    struct client slow = open_client(NULL);
+    produce_kilobytes(200, 200); /* more than its socket takes */
+    uint64_t before = delays_counted();
+    produce_live(0, "a", "1");
+    assert_int_equal(delays_counted(), before);
+    struct client other = open_client(NULL);
+    count_events(&other);
+    produce_live(0, "a", "2");
+    assert_int_equal(delays_counted(), before + 1);
+    fake_loop_pass(60000);
+    count_events(&slow);
+    assert_int_equal(delays_counted(), before + 1);
+    assert_in_range(fanout_stats(fanout).delays.sum_ms, 0, 1000);
+    leave(&slow);
+    leave(&other);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -153,6 +231,10 @@ int main(void)
         T(conflations_are_counted),
         T(each_event_that_is_sent_is_counted_once),
         T(gaps_and_resets_are_counted),
+        T(the_delay_of_a_live_record_is_counted_once_for_all_streams),
+        T(what_is_loaded_or_replayed_has_no_delay),
+        T(what_nobody_selects_has_no_delay),
+        T(a_slow_stream_has_no_part_in_delays),
     };
     log_set_level(LOG_ERROR);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,12 @@ static void a_value_stands_with_its_owner_and_label(void **state)
     assert_true(says("\n# TYPE sse_kafka_fanout_cache_bytes gauge\n"));
 }
 
+static bool is_part_of_histogram(const char *suffix)
+{
+    return strncmp(suffix, "_bucket{", 8) == 0 || strncmp(suffix, "_sum{", 5) == 0 ||
+           strncmp(suffix, "_count{", 7) == 0;
+}
+
 /* A scraper refuses a text whose families are torn apart, or with one series twice. */
 static void families_stand_together_and_no_series_comes_twice(void **state)
 {
@@ -108,14 +114,15 @@ static void families_stand_together_and_no_series_comes_twice(void **state)
         } else {
             values++;
             assert_memory_equal(line, family, strlen(family));
-            assert_int_equal(line[strlen(family)], '{');
+            assert_true(line[strlen(family)] == '{' || is_part_of_histogram(line + strlen(family)));
             snprintf(name, sizeof name, "\n%.*s\n", (int)(strrchr(line, ' ') - line), line);
             assert_null(strstr(series, name));
             snprintf(series + strlen(series), sizeof series - strlen(series), "%s\n", name + 1);
         }
     }
-    /* info, ready, trouble, routes, issuers, lag */
-    assert_int_equal(values, 2 * (TOPIC_METRICS + METRICS + 1 + 1 + REASONS + 1 + 2 * 2 + 2));
+    /* info, ready, trouble, delays, routes, issuers, lag */
+    assert_int_equal(
+        values, 2 * (TOPIC_METRICS + METRICS + 1 + 1 + REASONS + DELAY_BOUNDS + 3 + 1 + 2 * 2 + 2));
 }
 
 static void the_process_is_in_one_series_that_a_restart_changes(void **state)
@@ -229,6 +236,22 @@ static void times_are_told_in_seconds(void **state)
              "{responder=\"r7\",pool=\"open\",issuer=\"https://a.example\"} 1700000000.123\n"));
 }
 
+static void delays_are_a_histogram_of_seconds(void **state)
+{
+    struct metrics m = sample(7);
+
+    (void)state;
+    m.topics[0].delays = (struct delay_counts){.at = {3, 2, [DELAY_BOUNDS] = 1}, .sum_ms = 62005};
+    metrics_add_text(&text, &m, 1);
+#define SERIES(rest) "\nsse_kafka_fanout_append_to_written_seconds" rest
+#define OF "responder=\"r7\",pool=\"open\",topic=\"t\""
+    assert_true(says("\n# TYPE sse_kafka_fanout_append_to_written_seconds histogram" SERIES(
+        "_bucket{" OF ",le=\"0.005\"} 3") SERIES("_bucket{" OF ",le=\"0.01\"} 5")
+                         SERIES("_bucket{" OF ",le=\"0.025\"} 5\n")));
+    assert_true(says(SERIES("_bucket{" OF ",le=\"60\"} 5") SERIES("_bucket{" OF ",le=\"+Inf\"} 6")
+                         SERIES("_sum{" OF "} 62.005") SERIES("_count{" OF "} 6\n")));
+}
+
 static void the_keys_of_each_issuer_have_a_series(void **state)
 {
     struct metrics m = sample(7);
@@ -291,6 +314,7 @@ int main(void)
         T(no_topic_is_ready_in_a_process_that_is_not),
         T(a_path_of_any_bytes_is_a_label),
         T(times_are_told_in_seconds),
+        T(delays_are_a_histogram_of_seconds),
         T(the_keys_of_each_issuer_have_a_series),
         T(what_there_is_not_is_left_out),
         T(partitions_beyond_a_number_have_one_series),

@@ -314,6 +314,7 @@ static void each_number_has_its_place(void **state)
     fanout.backlog_bytes = 46;
     loop.turns = (struct loop_turns){.count = 38, .busy_ms = 39, .longest_ms = 40, .long_ones = 41};
     consumer.stuck_ever = 42;
+    fanout.delays = (struct delay_counts){.at = {65}, .sum_ms = 66};
     report_collect(&report, &metrics);
 
     const int64_t of_topic[TOPIC_METRICS] = {
