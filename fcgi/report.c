@@ -65,6 +65,10 @@ static void collect_topic(const struct fanout *f, const struct consumer *c, stru
     collect_lag(c, consumer.partitions, t);
     v[TOPIC_METRIC_STREAMS] = (int64_t)fanout_count(f);
     v[TOPIC_METRIC_OPENED] = (int64_t)fanout.opened;
+    for (int i = 0; i < SHAPE_KINDS; i++) {
+        v[TOPIC_METRIC_SHAPE_SSE + i] = (int64_t)fanout.open_as[i];
+        v[TOPIC_METRIC_SHAPE_OPENED_SSE + i] = (int64_t)fanout.opened_as[i];
+    }
     for (int i = 0; i < STREAM_ENDS; i++)
         v[TOPIC_METRIC_ENDED_CLIENT + i] = (int64_t)fanout.ended[i];
     v[TOPIC_METRIC_SENT_EVENTS] = (int64_t)fanout.sent_events;
@@ -142,6 +146,9 @@ void report_collect(const struct report *r, struct metrics *m)
     collect_routes(r, m);
 }
 
+_Static_assert(TOPIC_METRIC_SHAPE_JSON - TOPIC_METRIC_SHAPE_SSE == SHAPE_JSON &&
+                   TOPIC_METRIC_SHAPE_OPENED_JSON - TOPIC_METRIC_SHAPE_OPENED_SSE == SHAPE_JSON,
+               "in the order of enum shape_kind");
 _Static_assert(TOPIC_METRIC_ENDED_REPLACED - TOPIC_METRIC_ENDED_CLIENT ==
                    STREAM_END_REPLACED - STREAM_END_CLIENT,
                "in the order of enum stream_end");

@@ -22,6 +22,12 @@
  * or a subject: topics, routes and issuers are those of the configuration.  A negative value is not
  * known, and has no series. */
 
+#define METRIC_SHAPE_ROWS(X, prefix, family, help)                                                 \
+    X(prefix##SSE, family, "shape=\"sse\"", help)                                                  \
+    X(prefix##ENVELOPE, family, "shape=\"envelope\"", "")                                          \
+    X(prefix##NDJSON, family, "shape=\"ndjson\"", "")                                              \
+    X(prefix##JSON, family, "shape=\"json\"", "")
+
 /* Of each topic. */
 #define TOPIC_METRIC_TABLE(X)                                                                      \
     X(STREAMS, "streams", "", "Event streams that are open.")                                      \
@@ -32,6 +38,9 @@
     X(ENDED_DRAIN, "streams_ended_total", "reason=\"drain\"", "")                                  \
     X(ENDED_WHOLE, "streams_ended_total", "reason=\"whole\"", "")                                  \
     X(ENDED_REPLACED, "streams_ended_total", "reason=\"replaced\"", "")                            \
+    METRIC_SHAPE_ROWS(X, SHAPE_, "shape_streams", "Of the open streams, those of each shape.")     \
+    METRIC_SHAPE_ROWS(X, SHAPE_OPENED_, "shape_streams_opened_total",                              \
+                      "Of the streams that were opened, those of each shape.")                     \
     X(SENT_EVENTS, "sent_events_total", "", "Events sent, to all streams together.")               \
     X(SENT_BYTES, "sent_bytes_total", "",                                                          \
       "Bytes sent to the web server for streams, the framing included.")                           \

@@ -98,6 +98,10 @@ struct fanout_stats fanout_stats(const struct fanout *f)
         .caught_up = f->intake.caught_up,
     };
 
+    for (int i = 0; i < SHAPE_KINDS; i++) {
+        stats.opened_as[i] = f->streams.opened_as[i];
+        stats.open_as[i] = f->streams.open_as[i];
+    }
     for (int i = 0; i < STREAM_ENDS; i++)
         stats.ended[i] = f->streams.ended_by[i];
     for (int i = 0; i < RESETS; i++)

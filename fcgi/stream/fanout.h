@@ -20,7 +20,8 @@ struct fanout;
 
 /* What it has done since the start, and holds now. */
 struct fanout_stats {
-    uint64_t opened, ended[STREAM_ENDS];
+    uint64_t opened, opened_as[SHAPE_KINDS], ended[STREAM_ENDS];
+    size_t open_as[SHAPE_KINDS];
     uint64_t records;
     uint64_t conflations; /* times that a stream fell behind the backlog */
     uint64_t gaps, resets[RESETS];

@@ -136,8 +136,11 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
                            const struct opening *opening)
 {
     struct stream *s = mem_zero(sizeof *s);
+    enum shape_kind kind = shape_kind(&source->shape);
 
     all->opened++;
+    all->opened_as[kind]++;
+    all->open_as[kind]++;
     s->all = all;
     s->source = source;
     s->connection = opening->connection;

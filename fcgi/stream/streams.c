@@ -123,6 +123,7 @@ void streams_remove(struct stream *s)
     struct streams *all = s->all;
 
     all->ended_by[s->why]++;
+    all->open_as[shape_kind(&s->source->shape)]--;
     TAILQ_REMOVE(&all->quiet, s, quiet);
     TAILQ_REMOVE(&all->in[s->state], s, link);
     all->count[s->state]--;

@@ -59,7 +59,8 @@ struct streams {
     struct task *replays; /* a round of those that are REPLAYING */
     bool mixed;           /* some have become READY since they were put in order (stream/order.h) */
     int64_t ordered_at_ms;
-    uint64_t opened, ended_by[STREAM_ENDS];
+    uint64_t opened, opened_as[SHAPE_KINDS], ended_by[STREAM_ENDS];
+    size_t open_as[SHAPE_KINDS];
     uint64_t bytes; /* sent, the framing included */
 };
 

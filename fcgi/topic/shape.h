@@ -33,4 +33,24 @@ static inline bool shape_equal(const struct shape *a, const struct shape *b)
            naming_equal(&a->naming, &b->naming);
 }
 
+/* What an answer looks like, as it is counted. */
+enum shape_kind {
+    SHAPE_SSE, /* an event stream of values */
+    SHAPE_ENVELOPE,
+    SHAPE_NDJSON,
+    SHAPE_JSON, /* a document */
+    SHAPE_KINDS,
+};
+static inline enum shape_kind shape_kind(const struct shape *s)
+{
+    switch (s->framing) {
+    case FRAMING_NDJSON:
+        return SHAPE_NDJSON;
+    case FRAMING_DOCUMENT:
+        return SHAPE_JSON;
+    default:
+        return s->enveloped ? SHAPE_ENVELOPE : SHAPE_SSE;
+    }
+}
+
 #endif

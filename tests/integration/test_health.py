@@ -62,7 +62,7 @@ def parsed(text: str) -> dict[str, float]:
             continue
         labels = (
             r'responder="[\w.:#-]+",pool="(?:open|guarded)"(?:,topic="[\w.-]+")?'
-            r'(,(?:reason|outcome|partition)="\w+"|,le="(?:[\d.]+|\+Inf)"|,(?:issuer|route)="[^"]+"|,pid="\d+",version="[\d.]+")?'
+            r'(,(?:reason|outcome|partition|shape)="\w+"|,le="(?:[\d.]+|\+Inf)"|,(?:issuer|route)="[^"]+"|,pid="\d+",version="[\d.]+")?'
         )
         match = re.fullmatch(r"(\w+)\{" + labels + r"\} (\d+(?:\.\d{3})?)", line)
         assert match and re.sub(r"_seconds_(bucket|sum|count)$", "_seconds", match[1]) == announced, line
@@ -136,7 +136,7 @@ def test_how_long_live_records_take_is_told(kafka, topic, start):
     stream.take_until(b"old")
     assert metrics(responder)["append_to_written_seconds_count"] == 0
     now = time.time()
-    for timestamp in (now - 20, now + 3600, 1):
+    for timestamp in (now - 20, now + 600, 1):
         record = Record(b"k", str(timestamp).encode(), timestamp=int(timestamp * 1000))
         kafka.produce(topic, record)
         stream.take_until(str(timestamp).encode())
@@ -145,6 +145,22 @@ def test_how_long_live_records_take_is_told(kafka, topic, start):
     buckets = [said[f'append_to_written_seconds_bucket,le="{le}"'] for le in ("0.005", "10", "60", "+Inf")]
     assert buckets == [1, 1, 2, 3]
     assert 3620 <= said["append_to_written_seconds_sum"] <= 3660
+
+
+def test_streams_are_told_by_shape(topic, start):
+    responder = start(topic)
+    wait_until(lambda: not reasons(responder))
+    streams = [responder.open(), responder.open(target="/events?data=envelope")]
+    streams.append(responder.send(headers={"Accept": "application/x-ndjson"}).wait_head())
+    for _ in range(2):
+        document = responder.send(headers={"Accept": "application/json"}).wait_end()
+        assert document.status == 200
+    said = metrics(responder)
+    shapes = ("sse", "envelope", "ndjson", "json")
+    assert [said[f'shape_streams,shape="{shape}"'] for shape in shapes] == [1, 1, 1, 0]
+    opened = [said[f'shape_streams_opened_total,shape="{shape}"'] for shape in shapes]
+    assert opened == [1, 1, 1, 2]
+    assert not any(stream.ended for stream in streams)
 
 
 def test_broken_keys_are_told(topic, start, tmp_path):

@@ -26,6 +26,29 @@ static void openings_and_ends_are_counted(void **state)
     assert_int_equal(stats.ended[STREAM_END_DRAIN], 2);
 }
 
+static void streams_are_counted_by_their_shape(void **state)
+{
+    static const struct opening shapes[] = {
+        {.framing = FRAMING_SSE},
+        {.framing = FRAMING_SSE, .enveloped = true},
+        {.framing = FRAMING_NDJSON},
+    };
+    const uint64_t opened[SHAPE_KINDS] = {1, 2, 1}, open[SHAPE_KINDS] = {1, 1, 1};
+
+    (void)state;
+    make_topic(true, 1);
+    struct client c[] = {open_as(&shapes[0]), open_as(&shapes[1]), open_as(&shapes[2]),
+                         open_as(&shapes[1])};
+    leave(&c[3]);
+    const struct fanout_stats stats = fanout_stats(fanout);
+    for (int i = 0; i < SHAPE_KINDS; i++) {
+        assert_int_equal(stats.opened_as[i], opened[i]);
+        assert_int_equal(stats.open_as[i], open[i]);
+    }
+    for (int i = 0; i < 3; i++)
+        leave(&c[i]);
+}
+
 static void records_and_the_cache_are_counted(void **state)
 {
     (void)state;
@@ -225,6 +248,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(openings_and_ends_are_counted),
+        T(streams_are_counted_by_their_shape),
         T(records_and_the_cache_are_counted),
         T(a_compacted_topic_that_does_not_fit_in_is_told),
         T(what_is_encoded_goes_with_the_last_stream),

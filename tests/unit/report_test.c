@@ -299,6 +299,10 @@ static void each_number_has_its_place(void **state)
         renewals[i] = (uint64_t)(30 + i);
     report.guard = (struct guard *)&a_guard;
     report.sessions = (struct sessions *)&some_sessions;
+    for (int i = 0; i < SHAPE_KINDS; i++) {
+        fanout.open_as[i] = (size_t)(110 + i);
+        fanout.opened_as[i] = (uint64_t)(120 + i);
+    }
     fanout.sent_events = 60;
     fanout.sent_bytes = 61;
     fanout.cache_keys = 62;
@@ -326,6 +330,14 @@ static void each_number_has_its_place(void **state)
         [TOPIC_METRIC_ENDED_DRAIN] = 10 + STREAM_END_DRAIN,
         [TOPIC_METRIC_ENDED_WHOLE] = 10 + STREAM_END_WHOLE,
         [TOPIC_METRIC_ENDED_REPLACED] = 10 + STREAM_END_REPLACED,
+        [TOPIC_METRIC_SHAPE_SSE] = 110 + SHAPE_SSE,
+        [TOPIC_METRIC_SHAPE_ENVELOPE] = 110 + SHAPE_ENVELOPE,
+        [TOPIC_METRIC_SHAPE_NDJSON] = 110 + SHAPE_NDJSON,
+        [TOPIC_METRIC_SHAPE_JSON] = 110 + SHAPE_JSON,
+        [TOPIC_METRIC_SHAPE_OPENED_SSE] = 120 + SHAPE_SSE,
+        [TOPIC_METRIC_SHAPE_OPENED_ENVELOPE] = 120 + SHAPE_ENVELOPE,
+        [TOPIC_METRIC_SHAPE_OPENED_NDJSON] = 120 + SHAPE_NDJSON,
+        [TOPIC_METRIC_SHAPE_OPENED_JSON] = 120 + SHAPE_JSON,
         [TOPIC_METRIC_SENT_EVENTS] = 60,
         [TOPIC_METRIC_SENT_BYTES] = 61,
         [TOPIC_METRIC_RECORDS] = 3,
@@ -383,6 +395,8 @@ static void each_number_has_its_place(void **state)
     };
     for (int i = 0; i < TOPIC_METRICS; i++)
         assert_int_equal(metrics.topics[1].values[i], of_topic[i]);
+    assert_int_equal(metrics.topics[1].delays.at[0], 65);
+    assert_int_equal(metrics.topics[1].delays.sum_ms, 66);
     assert_int_equal(metrics.topics[0].values[TOPIC_METRIC_STREAMS], 7);
     for (int i = 0; i < METRICS; i++)
         assert_int_equal(metrics.values[i], expected[i]);
