@@ -125,30 +125,29 @@ static const struct route *find_route(const struct routes *all, int topic, bool 
 }
 
 /* What each is to see alone at one path, all may see at another. */
-static void print_topic_warning(const struct routes *all, int topic)
+static void warn_of_topic(const struct routes *all, int topic)
 {
     const struct route *with = find_route(all, topic, true);
     const struct route *without = find_route(all, topic, false);
 
     if (with != NULL && without != NULL)
-        printf("warning: topic %s: %s selects by a claim, %s does not\n",
-               routes_topic(all, (size_t)topic), pattern_text(with->path),
-               pattern_text(without->path));
+        log_warn("topic %s: %s selects by a claim, %s does not", routes_topic(all, (size_t)topic),
+                 pattern_text(with->path), pattern_text(without->path));
 }
 
 /* Whoever writes {customer} into a path may expect that it selects something. */
-static void print_warnings(const struct routes *all)
+static void warn_of_routes(const struct routes *all)
 {
     for (size_t i = 0; i < routes_topics(all); i++)
-        print_topic_warning(all, (int)i);
+        warn_of_topic(all, (int)i);
     for (size_t i = 0; i < routes_count(all); i++) {
         const struct route *route = routes_at(all, i);
         struct slice name;
         for (int k = 0; (name = pattern_param_name(route->path, k)).p != NULL; k++)
             if (k != route->topic_param &&
                 !(route->select != NULL && template_has_param(route->select, k)))
-                printf("warning: route %s: {%.*s} decides nothing\n", pattern_text(route->path),
-                       (int)name.n, (const char *)name.p);
+                log_warn("route %s: {%.*s} decides nothing", pattern_text(route->path), (int)name.n,
+                         (const char *)name.p);
     }
 }
 
@@ -206,7 +205,7 @@ bool explain_configuration(const struct config *c)
         print_route(c, i);
     for (size_t i = 0; i < routes_topics(c->routes); i++)
         print_topic(c, (int)i);
-    print_warnings(c->routes);
+    warn_of_routes(c->routes);
     return true;
 }
 

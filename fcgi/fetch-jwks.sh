@@ -9,8 +9,11 @@ url=$1
 file=$2
 new=$file.new
 
+# In the journal with its priority, as the responders' errors are.
 fail() {
-    echo "fetch-jwks: $url: $1; $file is left as it is" >&2
+    priority=
+    if test "$(stat -Lc %d:%i /dev/fd/2)" = "${JOURNAL_STREAM:-}"; then priority="<3>"; fi
+    echo "${priority}fetch-jwks: $url: $1; $file is left as it is" >&2
     exit 1
 }
 
@@ -18,7 +21,7 @@ fail() {
 fetch() {
     ulimit -f 2048
     exec curl -q -fsS --proto =https --max-time 30 --max-filesize 1048576 --max-redirs 0 \
-        --header 'Accept: application/json' --output "$new" --write-out '%{http_code}' --url "$url"
+        --header 'Accept: application/json' --stderr - --output "$new" --write-out '%{http_code}' --url "$url"
 }
 
 case $url in
@@ -27,8 +30,8 @@ https://*) ;;
 esac
 command -v curl >/dev/null || fail "curl is missing: apt-get install curl ca-certificates"
 trap 'rm -f "$new"' EXIT
-status=$(fetch) || fail "it cannot be fetched"
-test "$status" = 200 || fail "the answer is $status, and no other address is asked"
+said=$(fetch) || fail "it cannot be fetched: $(echo "$said" | head -n 1)"
+test "$said" = 200 || fail "the answer is $said, and no other address is asked"
 sse-kafka-fanout --check-jwks "$new" || fail "these keys cannot be used"
 chmod 644 "$new"
 mv "$new" "$file"

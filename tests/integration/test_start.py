@@ -2,15 +2,18 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from fastcgi import FastCgiReader, cgi, request
 from helpers import PROGRAM, Process, answers, free_port
 from responder import Responder
+from test_fetch_keys import FETCH
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
@@ -91,18 +94,65 @@ def test_a_wrong_config_file_is_one_line_and_status_2(tmp_path, text):
     assert_refused(*GOOD, "-F", str(path))
 
 
-def test_in_the_journal_an_error_of_configuration_is_an_error(tmp_path):
-    """sd-daemon(3): `journalctl -p err` shows it."""
-    path = tmp_path / "bad.json"
-    path.write_text('{"brokers" 1}')
-    with (tmp_path / "journal").open("w+") as journal:
+def in_the_journal(directory: Path, *command: object, **environment: str) -> tuple[int, list[str]]:
+    """The status, and the lines as the journal gets them."""
+    with (directory / "journal").open("w+") as journal:
         about = os.fstat(journal.fileno())
-        environment = {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}"}
-        command = [PROGRAM, "--config", path]
-        done = subprocess.run(command, stderr=journal, env=environment, timeout=60)
-        assert done.returncode == 2
+        environment |= {"JOURNAL_STREAM": f"{about.st_dev}:{about.st_ino}", "PATH": os.environ["PATH"]}
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": journal}
+        done = subprocess.run(command, env=environment, timeout=60, **streams)
         journal.seek(0)
-        assert journal.read().startswith(f"<3>{path}: line 1: ")
+        return done.returncode, journal.read().splitlines()
+
+
+GUARD = ["--issuer", "i", "--audience", "a", "--jwks", "bad.json"]
+WRONG = {
+    "an option": ["--nonsense"],
+    "an option without its value": ["--topic"],
+    "an argument": [*GOOD, "argument"],
+    "nothing": [],
+    "a property": [*GOOD, "-X", "no.such.property=1"],
+    "no file": ["--config", "/nonexistent.json"],
+    "a broken file": ["--config", "bad.json"],
+    "a member": ["--config", "member.json"],
+    "routes": ["--config", "routes.json"],
+    "keys, to be checked": [*GOOD, *GUARD, "--check"],
+    "keys, to be used": [*GOOD, *GUARD],
+    "keys alone": ["--check-jwks", "bad.json"],
+    "a token": [*GOOD, "--explain", "/events", "--token-file", "/nonexistent"],
+    "a token for nothing": [*GOOD, "--token-file", "/nonexistent"],
+    "a listener": [*GOOD[:4], "--listen", "/nonexistent/directory/x.sock"],
+    "a peer directory": [*GOOD, "--peer-dir", "/nonexistent"],
+    "no descriptor": GOOD[:4],
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_in_the_journal_an_error_of_configuration_is_an_error(tmp_path, monkeypatch, what):
+    """sd-daemon(3): `journalctl -p err` shows it."""
+    monkeypatch.chdir(tmp_path)
+    Path("bad.json").write_text('{"brokers" 1}')
+    Path("member.json").write_text('{"nonsense": 1}')
+    Path("routes.json").write_text('{"brokers": "b:1", "topics": {"t": {}}, "routes": [{}]}')
+    status, lines = in_the_journal(tmp_path, PROGRAM, *WRONG[what])
+    assert status == 2 and lines and all(re.match("<[34]>", line) for line in lines), lines
+    assert lines[-1].startswith("<3>")
+
+
+def test_in_the_journal_a_warning_of_check_is_a_warning(tmp_path):
+    path = tmp_path / "c.json"
+    path.write_text(
+        '{"brokers": "b:1", "topics": {"t": {}}, "routes": [{"path": "/{p}", "topic": "t"}]}'
+    )
+    said = in_the_journal(tmp_path, PROGRAM, "--config", path, "--check")
+    assert said == (0, ["<4>route /{p}: {p} decides nothing"])
+
+
+def test_in_the_journal_keys_that_cannot_be_fetched_are_an_error(tmp_path):
+    url, file = f"https://localhost:{free_port()}/", tmp_path / "keys.json"
+    status, lines = in_the_journal(tmp_path, FETCH, url, file)
+    assert status == 1 and len(lines) == 1
+    assert lines[0].startswith(f"<3>fetch-jwks: {url}: it cannot be fetched: curl: ")
 
 
 def test_a_config_file_with_secrets_must_not_be_readable_by_all(tmp_path):
