@@ -1,5 +1,9 @@
 #include "model_inside.h"
+#include "play.h"
+#include "port.h"
 #include "world.h"
+
+enum { CALM_MS = 15000 }; /* since a partition was away */
 
 /* -- what it may select by now -- */
 
@@ -48,22 +52,50 @@ static bool has_tag(const struct picked *selection, const char *tag)
     return strcmp(its, tag) == 0;
 }
 
+/* The first with that tag; by a renewal only if it is none of the route's. */
 static bool find_way(const struct view *v, const char *tag, struct way *way)
 {
-    for (; next_way(v, way); step(v, way))
-        if (has_tag(&way->to, tag))
+    struct way by_renewal = {.telling = SIZE_MAX};
+
+    for (; next_way(v, way); step(v, way)) {
+        if (!has_tag(&way->to, tag))
+            continue;
+        if (!way->renewed)
             return true;
-    return false;
+        if (by_renewal.telling == SIZE_MAX)
+            by_renewal = *way;
+    }
+    *way = by_renewal;
+    return by_renewal.telling != SIZE_MAX;
 }
 
-bool model_may_turn(const struct view *v)
+/* What a partition has had since it was away is read by itself, and a stream amid a move is not
+ * moved then. */
+static bool is_calm(const struct view *v)
 {
-    struct way way = {.telling = v->by.telling + 1};
+    const struct topic *t = model_life(v);
+    bool calm = t != NULL && v->lives != 0;
 
-    for (; next_way(v, &way); step(v, &way))
-        if (!picked_equal(&way.to, &v->holds))
-            return true;
-    return v->moving;
+    for (int32_t p = 0; calm && p < t->n; p++)
+        calm = pool_served_since_ms(p) < v->came_ms - CALM_MS &&
+               !port_read_again_since(v->responder, p, v->came_ms);
+    return calm;
+}
+
+/* It has come back and was told something meanwhile; or it was told again amid its way from or to
+ * everything, or its responder was not calm meanwhile. */
+static bool may_be_reset(const struct view *v)
+{
+    struct way way = {.telling = v->by.telling + !v->first};
+    bool all = v->holds.all, other = false;
+    int ways = 0;
+
+    for (; next_way(v, &way); step(v, &way)) {
+        other = other || !picked_equal(&way.to, &v->holds);
+        all = all || way.to.all;
+        ways++;
+    }
+    return (v->first && other) || (ways > 1 && all) || (ways > 0 && !is_calm(v));
 }
 
 /* -- a stream that is opened -- */
@@ -129,8 +161,8 @@ static struct picked find(struct view *v, const char *tag, bool moving, bool res
     if (way.renewed) {
         v->route = v->offered;
         v->offers = v->is_settled = false;
+        v->other_tag = v->other_tag || resets; /* which is the reason that it is told */
     }
-    v->other_tag = v->other_tag || resets; /* which is the reason that it is told */
     return way.to;
 }
 
@@ -198,6 +230,7 @@ void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
 {
     if (v->other_tag && !resets && v->id_is == ID_OWN)
         world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
+    v->other_tag = v->other_tag || (resets && may_be_reset(v));
     struct picked to = find(v, tag, moving, resets);
     v->first = false;
     bool other = v->moving || !picked_equal(&to, &v->holds);

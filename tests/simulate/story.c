@@ -157,6 +157,31 @@ static void write_misses(struct story *s, struct dice *d)
     qsort(s->steps, s->n, sizeof *s->steps, by_time);
 }
 
+/* Likewise: streams are told what to select again and again, of records so large that a move takes
+ * many turns, while their clients break off and responders drain, hang and die. */
+static void write_tellings(struct story *s, struct dice *d)
+{
+    static const char *const mix[] = {"tell", "tell",       "tell",          "tell",
+                                      "tell", "burst",      "produce",       "delete key",
+                                      "tell", "break line", "end responder", "stop responder"};
+
+    s->crowd = 1;
+    s->cluster.compacted = dice_chance(d, 80);
+    s->length_ms = 120000;
+    for (uint32_t group = 0; group < GROUPS / 2; group++)
+        add_step(s, "come", dice_between(d, 0, 3000),
+                 (struct step){.a = group, .b = client_kinds() - 1 - group % 4});
+    for (uint32_t p = 0; p < 3; p++)
+        add_step(s, "flood", dice_between(d, 0, 2000), (struct step){.a = p});
+    for (int64_t at_ms = 1000; at_ms < s->length_ms; at_ms += dice_between(d, 0, 1000)) {
+        struct step any = {.a = (uint32_t)dice_throw(d),
+                           .b = (uint32_t)dice_throw(d),
+                           .c = (uint32_t)dice_throw(d)};
+        add_step(s, mix[dice_below(d, sizeof mix / sizeof mix[0])], at_ms, any);
+    }
+    qsort(s->steps, s->n, sizeof *s->steps, by_time);
+}
+
 void story_write(struct story *s, uint64_t seed)
 {
     struct dice d = dice_of(seed, 0, 0);
@@ -202,6 +227,8 @@ void story_write(struct story *s, uint64_t seed)
         write_swaps(s, &d);
     else if (seed < LONG_SEEDS && dice_chance(&d, 2))
         write_misses(s, &d);
+    else if (seed < LONG_SEEDS && dice_chance(&d, 5))
+        write_tellings(s, &d);
     else
         write_steps(s, &d);
 }

@@ -104,10 +104,11 @@ static bool comes_again(const struct subscription *s, size_t at, size_t to)
     return false;
 }
 
-/* The stream may go by its URL, until somebody remembers better. */
+/* The stream may go by its URL, until somebody remembers better: maybe, where one was lost that
+ * knew the last, something older. */
 static void forget(struct subscription *s)
 {
-    size_t from = subscription_taken(s, INT64_MAX), to = s->n;
+    size_t from = is_known(s) ? subscription_taken(s, INT64_MAX) : 0, to = s->n;
 
     add_url(s, TELLING_MAYBE);
     for (size_t i = from; i < to; i++) {

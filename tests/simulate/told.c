@@ -75,7 +75,7 @@ static bool reason_holds(const struct view *v, struct slice data)
     if (says(data, "lacks") || says(data, "partition_unknown") || says(data, "beyond"))
         return v->id_is == ID_FUTURE || is_another_topic(v) || is_behind_end(v);
     if (says(data, "selection"))
-        return v->other_tag || model_may_turn(v);
+        return v->other_tag;
     if (says(data, "deletes"))
         return v->id_is != ID_MALFORMED && (may_miss_deletes(v) || is_behind_end(v));
     return false;
