@@ -106,13 +106,19 @@ static bool make_guard(struct program *p)
     return p->keywish != NULL;
 }
 
+/* A CGI program has no stream but its own, and is asked nothing else. */
+static int64_t max_handles(const struct config *c, const struct program *p)
+{
+    return p->listen_fd >= 0 || c->peer_dir != NULL ? c->max_handles : 0;
+}
+
 /* Where streams may be told at another responder what to select. */
 static bool join_pool(struct program *p)
 {
     const char *directory = p->config->peer_dir;
     struct buf agreement = {0};
 
-    if (directory == NULL || p->listen_fd < 0 || p->config->max_handles == 0)
+    if (directory == NULL || p->config->max_handles == 0)
         return true;
     add_agreement(&agreement, p->config);
     bool joined = handler_join(p->handler, p->loop, directory, buf_slice(&agreement), p->error,
@@ -283,7 +289,7 @@ bool program_make(struct program *p)
         .address = {c->max_streams_per_address, c->max_opens_per_minute},
         .subject = {c->max_streams_per_subject, c->max_opens_per_minute},
         .max_attempts = c->max_attempts_per_minute,
-        .max_handles = p->listen_fd >= 0 ? c->max_handles : 0,
+        .max_handles = max_handles(c, p),
     };
 
     if (!c->standby)
