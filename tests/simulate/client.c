@@ -49,6 +49,7 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
+    c->view.lingers = c->view.lingers || (!c->kind->in_url && post_is_under_way(&c->renewal));
     post_stop(&c->renewal);
     subscriber_leave(&c->view.by);
     line_close(c->line);

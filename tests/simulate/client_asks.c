@@ -67,8 +67,10 @@ static void offer(struct client *c)
         return;
     }
     lease_offer(&c->lease, c->renewing_ms);
-    if (!same)
+    if (!same) {
+        c->view.lingers = false;
         view_offer(&c->view, &its);
+    }
 }
 
 /* Mostly in time, and mostly at all. */

@@ -55,6 +55,7 @@ struct view {
     struct picked due, may, left; /* at this event: what it must be given, what it may be given, and
                                      of what it may be told that it has left */
     struct picked offered;   /* what its route may select once a renewal was applied, if `offers` */
+    bool lingers;            /* it names whatever stream has the handle: the next one, too */
     bool offers, is_settled; /* is_settled: the renewal was accepted, at settled_ms */
     int64_t settled_ms;
     bool other_tag;                /* its id is of a stream that selected otherwise */

@@ -82,20 +82,20 @@ static bool is_calm(const struct view *v)
     return calm;
 }
 
-/* It has come back and was told something meanwhile; or it was told again amid its way from or to
- * everything, or its responder was not calm meanwhile. */
+/* It has come back, or was renewed, and selects something else; or it was told again amid its way
+ * from or to everything, or its responder was not calm meanwhile. */
 static bool may_be_reset(const struct view *v)
 {
-    struct way way = {.telling = v->by.telling + !v->first};
-    bool all = v->holds.all, other = false;
+    struct way way = {.telling = v->by.telling};
+    bool all = v->holds.all, may = false;
     int ways = 0;
 
     for (; next_way(v, &way); step(v, &way)) {
-        other = other || !picked_equal(&way.to, &v->holds);
+        may = may || ((v->first || way.renewed) && !picked_equal(&way.to, &v->holds));
         all = all || way.to.all;
-        ways++;
+        ways += way.telling > v->by.telling;
     }
-    return (v->first && other) || (ways > 1 && all) || (ways > 0 && !is_calm(v));
+    return may || (ways > 1 && all) || (ways > 0 && !is_calm(v));
 }
 
 /* -- a stream that is opened -- */
@@ -126,7 +126,8 @@ void model_select(struct view *v, const struct picked *route, const struct picke
 
     v->route = *route;
     v->url = *url;
-    v->offers = v->is_settled = v->moving = false;
+    v->offers = v->offers && v->lingers;
+    v->is_settled = v->moving = false;
     subscriber_ask(&v->by, v->id[0] == 0);
     struct way way = {.telling = v->by.telling};
     v->holds = led_to(v, route, v->by.telling);

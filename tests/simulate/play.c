@@ -60,12 +60,12 @@ int64_t pool_served_since_ms(int32_t partition)
 
 int64_t pool_answers_since_ms(const struct pool *pool)
 {
-    int64_t since = 0;
+    int64_t since = -1;
 
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         if (pool->responders[i] != NULL && responder_answers_since_ms(pool->responders[i]) > since)
             since = responder_answers_since_ms(pool->responders[i]);
-    return since;
+    return since < 0 ? INT64_MAX : since;
 }
 
 int64_t pool_lost_ms(const struct pool *pool)
@@ -82,6 +82,8 @@ unsigned pool_routes(const struct pool *pool, unsigned responder)
 
 void pool_drain_responder(struct pool *pool, unsigned responder)
 {
+    if (responder_listens(pool->responders[responder]) < 0)
+        return; /* it does already */
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         pool->passed_on[responder] |= i != responder && pool->responders[i] != NULL &&
                                       responder_listens(pool->responders[i]) >= 0;

@@ -18,7 +18,8 @@ int64_t pool_runs_since_ms(const struct pool *pool, unsigned responder);
 /* Since when consumers can reach the partition's leader; INT64_MAX: they cannot. */
 int64_t pool_served_since_ms(int32_t partition);
 
-/* Since when all responders answer their peers at once; INT64_MAX: one does not. */
+/* Since when all responders answer their peers at once; INT64_MAX: one does not, or there is none.
+ */
 int64_t pool_answers_since_ms(const struct pool *pool);
 /* When the last one went of which nobody has what it knew; 0: none did. */
 int64_t pool_lost_ms(const struct pool *pool);

@@ -216,7 +216,8 @@ static void check_limit(const struct subscription *s, int64_t sent_ms)
 void subscription_answer(struct subscription *s, int status)
 {
     struct telling *t = &s->tellings[s->posted];
-    bool was_known = s->was_known && pool_lost_ms(s->pool) < t->at_ms && is_known(s);
+    bool was_known =
+        s->was_known && pool_lost_ms(s->pool) < t->at_ms && is_known(s) && all_answer(s, t->at_ms);
 
     s->posting = false;
     if (status == 429)
