@@ -6,7 +6,7 @@
 import { Parser, base64url, itemOf, keyField } from "./fanout-events.js";
 
 const ANSWER_MS = 10000; // so long for the head of an answer
-const HASTY_MS = 2000; // or so long, where the browser may send us on a connection as dead as the last
+const HASTY_MS = 2000; // or so long, where the browser may use a connection that is as dead as the last one
 const HASTY_TRIES = 3;
 const SLOW_MS = 2000; // a POST that takes longer waits for a free connection
 const MAX_RETRY_MS = 30000;
@@ -67,6 +67,7 @@ class Stream {
   #opened = false; // at least once
   #fresh = false; // the token was fetched because another was refused
   #hasty = 0; // so many tries are
+  #credentials = "same-origin"; // "omit" makes a browser take other connections
   #stopped = false;
   #posts = Promise.resolve();
   #syncing = false;
@@ -191,13 +192,15 @@ class Stream {
     if (this.#at.id) headers["last-event-id"] = this.#at.id;
     const url = this.#url([["data", "envelope"], ["keepalive", "event"], ...this.#fields(this.#at.keys)]);
     const isHasty = this.#hasty-- > 0;
+    if (this.#hasty === 1) this.#credentials = this.#credentials === "omit" ? "same-origin" : "omit";
     const late = setTimeout(() => abort.abort({ why: "timeout", now: isHasty }), isHasty ? HASTY_MS : ANSWER_MS);
+    const { signal } = abort;
     const response = await this.#of
-      .fetch(url, { headers, signal: abort.signal, cache: "no-store", redirect: "manual" })
+      .fetch(url, { headers, signal, credentials: this.#credentials, cache: "no-store", redirect: "manual" })
       .finally(() => clearTimeout(late));
     const isStream = /^text\/event-stream *(;|$)/i.test(response.headers.get("content-type"));
     if (response.status !== 200 || !isStream) return this.#refusal(response);
-    return this.#read(response.body.getReader(), abort.signal);
+    return this.#read(response.body.getReader(), signal);
   }
 
   async #read(reader, signal) {
@@ -244,6 +247,10 @@ class Stream {
 
   // What an answer means that is no stream, and whether it is worth another try.
   async #refusal(response) {
+    if (this.#credentials === "omit") {
+      this.#credentials = "same-origin"; // what is between may want its cookies
+      return { now: true };
+    }
     const { status } = response;
     const type = response.headers.get("content-type") ?? "";
     if (response.type === "opaqueredirect" || (status >= 300 && status < 400))
@@ -271,6 +278,7 @@ class Stream {
   #post(type, body, token, signal) {
     const headers = this.#headers(token, { "content-type": type });
     const request = { method: "POST", headers, body, signal, cache: "no-store", redirect: "error" };
+    request.credentials = this.#credentials; // on the stream's own connection
     const answer = this.#posts.then(async () => {
       let isSlow = false;
       const slow = setTimeout(() => this.#note((isSlow = "waiting")), SLOW_MS);

@@ -23,7 +23,10 @@ export interface Options<Value extends string | Uint8Array = string> {
   bytes?: Value extends Uint8Array ? true : false;
   /** The server's keep-alive interval (15000), until one was seen. A stream silent for 2.5 of them is given up. */
   keepAliveMs?: number;
-  /** In place of the global one. */
+  /**
+   * In place of the global one. After silence it is called with `credentials: "omit"`, so that a browser takes another
+   * connection; what is refused then is asked for again with cookies.
+   */
   fetch?: (url: URL, request: RequestInit) => Promise<Response>;
 }
 

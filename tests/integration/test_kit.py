@@ -11,7 +11,7 @@ from helpers import ABSENT_REASON, REPOSITORY
 from kit import MODULES, project, run, vite
 
 # Bytes, compressed: of what a bundler makes for all, of what tabs that share load besides, and of all files as they lie.
-LIMIT, LIMIT_TABS, LIMIT_AS_IT_LIES = 5900, 1850, 11400
+LIMIT, LIMIT_TABS, LIMIT_AS_IT_LIES = 6 << 10, 1850, 11500
 NODE = re.match(r"v(\d+)", subprocess.check_output(["node", "--version"], text=True))
 needs_node_20 = pytest.mark.skipif(int(NODE[1]) < 20, reason=ABSENT_REASON)
 

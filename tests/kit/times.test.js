@@ -22,6 +22,25 @@ describe("what takes time", { concurrency: true }, () => {
     assert.ok(!states.some(({ state }) => state === "retrying"), "at once");
   });
 
+  test("one of them is without cookies, for which a browser takes another connection", async (t) => {
+    const credentials = [];
+    const keeping = (url, request) => (credentials.push(request.credentials), fetch(url, request));
+    const answers = [silent, () => {}, { body: START + event(1, "b", "2"), open: false }, { body: START + event(2, "c", "3") }];
+    const { changes } = await connect(t, answers, { keepAliveMs: 600, fetch: keeping });
+    await until(() => changes.length === 3);
+    assert.deepEqual(credentials, ["same-origin", "same-origin", "omit", "omit"], "where that works it stays");
+  });
+
+  test("where cookies are wanted, what is refused without them is asked for with them", async (t) => {
+    const credentials = [];
+    const keeping = (url, request) => (credentials.push(request.credentials), fetch(url, request));
+    const answers = [silent, () => {}, { status: 403 }, { body: START + event(1, "b", "2") }];
+    const { states, changes } = await connect(t, answers, { keepAliveMs: 600, fetch: keeping });
+    await until(() => changes.length === 2);
+    assert.deepEqual(credentials, ["same-origin", "same-origin", "omit", "same-origin"]);
+    assert.ok(!states.some(({ state }) => state === "retrying" || state === "closed"), "at once");
+  });
+
   test("keep-alives teach it their interval: silence after them is noticed sooner", async (t) => {
     let last;
     const speaking = async (request, response) => {
