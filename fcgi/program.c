@@ -26,6 +26,8 @@ enum { BACKLOGS_BYTES = 64 * 1024 * 1024 }; /* of all topics together */
 static void on_keys(void *arg)
 {
     struct program *p = arg;
+
+    renewals_keys_changed(p->renewals);
     sessions_check_keys(p->sessions, p->guard);
 }
 

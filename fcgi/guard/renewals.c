@@ -1,6 +1,8 @@
 #include "guard/renewals.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "base/log_limit.h"
@@ -9,13 +11,32 @@
 #include "guard/rate.h"
 #include "guard/subject.h"
 
+/* A file of keys that a peer has read already is read here within that time. */
+enum { EARLY_MS = 10000, EARLY_MAX = 1024 };
+
+/* Passed on by a peer, of a key that is not known here yet. */
+struct early {
+    TAILQ_ENTRY(early) link;
+    int64_t until_ms;
+    struct token_hash selector;
+    bool has_selector;
+    size_t size;
+    uint8_t token[];
+};
+TAILQ_HEAD(early_list, early);
+
 struct renewals {
     struct guard *guard;
     struct sessions *sessions;
     struct peers *peers; /* NULL: a pool of one */
     struct rates *rates;
     struct log_limit *lines;
-    size_t waiting; /* for the verdict on their token */
+    size_t waiting;          /* for the verdict on their token */
+    struct early_list early; /* the oldest first */
+    size_t early_count;
+    struct timer *early_timer;
+    const struct peer_message *judged; /* a peer's, at this moment; NULL: none */
+    int64_t judged_until_ms;           /* so long it may wait for its key */
 };
 
 /* One that waits. */
@@ -142,14 +163,63 @@ void renewals_take(struct renewals *r, const struct renewal_request *request,
 
 /* -- passed on by a peer -- */
 
+static void tell_refused(struct renewals *r, enum token_error error)
+{
+    log_limited(r->lines, LOG_WARN, "guard: a peer passed on a token that is not good here: %s",
+                token_error_text(error));
+}
+
+static void take_off(struct renewals *r, struct early *e)
+{
+    TAILQ_REMOVE(&r->early, e, link);
+    r->early_count--;
+}
+
+static void give_up_first(struct renewals *r)
+{
+    struct early *e = TAILQ_FIRST(&r->early);
+
+    tell_refused(r, TOKEN_KEY);
+    take_off(r, e);
+    free(e);
+}
+
+static void on_early_timer(void *arg)
+{
+    struct renewals *r = arg;
+    int64_t now = loop_now_ms();
+
+    while (!TAILQ_EMPTY(&r->early) && TAILQ_FIRST(&r->early)->until_ms <= now)
+        give_up_first(r);
+    if (!TAILQ_EMPTY(&r->early))
+        timer_start(r->early_timer, TAILQ_FIRST(&r->early)->until_ms - now);
+}
+
+static void keep_judged(struct renewals *r)
+{
+    const struct peer_message *message = r->judged;
+    struct early *e = mem_alloc(sizeof *e + message->text.n);
+
+    *e = (struct early){.until_ms = r->judged_until_ms, .size = message->text.n};
+    memcpy(e->token, message->text.p, message->text.n);
+    e->has_selector = message->hash != NULL;
+    if (e->has_selector)
+        e->selector = *message->hash;
+    TAILQ_INSERT_TAIL(&r->early, e, link);
+    if (++r->early_count > EARLY_MAX)
+        give_up_first(r);
+    if (!timer_running(r->early_timer))
+        timer_start(r->early_timer, TAILQ_FIRST(&r->early)->until_ms - loop_now_ms());
+}
+
 static void on_passed_verdict(void *arg, const struct verdict *verdict)
 {
     struct waiting *w = arg;
 
-    if (verdict->error) {
-        log_limited(w->renewals->lines, LOG_WARN,
-                    "guard: a peer passed on a token that is not good here: %s",
-                    token_error_text(verdict->error));
+    if (verdict->error == TOKEN_KEY && w->renewals->judged != NULL) {
+        keep_judged(w->renewals);
+    } else if (verdict->error) {
+        tell_refused(w->renewals, verdict->error);
     } else {
         allow(w, verdict); /* counts in the whole pool */
         sessions_renew(w->renewals->sessions, selector_of(w), verdict);
@@ -157,15 +227,37 @@ static void on_passed_verdict(void *arg, const struct verdict *verdict)
     waiting_free(w);
 }
 
-static void on_passed(void *arg, const struct peer_message *message)
+/* That its key is not known is found out at once. */
+static void judge_passed(struct renewals *r, const struct peer_message *message, int64_t until_ms)
 {
-    struct renewals *r = arg;
     struct waiting *w = waiting_new(r, message->text);
 
     w->has_selector = message->hash != NULL;
     if (w->has_selector)
         w->selector = *message->hash;
+    r->judged = message;
+    r->judged_until_ms = until_ms;
     guard_check(r->guard, message->text, on_passed_verdict, w);
+    r->judged = NULL;
+}
+
+static void on_passed(void *arg, const struct peer_message *message)
+{
+    judge_passed(arg, message, loop_now_ms() + EARLY_MS);
+}
+
+void renewals_keys_changed(struct renewals *r)
+{
+    struct early *e;
+
+    for (size_t n = r->early_count; n > 0; n--) {
+        e = TAILQ_FIRST(&r->early);
+        struct peer_message message = {.text = slice_of(e->token, e->size),
+                                       .hash = e->has_selector ? &e->selector : NULL};
+        take_off(r, e);
+        judge_passed(r, &message, e->until_ms);
+        free(e);
+    }
 }
 
 static bool has_room(void *arg)
@@ -196,6 +288,8 @@ struct renewals *renewals_new(struct loop *loop, const struct renewals_config *c
     r->sessions = config->sessions;
     r->rates = rates_new();
     r->lines = log_limit_new(loop, "guard", "renewals of peers were refused");
+    TAILQ_INIT(&r->early);
+    r->early_timer = timer_new(loop, on_early_timer, r);
     if (config->peer_directory != NULL) {
         r->peers =
             peers_new(loop, config->peer_directory, config->agreement, &handler, error, size);
@@ -213,6 +307,9 @@ void renewals_free(struct renewals *r)
     if (r == NULL)
         return;
     peers_free(r->peers);
+    for (struct early *e; (e = TAILQ_FIRST(&r->early)) != NULL; free(e))
+        take_off(r, e);
+    timer_free(r->early_timer);
     rates_free(r->rates);
     log_limit_free(r->lines);
     free(r);

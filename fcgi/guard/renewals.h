@@ -1,7 +1,8 @@
 /* renewals - a new token for streams that are open, brought by a client or passed on by a peer:
  * verified, matched, limited, passed on to the pool, applied to the sessions, in that order.
  *
- * A peer has matched and limited what it passes on, but its token is verified here as well. */
+ * A peer has matched and limited what it passes on, but its token is verified here as well.  If it
+ * has read a new key before us, the renewal waits some seconds for us to read it, too. */
 #ifndef SKF_GUARD_RENEWALS_H
 #define SKF_GUARD_RENEWALS_H
 
@@ -36,6 +37,9 @@ struct renewals *renewals_new(struct loop *loop, const struct renewals_config *c
                               size_t size);
 /* After the guard, whose last verdicts it takes, and before the sessions. */
 void renewals_free(struct renewals *r);
+
+/* The guard's keys have changed: what waits for its key is judged again. */
+void renewals_keys_changed(struct renewals *r);
 
 /* Of one whose token is not good. */
 enum renewal_outcome renewals_outcome(enum token_error error);

@@ -506,6 +506,22 @@ def test_responders_of_other_issuers_keep_apart(start, keys, peers):
     assert renew(one, rsa_key().mint()) == 204
 
 
+def test_a_renewal_waits_at_a_peer_that_has_not_read_its_key_yet(pool, start, peers, tmp_path):
+    """PROTOCOL 5.14."""
+    [early] = pool(1)
+    keys = Jwks(tmp_path / "late.json", rsa_key())
+    options = keys.options("--challenge", str(WINDOW), "--peer-dir", str(peers))
+    late = start("events", *options, brokers=f"127.0.0.1:{free_port()}")
+    wait_until(lambda: len(sockets(peers)) == 2, what="the pool")
+    assert renew(early, rsa_key().mint(sub="nobody")) == 204  # it looks round
+    stream = at_responder(late, rsa_key().mint(WINDOW + 6), url=False)
+    renewed = ec_key().mint(WINDOW + 12)
+    assert renew(early, renewed) == 204
+    wait_until(lambda: "names an unknown key" in late.text(), what="the renewal at the peer")
+    keys.write(rsa_key(), ec_key())
+    assert_challenge_of(stream, renewed)
+
+
 def test_a_killed_responder_leaves_nothing_that_matters(pool, peers):
     here, there = pool(2)
     there.end(signal.SIGKILL)  # its name stays

@@ -403,6 +403,58 @@ static void a_bad_token_of_a_peer_is_a_log_line(void **state)
     assert_int_equal(told.n, 0);
 }
 
+static void a_renewal_of_a_key_that_a_peer_has_read_first_waits_for_it(void **state)
+{
+    struct token_hash selector = token_hash(slice_str("of.bob"));
+
+    (void)state;
+    log_capture();
+    verdict.error = TOKEN_KEY;
+    pass_on("x", &selector);
+    pass_on("y", NULL);
+    fake_loop_pass(9000);
+    renewals_keys_changed(renewals); /* of another issuer */
+    assert_int_equal(told.n, 0);
+    assert_true(settled(settled_arg)); /* no stream outlives its token for it */
+    verdict.error = TOKEN_OK;
+    renewals_keys_changed(renewals);
+    assert_text(buf_slice(&told), "renew alice of.bob\nrenew alice none\n");
+    told.n = 0;
+    renewals_keys_changed(renewals);
+    assert_int_equal(told.n, 0);
+    fake_loop_pass(20000);
+    assert_int_equal(logged(""), 0);
+    log_release();
+}
+
+static void it_waits_for_ten_seconds(void **state)
+{
+    (void)state;
+    log_capture();
+    verdict.error = TOKEN_KEY;
+    pass_on("x", NULL);
+    fake_loop_pass(5000);
+    pass_on("y", NULL);
+    renewals_keys_changed(renewals);
+    fake_loop_pass(5000);
+    assert_int_equal(logged("guard: a peer passed on a token that is not good here: "), 1);
+    verdict.error = TOKEN_OK;
+    renewals_keys_changed(renewals);
+    assert_text(buf_slice(&told), "renew alice none\n");
+    log_release();
+}
+
+static void of_too_many_that_wait_the_oldest_goes(void **state)
+{
+    (void)state;
+    log_capture();
+    verdict.error = TOKEN_KEY;
+    for (int i = 0; i < 1025; i++)
+        pass_on("x", NULL);
+    assert_int_equal(logged("guard: a peer passed on a token that is not good here: "), 1);
+    log_release();
+}
+
 static void peers_wait_while_the_guard_has_no_room(void **state)
 {
     (void)state;
@@ -458,6 +510,9 @@ int main(void)
         T(what_a_peer_passed_on_counts_here_too),
         T(what_a_peer_passed_on_is_applied_and_goes_no_further),
         T(a_bad_token_of_a_peer_is_a_log_line),
+        T(a_renewal_of_a_key_that_a_peer_has_read_first_waits_for_it),
+        T(it_waits_for_ten_seconds),
+        T(of_too_many_that_wait_the_oldest_goes),
         T(peers_wait_while_the_guard_has_no_room),
         T(one_that_waits_for_its_verdict_is_not_settled),
         T(what_waits_with_peers_is_not_settled),
