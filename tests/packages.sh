@@ -17,7 +17,7 @@ container_packages=(podman runc iproute2 util-linux python3-pip python3-yaml pyt
 core_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures
     python3-confluent-kafka python3-cryptography python3-selenium jq)
 integration_packages=("${core_packages[@]}" python3-requests chromium chromium-driver firefox-esr nodejs npm groff-base
-    apache2 nginx haproxy lintian mmdebstrap logrotate "${container_packages[@]}")
+    apache2 nginx haproxy libfcgi-bin lintian mmdebstrap logrotate "${container_packages[@]}")
 
 # In which the releases of Debian differ: podman's networks are CNI's or netavark's, for instance. What is
 # not in one is named for the tests, which leave out those that need it, and no others.

@@ -23,6 +23,7 @@ from helpers import (
     PROGRAM,
     REPOSITORY,
     Process,
+    descriptors,
     listening_addresses,
     wait_until,
 )
@@ -429,6 +430,26 @@ def test_the_responders_are_full_before_the_front_is(pool, place, kind):
         assert is_told_to_come_back(ask(front, way, *STREAM, token=token()))
         assert ask(front, way, target="/index.html").status == 200
     assert admin(front, "/health/live").status == 200
+
+
+def test_a_responder_can_be_asked_past_a_front_that_is_full(pool, place):
+    """By the man page's command."""
+    page = (REPOSITORY / "fcgi" / "sse-kafka-fanout.8").read_text()
+    command = re.search(r"^SKF_ADMIN=1 .*? /run/sse\\-kafka\\-fanout/1.sock$", page, re.M | re.S)[0]
+    members = pool()
+    kind = FRONTS["lighttpd-external.conf"]
+    front = kind(place, kind.few).start()
+    idle = [socket.create_connection(front.https) for _ in range(100)]
+    wait_until(lambda: descriptors(front.process.pid) > 82, what="it is full")
+    waits = HttpReader(front.admin, "/health/live")
+    command = command.replace("\\e", "\\").replace("\\-", "-")
+    command = command.replace("/run/sse-kafka-fanout/1.sock", str(members.responders[0].path))
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)
+    assert json.loads(said.stdout.partition("\n\n")[2])["scope"] == "pool"
+    assert not waits.status
+    for connection in idle:
+        connection.close()
+    assert waits.wait_end().status == 200
 
 
 @pytest.mark.parametrize("name", [name for name in FRONTS if FRONTS[name].has_pool])
