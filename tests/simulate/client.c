@@ -49,7 +49,8 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
-    c->view.lingers = c->view.lingers || (!c->kind->in_url && post_is_under_way(&c->renewal));
+    c->view.lingers =
+        c->view.lingers || (c->view.offers && !c->kind->in_url && post_is_under_way(&c->renewal));
     post_stop(&c->renewal);
     subscriber_leave(&c->view.by);
     line_close(c->line);
@@ -128,7 +129,7 @@ static void read_some(void *arg)
     response_take(&c->response, buf_slice(&bytes));
     buf_fini(&bytes);
     check_status(c);
-    if (line_waiting(c->line) == 0)
+    if (line_waiting(c->line) == 0 && undisturbed(c))
         subscriber_hear(&c->view.by);
     if (line_waiting(c->line) > 0)
         errand_start(&c->read, c->pace == UINT32_MAX ? 1 : 1000);

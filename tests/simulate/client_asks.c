@@ -67,10 +67,8 @@ static void offer(struct client *c)
         return;
     }
     lease_offer(&c->lease, c->renewing_ms);
-    if (!same) {
-        c->view.lingers = false;
+    if (!same && !c->view.lingers)
         view_offer(&c->view, &its);
-    }
 }
 
 /* Mostly in time, and mostly at all. */
@@ -172,7 +170,7 @@ void client_draw_wish(struct client *c)
 
     if (first || dice_chance(client_dice(c), 10))
         wish_draw(&c->wish, client_way(c), client_dice(c), c->pool->story->wish_keys);
-    if (first || dice_chance(client_dice(c), 30))
+    if (first || (!c->view.lingers && dice_chance(client_dice(c), 30)))
         wish_draw_claim(&c->claim, client_dice(c), c->pool->story->wish_keys);
     c->has_wish = true;
 }

@@ -82,7 +82,7 @@ void view_offer(struct view *v, const struct picked *route)
 
 void view_settle(struct view *v, bool accepted)
 {
-    v->is_settled = v->offers && accepted;
+    v->is_settled = v->offers && accepted && !v->lingers;
     v->settled_ms = world_now_ms();
 }
 

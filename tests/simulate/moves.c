@@ -126,7 +126,8 @@ void model_select(struct view *v, const struct picked *route, const struct picke
 
     v->route = *route;
     v->url = *url;
-    v->offers = v->offers && v->lingers;
+    v->lingers = v->lingers && v->offers && !picked_equal(route, &v->offered);
+    v->offers = v->lingers;
     v->is_settled = v->moving = false;
     subscriber_ask(&v->by, v->id[0] == 0);
     struct way way = {.telling = v->by.telling};
@@ -161,7 +162,7 @@ static struct picked find(struct view *v, const char *tag, bool moving, bool res
     v->by.telling = way.telling;
     if (way.renewed) {
         v->route = v->offered;
-        v->offers = v->is_settled = false;
+        v->offers = v->is_settled = v->lingers = false;
         v->other_tag = v->other_tag || resets; /* which is the reason that it is told */
     }
     return way.to;

@@ -157,7 +157,8 @@ void subscriber_open(struct subscriber *by)
     s->open++;
     if (by->anew && s->tellings[by->telling].fate == TELLING_SENT)
         settle(&s->tellings[by->telling], TELLING_TAKEN);
-    if (!by->anew && (pool_lost_ms(s->pool) >= by->asked_ms || !all_answer(s, by->asked_ms)))
+    if (!by->anew &&
+        (pool_lost_ms(s->pool) >= by->asked_ms || !is_known(s) || !all_answer(s, by->asked_ms)))
         forget(s);
     if (by->asked_ms > s->kept_ms)
         s->kept_ms = by->asked_ms;
