@@ -253,3 +253,45 @@ def test_while_a_peer_cannot_be_asked_it_is_told_to_come_back(kafka, topic, pool
         assert "retry-after" in answer.headers
     finally:
         os.kill(pool[0].pid, signal.SIGCONT)
+
+
+def test_what_is_told_while_its_responder_drains_is_not_lost(kafka, topic, pool):
+    """PROTOCOL 16.6, 16.7. Two remember the handle then, and only one of them is told."""
+    handle, stream, event = told_otherwise(kafka, topic, pool, by=pool[0])
+    os.kill(pool[0].pid, signal.SIGTERM)
+    stream.wait_end()
+    assert tell(pool[1], handle, "key=a").status == 204
+    back = listen(pool[2], handle, "&key=b", event.id)
+    assert [e.event for e in back.take(2)] == ["reset", "message"]
+    assert back.events[-1].data == b"1"
+
+
+def test_who_comes_back_while_a_responder_hangs_gets_what_it_was_told_when_that_answers(kafka, topic, pool):
+    """PROTOCOL 16.7."""
+    handle, _, event = told_otherwise(kafka, topic, pool, by=pool[0])
+    os.kill(pool[0].pid, signal.SIGSTOP)
+    try:
+        back = listen(pool[1], handle, "&key=a", event.id)
+        assert [e.event for e in back.take(2)] == ["reset", "message"]
+        assert back.events[-1].data == b"1"
+    finally:
+        os.kill(pool[0].pid, signal.SIGCONT)
+    assert events_of(back, 2) == [("delete", b"YQ=="), ("message", b"3")]
+
+
+def test_who_breaks_off_amid_a_long_move_is_reset_at_another_responder(kafka, topic, pool):
+    """PROTOCOL 16.5, 16.7. Its id has one more `~`; then it is given all of what it was told."""
+    keys = [f"k{i:04}" for i in range(10_000)]
+    kafka.produce(topic, *(Record(key.encode(), f"{key}={'x' * 500}".encode()) for key in keys))
+    handle = new_handle()
+    stream = listen(pool[0], handle, "&key=k0000")
+    stream.take(1)
+    assert tell(pool[1], handle, "").status == 204
+    amid = stream.take(100)[-1]
+    stream.close()
+    assert amid.id.rstrip("=").endswith("~")
+    back = listen(pool[2], handle, "&key=k0000", amid.id)
+    (reset,) = back.take(1)
+    assert (reset.event, json.loads(reset.data)["reason"]) == ("reset", "selection")
+    pump([back], lambda: len(table_of(back)) == len(keys))
+    assert len(back.events) == 1 + len(keys)
