@@ -12,8 +12,9 @@ unit_packages=(libcmocka-dev)
 instructions_packages=(valgrind)
 lint_packages=(clang-format clang-tidy shellcheck)
 fuzz_packages=(clang libclang-rt-dev)
-# podman in place of Docker; iproute2, util-linux: a machine of its own for it; python3-*: podman-compose.
-container_packages=(podman runc iproute2 util-linux python3-pip python3-yaml python3-dotenv)
+# podman in place of Docker; iproute2, util-linux: a machine of its own for it, or for a browser, iptables for its
+# network; python3-*: podman-compose.
+container_packages=(podman runc iproute2 util-linux iptables python3-pip python3-yaml python3-dotenv)
 core_packages=(python3 python3-pytest python3-pytest-xdist python3-pytest-rerunfailures
     python3-confluent-kafka python3-cryptography python3-selenium jq)
 integration_packages=("${core_packages[@]}" python3-requests chromium chromium-driver firefox-esr nodejs npm groff-base
@@ -27,7 +28,7 @@ case $(. /etc/os-release && echo "${VERSION_ID:-}") in
         other_version=13 other_release=trixie
         promtool_package=prometheus
         integration_packages+=(h2o
-            golang-github-containernetworking-plugin-dnsname dnsmasq-base iptables)
+            golang-github-containernetworking-plugin-dnsname dnsmasq-base)
         not_in_release=()
         ;;
     *)

@@ -32,6 +32,7 @@ NOT_SANITIZED = [
     "test_kit.py",
     "test_live.py",
     "test_tabs.py",
+    "test_away.py",
     "test_firefox.py",
 ]
 collect_ignore = NOT_SANITIZED if SANITIZED else []

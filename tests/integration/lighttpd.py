@@ -91,6 +91,12 @@ class Lighttpd(Process):
             replaced(script.read_text(), r"LIFETIME_S = \d+", f"LIFETIME_S = {lifetime_s}")
         )
 
+    def listen_on(self, ip: str) -> None:
+        """Besides localhost; before a start."""
+        with open(self.root / "lighttpd.conf", "a") as file:
+            for (_, port), option in ((self.http, ""), (self.https, 'ssl.engine = "enable"')):
+                file.write(f'$SERVER["socket"] == "{ip}:{port}" {{ {option} }}\n')
+
     def start(self) -> "Lighttpd":
         for keeper in self.keepers.values():
             keeper.start()
