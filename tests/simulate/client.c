@@ -49,8 +49,8 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
-    c->view.lingers =
-        c->view.lingers || (c->view.offers && !c->kind->in_url && post_is_under_way(&c->renewal));
+    if (!c->kind->in_url && post_is_under_way(&c->renewal))
+        view_linger(&c->view);
     post_stop(&c->renewal);
     subscriber_leave(&c->view.by);
     line_close(c->line);

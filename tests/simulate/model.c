@@ -86,6 +86,15 @@ void view_settle(struct view *v, bool accepted)
     v->settled_ms = world_now_ms();
 }
 
+void view_linger(struct view *v)
+{
+    if (v->by.subscription == NULL)
+        return; /* it names no other stream */
+    if (!v->offers)
+        v->offered = v->route;
+    v->offers = v->lingers = true;
+}
+
 /* By what it was given; or it was given places alone, and then. */
 static bool has_former_id(const struct view *v)
 {

@@ -90,6 +90,8 @@ void view_event(struct view *v, const struct sse_event *event);
 /* A renewal is sent that makes its route select otherwise; it was accepted, or was not. */
 void view_offer(struct view *v, const struct picked *route);
 void view_settle(struct view *v, bool accepted);
+/* The stream is left before it was answered: it may be applied to the next one. */
+void view_linger(struct view *v);
 
 /* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the
  * partitions for which owed(arg, partition) holds. */

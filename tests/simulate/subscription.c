@@ -220,6 +220,9 @@ void subscription_answer(struct subscription *s, int status)
     bool was_known =
         s->was_known && pool_lost_ms(s->pool) < t->at_ms && is_known(s) && all_answer(s, t->at_ms);
 
+    /* Of several that remember it, one may have taken it. */
+    bool is_unsure = status == 0 || status == 503 || status == 429;
+
     s->posting = false;
     if (status == 429)
         check_limit(s, t->at_ms);
@@ -227,7 +230,7 @@ void subscription_answer(struct subscription *s, int status)
     if (status == 204)
         settle(t, s->crossed ? TELLING_MAYBE : TELLING_TAKEN);
     else
-        settle(t, status == 0 || status == 503 ? TELLING_MAYBE : TELLING_REFUSED);
+        settle(t, is_unsure ? TELLING_MAYBE : TELLING_REFUSED);
     if (status == 404 && was_known)
         world_breach("unknown", "%s is unknown, and was open", s->handle);
 }
