@@ -312,6 +312,8 @@ void subscriptions_free(struct subscriptions *s)
 {
     if (s == NULL)
         return;
+    if (s->passed_on)
+        subscriptions_pass_on(s);
     while (!TAILQ_EMPTY(&s->asks))
         ask_end(s, TAILQ_FIRST(&s->asks), SUBSCRIPTION_AWAY, NULL);
     peers_free(s->peers);

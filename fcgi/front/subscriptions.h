@@ -54,7 +54,8 @@ void subscriptions_opened(struct subscriptions *s, const struct token_hash *key,
  * be told now. */
 bool subscriptions_told(struct subscriptions *s, const struct token_hash *key,
                         const struct handle *handle);
-/* This responder drains. */
+/* This responder drains: the peers there are remember its handles from now on.  When it is freed it
+ * tells them once more, for others may have come meanwhile. */
 void subscriptions_pass_on(struct subscriptions *s);
 
 /* -- messages -- */

@@ -231,6 +231,22 @@ def test_a_responder_that_drains_passes_its_handles_on(kafka, topic, pool):
     assert events_of(back, 1) == [("message", b"5")]
 
 
+def test_what_has_come_while_one_drains_is_passed_on_to_at_its_end(topic, start, tmp_path):
+    """PROTOCOL 16.7."""
+    peers = tmp_path / "peers"
+    peers.mkdir(mode=0o700)
+    first = start(topic, "--peer-dir", str(peers), "--drain", "60")
+    handle = new_handle()
+    streams = [listen(first, handle), first.open(), first.open()]  # they end one after the other
+    os.kill(first.pid, signal.SIGTERM)
+    wait_until(lambda: f"stopping: {len(streams)} stream(s)" in first.text())
+    second = start(topic, "--peer-dir", str(peers))
+    wait_until(lambda: sum(path.is_socket() for path in peers.iterdir()) == 2, what="the pool")
+    assert tell(second, handle, "key=a").status == 204
+    first.end(signal.SIGTERM)
+    assert tell(second, handle, "key=b").status == 204
+
+
 def test_one_that_dies_forgets_them(kafka, topic, pool):
     """PROTOCOL 16.7. The tag of the id then leads to a reset."""
     handle, _, event = told_otherwise(kafka, topic, pool, by=pool[2])
