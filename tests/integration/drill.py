@@ -4,7 +4,6 @@ be as if nothing had been."""
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -163,7 +162,7 @@ class Drill:
     def fault(self, *steps: Callable[[], object]) -> None:
         """One step after the other, and clients and traffic go on meanwhile."""
         for step in steps:
-            self.meanwhile(step)
+            self.crowd.meanwhile(step)
         self.flow()
 
     def wait_until_asked(self, responder: Responder) -> None:
@@ -189,7 +188,7 @@ class Drill:
     def settle(self, resets: int = 0) -> str:
         """Everybody has the topic's state, nobody has seen what must not be, and nothing is left of
         them once they have left. Returns the figures."""
-        self.meanwhile(self.traffic.end)
+        self.crowd.meanwhile(self.traffic.end)
         began = time.monotonic()
         with suppress(AssertionError):  # the tally says what is missing
             self.crowd.run(self.all_right)
@@ -215,12 +214,6 @@ class Drill:
         self.traffic.begin()
         enough = self.traffic.count + 2 * BATCH
         self.crowd.run(lambda: self.traffic.count >= enough and self.all_started(), what="traffic")
-
-    def meanwhile(self, step: Callable[[], object]) -> None:
-        with ThreadPoolExecutor(1) as executor:
-            done = executor.submit(step)
-            self.crowd.run(done.done, 240, f"the end of {step}")
-            done.result()
 
     def _tally(self) -> Tally:
         rows = self.traffic.rows

@@ -9,6 +9,7 @@ import selectors
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -164,6 +165,13 @@ class Crowd:
     def watch(self, request: HttpReader) -> None:
         """Something that a table asks besides."""
         self._selector.register(request.sock, selectors.EVENT_READ, request)
+
+    def meanwhile(self, step: Callable[[], Any]) -> None:
+        """Reads what comes until the step is done, in a thread of its own."""
+        with ThreadPoolExecutor(1) as executor:
+            done = executor.submit(step)
+            self.run(done.done, 240, f"the end of {step}")
+            done.result()
 
     def slow_down(self, table: Table, pace: int) -> None:
         """On a new connection, whose buffers have not grown by what it has read quickly."""

@@ -187,6 +187,29 @@ def test_the_logs_are_the_containers_and_hold_no_token(stack):
     assert token.rpartition(".")[2][:20] not in said()
 
 
+def test_the_routes_of_a_file_are_served_in_place_of_the_topic(stack):
+    """Under /events, which lighttpd.conf hands on already; and back, without the file."""
+    routes = [{"path": "/events/of/{key}", "topic": "events", "select": [{"key": "{key}"}]}]
+    file = stack.host.work / "routes.json"
+    file.write_text(json.dumps({"topics": {"events": {}}, "routes": routes}))
+    stack.kafkacat("mine", "for it")
+    stack.kafkacat("other", "not for it")
+    stack.host.sh(f"ROUTES={file} docker compose up -d fanout")
+    stack.wait_until_ready()
+    stream = stack.curl("http://localhost:8080/events/of/mine")
+    assert stream.next().text == "for it"
+    stack.kafkacat("other", "nor this")
+    stack.kafkacat("mine", "this, too")
+    assert stream.next().text == "this, too"
+    stream.close()
+    assert stack.curl("http://localhost:8080/events").wait_end().status == 404
+    stack.host.sh("docker compose up -d fanout")
+    stack.wait_until_ready()
+    stream = stack.curl("http://localhost:8080/events")
+    stream.take_until(b"this, too")
+    stream.close()
+
+
 def test_down_leaves_the_keys_and_nothing_else(stack):
     stack.host.sh("docker compose down")
     assert stack.host.sh("podman ps --all --quiet") == ""

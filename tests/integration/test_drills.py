@@ -157,10 +157,10 @@ def test_10_one_stream_in_ten_reads_a_kilobyte_a_second(drill, topic, note):
     slow, fast = tables[::10], [table for n, table in enumerate(tables) if n % 10]
     for table in slow:
         drill.crowd.slow_down(table, 1000)
-    drill.meanwhile(traffic.end)
+    drill.crowd.meanwhile(traffic.end)
     late = []
     for _ in range(20):  # together more than all buffers on their way hold
-        drill.meanwhile(lambda: traffic.write(100))
+        drill.crowd.meanwhile(lambda: traffic.write(100))
         late.append(drill.crowd.run(lambda: all(table.rows == traffic.rows for table in fast)))
     note("the others had 0.8 MB after s", [round(seconds, 2) for seconds in late])
     assert not any(table.rows == traffic.rows for table in slow)

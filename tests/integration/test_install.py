@@ -6,16 +6,19 @@ import os
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from clients import CurlReader
+from drill import LESS, Traffic
 from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
 from host import UNIT, Host, InstalledResponder
 from kafka import Kafka
 from lighttpd import CA, make_certificates, replaced
+from table import Crowd, Table
 from test_fetch_keys import Issuer
 from test_renewal import sockets
 from tokens import CHALLENGE, Jwks, bearer, ec_key, renew, rsa_key
@@ -25,6 +28,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="boots a Debian, which
 CONFIG = f"/etc/{UNIT}/config.json"
 POOL = (f"{UNIT}@1", f"{UNIT}@2")
 STANDBY = f"{UNIT}-standby"
+STANDBY_RETRY_MS = 10_000  # it says that or more
+TAKE_OVER_S = 5  # a responder that was told to start serves, on a busy machine
 
 
 def said_by_readme() -> list[list[str]]:
@@ -123,7 +128,7 @@ class Story:
         self.host = host
         self.kafka = kafka
         self.topic = kafka.topic()
-        self.https, self.admin = free_port(), free_port()
+        self.https, self.http, self.admin = free_port(), free_port(), free_port()
         self.url = f"https://localhost:{self.https}"
         (host.root / "etc" / "kafka-ca.crt").write_bytes(CA.read_bytes())
         self.config = {
@@ -151,10 +156,12 @@ class Story:
         self.host.run("systemctl", "daemon-reload")
 
     def _configure_front(self) -> None:
-        """By the example, with the certificate and the ports of this test."""
+        """By the example, with the certificate and the ports of this test, one of them without TLS."""
         examples = self.host.root / "usr" / "share" / "doc" / UNIT / "examples"
         text = (examples / "lighttpd-external.conf").read_text()
         text = replaced(text, r":443\b", f":{self.https}")
+        text = replaced(text, rf'=~ ":{self.https}\$"', f'=~ ":({self.https}|{self.http})$"')
+        text += f'$SERVER["socket"] == "127.0.0.1:{self.http}" {{ }}\n'
         text = replaced(text, r":9464\b", f":{self.admin}")
         text = replaced(text, r'(ssl.pemfile = )"[^"]*"', r'\1"/etc/lighttpd/localhost.pem"')
         text = replaced(text, r'ssl.privkey = "[^"]*"', "")
@@ -532,26 +539,25 @@ def test_the_standby_answers_while_the_pool_is_away(story):
 # Later
 
 
-@pytest.fixture(scope="module")
-def next_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def later(package: Path, directory: Path, by: int) -> Path:
     """The same, of a later version."""
-    tree = tmp_path_factory.mktemp("next") / "tree"
+    tree = directory / "tree"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
     control = tree / "DEBIAN" / "control"
-    control.write_text(replaced(control.read_text(), r"Version: ([^\n]+)", r"Version: \1.1"))
+    control.write_text(replaced(control.read_text(), r"Version: ([^\n]+)", rf"Version: \1.{by}"))
     done = subprocess.run(["dpkg-deb", "--build", tree, tree.parent], capture_output=True)
     assert done.returncode == 0, done.stderr
     return next(tree.parent.glob("*.deb"))
 
 
-def test_an_upgrade_restarts_responders_and_keeps_all_else(story, next_package):
+def test_an_upgrade_restarts_responders_and_keeps_all_else(story, package, tmp_path):
     host = story.host
     story.kafka.put(story.topic, "upgrade", "before")
     stream = story.open()
     stream.take_until(b"before")
     before = [responder.pid for responder in (story.first, story.second)]
     sockets = host.run("stat", "--format=%i", f"/run/{UNIT}/1.sock", f"/run/{UNIT}/2.sock")
-    install(host, next_package)
+    install(host, later(package, tmp_path, 1))
     assert host.run("dpkg-query", "-Wf", "${Version}", UNIT).endswith(".1")
     stream.wait_end()
     again = story.come_back("-H", f"Last-Event-ID: {stream.events[-1].id}")
@@ -562,6 +568,68 @@ def test_an_upgrade_restarts_responders_and_keeps_all_else(story, next_package):
     assert sockets == host.run("stat", "--format=%i", f"/run/{UNIT}/1.sock", f"/run/{UNIT}/2.sock")
     assert json.loads((host.root / CONFIG.lstrip("/")).read_text()) == story.config
     assert host.run("stat", "--format=%A %U %G", CONFIG) == f"-rw-r----- root {UNIT}"
+
+
+class Visitor(Table):
+    """Knows how long it has waited, each time that it came, and for how long it was sent away."""
+
+    def __init__(self, address: tuple[str, int]):
+        super().__init__(address)
+        self.waits: list[float] = []
+        self.sent_away_ms = 0
+
+    def open(self) -> bool:
+        self.came = time.monotonic()
+        return super().open()
+
+    def receive(self, limit: int = 1 << 18) -> None:
+        waited = not self.started
+        super().receive(limit)
+        self.sent_away_ms = max(self.sent_away_ms, self.retry_ms)
+        if waited and self.started:
+            self.waits.append(time.monotonic() - self.came)
+
+
+def test_nobody_waits_and_nothing_is_lost_through_an_upgrade_under_many_streams(
+    story, package, tmp_path, note
+):
+    """Whoever comes to a responder that drains waits for its successor, and nobody is sent to the standby."""
+    story.config |= {"topic": story.kafka.topic(), "event-id": "key"}
+    configure(story.host, CONFIG, **story.config)
+    for unit in POOL:
+        story.host.run("systemctl", "restart", unit)
+    wait_until(story.is_ready, what="readiness")
+    crowd = Crowd(Visitor(("127.0.0.1", story.http)) for _ in range(500 // LESS))
+    traffic = Traffic(story.kafka, story.config["topic"], len(crowd.tables))
+    traffic.write(200)
+
+    def all_right() -> bool:
+        return all(table.started and table.rows == traffic.rows for table in crowd.tables)
+
+    crowd.open()
+    crowd.run(all_right, what="the topic as it is")
+    traffic.begin()
+    before = {responder.pid for responder in (story.first, story.second)}
+    visits = [table.streams for table in crowd.tables]
+    for table in crowd.tables:
+        table.waits.clear()
+    next_package = later(package, tmp_path, 2)
+    began = time.monotonic()
+    crowd.meanwhile(lambda: install(story.host, next_package))
+    took = time.monotonic() - began
+    crowd.meanwhile(traffic.end)
+    crowd.run(all_right, what="nothing is lost")
+    assert not before & {responder.pid for responder in (story.first, story.second)}
+    assert all(table.streams > n for table, n in zip(crowd.tables, visits))
+    waits = sorted(wait for table in crowd.tables for wait in table.waits)
+    note("the upgrade took s", round(took, 1))
+    note("returns", len(waits))
+    at = {"half": len(waits) // 2, "99 of 100": len(waits) * 99 // 100, "all": -1}
+    note("waited at most s", {share: round(waits[i], 2) for share, i in at.items()})
+    assert not any(table.repeated or table.gaps or table.resets for table in crowd.tables)
+    assert max(table.sent_away_ms for table in crowd.tables) < STANDBY_RETRY_MS
+    assert waits[-1] < story.config["drain"] + TAKE_OVER_S
+    crowd.close()
 
 
 def test_nothing_that_is_forbidden_was_tried(story):
