@@ -14,6 +14,9 @@
 #   TERM   drains and ends; a second time: ends at once
 set -euo pipefail
 
+# bash cannot trap what was ignored when it began, as HUP is below nohup.
+if [[ $(trap -p HUP) ]]; then exec env --default-signal=HUP "$0" "$@"; fi
+
 pool=${1:?which pool?}
 started=
 started_at=0

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from clients import CurlReader
 from helpers import REPOSITORY, Process, alone, answers, free_port, wait_until
@@ -49,6 +50,10 @@ class Run(Process):
     def stream(self, below: str = "") -> CurlReader:
         return CurlReader(f"http://localhost:{self.http}/events{below}", "-N").wait_started()
 
+    def pids(self) -> set[int]:
+        ready = requests.get(f"http://127.0.0.1:{self.admin}/health/ready", timeout=60).json()
+        return {responder["pid"] for responder in ready["responders"]}
+
     def is_served(self) -> bool:
         return answers(("127.0.0.1", self.http))
 
@@ -77,6 +82,19 @@ def test_it_serves_the_topic_on_the_ports_that_it_is_told(kafka, topic, run):
         assert word in run.text()
     assert run.end(signal.SIGINT) == 130
     assert not run.is_served()
+
+
+def test_responders_are_replaced_also_below_nohup(kafka, topic, run):
+    hangup = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run.start("--brokers", kafka.brokers, "--topic", topic)
+    finally:
+        signal.signal(signal.SIGHUP, hangup)
+    old = run.pids()
+    status, said = say("restart", "responders")
+    assert status == 0, said
+    assert len(old) == 4 and not old & run.pids()
+    assert run.end(signal.SIGINT) == 130
 
 
 def test_it_serves_the_routes_that_it_is_told_and_keeps_them(kafka, topic, run, tmp_path, monkeypatch):
