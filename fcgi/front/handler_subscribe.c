@@ -53,10 +53,10 @@ static void on_found(void *arg, enum subscription_answer answer, const struct ha
     struct exchange *x = arg;
 
     x->recalled = answer == SUBSCRIPTION_TOLD;
-    if (x->recalled) {
+    if (x->recalled)
         buf_add_slice(&x->form, told->form);
+    if (told != NULL)
         x->told_at = told->told_at;
-    }
     handler_serve_again(x);
 }
 
@@ -84,6 +84,8 @@ void handler_opened(struct exchange *x)
         return;
     if (x->recalled && !handle->told)
         handle_tell(handle, buf_slice(&x->form), x->told_at);
+    else if (!x->recalled && handle->told_at < x->told_at)
+        handle_untell(handle, x->told_at);
     if (h->subscriptions != NULL)
         subscriptions_opened(h->subscriptions, &x->key, handle);
 }

@@ -250,6 +250,8 @@ static void take_over(struct subscriptions *s, const struct token_hash *key,
         handle->stamp = m->number;
     if (m->answer == SUBSCRIPTION_TOLD)
         take_form(handle, m);
+    else if (handle->told_at < m->told_at)
+        handle_untell(handle, m->told_at);
 }
 
 static void on_message(void *arg, const struct peer_message *message)

@@ -283,6 +283,19 @@ static void a_stream_that_has_come_back_takes_what_is_passed_on(void **state)
     assert_text(buf_slice(&narrowed), "key=1\n");
 }
 
+/* It was told something, and opened anew since: word of the former that comes late is of no use. */
+static void one_that_was_opened_anew_is_told_nothing_older(void **state)
+{
+    (void)state;
+    waiting = (struct handle_message){
+        .type = MESSAGE_PASSED, .answer = SUBSCRIPTION_KNOWN, .number = 20, .told_at = 20};
+    subscriptions_hear(subscriptions);
+    hear_form(MESSAGE_PASSED, "key=1", 10);
+    assert_false(known()->told);
+    hear_form(MESSAGE_PASSED, "key=2", 30);
+    assert_true(known()->told);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -305,6 +318,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_passed_on_a_moment_ago_is_passed_on, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_stream_that_has_come_back_takes_what_is_passed_on, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_that_was_opened_anew_is_told_nothing_older, setup,
                                         teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
