@@ -40,12 +40,11 @@ def browse(machine, tmp_path) -> Iterator[Callable[..., tuple[Chrome, str]]]:
     """A browser there, and what it has to call the server."""
     drivers = []
 
-    def start(server: Lighttpd, scheme: str = "http") -> tuple[Chrome, str]:
+    def start(server: Lighttpd) -> tuple[Chrome, str]:
         server.stop()
         server.listen_on(machine.server_ip)
         server.start()
-        port = {"http": server.http, "https": server.https}[scheme][1]
-        url = f"{scheme}://{machine.server_ip}:{port}"
+        url = f"http://{machine.server_ip}:{server.http[1]}"
         # A pipe, for our way to it must not be the one that is cut.
         arguments = ["--remote-debugging-pipe", f"--unsafely-treat-insecure-origin-as-secure={url}"]
         drivers.append(chromium(tmp_path, machine.program(PROGRAM, tmp_path), *arguments))
@@ -60,8 +59,8 @@ def browse(machine, tmp_path) -> Iterator[Callable[..., tuple[Chrome, str]]]:
 def open_tabs(topic, front, browse) -> Callable[..., Tabs]:
     """Four of them."""
 
-    def start(scheme: str, **options: object) -> Tabs:
-        driver, url = browse(front(topic), scheme)
+    def start(**options: object) -> Tabs:
+        driver, url = browse(front(topic))
         tabs = Tabs(driver, f"{url}/index.html")
         for _ in range(4):
             tabs.open(**options)
@@ -89,9 +88,8 @@ def write(kafka: Kafka, topic: str, for_s: float = 0) -> dict[str, str]:
     return rows
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_network_that_was_away(kafka, topic, machine, open_tabs, note, scheme):
-    tabs = open_tabs(scheme)
+def test_a_network_that_was_away(kafka, topic, machine, open_tabs, note):
+    tabs = open_tabs()
     tabs.wait_tables(write(kafka, topic))
     machine.link("down")
     rows = write(kafka, topic, 60 if LONG else 3)
@@ -100,10 +98,9 @@ def test_a_network_that_was_away(kafka, topic, machine, open_tabs, note, scheme)
     assert tabs.wrong() == []
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_machine_that_slept(kafka, topic, machine, open_tabs, note, scheme):
+def test_a_machine_that_slept(kafka, topic, machine, open_tabs, note):
     """Its clock has jumped, and of its connections nobody knows any more."""
-    tabs = open_tabs(scheme)
+    tabs = open_tabs()
     old = write(kafka, topic)
     tabs.wait_tables(old)
     wait_for(1, lambda: len(machine.connections()))  # others are idle, and closed soon
@@ -119,7 +116,7 @@ def test_a_machine_that_slept(kafka, topic, machine, open_tabs, note, scheme):
 def test_a_network_that_swallows_everything(kafka, topic, machine, open_tabs, note):
     """Nobody is told when it is there again, so that the next try has to come."""
     options = {} if LONG else {"keepAliveMs": 2000}
-    tabs = open_tabs("http", **options)
+    tabs = open_tabs(**options)
     tabs.wait_tables(write(kafka, topic))
     machine.drop()
     rows = write(kafka, topic, 60 if LONG else 6)
