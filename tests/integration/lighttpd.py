@@ -17,6 +17,7 @@ from helpers import (
     answers,
     children,
     free_port,
+    unix_connections,
     wait_until,
 )
 from responder import Responder, assert_no_sanitizer_report
@@ -129,6 +130,12 @@ class Lighttpd(Process):
     def responders(self) -> list[int]:
         """The process ids of the open pool that it has started itself."""
         return [pid for pid, said in self._pools() if "--jwks" not in said]
+
+    def pool(self) -> list[int]:
+        """The same, once they know each other: two sockets that listen, a connection each way."""
+        pids = self.responders()
+        wait_until(lambda: list(map(unix_connections, pids)) == [4, 4], what="the pool")
+        return pids
 
     def guarded_responders(self) -> list[int]:
         return [pid for pid, said in self._pools() if "--jwks" in said]
