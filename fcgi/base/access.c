@@ -8,19 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/slice.h"
+
 enum { PASSWD_SIZE = 4096 };
 
-static bool begins_with(const char *path, const char *directory)
-{
-    return strncmp(path, directory, strlen(directory)) == 0;
-}
-
 /* As fcgi/systemd has them: ProtectHome=, and TemporaryFileSystem=/var. */
-static bool may_be_hidden(const char *path)
+static bool may_be_hidden(struct slice path)
 {
-    if (getenv("INVOCATION_ID") == NULL || begins_with(path, "/var/lib/sse-kafka-fanout/"))
+    if (getenv("INVOCATION_ID") == NULL || slice_starts(path, "/var/lib/sse-kafka-fanout/"))
         return false;
-    return begins_with(path, "/home/") || begins_with(path, "/root/") || begins_with(path, "/var/");
+    return slice_starts(path, "/home/") || slice_starts(path, "/root/") ||
+           slice_starts(path, "/var/");
 }
 
 void access_say(char *text, size_t size, const char *path, int err)
@@ -28,7 +26,7 @@ void access_say(char *text, size_t size, const char *path, int err)
     char buffer[PASSWD_SIZE];
     struct passwd entry, *user = NULL;
 
-    if ((err == EACCES || err == ENOENT) && may_be_hidden(path)) {
+    if ((err == EACCES || err == ENOENT) && may_be_hidden(slice_str(path))) {
         snprintf(text, size, "%s, or the unit hides it: /var/lib/sse-kafka-fanout is not hidden",
                  strerror(err));
         return;

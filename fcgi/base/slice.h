@@ -35,6 +35,13 @@ static inline bool slice_starts(struct slice s, const char *start)
     return s.n >= n && memcmp(s.p, start, n) == 0;
 }
 
+static inline bool slice_ends(struct slice s, const char *end)
+{
+    size_t n = strlen(end);
+
+    return s.n >= n && memcmp(s.p + s.n - n, end, n) == 0;
+}
+
 /* Byte by byte, the shorter one first: below, at or above 0 as memcmp() has it. */
 static inline int slice_order(struct slice a, struct slice b)
 {

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/access.h"
+#include "base/slice.h"
 #include "kafka/conf.h"
 
 bool reading_is_set(const struct reading *r, const char *name)
@@ -17,10 +18,7 @@ bool reading_is_set(const struct reading *r, const char *name)
 /* librdkafka says of a file that it cannot read only that it failed. */
 static enum config_result check_readable(const char *name, const char *value)
 {
-    static const char ending[] = ".location";
-    size_t n = strlen(name), m = strlen(ending);
-
-    if (n < m || strcmp(name + n - m, ending) != 0 || strcmp(value, "probe") == 0)
+    if (!slice_ends(slice_str(name), ".location") || strcmp(value, "probe") == 0)
         return CONFIG_OK;
     if (access(value, R_OK) == 0)
         return CONFIG_OK;

@@ -71,19 +71,13 @@ struct health metrics_health(const struct metrics *m, int32_t topic)
 
 /* -- one series -- */
 
-static bool has_suffix(const char *family, const char *suffix)
-{
-    size_t n = strlen(family), of = strlen(suffix);
-
-    return n > of && strcmp(family + n - of, suffix) == 0;
-}
-
 /* topic NULL: it is about the process. */
 static void add_value(struct buf *out, const char *family, const struct metrics *m,
                       const struct metrics_topic *topic, const char *label, int64_t value)
 {
-    bool is_time = has_suffix(family, "_seconds") || has_suffix(family, "_seconds_total") ||
-                   has_suffix(family, "_seconds_sum");
+    const struct slice name = slice_str(family);
+    bool is_time = slice_ends(name, "_seconds") || slice_ends(name, "_seconds_total") ||
+                   slice_ends(name, "_seconds_sum");
 
     if (value < 0)
         return;
@@ -128,7 +122,7 @@ static void add_family_of(struct buf *out, const char *family, const char *type,
 
 static void add_family(struct buf *out, const char *family, const char *help)
 {
-    add_family_of(out, family, has_suffix(family, "_total") ? "counter" : "gauge", help);
+    add_family_of(out, family, slice_ends(slice_str(family), "_total") ? "counter" : "gauge", help);
 }
 
 /* Of the row, unless the one before it has the same. */
