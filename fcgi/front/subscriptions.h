@@ -44,7 +44,8 @@ typedef void subscription_done(void *arg, enum subscription_answer answer,
 void subscriptions_hear(struct subscriptions *s);
 
 /* Asks the peers for a handle; with a form (p not NULL), the one that knows it is told that.  Calls
- * done() once, at once or later; `told` is what it was told before, of SUBSCRIPTION_TOLD. */
+ * done() once, at once or later; `told` is the answer of one that was asked (NULL: none has come):
+ * what the handle was told before, if SUBSCRIPTION_TOLD, and when it was told or opened anew. */
 void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, struct slice form,
                        subscription_done *done, void *arg);
 /* A stream of that handle was opened here. */
