@@ -3,29 +3,14 @@
 import re
 import shlex
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from fronts import Apache, Lighttpd, Nginx, Place
+from fronts import Apache, Lighttpd, Nginx
 from helpers import free_port
-from lighttpd import make_certificates, replaced
-
-
-@pytest.fixture(scope="module")
-def places() -> Iterator[Path]:
-    """There until the logs of the last test have been looked at."""
-    make_certificates()
-    with tempfile.TemporaryDirectory(prefix="skf-") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
-
-
-@pytest.fixture
-def place(places: Path) -> Place:
-    return Place(places)
+from lighttpd import replaced
+from test_fronts import all_places, place  # noqa: F401
 
 
 def check(front: Lighttpd | Apache | Nginx, option: str) -> tuple[bool, str]:
