@@ -553,7 +553,7 @@ def later(package: Path, directory: Path, by: int) -> Path:
 def test_an_upgrade_restarts_responders_and_keeps_all_else(story, package, tmp_path):
     host = story.host
     story.kafka.put(story.topic, "upgrade", "before")
-    stream = story.open()
+    stream = story.come_back()  # after the test of the standby
     stream.take_until(b"before")
     before = [responder.pid for responder in (story.first, story.second)]
     sockets = host.run("stat", "--format=%i", f"/run/{UNIT}/1.sock", f"/run/{UNIT}/2.sock")
