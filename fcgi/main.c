@@ -65,7 +65,7 @@ static void mask_signals(int how)
     sigaddset(&ours, SIGTERM);
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGHUP);
-    sigprocmask(how, &ours, NULL);
+    pthread_sigmask(how, &ours, NULL);
 }
 
 static void stand_in(struct program *p)
@@ -85,6 +85,13 @@ static bool start(struct program *p)
     loop_on_signal(p->loop, SIGHUP, on_reload_signal, p);
     mask_signals(SIG_UNBLOCK);
     return program_make(p);
+}
+
+/* From now on nobody hears a signal, and one more must not change how the process ends. */
+static void finish(struct program *p)
+{
+    mask_signals(SIG_BLOCK);
+    program_unmake(p);
 }
 
 static void tell_start(const struct config *c)
@@ -123,7 +130,7 @@ static int serve(struct config *config, int listen_fd)
         fail(p.error);
     }
     stop_listening(&p);
-    program_unmake(&p);
+    finish(&p);
     return status;
 }
 
@@ -144,7 +151,7 @@ static int serve_as_cgi(struct config *config, struct slice request, struct slic
         cgi_fail();
         fail(p.error);
     }
-    program_unmake(&p);
+    finish(&p);
     return status;
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
@@ -244,6 +245,16 @@ def test_who_is_told_to_stop_once_it_can_be_reached_stops_in_order(tmp_path):
             assert responder.process.poll() is None, responder.text()
         responder.stop()
         assert not os.path.exists(responder.address)
+
+
+def test_it_ends_well_however_often_it_is_told_to(tmp_path):
+    """Also in its last moments, when its loop is gone."""
+    for _ in range(20):
+        responder = Responder(f"127.0.0.1:{free_port()}", "events", tmp_path)
+        responder.start()
+        while responder.process.poll() is None:  # without a pause: each moment counts
+            responder.process.send_signal(signal.SIGTERM)
+        responder.stop()
 
 
 def test_sigterm_ends_it_with_streams_open(kafka, topic, start, note):

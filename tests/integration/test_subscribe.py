@@ -281,7 +281,6 @@ def test_what_is_told_while_its_responder_drains_is_not_lost(kafka, topic, pool)
     # It begins with what was told, or moves there, as its responder hears of it before or after.
     assert [e.event for e in back.take(2)] in (["reset", "message"], ["delete", "message"])
     assert back.events[-1].data == b"1"
-    assert pool[0].process.wait() == 0  # a second SIGTERM in its last moments would be what ends it
 
 
 def test_who_comes_back_while_a_responder_hangs_gets_what_it_was_told_when_that_answers(kafka, topic, pool):
