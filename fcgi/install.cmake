@@ -15,7 +15,28 @@ install(PROGRAMS fcgi/mask-log.sh fcgi/fetch-jwks.sh DESTINATION ${SKF_DATA_DIR}
 install(DIRECTORY htdocs DESTINATION ${SKF_DATA_DIR})
 install(DIRECTORY fcgi/examples DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} OPTIONAL
   PATTERN "nginx*.conf" EXCLUDE)
-install(FILES README.md PROTOCOL.md CHANGELOG.md SECURITY.md DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+
+# Links of documents lead to what is installed; of what is in the sources alone the name is left.  The image
+# is built without them.
+if(CMAKE_INSTALL_PREFIX STREQUAL /usr)
+  set(license copyright)
+else()
+  set(license LICENSE)
+endif()
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} RENAME ${license})
+install(FILES live.webp DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+file(GLOB documents RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/*.md)
+foreach(document ${documents})
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${document})
+  file(READ ${document} text)
+  string(REPLACE "](LICENSE)" "](${license})" text "${text}")
+  string(REPLACE "](fcgi/examples" "](examples" text "${text}")
+  string(REGEX REPLACE "\\]\\((fcgi/)?(htdocs/|fetch-jwks)" "](../../sse-kafka-fanout/\\2" text "${text}")
+  string(REGEX REPLACE "\\[([^][]*)\\]\\((certs|compose|fcgi|lighttpd|tests)[./][^)]*\\)" "\\1" text "${text}")
+  string(REPLACE "**Contents**" "Files without a link are in the sources alone.\n\n**Contents**" text "${text}")
+  file(WRITE ${made}/${document} "${text}")
+  install(FILES ${made}/${document} DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR})
+endforeach()
 
 # From 1.25.1 on nginx warns of how HTTP/2 was asked for before, which older ones need; Debian 12 has 1.22.
 file(STRINGS /etc/os-release release REGEX "^VERSION_ID=")
@@ -66,7 +87,6 @@ set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 set(debian ${CMAKE_SOURCE_DIR}/fcgi/debian)
 if(CMAKE_INSTALL_PREFIX STREQUAL /usr)
   install_compressed(fcgi/debian/changelog changelog ${CMAKE_INSTALL_FULL_DOCDIR})
-  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_FULL_DOCDIR} RENAME copyright)
   install(FILES ${debian}/lintian-overrides DESTINATION ${CMAKE_INSTALL_FULL_DATADIR}/lintian/overrides
     RENAME sse-kafka-fanout)
   # For the issuers' keys; root writes them.
