@@ -25,10 +25,8 @@ void lease_begin(struct lease *l, const char *name, int64_t exp_ms, int64_t max_
                         .steps = world_wall_steps(),
                         .key = keys_now()};
     snprintf(l->name, sizeof l->name, "%s", name);
-    if (before_ms > exp_ms) {
-        l->offered_ms = before_ms;
-        l->offering = true;
-    }
+    if (before_ms > exp_ms)
+        l->offered_ms = l->left_ms = before_ms;
 }
 
 void lease_open(struct lease *l)
@@ -47,6 +45,8 @@ void lease_offer_astray(struct lease *l, int64_t exp_ms)
 
 void lease_offer(struct lease *l, int64_t exp_ms)
 {
+    if (l->offering)
+        l->left_ms = l->offered_ms;
     lease_offer_astray(l, exp_ms);
     l->offering = true;
     l->offered_key = keys_now();
@@ -101,7 +101,7 @@ bool lease_challenge(struct lease *l, const struct sse_event *event, bool undist
     world_tell("%s is challenged", l->name);
     if (event->id.p != NULL || !slice_equal(event->data, slice_str(must)))
         world_breach("challenge", "%s is given a challenge that is none", l->name);
-    bool clear = is_clear(l, undisturbed) && !l->offering;
+    bool clear = is_clear(l, undisturbed) && !l->offering && l->left_ms <= l->exp_ms;
     if (clear && world_wall_ms() < l->sure_ms - CHALLENGE_MS)
         world_breach("challenge", "%s is challenged %lld ms before its token ends", l->name,
                      (long long)(l->sure_ms - world_wall_ms()));

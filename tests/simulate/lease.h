@@ -13,7 +13,9 @@ struct lease {
     char name[16];
     int64_t exp_ms;  /* of the token that opened it, or of the last renewal that was accepted */
     int64_t sure_ms; /* not before that, whether its responder has accepted the last one or not */
-    int64_t offered_ms;         /* the latest of those that were offered, whatever became of them */
+    int64_t offered_ms; /* the latest of those that were offered, whatever became of them */
+    int64_t left_ms; /* the latest of those that were left unanswered: a responder that stands still
+                        may accept it when it goes on, behind others that were answered */
     int64_t asked_ms, began_ms; /* when the stream was asked for, and known to be open */
     int64_t max_age_ms;         /* 0: any */
     bool offering;              /* one is on its way */

@@ -60,12 +60,17 @@ int64_t pool_served_since_ms(int32_t partition)
 
 int64_t pool_answers_since_ms(const struct pool *pool)
 {
-    int64_t since = -1;
+    int64_t since = pool->silent_ms;
+    bool any = false;
 
-    for (unsigned i = 0; i < RESPONDERS_MAX; i++)
-        if (pool->responders[i] != NULL && responder_answers_since_ms(pool->responders[i]) > since)
-            since = responder_answers_since_ms(pool->responders[i]);
-    return since < 0 ? INT64_MAX : since;
+    for (unsigned i = 0; i < RESPONDERS_MAX; i++) {
+        if (pool->responders[i] == NULL)
+            continue;
+        int64_t its = responder_answers_since_ms(pool->responders[i]);
+        since = its > since ? its : since;
+        any = true;
+    }
+    return any ? since : INT64_MAX;
 }
 
 int64_t pool_lost_ms(const struct pool *pool)
@@ -96,6 +101,8 @@ void pool_free_responder(struct pool *pool, unsigned responder)
 
     if (!pool->passed_on[responder])
         pool->lost_ms = world_now_ms();
+    if (responder_answers_since_ms(r) == INT64_MAX)
+        pool->silent_ms = world_now_ms();
     pool->passed_on[responder] = false;
     pool->responders[responder] = NULL; /* time passes while it ends */
     responder_free(r);

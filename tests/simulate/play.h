@@ -40,7 +40,8 @@ struct pool {
     unsigned routes; /* the version that responders have that are started from now on */
     bool passed_on[RESPONDERS_MAX];
     int64_t lost_ms;
-    bool quiet; /* the steps are over */
+    int64_t silent_ms; /* when the last one ended that did not answer: it may have done so then */
+    bool quiet;        /* the steps are over */
 };
 
 /* It ends, and passes on what it knows, if there is anybody who is to stay. */
