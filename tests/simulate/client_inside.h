@@ -6,10 +6,10 @@
 #include "client.h"
 #include "kinds.h"
 #include "lease.h"
+#include "line.h"
 #include "model.h"
 #include "play.h"
 #include "post.h"
-#include "sockets.h"
 #include "teller.h"
 #include "world.h"
 

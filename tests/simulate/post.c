@@ -1,8 +1,8 @@
 #include "post.h"
 
 #include "base/fcgi_record.h"
+#include "line.h"
 #include "play.h"
-#include "sockets.h"
 
 enum { AGAIN_MS = 1000, TRIES = 10, ROOM = 4096, HEADER = 8, STDIN = 5 };
 

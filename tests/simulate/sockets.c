@@ -5,33 +5,15 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/loop.h"
 #include "base/mem.h"
+#include "line_inside.h"
 #include "loops.h"
 #include "world.h"
 
-enum { FIRST_FD = 1 << 20, SHORT_PERCENT = 15, NOTHING_PERCENT = 3 };
-
-/* Bytes on their way. */
-struct pipe {
-    struct buf bytes;
-    size_t read; /* of them */
-};
-
-/* One connection: the program has a descriptor of it, a client the line. */
-struct line {
-    int fd;       /* -1: the program has closed it */
-    bool dropped; /* the client has */
-    bool cut;     /* what the program sends is lost */
-    size_t room;
-    struct pipe in, out; /* to the program, and from it */
-    bool ended;          /* the program sends nothing more */
-    void (*on_bytes)(void *arg);
-    void *arg;
-};
+enum { FIRST_FD = 1 << 20 };
 
 struct descriptor {
     enum { FREE, LISTENING, STREAM, EVENT } kind;
@@ -94,18 +76,6 @@ void socket_unwatched(int fd, const struct watch *watch)
         table[i].watch = NULL;
 }
 
-static size_t unread(const struct pipe *p)
-{
-    return p->bytes.n - p->read;
-}
-
-static size_t room_in(const struct line *l)
-{
-    size_t used = unread(&l->out);
-
-    return used < l->room ? l->room - used : 0;
-}
-
 int socket_ready(int fd, int what)
 {
     const struct descriptor *d = find(fd);
@@ -121,10 +91,7 @@ int socket_ready(int fd, int what)
         ready = d->wait_n > 0 ? LOOP_READ : 0;
         break;
     case STREAM:
-        if (unread(&d->line->in) > 0 || d->line->dropped)
-            ready |= LOOP_READ;
-        if (room_in(d->line) > 0 || d->line->dropped)
-            ready |= LOOP_WRITE;
+        ready = line_ready(d->line);
         break;
     case FREE:
         break;
@@ -138,7 +105,7 @@ size_t sockets_heap_bytes(void)
 
     for (size_t i = 0; i < table_n; i++)
         if (table[i].kind == STREAM)
-            sum += table[i].line->in.bytes.cap + table[i].line->out.bytes.cap;
+            sum += line_heap_bytes(table[i].line);
     return sum;
 }
 
@@ -152,74 +119,6 @@ void sockets_end(void)
     table_n = 0;
 }
 
-/* -- bytes -- */
-
-static void pipe_put(struct pipe *p, const void *bytes, size_t n)
-{
-    if (p->read == p->bytes.n)
-        p->read = p->bytes.n = 0;
-    buf_add(&p->bytes, bytes, n);
-}
-
-static size_t pipe_take(struct pipe *p, void *to, size_t n)
-{
-    if (n > unread(p))
-        n = unread(p);
-    memcpy(to, p->bytes.p + p->read, n);
-    p->read += n;
-    if (p->read == p->bytes.n) {
-        buf_fini(&p->bytes);
-        p->read = 0;
-    }
-    return n;
-}
-
-static void line_free_if_done(struct line *l)
-{
-    if (l->fd >= 0 || !l->dropped)
-        return;
-    buf_fini(&l->in.bytes);
-    buf_fini(&l->out.bytes);
-    free(l);
-}
-
-/* How many bytes a send takes; 0: it would wait. */
-static size_t taken(const struct line *l, size_t wanted)
-{
-    struct dice *d = world_dice(WHO_SOCKET);
-    size_t n = room_in(l) < wanted ? room_in(l) : wanted;
-
-    if (dice_chance(d, NOTHING_PERCENT)) /* the system has no memory for it now */
-        return 0;
-    if (n > 1 && dice_chance(d, SHORT_PERCENT))
-        n = 1 + dice_below(d, (uint32_t)n);
-    return n;
-}
-
-static ssize_t put_iov(struct line *l, const struct iovec *iov, size_t n)
-{
-    size_t wanted = 0, left;
-
-    if (l->dropped || l->cut) {
-        errno = EPIPE;
-        return -1;
-    }
-    for (size_t i = 0; i < n; i++)
-        wanted += iov[i].iov_len;
-    size_t takes = left = taken(l, wanted);
-    if (takes == 0 && wanted > 0) {
-        errno = EAGAIN;
-        return -1;
-    }
-    for (size_t i = 0; i < n && left > 0; i++) {
-        size_t part = iov[i].iov_len < left ? iov[i].iov_len : left;
-        pipe_put(&l->out, iov[i].iov_base, part);
-        left -= part;
-    }
-    l->on_bytes(l->arg);
-    return (ssize_t)takes;
-}
-
 /* -- what the program calls -- */
 
 ssize_t __real_sendmsg(int fd, const struct msghdr *m, int flags);
@@ -228,7 +127,7 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 {
     const struct descriptor *d = find(fd);
 
-    return d ? put_iov(d->line, m->msg_iov, m->msg_iovlen) : __real_sendmsg(fd, m, flags);
+    return d ? line_put(d->line, m->msg_iov, m->msg_iovlen) : __real_sendmsg(fd, m, flags);
 }
 
 ssize_t __real_send(int fd, const void *bytes, size_t n, int flags);
@@ -238,7 +137,7 @@ ssize_t __wrap_send(int fd, const void *bytes, size_t n, int flags)
     const struct descriptor *d = find(fd);
     struct iovec iov = {(void *)(uintptr_t)bytes, n};
 
-    return d ? put_iov(d->line, &iov, 1) : __real_send(fd, bytes, n, flags);
+    return d ? line_put(d->line, &iov, 1) : __real_send(fd, bytes, n, flags);
 }
 
 ssize_t __real_recv(int fd, void *to, size_t n, int flags);
@@ -247,15 +146,7 @@ ssize_t __wrap_recv(int fd, void *to, size_t n, int flags)
 {
     const struct descriptor *d = find(fd);
 
-    if (d == NULL)
-        return __real_recv(fd, to, n, flags);
-    struct line *l = d->line;
-    if (unread(&l->in) > 0)
-        return (ssize_t)pipe_take(&l->in, to, n);
-    if (l->dropped)
-        return 0;
-    errno = EAGAIN;
-    return -1;
+    return d ? line_take(d->line, to, n) : __real_recv(fd, to, n, flags);
 }
 
 int __real_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags);
@@ -272,8 +163,9 @@ int __wrap_accept4(int fd, struct sockaddr *at, socklen_t *size, int flags)
     }
     struct line *l = d->wait[0];
     memmove(d->wait, d->wait + 1, --d->wait_n * sizeof *d->wait);
-    l->fd = add((struct descriptor){.kind = STREAM, .line = l});
-    return l->fd;
+    int accepted = add((struct descriptor){.kind = STREAM, .line = l});
+    line_accept(l, accepted);
+    return accepted;
 }
 
 int __real_shutdown(int fd, int how);
@@ -284,8 +176,7 @@ int __wrap_shutdown(int fd, int how)
 
     if (d == NULL)
         return __real_shutdown(fd, how);
-    d->line->ended = true;
-    d->line->on_bytes(d->line->arg);
+    line_end(d->line);
     return 0;
 }
 
@@ -345,15 +236,6 @@ ssize_t __wrap_write(int fd, const void *from, size_t n)
     return (ssize_t)n;
 }
 
-static void hang_up(struct line *l)
-{
-    l->fd = -1;
-    l->ended = true;
-    if (!l->dropped)
-        l->on_bytes(l->arg);
-    line_free_if_done(l);
-}
-
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __wrap_close(int fd)
@@ -365,9 +247,9 @@ int __wrap_close(int fd)
     struct descriptor was = *d;
     *d = (struct descriptor){.kind = FREE};
     if (was.kind == STREAM)
-        hang_up(was.line);
+        line_hang_up(was.line);
     for (size_t i = 0; i < was.wait_n; i++)
-        hang_up(was.wait[i]);
+        line_hang_up(was.wait[i]);
     free(was.wait);
     return 0;
 }
@@ -381,13 +263,9 @@ int socket_listen(void)
 
 void socket_cut_all(const struct loop *loop)
 {
-    for (size_t i = 0; i < table_n; i++) {
-        struct line *l = table[i].kind == STREAM && table[i].loop == loop ? table[i].line : NULL;
-        if (l == NULL || l->dropped)
-            continue;
-        l->cut = l->ended = true;
-        l->on_bytes(l->arg);
-    }
+    for (size_t i = 0; i < table_n; i++)
+        if (table[i].kind == STREAM && table[i].loop == loop)
+            line_cut(table[i].line);
 }
 
 void socket_exhaust(int listen_fd, bool exhausted)
@@ -398,58 +276,22 @@ void socket_exhaust(int listen_fd, bool exhausted)
     touch(d);
 }
 
-struct line *line_connect(int listen_fd, size_t room, void (*on_bytes)(void *arg), void *arg)
+bool socket_connect(int listen_fd, struct line *line)
 {
     struct descriptor *d = find(listen_fd);
 
     if (d == NULL)
-        return NULL;
-    struct line *l = mem_zero(sizeof *l);
-    *l = (struct line){.fd = listen_fd, .room = room, .on_bytes = on_bytes, .arg = arg};
+        return false;
     d->wait = mem_resize_array(d->wait, d->wait_n + 1, sizeof(struct line *));
-    d->wait[d->wait_n++] = l;
+    d->wait[d->wait_n++] = line;
     touch(d);
-    return l;
+    return true;
 }
 
-static void touch_line(const struct line *l)
+void socket_touch(int fd)
 {
-    if (l->fd >= 0)
-        touch(find(l->fd));
-}
+    const struct descriptor *d = find(fd);
 
-void line_write(struct line *l, struct slice bytes)
-{
-    pipe_put(&l->in, bytes.p, bytes.n);
-    touch_line(l);
-}
-
-size_t line_read(struct line *l, struct buf *to, size_t n)
-{
-    size_t waiting = unread(&l->out);
-
-    n = n < waiting ? n : waiting;
-    if (n == 0)
-        return 0;
-    pipe_take(&l->out, buf_reserve(to, n), n);
-    to->n += n;
-    touch_line(l);
-    return n;
-}
-
-size_t line_waiting(const struct line *l)
-{
-    return unread(&l->out);
-}
-
-bool line_ended(const struct line *l)
-{
-    return l->ended && unread(&l->out) == 0;
-}
-
-void line_close(struct line *l)
-{
-    l->dropped = true;
-    touch_line(l);
-    line_free_if_done(l);
+    if (d != NULL)
+        touch(d);
 }

@@ -6,8 +6,10 @@
 #ifndef SKF_SIMULATE_SOCKETS_H
 #define SKF_SIMULATE_SOCKETS_H
 
-#include "base/buf.h"
+#include <stdbool.h>
+#include <stddef.h>
 
+struct line;
 struct loop;
 struct watch;
 
@@ -25,18 +27,13 @@ void socket_cut_all(const struct loop *loop);
 /* No descriptors are left for accept4(). */
 void socket_exhaust(int listen_fd, bool exhausted);
 
-/* The other side of a connection, as a client has it; it is told by on_bytes(arg) when there is
- * something to read, or the end. */
-struct line;
-/* NULL: nobody listens there (-1).  `room`: how many unread bytes it holds. */
-struct line *line_connect(int listen_fd, size_t room, void (*on_bytes)(void *arg), void *arg);
-void line_write(struct line *line, struct slice bytes);
-/* Takes up to n bytes; returns how many. */
-size_t line_read(struct line *line, struct buf *to, size_t n);
-size_t line_waiting(const struct line *line);
-/* The program has closed its side, and all was read. */
-bool line_ended(const struct line *line);
-void line_close(struct line *line);
+/* A client's line to a listening socket: it waits to be accepted.  False: nobody listens there
+ * (-1).
+ */
+bool socket_connect(int listen_fd, struct line *line);
+/* Something has come for it, or there is room: what waits for that is looked at.  -1: nothing does.
+ */
+void socket_touch(int fd);
 
 /* Bytes of memory that hold what is under way. */
 size_t sockets_heap_bytes(void);
