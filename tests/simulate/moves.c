@@ -284,6 +284,8 @@ void model_check_told(const struct view *v, int64_t since_ms)
         return;
     if (v->moving && v->moved_ms <= since_ms)
         world_breach("moves", "%s does not arrive at what it was told", v->name);
+    if (!subscriber_keeps_handle(&v->by))
+        return;
     way.telling = subscription_taken(s, since_ms);
     for (; next_way(v, &way); step(v, &way))
         if (picked_equal(&way.to, &v->holds))

@@ -92,6 +92,7 @@ void pool_drain_responder(struct pool *pool, unsigned responder)
     for (unsigned i = 0; i < RESPONDERS_MAX; i++)
         pool->passed_on[responder] |= i != responder && pool->responders[i] != NULL &&
                                       responder_listens(pool->responders[i]) >= 0;
+    pool->handle_uses += pool->handles; /* all that it knows */
     responder_drain(pool->responders[responder]);
 }
 
@@ -99,6 +100,7 @@ void pool_free_responder(struct pool *pool, unsigned responder)
 {
     struct responder *r = pool->responders[responder];
 
+    pool->handle_uses += pool->handles; /* once more, if it has drained */
     if (!pool->passed_on[responder])
         pool->lost_ms = world_now_ms();
     if (responder_answers_since_ms(r) == INT64_MAX)

@@ -37,6 +37,8 @@ struct pool {
     struct client *clients[CLIENTS_MAX];          /* NULL: not come yet */
     unsigned n;                                   /* of clients that may come */
     struct subscription *shared;                  /* by all clients that have one handle */
+    size_t handles;                               /* that there were ... */
+    uint64_t handle_uses;                         /* ... and how often one may have been used */
     unsigned routes; /* the version that responders have that are started from now on */
     bool passed_on[RESPONDERS_MAX];
     int64_t lost_ms;

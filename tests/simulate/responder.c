@@ -138,7 +138,7 @@ struct responder *responder_start(unsigned number, const struct responder_config
                                      .retry_ms = config->retry_ms,
                                      .max_streams = 10000,
                                      .max_waiting = 10000,
-                                     .max_handles = 10000};
+                                     .max_handles = config->max_handles};
     r->handler = handler_new(r->loop, &handler, &r->fanouts);
     if (config->guarded || config->max_age_ms > 0)
         make_gate(r);

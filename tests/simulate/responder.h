@@ -12,6 +12,7 @@ struct responder_config {
     size_t cache_bytes, backlog_bytes;
     int64_t keepalive_ms, flush_ms, retry_ms, drain_ms;
     bool guarded, id_with_key;
+    int64_t max_handles;
     int64_t max_age_ms; /* of a stream; 0: any */
     unsigned routes;    /* their version */
 };

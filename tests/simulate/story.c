@@ -199,6 +199,7 @@ void story_write(struct story *s, uint64_t seed)
                                              .retry_ms = 2000,
                                              .drain_ms = 5000,
                                              .guarded = dice_chance(&d, 50),
+                                             .max_handles = 10000,
                                              .id_with_key = dice_chance(&d, 20),
                                              .max_age_ms = dice_chance(&d, 10) ? 60000 : 0};
     s->crowd = !dice_chance(&d, 5) ? 1 : dice_chance(&d, 80) ? 10 : CROWD_MAX;
@@ -231,6 +232,8 @@ void story_write(struct story *s, uint64_t seed)
         write_tellings(s, &d);
     else
         write_steps(s, &d);
+    if (dice_chance(&d, 20))
+        s->responder.max_handles = dice_between(&d, 1, 4);
 }
 
 void story_fini(struct story *s)

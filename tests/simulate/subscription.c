@@ -17,6 +17,7 @@ struct subscription *subscription_new(struct pool *pool, unsigned number)
     struct subscription *s = mem_zero(sizeof *s);
 
     s->pool = pool;
+    pool->handles++;
     snprintf(s->handle, sizeof s->handle, "handle_%025u", number);
     return s;
 }
@@ -81,12 +82,42 @@ size_t subscription_taken(const struct subscription *s, int64_t since_ms)
 
 /* -- whether it is known -- */
 
+static uint64_t used_by_others(const struct subscription *s)
+{
+    return s->pool->handle_uses - s->uses;
+}
+
+/* A responder that is full forgets the least recently used; one that stands still uses them late.
+ */
+static bool has_room(const struct subscription *s)
+{
+    uint64_t max = (uint64_t)s->pool->story->responder.max_handles;
+
+    return s->pool->handles <= max || (used_by_others(s) - s->used_by_others < max &&
+                                       pool_answers_since_ms(s->pool) < s->used_ms);
+}
+
+/* Maybe: it is asked for, or told something, at some responder. */
+static void use(struct subscription *s)
+{
+    s->lapses += !has_room(s);
+    s->uses++;
+    s->pool->handle_uses++;
+}
+
+/* For sure, not before others had been used so often. */
+static void was_used(struct subscription *s, uint64_t by_others, int64_t at_ms)
+{
+    s->used_by_others = by_others;
+    s->used_ms = at_ms;
+}
+
 /* Some responder has it; none was lost that may have been the one. */
 static bool is_known(const struct subscription *s)
 {
     int64_t away_ms = world_now_ms() - s->heard_ms;
 
-    return s->kept_ms > pool_lost_ms(s->pool) && away_ms < REMEMBERED_MS - ANSWER_MS;
+    return s->kept_ms > pool_lost_ms(s->pool) && away_ms < REMEMBERED_MS - ANSWER_MS && has_room(s);
 }
 
 /* All would say so if they were asked for it since then. */
@@ -132,6 +163,8 @@ void subscriber_ask(struct subscriber *by, bool anew)
     by->asked = true;
     by->anew = anew;
     by->asked_ms = now;
+    by->used_by_others = used_by_others(s);
+    use(s);
     s->asked++;
     by->alone = s->opening == 0 ? s->asked : 0;
     if (s->opening++ > 0)
@@ -160,8 +193,12 @@ void subscriber_open(struct subscriber *by)
     if (!by->anew &&
         (pool_lost_ms(s->pool) >= by->asked_ms || !is_known(s) || !all_answer(s, by->asked_ms)))
         forget(s);
-    if (by->asked_ms > s->kept_ms)
+    use(s);
+    by->lapses = s->lapses;
+    if (by->asked_ms > s->kept_ms) {
         s->kept_ms = by->asked_ms;
+        was_used(s, by->used_by_others, by->asked_ms);
+    }
 }
 
 void subscriber_hear(const struct subscriber *by)
@@ -187,6 +224,11 @@ void subscriber_leave(struct subscriber *by)
     by->open = false;
 }
 
+bool subscriber_keeps_handle(const struct subscriber *by)
+{
+    return by->open && by->lapses == by->subscription->lapses && has_room(by->subscription);
+}
+
 bool subscriber_is_alone(const struct subscriber *by)
 {
     return by->alone != 0 && by->alone == by->subscription->asked;
@@ -197,6 +239,8 @@ bool subscriber_is_alone(const struct subscriber *by)
 void subscription_post(struct subscription *s, const struct picked *named)
 {
     s->posting = true;
+    s->posted_by_others = used_by_others(s);
+    use(s);
     s->crossed = s->anew > 0;
     s->was_known = is_known(s) && s->opening == 0;
     cross_openings(s);
@@ -227,8 +271,14 @@ void subscription_answer(struct subscription *s, int status)
     if (status == 429)
         check_limit(s, t->at_ms);
     s->answered_ms[s->answers++ % TELLINGS_A_SECOND] = world_now_ms();
+    /* Where its stream's responder has forgotten it, another one may take it for a stream that is
+     * to come back. */
+    bool sure = !s->crossed && has_room(s);
+    use(s);
+    if (status == 204 && sure)
+        was_used(s, s->posted_by_others, t->at_ms);
     if (status == 204)
-        settle(t, s->crossed ? TELLING_MAYBE : TELLING_TAKEN);
+        settle(t, sure ? TELLING_TAKEN : TELLING_MAYBE);
     else
         settle(t, is_unsure ? TELLING_MAYBE : TELLING_REFUSED);
     if (status == 404 && was_known)

@@ -32,14 +32,19 @@ struct subscription {
     bool is_told; /* by one of its clients: no other one tells it anything meanwhile */
     bool posting; /* a form is on its way: ... */
     size_t posted;
+    uint64_t posted_by_others;
     bool crossed;   /* ... beside a stream that is opened anew: either may overtake the other */
     bool was_known; /* when it was sent */
     int opening;    /* streams that are asked for, and not open yet; ... */
     int anew;       /* ... these of them without an event id */
     int open;
-    unsigned asked;                         /* how often a stream was asked for */
-    int64_t kept_ms;                        /* when the one was asked for that was open last */
-    int64_t heard_ms;                       /* when one was open last, for sure */
+    unsigned asked;          /* how often a stream was asked for */
+    int64_t kept_ms;         /* when the one was asked for that was open last */
+    int64_t heard_ms;        /* when one was open last, for sure */
+    uint64_t uses;           /* how often it may have been used; ... */
+    uint64_t lapses;         /* ... and may have been forgotten before, for others */
+    uint64_t used_by_others; /* how often others had been when it was used last, for sure: ... */
+    int64_t used_ms;         /* ... then */
     int64_t answered_ms[TELLINGS_A_SECOND]; /* the last ones, by their number */
     unsigned answers;
 };
@@ -50,7 +55,9 @@ struct subscriber {
     size_t telling;                    /* by which it selects */
     bool anew, asked, open;
     int64_t asked_ms;
-    unsigned alone; /* by that count, if no other was asked for then; 0 */
+    uint64_t used_by_others; /* likewise, when it was asked for */
+    uint64_t lapses;         /* when it was opened */
+    unsigned alone;          /* by that count, if no other was asked for then; 0 */
 };
 
 struct subscription *subscription_new(struct pool *pool, unsigned number);
@@ -67,6 +74,8 @@ void subscriber_open(struct subscriber *by);
 void subscriber_hear(const struct subscriber *by);
 /* It has ended, or its client has left it; no matter if it was asked for at all. */
 void subscriber_leave(struct subscriber *by);
+/* It is open, and its handle was not forgotten meanwhile: it can be told something. */
+bool subscriber_keeps_handle(const struct subscriber *by);
 /* No other stream of its handle was opened since it was asked for. */
 bool subscriber_is_alone(const struct subscriber *by);
 
