@@ -75,7 +75,10 @@ static void end(struct client *c)
     if (subscriber_is_alone(&c->view.by) && c->retry_ms >= FOR_LONG_MS)
         world_breach("replaced", "%s ends for another stream of its handle, and there is none",
                      c->view.name);
-    if (c->retry_ms >= FOR_LONG_MS && c->told_to_come_back)
+    if (form_ends(c->kind->form)) {
+        client_take_document(c);
+        come_back(c, client_document_pause_ms(c));
+    } else if (c->retry_ms >= FOR_LONG_MS && c->told_to_come_back)
         leave(c);
     else
         come_back(c, c->retry_ms);
@@ -104,6 +107,10 @@ static void check_status(const struct client *c)
 {
     int status = c->response.status;
 
+    if (form_ends(c->kind->form) && status != 401) {
+        client_check_document(c);
+        return;
+    }
     /* Who is no browser is told by a status that its responder ends. */
     if (status == 503 && c->kind->form == FORM_LINES &&
         pool_runs_since_ms(c->pool, c->responder) > c->view.came_ms)
@@ -187,6 +194,7 @@ struct client *client_new(unsigned number, unsigned kind, struct pool *pool)
     c->read = (struct errand){.run = read_some, .arg = c};
     snprintf(name, sizeof name, "%s %u", c->kind->name, number);
     view_init(&c->view, name);
+    c->view.documents = form_ends(c->kind->form);
     snprintf(c->subject, sizeof c->subject, "%s",
              c->kind->handle == HANDLE_SHARED ? c->kind->name : name);
     client_init_renewal(c);
@@ -209,6 +217,7 @@ void client_free(struct client *c)
     if (c->kind->handle == HANDLE_OWN)
         subscription_free(c->view.by.subscription);
     buf_fini(&c->token);
+    buf_fini(&c->etag);
     free(c);
 }
 
@@ -217,8 +226,8 @@ size_t client_heap_bytes(const struct client *c)
     const struct subscription *s = c->view.by.subscription;
     size_t told = c->kind->handle == HANDLE_OWN ? subscription_heap_bytes(s) : 0;
 
-    return told + sizeof *c + c->token.cap + c->renewal.request.cap + c->teller.post.request.cap +
-           (c->line ? response_heap_bytes(&c->response) : 0);
+    return told + sizeof *c + c->token.cap + c->etag.cap + c->renewal.request.cap +
+           c->teller.post.request.cap + (c->line ? response_heap_bytes(&c->response) : 0);
 }
 
 void client_break(struct client *c, int64_t most_ms)
@@ -230,6 +239,7 @@ void client_break(struct client *c, int64_t most_ms)
 void client_set_pace(struct client *c, uint32_t bytes)
 {
     c->pace = bytes;
+    c->paced_ms = world_now_ms();
     c->undisturbed_since_ms = world_now_ms();
     if (c->line != NULL && bytes > 0)
         errand_start(&c->read, 0);
@@ -245,20 +255,23 @@ void client_tell(struct client *c, uint32_t times)
     teller_start(&c->teller, times);
 }
 
-bool client_gave_way(const struct client *c)
+bool client_has_no_stream(const struct client *c)
 {
-    return c->line == NULL && !errand_started(&c->come);
+    bool gave_way = c->line == NULL && !errand_started(&c->come);
+
+    return gave_way || form_ends(c->kind->form);
 }
 
 int64_t client_owed_since_ms(const struct client *c)
 {
-    if (c->line == NULL || c->response.status == 0 || c->pace != UINT32_MAX)
+    if (c->line == NULL || c->response.status == 0 || c->pace != UINT32_MAX ||
+        form_ends(c->kind->form))
         return INT64_MAX;
     int64_t runs = pool_runs_since_ms(c->pool, c->responder);
     return runs > c->undisturbed_since_ms ? runs : c->undisturbed_since_ms;
 }
 
-static bool is_owed(void *arg, int32_t partition)
+bool client_is_owed(void *arg, int32_t partition)
 {
     return pool_served_since_ms(partition) <= *(const int64_t *)arg;
 }
@@ -276,6 +289,7 @@ void client_calm_down(struct client *c)
 void client_look(const struct client *c)
 {
     teller_look(&c->teller);
+    client_look_for_document(c);
     if (c->line == NULL || !c->response.is_stream || !undisturbed(c))
         return;
     if (c->token.n > 0)
@@ -290,5 +304,5 @@ void client_check(const struct client *c, int64_t since_ms)
     /* Thousands that take a little of something large at a time share the turns. */
     if (c->pool->story->crowd == CROWD_MAX && world_now_ms() - c->heard_ms < SHARED_MS)
         return;
-    view_check(&c->view, since_ms, is_owed, &since_ms);
+    view_check(&c->view, since_ms, client_is_owed, &since_ms);
 }

@@ -30,8 +30,8 @@ void client_set_pace(struct client *c, uint32_t bytes);
  * so many times. */
 bool client_is_told(const struct client *c);
 void client_tell(struct client *c, uint32_t times);
-/* Another stream has its handle: it stays away. */
-bool client_gave_way(const struct client *c);
+/* Another stream has its handle, and it stays away; or it asks for documents. */
+bool client_has_no_stream(const struct client *c);
 
 /* Nothing disturbs it: since when it is owed what comes; INT64_MAX: it is not. */
 int64_t client_owed_since_ms(const struct client *c);

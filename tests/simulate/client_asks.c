@@ -146,8 +146,10 @@ void client_ask(struct client *c)
     fcgi_param_add(&params, slice_str("QUERY_STRING"), buf_slice(&query));
     add_param(&params, "HTTP_ACCEPT", "text/event-stream");
     add_param(&params, "REMOTE_ADDR", "127.0.0.1");
-    if (c->view.id[0])
+    if (c->view.id[0] && c->kind->form != FORM_DOCUMENT)
         add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
+    if (form_ends(c->kind->form))
+        client_ask_for_document(c, &params);
     fcgi_request_add(&request, c->response.request_id, buf_slice(&params));
     line_write(c->line, buf_slice(&request));
     buf_fini(&path);
@@ -168,8 +170,10 @@ void client_draw_wish(struct client *c)
 {
     bool first = !c->has_wish;
 
-    if (first || dice_chance(client_dice(c), 10))
+    if (first || dice_chance(client_dice(c), 10)) {
         wish_draw(&c->wish, client_way(c), client_dice(c), c->pool->story->wish_keys);
+        c->etag.n = 0; /* which was of another URL */
+    }
     if (first || (!c->view.lingers && dice_chance(client_dice(c), 30)))
         wish_draw_claim(&c->claim, client_dice(c), c->pool->story->wish_keys);
     c->has_wish = true;

@@ -28,12 +28,14 @@ struct client {
     struct response response;
     struct lease lease;
     struct buf token; /* of the stream; empty: it needs none */
+    struct buf etag;  /* of the last document; empty: none */
     char subject[16];
     struct post renewal;
     struct teller teller;
     int64_t renewing_ms; /* the expiry of the token that it renews with */
     struct errand come, read;
     uint32_t pace;
+    int64_t paced_ms;                   /* since when */
     bool may_be_refused;                /* when it came */
     bool retry_told, told_to_come_back; /* by a second one, before the end */
     int64_t heard_ms;                   /* when it was sent the last bytes */
@@ -45,6 +47,9 @@ static inline struct dice *client_dice(const struct client *c)
     return world_dice(WHO_CLIENT + c->number);
 }
 
+/* The partition could be read since then; arg: const int64_t *. */
+bool client_is_owed(void *arg, int32_t partition);
+
 /* When a token ends that it is given now. */
 int64_t client_new_expiry(struct client *c);
 /* What it asks for: what it has asked for before, mostly. */
@@ -54,6 +59,15 @@ enum wish_way client_way(const struct client *c);
 struct picked client_route(const struct client *c);
 /* The request is sent. */
 void client_ask(struct client *c);
+
+/* Headers of a request for a document; and what has come instead of a stream, at its end. */
+void client_ask_for_document(struct client *c, struct buf *params);
+void client_take_document(struct client *c);
+/* Until it asks for the next one. */
+int64_t client_document_pause_ms(struct client *c);
+/* Its status has come; now and then. */
+void client_check_document(const struct client *c);
+void client_look_for_document(const struct client *c);
 
 /* A new token is brought, mostly in time, and mostly at all. */
 void client_renew(struct client *c);

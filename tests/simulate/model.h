@@ -13,6 +13,7 @@
  *   - all of this holds for the topic seen through what it selects; what it does not select is
  * never named, and when it selects otherwise it is reset first
  *   - a stream that began later than at the earliest record knows all from there on
+ *   - a document reaches to where the topic ended for its responder when it was asked for
  *   - one that is told to select something else is given what differs, and nothing twice: until it
  * has arrived its ids say so, and then it knows the topic through that */
 #ifndef SKF_SIMULATE_MODEL_H
@@ -40,6 +41,7 @@ struct view {
     bool unsure;  /* it was given something by one that may not have known the topic's last life */
     bool foreign; /* it came back with an id of a former life, which may be good by chance */
     bool fresh;   /* it began with nothing */
+    bool documents;                     /* it is given those, which end with their place */
     int64_t at[PARTITIONS_MAX];         /* the offset behind what it has; -1: not known yet */
     int64_t gap[PARTITIONS_MAX];        /* where the last gap that it was told of ends */
     int64_t have[PARTITIONS_MAX][KEYS]; /* the offset of what it holds of the key; -1: nothing */
@@ -92,6 +94,13 @@ void view_offer(struct view *v, const struct picked *route);
 void view_settle(struct view *v, bool accepted);
 /* The stream is left before it was answered: it may be applied to the next one. */
 void view_linger(struct view *v);
+
+/* A document has come: one that has all, or only what has changed.  What it says comes as events,
+ * and then it has ended. */
+void view_document(struct view *v, bool has_all);
+void view_document_end(const struct view *v);
+/* Instead: what it has is that of now. */
+void view_same(struct view *v);
 
 /* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the
  * partitions for which owed(arg, partition) holds. */

@@ -27,6 +27,8 @@ void model_arrive(struct view *v);
 void model_check_told(const struct view *v, int64_t since_ms);
 /* To select by the route that a renewal offers changes nothing. */
 bool model_is_renewed(const struct view *v);
+/* Nothing has been away from its responder since some time before it came. */
+bool model_is_calm(const struct view *v);
 /* Amid a move, the key may be new to it, or leave. */
 bool model_is_moving(const struct view *v, int32_t p, int key);
 /* A small cache may have nothing left of a key that the stream was told to select. */

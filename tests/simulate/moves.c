@@ -71,7 +71,7 @@ static bool find_way(const struct view *v, const char *tag, struct way *way)
 
 /* What a partition has had since it was away is read by itself, and a stream amid a move is not
  * moved then. */
-static bool is_calm(const struct view *v)
+bool model_is_calm(const struct view *v)
 {
     const struct topic *t = model_life(v);
     bool calm = t != NULL && v->lives != 0;
@@ -95,7 +95,7 @@ static bool may_be_reset(const struct view *v)
         all = all || way.to.all;
         ways += way.telling > v->by.telling;
     }
-    return may || (ways > 1 && all) || (ways > 0 && !is_calm(v));
+    return may || (ways > 1 && all) || (ways > 0 && !model_is_calm(v));
 }
 
 /* -- a stream that is opened -- */

@@ -64,3 +64,30 @@ void view_check(const struct view *v, int64_t since_ms, bool (*owed)(void *arg, 
         if (owed(arg, p) && model_life(v) == t)
             check_partition(v, t, p, since_ms);
 }
+
+/* -- documents -- */
+
+/* It reaches to where the topic ended for its responder when it was asked for. */
+void view_document_end(const struct view *v)
+{
+    const struct topic *t = model_life(v);
+
+    for (int32_t p = 0; t != NULL && v->known_life == t->life && p < t->n; p++)
+        if (v->at[p] < v->known_end[p] && model_is_calm(v))
+            world_breach("stale",
+                         "%s is given a document that ends at %lld of partition %d: it "
+                         "was at %lld before",
+                         v->name, (long long)v->at[p], (int)p, (long long)v->known_end[p]);
+}
+
+void view_same(struct view *v)
+{
+    const struct topic *t = model_life(v);
+
+    if (v->other_tag)
+        world_breach("tag", "%s has what is selected otherwise, and is told that it is the same",
+                     v->name);
+    for (int32_t p = 0; t != NULL && v->known_life == t->life && p < t->n; p++)
+        if (v->at[p] < v->known_end[p])
+            model_move(v, p, v->known_end[p], -1);
+}

@@ -187,7 +187,7 @@ static void check_that_all_are_there(void)
     if (game.story->responder.max_age_ms > 0)
         return; /* none lasts long */
     for (unsigned i = 0; i < game.pool.n; i++)
-        if (game.pool.clients[i] != NULL && !client_gave_way(game.pool.clients[i]) &&
+        if (game.pool.clients[i] != NULL && !client_has_no_stream(game.pool.clients[i]) &&
             client_owed_since_ms(game.pool.clients[i]) > world_now_ms() - QUIET_MS / 3)
             world_breach("away", "client %u has no stream that lasts, though all is well", i);
 }

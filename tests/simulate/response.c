@@ -19,11 +19,18 @@ void response_fini(struct response *r)
     buf_fini(&r->id);
     buf_fini(&r->type);
     buf_fini(&r->data);
+    buf_fini(&r->etag);
 }
 
 size_t response_heap_bytes(const struct response *r)
 {
-    return r->records.cap + r->text.cap + r->id.cap + r->type.cap + r->data.cap;
+    return r->records.cap + r->text.cap + r->id.cap + r->type.cap + r->data.cap + r->etag.cap;
+}
+
+bool response_is_document(const struct response *r)
+{
+    return r->ended && r->is_stream && form_ends((enum form)r->form) && r->text.n > 2 &&
+           memcmp(r->text.p + r->text.n - 2, "}\n", 2) == 0;
 }
 
 bool response_is_amid(const struct response *r)
@@ -129,11 +136,19 @@ static void take_line(struct response *r, struct slice line)
 
 static void take_head_line(struct response *r, struct slice line)
 {
+    static const char *const types[FORMS] = {[FORM_PLAIN] = "text/event-stream",
+                                             [FORM_ENVELOPE] = "text/event-stream",
+                                             [FORM_LINES] = "application/x-ndjson",
+                                             [FORM_DOCUMENT] = "application/json",
+                                             [FORM_CHANGES] = "application/json"};
+    static const char type[] = "Content-Type: ", etag[] = "ETag: ";
+
     if (begins(line, "Status: "))
         r->status = atoi((const char *)line.p + 8);
-    if (begins(line, r->form == FORM_LINES ? "Content-Type: application/x-ndjson"
-                                           : "Content-Type: text/event-stream"))
+    if (begins(line, type) && begins(after(line, strlen(type)), types[r->form]))
         r->is_stream = true;
+    if (begins(line, etag))
+        buf_add_slice(&r->etag, after(line, strlen(etag)));
 }
 
 /* True when it is whole. */
@@ -165,6 +180,8 @@ static void take_text(struct response *r)
         return;
     if (!r->is_stream)
         at = r->text.n; /* nothing in a refusal's body concerns us */
+    else if (form_ends((enum form)r->form))
+        from = r->text.n; /* it is read when it is whole */
     from = from > at ? from : at;
     while (from < r->text.n && (end = memchr(r->text.p + from, '\n', r->text.n - from)) != NULL) {
         size_t n = (size_t)(end - r->text.p) - at;
@@ -215,6 +232,6 @@ void response_take(struct response *r, struct slice bytes)
     r->records.n -= at;
     if (at > 0)
         memmove(r->records.p, r->records.p + at, r->records.n);
-    if (r->ended && r->is_stream && response_is_amid(r))
+    if (r->ended && r->is_stream && !form_ends((enum form)r->form) && response_is_amid(r))
         world_breach("format", "the response ends inside an event");
 }

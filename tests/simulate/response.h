@@ -23,7 +23,8 @@ struct response {
     struct buf records, text; /* what is not whole yet */
     size_t searched;          /* so much of the text has no end of a line */
     int status;               /* 0: the head has not come */
-    bool is_stream;           /* by its content type */
+    bool is_stream;           /* by its content type; or a document */
+    struct buf etag;          /* of a document: as it came; empty: none */
     bool has_begun;           /* of lines: the empty one that is the first has come */
     bool ended;
     struct buf id, type, data; /* of the event that is under way */
@@ -34,6 +35,8 @@ void response_init(struct response *r, uint16_t request_id, const struct respons
 size_t response_heap_bytes(const struct response *r);
 void response_fini(struct response *r);
 void response_take(struct response *r, struct slice bytes);
+/* A document has come to its last bracket, and is the text. */
+bool response_is_document(const struct response *r);
 /* An event, or a record, is half there. */
 bool response_is_amid(const struct response *r);
 

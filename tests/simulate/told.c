@@ -81,6 +81,16 @@ static bool reason_holds(const struct view *v, struct slice data)
     return false;
 }
 
+/* It has nothing but what comes, from where it has asked to start. */
+static void begin_anew(struct view *v)
+{
+    view_forget(v);
+    v->fresh = true;
+    v->other_tag = false;
+    v->reset_ms = world_now_ms();
+    model_begin_at(v, &v->asked); /* if late, the place is told again */
+}
+
 void model_take_reset(struct view *v, struct slice data, const char *id,
                       const int64_t to[PARTITIONS_MAX])
 {
@@ -90,13 +100,9 @@ void model_take_reset(struct view *v, struct slice data, const char *id,
                      (int)data.n, (const char *)data.p);
     if (is_new_topic(data))
         v->first_life = first_life_after(v);
-    view_forget(v);
-    v->fresh = true;
-    v->other_tag = false;
-    v->reset_ms = world_now_ms();
     if (is_new_topic(data))
         v->asked.kind = FROM_EARLIEST;
-    model_begin_at(v, &v->asked); /* if late, the place is told again */
+    begin_anew(v);
     snprintf(v->id, sizeof v->id, "%s", id);
     for (int p = 0; p < PARTITIONS_MAX && !v->begins_late; p++)
         v->at[p] = to[p];
@@ -126,4 +132,10 @@ void model_take_gap(struct view *v, struct slice data, const int64_t to[PARTITIO
                          v->name, from, end, p, (long long)o);
     v->at[p] = v->gap[p] = end;
     model_move_all(v, to, p, -1);
+}
+
+void view_document(struct view *v, bool has_all)
+{
+    if (has_all)
+        begin_anew(v);
 }

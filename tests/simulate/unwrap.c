@@ -5,11 +5,18 @@
 
 #include "base/base64.h"
 #include "cluster.h"
+#include "topic/progress.h"
 #include "world.h"
 
 const char *form_query(enum form form)
 {
-    return form == FORM_LINES ? "format=ndjson" : form == FORM_ENVELOPE ? "data=envelope" : "";
+    static const char *const queries[FORMS] = {[FORM_PLAIN] = "",
+                                               [FORM_ENVELOPE] = "data=envelope",
+                                               [FORM_LINES] = "format=ndjson",
+                                               [FORM_DOCUMENT] = "format=json",
+                                               [FORM_CHANGES] = "format=json"};
+
+    return queries[form];
 }
 
 static json_t *parse(struct slice text)
@@ -138,5 +145,77 @@ void unwrap_event(const struct sse_event *event, const struct response_handler *
         take_notice(json, event->id, "gap", handler);
     else
         take_envelope(json, event->id, deletes, handler);
+    json_decref(json);
+}
+
+/* -- documents -- */
+
+/* The id that a stream would give at that place. */
+static void write_id(struct buf *out, int32_t partition, int64_t next, struct slice tag)
+{
+    struct progress at = {0};
+
+    progress_resize(&at, partition + 1);
+    if (partition >= 0)
+        at.next[partition] = next;
+    out->n = 0;
+    progress_add_tagged(out, &at, tag);
+    progress_fini(&at);
+}
+
+static void take_member(json_t *json, struct slice tag, const struct response_handler *handler)
+{
+    int32_t partition = (int32_t)json_integer_value(json_object_get(json, "partition"));
+    int64_t offset = json_integer_value(json_object_get(json, "offset"));
+    bool gap = json_object_get(json, "event") != NULL;
+    struct buf id = {0};
+    char etag[16];
+
+    if (partition < 0 || partition >= PARTITIONS_MAX)
+        world_breach("envelope", "partition %d", (int)partition);
+    if (gap) {
+        write_id(&id, partition, json_integer_value(json_object_get(json, "to")), tag);
+        take_notice(json, buf_slice(&id), "gap", handler);
+    } else {
+        write_id(&id, partition, offset + 1, tag);
+        cluster_etag(offset, etag); /* of which a document says nothing */
+        buf_printf(&id, "%s%s", etag[0] ? "/" : "", etag);
+        take_envelope(json, buf_slice(&id), json_is_true(json_object_get(json, "deleted")),
+                      handler);
+    }
+    buf_fini(&id);
+}
+
+static void take_reset_code(const json_t *json, struct slice tag,
+                            const struct response_handler *handler)
+{
+    const char *code = json_string_value(json_object_get(json, "reset"));
+    struct buf id = {0};
+
+    if (code == NULL)
+        return;
+    write_id(&id, -1, 0, tag);
+    const struct sse_event e = {buf_slice(&id), slice_str("reset"), slice_str(code)};
+    handler->on_event(handler->arg, &e);
+    buf_fini(&id);
+}
+
+void unwrap_document(struct slice text, const struct response_handler *handler)
+{
+    json_t *json = parse(text), *record;
+    struct slice id = member(json, "id");
+    struct progress_id places;
+    const struct sse_event place = {.id = id};
+    size_t i;
+
+    if (id.p == NULL || progress_id_parse(id, &places) < 0 ||
+        !json_is_array(json_object_get(json, "records")))
+        world_breach("format", "a document that is none");
+    struct slice tag = slice_str(places.tag);
+    take_reset_code(json, tag, handler);
+    json_array_foreach (json_object_get(json, "records"), i, record)
+        take_member(record, tag, handler);
+    handler->on_event(handler->arg, &place);
+    progress_id_fini(&places);
     json_decref(json);
 }
