@@ -226,6 +226,14 @@ static bool finite_finds(const struct stream *s, bool *more)
     return source->chunk->events > 0;
 }
 
+/* It has seen more of a partition than others are shown here: its place is its replay's. */
+static bool finite_is_ahead(const struct stream *s)
+{
+    const struct reader *r = &s->reader;
+
+    return r->replay != NULL && replay_is_ahead(r->replay, source_shown(s->source));
+}
+
 /* Nothing is new so far. */
 static void finite_wait(struct stream *s)
 {
@@ -238,7 +246,7 @@ static void finite_wait(struct stream *s)
     if (f->at == FINITE_LOOKS)
         timer_start(f->timer, f->wait_ms);
     f->at = FINITE_WAITS;
-    if (s->reader.selection != NULL) { /* its keys wake it */
+    if (s->reader.selection != NULL && !finite_is_ahead(s)) { /* its keys wake it */
         reader_watch(&s->reader, s->source);
         streams_set_state(s, STREAM_QUIET);
         return;

@@ -617,6 +617,38 @@ static void what_was_there_but_hidden_is_new_when_it_is_shown(void **state)
     check_answer(&c, "document AQQAAgIC a=1 b=2 id:AQQAAgIC");
 }
 
+/* Another responder had shown it more of a partition. */
+static void one_that_selects_and_waits_goes_on_at_its_place(void **state)
+{
+    char expected[120], tag[16];
+    struct asks asks = {.keys = "b", .wait_ms = 5000};
+
+    (void)state;
+    make_topic(true, 2);
+    produce(0, "a", "1");
+    settle();
+    give_up(1);
+    settle();
+    snprintf(tag, sizeof tag, "%s", strchr(tagged("", "b"), '~'));
+    asks.id = tagged("AQQAAgIC", "b"); /* 0@1 1@1 */
+    struct client c = ask(1, asks);
+    survey();
+    fake_loop_pass(4999);
+    check_waits(&c);
+    fake_loop_pass(1);
+    snprintf(expected, sizeof expected, "document AQQAAgIA%s id:AQQAAgIC%s", tag, tag);
+    check_answer(&c, expected);
+    c = ask(1, asks);
+    survey();
+    come_back(1, 2);
+    produce(1, "b", "2");
+    produce(1, "b", "3");
+    settle();
+    fake_loop_pass(FLUSH_MS);
+    snprintf(expected, sizeof expected, "document AQQAAgIE%s b=3 id:AQQAAgIE%s", tag, tag);
+    check_answer(&c, expected);
+}
+
 /* As a transaction's marker does. */
 static void its_place_is_behind_what_is_no_record(void **state)
 {
@@ -765,6 +797,7 @@ int main(void)
         T(without_anything_to_compare_with_it_does_not_wait),
         T(what_was_hidden_is_new_when_it_is_shown),
         T(what_was_there_but_hidden_is_new_when_it_is_shown),
+        T(one_that_selects_and_waits_goes_on_at_its_place),
         T(its_place_is_behind_what_is_no_record),
         T(who_leaves_while_waiting_is_gone),
         T(it_waits_for_the_end_of_the_topic),
