@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/process.h"
 #include "explain.h"
 #include "front/cgi.h"
 #include "front/handler.h"
@@ -17,7 +18,10 @@
 #include "service.h"
 #include "stop.h"
 
-enum { EXIT_CONFIG = 2 };
+enum {
+    EXIT_CONFIG = 2,
+    TABLE_MAX = 16384, /* 128 KB of the kernel's memory */
+};
 
 static int fail(const char *what)
 {
@@ -34,6 +38,19 @@ static void raise_descriptor_limit(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+}
+
+/* The table of descriptors grows by doubling, and a process of several threads waits for some 10 ms
+ * each time (expand_fdtable() of Linux), and all its streams with it.  So the table is enlarged
+ * before there are threads. */
+static void enlarge_descriptor_table(void)
+{
+    int64_t limit = process_descriptors_limit();
+    int last = (int)(limit < TABLE_MAX ? limit : TABLE_MAX) - 1;
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, last);
+
+    if (fd >= 0)
+        close(fd);
 }
 
 static void on_done(void *arg)
@@ -160,6 +177,7 @@ static int serve_as_responder(struct config *config)
     char error[256] = "";
     int status = EXIT_CONFIG;
 
+    enlarge_descriptor_table();
     mask_signals(SIG_BLOCK);
     int fd =
         config->listen ? listener_open(config->listen, error, sizeof error) : listener_inherited();

@@ -195,11 +195,15 @@ def _sockets(pid: int) -> Iterator[str]:
             pass  # closed since it was listed
 
 
-def resident_kb(pid: int) -> int:
+def process_status(pid: int, field: str) -> int:
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{field}:"):
             return int(line.split()[1])
-    raise AssertionError(f"no VmRSS of process {pid}")
+    raise AssertionError(f"no {field} of process {pid}")
+
+
+def resident_kb(pid: int) -> int:
+    return process_status(pid, "VmRSS")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import PROGRAM, answers, free_port, wait_for
+from helpers import PROGRAM, answers, free_port, process_status, wait_for
 from responder import Responder
 from test_start import GOOD, assert_refused
 from tokens import Jwks, bearer, ec_key
@@ -67,6 +67,14 @@ def test_it_dumps_no_core(start):
     # A limit means nothing to a core_pattern that is a pipe. So it may not be dumped at all: the
     # kernel gives the files of such a process to root, which tells only those who are not root.
     assert os.stat(f"/proc/{responder.pid}/environ").st_uid == 0
+
+
+def test_its_table_of_descriptors_is_large_before_there_are_threads(start):
+    """Or all streams wait while the kernel enlarges it, each time that their number has doubled."""
+    responder = start("events", brokers=f"127.0.0.1:{free_port()}")
+    responder.open()  # it was set up
+    _, limit = resource.prlimit(responder.pid, resource.RLIMIT_NOFILE)
+    assert process_status(responder.pid, "FDSize") >= min(limit, 16384)
 
 
 @pytest.mark.parametrize(
