@@ -243,7 +243,8 @@ void model_take_delete(struct view *v, struct slice data, const char *id,
         world_tell("%s is told that key %d of partition %d has aged", v->name, key, (int)p);
         check_selected(v, &v->may, p, key);
         v->have[p][key] = -1;
-        model_move_all(v, to, p, -1);
+        if (!v->documents) /* which have the offset of its record, and no place */
+            model_move_all(v, to, p, -1);
         return;
     }
     tell_given(v, p, offset, "-");

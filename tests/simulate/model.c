@@ -300,15 +300,6 @@ static bool is_type(const struct sse_event *event, const char *type)
     return event->type.p != NULL && slice_equal(event->type, slice_str(type));
 }
 
-/* A document has the offset of a key's own record where that has aged, and no place of the delete.
- */
-static void place_aged(const struct view *v, int64_t to[PARTITIONS_MAX])
-{
-    for (int p = 0; p < PARTITIONS_MAX && v->documents; p++)
-        if (to[p] >= 0 && to[p] < v->at[p])
-            to[p] = v->at[p];
-}
-
 void view_event(struct view *v, const struct sse_event *event)
 {
     int64_t to[PARTITIONS_MAX];
@@ -321,10 +312,9 @@ void view_event(struct view *v, const struct sse_event *event)
         take_place(v, to);
     else if (event->type.p == NULL)
         model_take_value(v, event->data, id, to);
-    else if (is_type(event, "delete")) {
-        place_aged(v, to);
+    else if (is_type(event, "delete"))
         model_take_delete(v, event->data, id, to);
-    } else if (is_type(event, "reset"))
+    else if (is_type(event, "reset"))
         model_take_reset(v, event->data, id, to);
     else if (is_type(event, "gap"))
         model_take_gap(v, event->data, to);

@@ -74,7 +74,7 @@ static bool find_way(const struct view *v, const char *tag, struct way *way)
 bool model_is_calm(const struct view *v)
 {
     const struct topic *t = model_life(v);
-    bool calm = t != NULL && v->lives != 0;
+    bool calm = t != NULL;
 
     for (int32_t p = 0; calm && p < t->n; p++)
         calm = pool_served_since_ms(p) < v->came_ms - CALM_MS &&
@@ -95,7 +95,8 @@ static bool may_be_reset(const struct view *v)
         all = all || way.to.all;
         ways += way.telling > v->by.telling;
     }
-    return may || (ways > 1 && all) || (ways > 0 && !model_is_calm(v));
+    bool calm = v->lives != 0 && model_is_calm(v);
+    return may || (ways > 1 && all) || (ways > 0 && !calm);
 }
 
 /* -- a stream that is opened -- */

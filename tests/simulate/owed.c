@@ -88,6 +88,6 @@ void view_same(struct view *v)
         world_breach("tag", "%s has what is selected otherwise, and is told that it is the same",
                      v->name);
     for (int32_t p = 0; t != NULL && v->known_life == t->life && p < t->n; p++)
-        if (v->at[p] < v->known_end[p])
+        if (v->at[p] < v->known_end[p] && model_is_calm(v))
             model_move(v, p, v->known_end[p], -1);
 }
