@@ -68,8 +68,6 @@ static enum refusal find_destination(const struct admission *a, const struct req
 {
     struct slice path = slice_str(request_get(r, PARAM_URI));
 
-    if (path.p == NULL)
-        return REFUSAL_ROUTE_UNKNOWN;
     path.n = strcspn((const char *)path.p, "?");
     enum route_found found = routes_find(a->config.routes, path, destination);
     if (found == ROUTE_UNKNOWN || !front_agrees(r, path))

@@ -45,7 +45,8 @@ void admission_free(struct admission *a);
 /* From now on nobody gets a stream. */
 void admission_drain(struct admission *a);
 
-/* By what the request says of itself; if it may, *destination is where its path leads. */
+/* By what the request, which has a method and a URI, says of itself; if it may, *destination is
+ * where its path leads. */
 enum refusal admission_judge(const struct admission *a, const struct request *r,
                              const struct cors_request *origin, struct destination *destination);
 /* What is wrong with the token, for where it is to be good. */

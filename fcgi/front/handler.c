@@ -46,8 +46,7 @@ static void tell_status(struct exchange *x, const struct request *r, const char 
         exchange_refuse(x, REFUSAL_METHOD, "Allow: GET, HEAD\r\n");
         return;
     }
-    if (path.p != NULL)
-        path.n = strcspn((const char *)path.p, "?");
+    path.n = strcspn((const char *)path.p, "?");
     status_answer(x->handler->status, path, slice_str(request_get(r, PARAM_QUERY)), !x->head,
                   &text);
     exchange_finish_with(x, buf_slice(&text));
@@ -79,6 +78,8 @@ static void dispatch(struct exchange *x, const struct request *r)
     x->head = strcmp(method, "HEAD") == 0;
     if (x->handler->fanouts == NULL)
         stand_by(x, r);
+    else if (request_get(r, PARAM_METHOD) == NULL || request_get(r, PARAM_URI) == NULL)
+        exchange_refuse(x, REFUSAL_PARAMS_MISSING, NULL);
     else if (is_admin(x->handler, r))
         tell_status(x, r, method);
     else

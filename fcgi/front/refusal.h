@@ -91,6 +91,8 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(REQUEST_INVALID, 400, "request_invalid", OTHER, "the request is malformed")                  \
     X(NOT_DECODED, 503, "busy", OTHER, "the request cannot be decoded now")                        \
     X(PARAM_TWICE, 400, "request_invalid", OTHER, "a parameter was sent twice")                    \
+    X(PARAMS_MISSING, 500, "misconfigured", OTHER,                                                 \
+      "the front passes no REQUEST_METHOD or no REQUEST_URI: see its FastCGI parameters")          \
     X(NOT_SET_UP, 500, "misconfigured", OTHER, "the program is not set up")                        \
     X(UNGUARDED, 500, "misconfigured", OTHER,                                                      \
       "the front demands a guard, but this responder has no keys")

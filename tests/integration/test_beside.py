@@ -20,7 +20,7 @@ def check(front: Lighttpd | Apache | Nginx, option: str) -> tuple[bool, str]:
     return done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("module", ["proxy_fcgi", "lbmethod_bybusyness"])
+@pytest.mark.parametrize("module", ["proxy_fcgi", "lbmethod_bybusyness", "ssl", "headers"])
 def test_a_module_of_apache_that_is_not_enabled_is_named_with_the_command(place, module):
     front = Apache(place)
     (front.file.parent / "mods-enabled" / f"{module}.load").unlink()
@@ -58,7 +58,8 @@ def test_nginx_goes_with_debians_own_site_on_the_same_port(place):
 def test_nginx_says_why_no_responder_is_reached_when_the_operator_asks(place):
     front = Nginx(place)
     front.start()
-    url = f"http://127.0.0.1:{front.admin[1]}/health/ready"
-    subprocess.run(["curl", "-s", url], check=True, capture_output=True)
+    health = f"http://127.0.0.1:{front.admin[1]}/health/ready"
+    for url in [f"{front.url}/events"] * 3 + [health]:  # it knows by then that they are away
+        subprocess.run(["curl", "-sk", url], check=True, capture_output=True)
     front.end()
     assert f"connect() to unix:{place.run}/1.sock failed (2: No such file" in front.text()

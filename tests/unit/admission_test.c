@@ -121,10 +121,18 @@ static enum refusal judge_path(const char *uri, const char *script, const char *
 
 static void there_is_nothing_at_another_path(void **state)
 {
-    static const char *const paths[] = {
-        "/",        "/event",    "/events/",   "/eventss", "//events", "",
-        "/Events",  "/%65vents", "/events%3f", "/events#", "events",   "http://localhost/events",
-        "?/events", NULL};
+    static const char *const paths[] = {"/",
+                                        "/event",
+                                        "/events/",
+                                        "/eventss",
+                                        "//events",
+                                        "/Events",
+                                        "/%65vents",
+                                        "/events%3f",
+                                        "/events#",
+                                        "events",
+                                        "http://localhost/events",
+                                        "?/events"};
 
     (void)state;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)

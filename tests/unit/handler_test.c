@@ -651,8 +651,8 @@ static void another_options_names_the_methods(void **state)
 
 static void any_other_method_is_not_allowed(void **state)
 {
-    static const char *const methods[] = {"PUT",  "DELETE", "PATCH", "TRACE", "CONNECT", "get",
-                                          "GETS", "GE",     "QUERY", "",      " GET"};
+    static const char *const methods[] = {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT",
+                                          "get", "GETS",   "GE",    "QUERY", " GET"};
 
     (void)state;
     for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
@@ -660,11 +660,23 @@ static void any_other_method_is_not_allowed(void **state)
         check_status(405);
         assert_true(answered("Allow: GET, HEAD, OPTIONS\r\n"));
     }
-    ask("REQUEST_URI", "/events");
-    check_status(405);
 }
 
 /* -- refusals -- */
+
+static void a_front_that_passes_no_method_or_no_uri_is_told_so(void **state)
+{
+    (void)state;
+    ask("REQUEST_URI", "/events");
+    check_status(500);
+    assert_true(answered("no REQUEST_METHOD or no REQUEST_URI"));
+    ask_events("", "X", "y");
+    check_status(500);
+    ask("REQUEST_METHOD", "GET");
+    check_status(500);
+    ask("REQUEST_METHOD", "GET", "SKF_ADMIN", "1");
+    check_status(500);
+}
 
 static void a_parameter_that_comes_twice_is_a_bad_request(void **state)
 {
@@ -1600,6 +1612,7 @@ int main(void)
         T(a_preflight_is_answered),
         T(another_options_names_the_methods),
         T(any_other_method_is_not_allowed),
+        T(a_front_that_passes_no_method_or_no_uri_is_told_so),
         T(a_parameter_that_comes_twice_is_a_bad_request),
         T(a_refusal_is_a_problem_document_that_a_page_can_read),
         T(a_refused_head_has_no_body),

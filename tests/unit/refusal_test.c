@@ -90,6 +90,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_REQUEST_INVALID, 400, "request_invalid"},
         {REFUSAL_NOT_DECODED, 503, "busy"},
         {REFUSAL_PARAM_TWICE, 400, "request_invalid"},
+        {REFUSAL_PARAMS_MISSING, 500, "misconfigured"},
         {REFUSAL_NOT_SET_UP, 500, "misconfigured"},
         {REFUSAL_UNGUARDED, 500, "misconfigured"},
     };
