@@ -241,17 +241,23 @@ static void let_go(struct subscriptions *s, const struct token_hash *key,
         stay_give_way(stay);
 }
 
+/* One that passes on a handle whose stream was opened here since has not heard of that yet, and has
+ * told others, too: they would remember what is out of date by the time that the stream comes to
+ * them. */
 static void take_over(struct subscriptions *s, const struct token_hash *key,
                       const struct handle_message *m)
 {
     struct handle *handle = handles_remember(s->handles, key, loop_now_ms());
 
+    bool is_late = handle->stay != NULL && handle->stamp > m->number;
     if (handle->stamp < m->number)
         handle->stamp = m->number;
     if (m->answer == SUBSCRIPTION_TOLD)
         take_form(handle, m);
     else if (handle->told_at < m->told_at)
         handle_untell(handle, m->told_at);
+    if (is_late)
+        subscriptions_opened(s, key, handle);
 }
 
 static void on_message(void *arg, const struct peer_message *message)

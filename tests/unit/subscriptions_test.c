@@ -283,6 +283,21 @@ static void a_stream_that_has_come_back_takes_what_is_passed_on(void **state)
     assert_text(buf_slice(&narrowed), "key=1\n");
 }
 
+/* It was passed on by one that had not heard of this stream yet, and maybe not to here alone. */
+static void who_is_passed_what_it_has_since_says_so(void **state)
+{
+    (void)state;
+    open_at(8);
+    const struct handle_message m = {.type = MESSAGE_PASSED,
+                                     .answer = SUBSCRIPTION_TOLD,
+                                     .number = 7,
+                                     .told_at = 10,
+                                     .form = slice_str("key=1")};
+    hear(&m);
+    assert_text(buf_slice(&narrowed), "key=1\n");
+    assert_text(buf_slice(&told), "h opened 8 \n");
+}
+
 /* It was told something, and opened anew since: word of the former that comes late is of no use. */
 static void one_that_was_opened_anew_is_told_nothing_older(void **state)
 {
@@ -313,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_has_the_stream_tells_nobody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(who_only_remembers_a_handle_tells_the_others, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(who_is_passed_what_it_has_since_says_so, setup, teardown),
         cmocka_unit_test_setup_teardown(who_has_passed_its_handles_on_tells_the_others, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_was_passed_on_a_moment_ago_is_passed_on, setup,
