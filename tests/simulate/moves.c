@@ -229,8 +229,23 @@ static void set_out(struct view *v, const struct picked *to)
     v->may = v->left = *to;
 }
 
+/* Before its first event it was told to select what its id says. */
+static void find_again(struct view *v)
+{
+    char had[PROGRESS_TAG + 1];
+    struct way way = {.telling = v->by.telling};
+
+    if (!v->first || !v->other_tag || tag_of(v, had) || !find_way(v, had, &way))
+        return;
+    v->holds = way.to;
+    v->other_tag = false;
+    stand(v);
+}
+
 void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
 {
+    if (!resets)
+        find_again(v);
     if (v->other_tag && !resets && v->id_is == ID_OWN)
         world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
     v->other_tag = v->other_tag || (resets && may_be_reset(v));
