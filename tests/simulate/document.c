@@ -27,6 +27,13 @@ void client_ask_for_document(struct client *c, struct buf *params)
     buf_fini(&prefer);
 }
 
+/* When it asked, its responder had had the time to read again what it could not read before. */
+static bool is_settled(const struct client *c)
+{
+    return cluster_load_ms() < LOAD_MS &&
+           pool_runs_since_ms(c->pool, c->responder) < c->view.came_ms - NEWS_MS;
+}
+
 /* What has come while it waited was to wake it. */
 static void check_news(const struct client *c)
 {
@@ -44,13 +51,14 @@ void client_take_document(struct client *c)
 
     if (r->ended && r->status == 304) {
         world_tell("%s has all that there is", c->view.name);
-        view_same(&c->view);
+        if (is_settled(c))
+            view_same(&c->view);
         check_news(c);
     } else if (response_is_document(r)) {
         world_tell("%s is given a document", c->view.name);
         view_document(&c->view, c->kind->form == FORM_DOCUMENT);
         unwrap_document(buf_slice(&r->text), &r->handler);
-        if (cluster_load_ms() < LOAD_MS) /* else a partition may not be read in time */
+        if (is_settled(c))
             view_document_end(&c->view);
         check_news(c);
         c->etag.n = 0;

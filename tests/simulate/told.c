@@ -2,7 +2,6 @@
 
 #include "model_inside.h"
 #include "port.h"
-#include "topic/progress.h"
 #include "world.h"
 
 /* Is there anything behind the client's place that a responder may take for a lost delete? */
@@ -56,21 +55,6 @@ static bool is_behind_end(const struct view *v)
     return false;
 }
 
-/* It was given its id by one that took the topic for the one before, and a record of this one. */
-static bool names_former_partition(const struct view *v)
-{
-    const struct topic *t = cluster_topic();
-    struct progress_id id;
-    bool former = false;
-
-    if (t == NULL || progress_id_parse(slice_str(v->id), &id) < 0)
-        return false;
-    for (int32_t i = 0; i < id.n; i++)
-        former = former || id.at[i].partition >= t->n;
-    progress_id_fini(&id);
-    return former;
-}
-
 static bool says(struct slice text, const char *words)
 {
     return memmem(text.p, text.n, words, strlen(words)) != NULL;
@@ -88,10 +72,8 @@ static bool reason_holds(const struct view *v, struct slice data)
         return v->id_is == ID_MALFORMED;
     if (is_new_topic(data))
         return is_another_topic(v);
-    if (says(data, "partition_unknown") && names_former_partition(v))
-        return true;
     if (says(data, "lacks") || says(data, "partition_unknown") || says(data, "beyond"))
-        return v->id_is == ID_FUTURE || is_another_topic(v) || is_behind_end(v);
+        return v->id_is == ID_FUTURE || v->foreign || is_another_topic(v) || is_behind_end(v);
     if (says(data, "selection"))
         return v->other_tag;
     if (says(data, "deletes"))
