@@ -27,6 +27,16 @@ static const char *scram_hint(const char *refusal)
     return may_be_that ? "; with Kafka 4, SCRAM needs librdkafka 2.6.1" : "";
 }
 
+/* A controller takes connections, and no question.  librdkafka 2.0 says so, later versions say
+ * nothing. */
+static const char *controller_hint(const struct contact *c)
+{
+    if (strstr(c->reason, "Required feature not supported") != NULL)
+        return "; is it a controller's port?";
+    return *c->reason || c->met ? ""
+                                : ": neither an answer nor a refusal; is it a controller's port?";
+}
+
 static void contact_lose(struct contact *c, int error)
 {
     if (error == c->error)
@@ -41,13 +51,15 @@ static void contact_lose(struct contact *c, int error)
         log_error("kafka: no TLS connection to the brokers: %s", c->refusal_text);
         break;
     default:
-        log_warn("kafka: no broker answers, trying on%s%s", c->reason[0] ? ": " : "", c->reason);
+        log_warn("kafka: no broker answers, trying on%s%s%s", c->reason[0] ? ": " : "", c->reason,
+                 controller_hint(c));
     }
 }
 
 void contact_answered(struct contact *c, int64_t now_ms)
 {
     c->answered_ms = now_ms;
+    c->met = true;
     c->all_down = false;
     c->refusal = 0;
     if (c->error)

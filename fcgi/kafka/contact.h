@@ -15,6 +15,7 @@ struct contact {
     struct words words; /* about brokers and their answers */
     /* Its own. */
     int64_t answered_ms; /* when a broker has answered last */
+    bool met;            /* one has */
     /* Since then: */
     bool all_down;
     bool bad_answer; /* the last error was an answer that could not be taken */

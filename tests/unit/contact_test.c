@@ -54,6 +54,7 @@ static void look_for(int seconds)
 static void without_any_answer_kafka_is_away_after_nine_seconds(void **state)
 {
     (void)state;
+    contact_answered(&c, now_ms);
     look_for(8);
     check(0, "");
     look_for(1);
@@ -62,6 +63,22 @@ static void without_any_answer_kafka_is_away_after_nine_seconds(void **state)
     check(RD_KAFKA_RESP_ERR__TRANSPORT, "");
     contact_answered(&c, now_ms);
     check(0, "info kafka: connected\n");
+}
+
+static void a_broker_that_has_never_answered_may_be_a_controller(void **state)
+{
+    (void)state;
+    look_for(9);
+    check(RD_KAFKA_RESP_ERR__TRANSPORT,
+          "warn kafka: no broker answers, trying on: neither an answer nor "
+          "a refusal; is it a controller's port?\n");
+    contact_answered(&c, now_ms);
+    check(0, "info kafka: connected\n");
+    contact_hear(&c, RD_KAFKA_RESP_ERR__FAIL, "h:1/1: Required feature not supported by broker");
+    look_for(9);
+    check(RD_KAFKA_RESP_ERR__TRANSPORT,
+          "warn kafka: no broker answers, trying on: h:1/1: Required feature "
+          "not supported by broker; is it a controller's port?\n");
 }
 
 static void if_all_connections_are_down_after_two(void **state)
@@ -216,6 +233,7 @@ int main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(without_any_answer_kafka_is_away_after_nine_seconds),
+        T(a_broker_that_has_never_answered_may_be_a_controller),
         T(if_all_connections_are_down_after_two),
         T(one_that_is_back_soon_was_not_away),
         T(a_broker_whose_answer_cannot_be_taken_is_there),
