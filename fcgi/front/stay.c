@@ -12,6 +12,7 @@ enum { GIVE_WAY_RETRY_MS = 86400000 }; /* two tabs must not push each other out 
 
 /* Of one that may come to select otherwise. */
 struct choice {
+    struct stream *stream; /* NULL: there is none yet */
     struct destination destination;
     struct narrowing narrowing;
     struct selection *selection;
@@ -28,7 +29,6 @@ struct stay {
     struct guest guest;
     size_t *streams;
     struct session *session; /* NULL: it has none */
-    struct stream *stream;
     struct snapshot *snapshot;
     struct choice *choice; /* NULL: it selects the same to its end */
 };
@@ -61,7 +61,7 @@ static bool on_renewal(void *arg, const struct verdict *verdict, bool named)
         selection_set(&c->route, route);
     if (!same && named) {
         selection_set(&c->selection, selection);
-        stream_select(s->stream, selection);
+        stream_select(c->stream, selection);
     }
     selection_unref(selection);
     selection_unref(route);
@@ -75,22 +75,23 @@ void stay_narrow(struct stay *s, struct slice form)
     narrowing_replace(&c->narrowing, form);
     struct selection *selection = narrowing_apply(&c->narrowing, c->route);
     selection_set(&c->selection, selection);
-    stream_narrow(s->stream, selection);
+    stream_narrow(c->stream, selection);
     selection_unref(selection);
 }
 
 void stay_give_way(struct stay *s)
 {
+    struct stream *stream = s->choice->stream;
     struct buf retry = {0};
 
-    if (stream_framing(s->stream) == FRAMING_SSE) {
+    if (stream_framing(stream) == FRAMING_SSE) {
         size_t mark = fcgi_stdout_begin(&retry);
         buf_printf(&retry, "retry:%d\n", GIVE_WAY_RETRY_MS);
         fcgi_stdout_end(&retry, mark, 1);
-        stream_say(s->stream, buf_slice(&retry));
+        stream_say(stream, buf_slice(&retry));
         buf_fini(&retry);
     }
-    stream_finish(s->stream, STREAM_END_REPLACED); /* may free s */
+    stream_finish(stream, STREAM_END_REPLACED); /* may free s */
 }
 
 /* Once its client has the first bytes it may open another, within the same millisecond. */
@@ -172,7 +173,8 @@ static void stay_take_handle(struct stay *s)
 
 void stay_attach(struct stay *s, struct stream *stream)
 {
-    s->stream = stream;
+    if (s->choice != NULL)
+        s->choice->stream = stream;
     if (s->session != NULL)
         session_attach(s->session, stream);
     if (has_handle(s))
