@@ -56,22 +56,21 @@ void reader_set_selection(struct reader *r, struct source *src, struct selection
 
 void reader_move(struct reader *r, struct source *src, enum reader_at at, struct replay *replay)
 {
-    if (r->at == READER_LIVE)
+    if (r->at == READER_WAITING)
+        resume_free(r->resume);
+    else if (reader_is_replaying(r))
+        replay_free(r->replay);
+    else if (r->at == READER_LIVE)
         backlog_keep_rest(&r->place, &r->rest);
     else if (r->at == READER_PICKING)
         picker_free(&src->picks, r->picker, r->selection);
-    if (r->replay != NULL)
-        replay_free(r->replay);
-    if (r->resume != NULL)
-        resume_free(r->resume);
-    if (r->move != NULL)
+    if (reader_moves(r))
         move_free(r->move);
     reader_set_at(r, src, at);
     r->replay = replay;
-    r->resume = NULL;
     r->move = NULL;
-    r->place = (struct place){0};
-    r->picker = at == READER_PICKING ? picker_new(&src->picks, r, r->selection, src->moves) : NULL;
+    if (at == READER_PICKING)
+        r->picker = picker_new(&src->picks, r, r->selection, src->moves);
 }
 
 void reader_stop(struct reader *r, struct source *src)
@@ -161,7 +160,7 @@ static void reader_add_reset(struct reader *r, const struct replay_scope *scope,
 /* It has all of the cache: from here on it gets what comes. */
 static void reader_join(struct reader *r, struct source *src)
 {
-    struct place place = r->place;
+    struct place place = *replay_until(r->replay);
 
     if (r->selection != NULL) {
         reader_move(r, src, READER_PICKING, NULL);
@@ -203,7 +202,7 @@ static void reader_fill_chunk(struct reader *r, struct source *src)
     const struct replay_scope scope = {
         .cache = src->cache,
         .shown = src->catchup->hidden > 0 ? source_shown(src) : NULL,
-        .until = reader_has_place(r, src) ? &r->place : NULL,
+        .until = reader_has_place(r, src) ? replay_until(r->replay) : NULL,
         .selection = r->selection,
         .move = r->move,
         .tag = r->move ? move_tag(r->move) : selection_tag(r->selection),
@@ -238,8 +237,9 @@ static int reader_next_of_cache(struct reader *r, struct source *src, struct iov
         reader_start_over(r, src, RESET_DELETES_UNKNOWN);
     if (r->reset != RESET_NONE && src->shape.framing == FRAMING_DOCUMENT)
         return 0;
-    if (reader_has_place(r, src) && (r->at == READER_AHEAD || r->place.block == NULL))
-        r->place = backlog_end(src->backlog);
+    struct place *until = replay_until(r->replay);
+    if (reader_has_place(r, src) && (r->at == READER_AHEAD || until->block == NULL))
+        *until = backlog_end(src->backlog);
     reader_fill_chunk(r, src);
     if (bytes->n == 0) {
         reader_chunk_done(r, src);
@@ -401,7 +401,7 @@ static __attribute__((noinline)) int reader_next_else(struct reader *r, struct s
         *iov = reader_rest(r);
         return iov->iov_len > 0;
     }
-    if (r->at == READER_REPLAY || r->at == READER_AHEAD) {
+    if (reader_is_replaying(r)) {
         int n = reader_next_of_cache(r, src, iov);
         if (n > 0 || !reader_is_live(r))
             return n;

@@ -27,7 +27,7 @@
 
 enum reader_at {
     READER_WAITING, /* `resume` says where it wants to go on */
-    READER_REPLAY,  /* in the cache, up to `place` */
+    READER_REPLAY,  /* in the cache, up to a place in the backlog */
     READER_AHEAD,   /* in the cache alone, as far as it goes */
     READER_LIVE,    /* in the backlog, at `place` */
     READER_PICKING, /* what comes for it is picked for it by `picker` */
@@ -54,17 +54,23 @@ struct reader {
     bool first : 1;        /* of a document it was given nothing yet */
     uint16_t request_id;   /* events are framed for request 1; another gets copies of them */
     struct rest rest;
-    struct place place;    /* no block: to be chosen at the next pull */
-    struct replay *replay; /* REPLAY and AHEAD: where in the cache */
-    struct resume *resume; /* WAITING; NULL: from the beginning */
-    struct move *move;     /* REPLAY, or WAITING with an id: from another selection */
+    union { /* by `at`; STOPPED: none of them */
+        struct {
+            union {
+                struct resume *resume; /* WAITING; NULL: from the beginning */
+                struct replay *replay; /* REPLAY and AHEAD: where in the cache */
+            };
+            struct move *move; /* REPLAY, or WAITING with an id: from another selection */
+        };
+        struct place place;    /* LIVE: where in the backlog */
+        struct picker *picker; /* PICKING */
+    };
     union {
         uint64_t counted; /* LIVE: this event of the backlog was the last to be counted */
         uint64_t told;    /* of one that selects: which of the source's moves its last id has */
     };
     uint64_t no_deletes;         /* a delete with a lower number deletes nothing that it has */
     struct selection *selection; /* counted; NULL: it gets everything */
-    struct picker *picker;       /* PICKING */
     int64_t from_value;          /* see struct from */
 };
 

@@ -27,7 +27,7 @@ static struct resume *reader_place(const struct reader *r, const struct source *
 {
     struct progress at = {0};
 
-    if (r->reset != RESET_NONE || r->move != NULL)
+    if (r->reset != RESET_NONE || reader_moves(r))
         return resume_none(r->reset != RESET_NONE ? r->reset : RESET_SELECTION);
     if (!reader_is_live(r) && r->no_deletes > 0 && replay_is_new(r->replay))
         return NULL; /* it was given nothing */
@@ -70,14 +70,23 @@ void reader_leave(struct reader *r, struct source *src)
         reader_move(r, src, READER_REPLAY, replay_behind(&r->place));
     else if (r->at == READER_PICKING)
         reader_move(r, src, READER_REPLAY, reader_behind_picks(r, src));
-    r->place = (struct place){0};
+    else if (reader_is_replaying(r))
+        *replay_until(r->replay) = (struct place){0};
+}
+
+/* It is on that block of the backlog, or will be. */
+static bool reader_is_on(const struct reader *r, const struct block *block)
+{
+    if (reader_is_replaying(r))
+        return replay_until(r->replay)->block == block;
+    if (r->at == READER_PICKING)
+        return picker_is_in(r->picker, block);
+    return r->at == READER_LIVE && r->place.block == block;
 }
 
 bool reader_drop(struct reader *r, struct source *src, const struct block *block)
 {
-    bool picks = r->picker != NULL && picker_is_in(r->picker, block);
-
-    if (r->place.block != block && !picks)
+    if (!reader_is_on(r, block))
         return false;
     src->counts.conflations += reader_is_live(r);
     reader_leave(r, src);

@@ -8,6 +8,15 @@
 
 /* Moves on from wherever it is; the rest of the event that is under way stays. */
 void reader_move(struct reader *r, struct source *src, enum reader_at at, struct replay *replay);
+static inline bool reader_is_replaying(const struct reader *r)
+{
+    return r->at == READER_REPLAY || r->at == READER_AHEAD;
+}
+/* It is on its way from another selection. */
+static inline bool reader_moves(const struct reader *r)
+{
+    return (r->at == READER_WAITING || reader_is_replaying(r)) && r->move != NULL;
+}
 /* Where one is that picks: the number that it goes on with, and its progress. */
 uint64_t reader_picked(const struct reader *r, const struct source *src, struct progress *at);
 /* Of one that does not pick. */

@@ -23,6 +23,11 @@ const struct progress *replay_progress(const struct replay *r)
     return &r->at;
 }
 
+struct place *replay_until(struct replay *r)
+{
+    return &r->until;
+}
+
 uint64_t replay_number(const struct replay *r)
 {
     return r->pos;

@@ -29,6 +29,9 @@ void replay_free(struct replay *r);
 /* The progress so far. */
 const struct progress *replay_progress(const struct replay *r);
 
+/* Up to where in the backlog it goes: its reader's to choose; no block: that has not been done. */
+struct place *replay_until(struct replay *r);
+
 /* The number that it goes on with. */
 uint64_t replay_number(const struct replay *r);
 

@@ -13,6 +13,7 @@ struct replay {
     struct progress at;
     struct progress spared; /* by partition: no_deletes of one that came late; empty: none */
     struct since *since;    /* NULL: of any time */
+    struct place until;     /* see replay_until() */
     uint32_t to_find;       /* so many of the last records, back from `pos`, before it begins */
 };
 
