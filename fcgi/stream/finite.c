@@ -415,7 +415,7 @@ bool finite_fini(struct stream *s)
     s->all->unanswered -= f->at == FINITE_LOADS;
     if (f->at < FINITE_WRITES && s->why != STREAM_END_CLIENT) {
         finite_add_answer(&records, s, f->lack);
-        sink_put(&s->sink, buf_slice(&records));
+        sink_put(&s->sink, s->reader.request_id, buf_slice(&records));
         buf_fini(&records);
     }
     finite_look_again(s);

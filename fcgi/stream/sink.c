@@ -1,14 +1,22 @@
 #include "stream/sink.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
+
 enum { SHARED_REQUEST_ID = 1 };
 
-void sink_init(struct sink *s, int fd, uint16_t request_id)
+struct sink_own {
+    size_t n, sent;
+    uint8_t bytes[];
+};
+
+void sink_init(struct sink *s, int fd)
 {
-    *s = (struct sink){.fd = fd, .request_id = request_id};
+    *s = (struct sink){.fd = fd};
 }
 
 ssize_t sink_write(struct sink *s, struct iovec *iov, int n)
@@ -24,29 +32,38 @@ ssize_t sink_write(struct sink *s, struct iovec *iov, int n)
     return sent;
 }
 
-void sink_put(struct sink *s, struct slice records)
+void sink_put(struct sink *s, uint16_t request_id, struct slice records)
 {
-    size_t at = s->own.n;
+    struct sink_own had = s->own != NULL ? *s->own : (struct sink_own){0};
 
-    buf_add_slice(&s->own, records);
-    if (s->request_id != SHARED_REQUEST_ID)
-        fcgi_set_id(s->own.p + at, records.n, s->request_id);
+    if (records.n == 0)
+        return;
+    s->own = mem_resize(s->own, sizeof *s->own + had.n + records.n);
+    *s->own = (struct sink_own){had.n + records.n, had.sent};
+    memcpy(s->own->bytes + had.n, records.p, records.n);
+    if (request_id != SHARED_REQUEST_ID)
+        fcgi_set_id(s->own->bytes + had.n, records.n, request_id);
+}
+
+static void sink_forget_own(struct sink *s)
+{
+    free(s->own);
+    s->own = NULL;
 }
 
 enum sink_result sink_flush(struct sink *s, uint64_t *bytes)
 {
-    while (s->own_sent < s->own.n) {
-        struct iovec iov = {s->own.p + s->own_sent, s->own.n - s->own_sent};
+    while (s->own != NULL && s->own->sent < s->own->n) {
+        struct iovec iov = {s->own->bytes + s->own->sent, s->own->n - s->own->sent};
         ssize_t sent = sink_write(s, &iov, 1);
         if (sent < 0)
             return SINK_GONE;
         if (sent == 0)
             return SINK_FULL;
-        s->own_sent += (uint32_t)sent;
+        s->own->sent += (size_t)sent;
         *bytes += (uint64_t)sent;
     }
-    buf_fini(&s->own); /* thousands of idle streams keep no buffer */
-    s->own_sent = 0;
+    sink_forget_own(s);
     return SINK_DONE;
 }
 
@@ -65,13 +82,17 @@ bool sink_input_ends(struct sink *s)
     }
 }
 
-void sink_close(struct sink *s, bool amid, uint64_t *bytes)
+void sink_close(struct sink *s, uint16_t request_id, bool amid, uint64_t *bytes)
 {
-    if (!amid) {
-        fcgi_end_add(&s->own, s->request_id, FCGI_STATUS_COMPLETE);
-        sink_flush(s, bytes);
+    if (!amid && (s->own == NULL || sink_flush(s, bytes) == SINK_DONE)) {
+        struct buf end = {0};
+        fcgi_end_add(&end, request_id, FCGI_STATUS_COMPLETE);
+        struct iovec iov = {end.p, end.n};
+        ssize_t sent = sink_write(s, &iov, 1);
+        *bytes += sent > 0 ? (uint64_t)sent : 0;
+        buf_fini(&end);
     }
-    buf_fini(&s->own);
+    sink_forget_own(s);
     close(s->fd);
     s->fd = -1;
 }

@@ -10,12 +10,12 @@
 
 #include "base/fcgi_record.h"
 
+struct sink_own; /* bytes in one piece, for most sinks have none most of the time */
+
 struct sink {
     int fd; /* -1: closed */
-    uint32_t own_sent;
-    struct buf own; /* of this request's id */
     struct fcgi_input input;
-    uint16_t request_id;
+    struct sink_own *own; /* not sent yet; NULL: all was */
 };
 
 enum sink_result {
@@ -25,17 +25,17 @@ enum sink_result {
 };
 
 /* fd is taken over. */
-void sink_init(struct sink *s, int fd, uint16_t request_id);
+void sink_init(struct sink *s, int fd);
 
 /* How many bytes went, 0 if the socket takes none now; -1: the front has gone. */
 ssize_t sink_write(struct sink *s, struct iovec *iov, int n);
 
-/* Adds whole records made with id 1 to the sink's own bytes (copied). */
-void sink_put(struct sink *s, struct slice records);
+/* Adds whole records made with id 1 to the sink's own bytes (copied), with its request's id. */
+void sink_put(struct sink *s, uint16_t request_id, struct slice records);
 /* There are some that were not sent. */
 static inline bool sink_has_own(const struct sink *s)
 {
-    return s->own.n > 0;
+    return s->own != NULL;
 }
 /* `bytes`: what was sent is added to it. */
 enum sink_result sink_flush(struct sink *s, uint64_t *bytes);
@@ -45,6 +45,6 @@ bool sink_input_ends(struct sink *s);
 
 /* Best effort: what is its own and END_REQUEST, unless `amid` an event or behind that; then closes
  * the descriptor. */
-void sink_close(struct sink *s, bool amid, uint64_t *bytes);
+void sink_close(struct sink *s, uint16_t request_id, bool amid, uint64_t *bytes);
 
 #endif

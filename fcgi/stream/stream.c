@@ -146,7 +146,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     s->connection = opening->connection;
     if (opening->owner != NULL)
         s->owner = *opening->owner;
-    sink_init(&s->sink, fd, id);
+    sink_init(&s->sink, fd);
     reader_init(&s->reader, id, stream_place(opening), opening->selection);
     reader_set_from(&s->reader, &opening->from);
     if (opening->keepalive_events)
@@ -158,7 +158,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     TAILQ_INSERT_TAIL(&all->in[STREAM_OPENED], s, link);
     all->count[STREAM_OPENED]++;
     TAILQ_INSERT_TAIL(&all->quiet, s, quiet);
-    sink_put(&s->sink, opening->head);
+    sink_put(&s->sink, id, opening->head);
     if (opening->finite != NULL)
         finite_init(s, opening);
     stream_send_owed(s, loop_now_ms());
@@ -185,7 +185,8 @@ void stream_end(struct stream *s)
         s->all->bytes += went;
         reader_sent(&s->reader, source, went);
     }
-    sink_close(&s->sink, said_end || reader_rest(&s->reader).iov_len > 0, &s->all->bytes);
+    bool amid = said_end || reader_rest(&s->reader).iov_len > 0;
+    sink_close(&s->sink, s->reader.request_id, amid, &s->all->bytes);
     reader_fini(&s->reader, source);
     streams_remove(s);
     if (s->owner.on_end != NULL)
@@ -206,7 +207,7 @@ enum framing stream_framing(const struct stream *s)
 
 void stream_put(struct stream *s, struct slice records)
 {
-    sink_put(&s->sink, records);
+    sink_put(&s->sink, s->reader.request_id, records);
     if (s->state != STREAM_BLOCKED)
         stream_send_owed(s, loop_now_ms());
 }
@@ -232,7 +233,7 @@ void stream_comment(struct stream *s, int64_t now_ms)
         return;
     struct buf place = {0};
     bool added = reader_add_place(&s->reader, s->source, &place);
-    sink_put(&s->sink, buf_slice(added ? &place : &s->source->comment));
+    sink_put(&s->sink, s->reader.request_id, buf_slice(added ? &place : &s->source->comment));
     buf_fini(&place);
     stream_send_owed(s, now_ms);
 }

@@ -10,6 +10,7 @@ enum { OTHER_ID = 0x1234 };
 
 /* A sink and the front's end of its socket. */
 static struct sink sink;
+static uint16_t request_id;
 static uint64_t sent_bytes;
 static int front;
 static struct buf received;
@@ -22,7 +23,8 @@ static int setup(void **state)
     small_socketpair(fds);
     front = fds[1];
     sent_bytes = 0;
-    sink_init(&sink, fds[0], 1);
+    request_id = 1;
+    sink_init(&sink, fds[0]);
     return 0;
 }
 
@@ -32,7 +34,7 @@ static int teardown(void **state)
     if (sink.fd >= 0)
         close(sink.fd);
     close(front);
-    buf_fini(&sink.own);
+    free(sink.own);
     buf_fini(&received);
     return 0;
 }
@@ -44,7 +46,7 @@ static void put(const char *text)
 
     buf_add_str(&records, text);
     fcgi_stdout_end(&records, mark, 1);
-    sink_put(&sink, buf_slice(&records));
+    sink_put(&sink, request_id, buf_slice(&records));
     buf_fini(&records);
 }
 
@@ -56,7 +58,7 @@ static void check_received(const char *text, bool ended)
     read_all(front, &received);
     output_read(&out, buf_slice(&received));
     assert_int_equal(out.rest, 0);
-    assert_int_equal(out.id, sink.request_id);
+    assert_int_equal(out.id, request_id);
     assert_int_equal(out.ended, ended);
     assert_text(buf_slice(&out.text), text);
     output_fini(&out);
@@ -71,13 +73,12 @@ static void own_bytes_go_out_in_their_order(void **state)
     assert_int_equal(sink_flush(&sink, &sent_bytes), SINK_DONE);
     check_received("ab", false);
     assert_false(sink_has_own(&sink));
-    assert_null(sink.own.p);
 }
 
 static void own_bytes_have_the_id_of_the_request(void **state)
 {
     (void)state;
-    sink.request_id = OTHER_ID;
+    request_id = OTHER_ID;
     put("a");
     put("b");
     assert_int_equal(sink_flush(&sink, &sent_bytes), SINK_DONE);
@@ -156,7 +157,7 @@ static void one_that_is_closed_says_that_the_request_has_ended(void **state)
 {
     (void)state;
     put("a");
-    sink_close(&sink, false, &sent_bytes);
+    sink_close(&sink, request_id, false, &sent_bytes);
     assert_int_equal(sink.fd, -1);
     check_received("a", true);
     assert_true(read_all(front, &received));
@@ -167,7 +168,7 @@ static void one_that_is_closed_amid_an_event_says_nothing(void **state)
 {
     (void)state;
     put("a");
-    sink_close(&sink, true, &sent_bytes);
+    sink_close(&sink, request_id, true, &sent_bytes);
     assert_true(read_all(front, &received));
     assert_int_equal(received.n, 0);
 }
