@@ -86,7 +86,6 @@ static void open_stream(struct exchange *x, struct session *session, const struc
     const struct finite_opening ends = finite(x, selection);
     const struct route *route = x->destination.route;
     struct stay *stay = open_stay(x, session, guest, selection);
-    const struct stream_owner owner = stay_owner(stay);
     struct buf head = {0};
 
     add_first_bytes(&head, x);
@@ -102,7 +101,7 @@ static void open_stream(struct exchange *x, struct session *session, const struc
         .tells_place = handler_has_handle(x),
         .finite = x->format == FORMAT_JSON ? &ends : NULL,
         .connection = x->connection,
-        .owner = &owner,
+        .owner = stay_owner(stay),
     };
     struct stream *stream = fanout_open(fanout, x->fd, x->id, &opening);
     if (stream != NULL) {

@@ -13,7 +13,7 @@ struct snapshot;
 struct snapshot *snapshot_new(const struct exchange *x, bool guarded);
 void snapshot_free(struct snapshot *s);
 
-/* Appends the head; all of the response, unless a document follows.  See struct stream_owner. */
+/* Appends the head; all of the response, unless a document follows.  See struct finite_opening. */
 void snapshot_add_head(struct snapshot *s, enum finite_outcome outcome, struct slice place,
                        struct buf *text);
 

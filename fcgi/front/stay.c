@@ -25,6 +25,7 @@ struct choice {
 };
 
 struct stay {
+    struct stream_owner owner;
     struct admission *admission;
     struct guest guest;
     size_t *streams;
@@ -132,11 +133,37 @@ static void choice_free(struct choice *c)
     free(c);
 }
 
+static bool has_handle(const struct stay *s)
+{
+    return s->choice != NULL && s->choice->handles != NULL;
+}
+
+static struct stay *stay_of(struct stream_owner *owner)
+{
+    return (struct stay *)owner; /* its first member */
+}
+
+static void on_stream_end(struct stream_owner *owner)
+{
+    struct stay *s = stay_of(owner);
+
+    if (has_handle(s))
+        handles_close(s->choice->handles, &s->choice->key, s, loop_now_ms());
+    if (s->session != NULL)
+        session_close(s->session);
+    admission_leave(s->admission, &s->guest);
+    --*s->streams;
+    snapshot_free(s->snapshot);
+    choice_free(s->choice);
+    free(s);
+}
+
 struct stay *stay_new(struct stay_config *config)
 {
     struct stay *s = mem_zero(sizeof *s);
     bool claims = claims_select(config->destination);
 
+    s->owner.on_end = on_stream_end;
     s->admission = config->admission;
     s->guest = config->guest;
     s->session = config->session;
@@ -148,11 +175,6 @@ struct stay *stay_new(struct stay_config *config)
     if (claims)
         session_ask(s->session, on_renewal, s);
     return s;
-}
-
-static bool has_handle(const struct stay *s)
-{
-    return s->choice != NULL && s->choice->handles != NULL;
 }
 
 /* A stream that has begun anew goes by its URL. */
@@ -181,29 +203,13 @@ void stay_attach(struct stay *s, struct stream *stream)
         stay_take_handle(s);
 }
 
-static void on_stream_end(void *arg)
+void stay_on_outcome(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
+                     struct buf *text)
 {
-    struct stay *s = arg;
-
-    if (has_handle(s))
-        handles_close(s->choice->handles, &s->choice->key, s, loop_now_ms());
-    if (s->session != NULL)
-        session_close(s->session);
-    admission_leave(s->admission, &s->guest);
-    --*s->streams;
-    snapshot_free(s->snapshot);
-    choice_free(s->choice);
-    free(s);
+    snapshot_add_head(stay_of(owner)->snapshot, outcome, place, text);
 }
 
-void stay_on_outcome(void *arg, enum finite_outcome outcome, struct slice place, struct buf *text)
+struct stream_owner *stay_owner(struct stay *s)
 {
-    const struct stay *s = arg;
-
-    snapshot_add_head(s->snapshot, outcome, place, text);
-}
-
-struct stream_owner stay_owner(struct stay *s)
-{
-    return (struct stream_owner){.on_end = on_stream_end, .arg = s};
+    return &s->owner;
 }

@@ -32,9 +32,10 @@ uint64_t stay_clock(void);
 
 struct stay *stay_new(struct stay_config *config);
 /* For its stream, whose end is its own. */
-struct stream_owner stay_owner(struct stay *s);
-/* See struct finite_opening; the arg is the stay. */
-void stay_on_outcome(void *arg, enum finite_outcome outcome, struct slice place, struct buf *text);
+struct stream_owner *stay_owner(struct stay *s);
+/* See struct finite_opening. */
+void stay_on_outcome(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
+                     struct buf *text);
 /* There is a stream now.  Another stream of its handle gives way to it. */
 void stay_attach(struct stay *s, struct stream *stream);
 

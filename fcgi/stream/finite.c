@@ -17,7 +17,7 @@ struct finite {
     enum finite_at at;
     enum finite_outcome lack; /* why it was ended before it could begin */
     bool head_only;
-    void (*on_outcome)(void *arg, enum finite_outcome outcome, struct slice place,
+    void (*on_outcome)(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
                        struct buf *text);
     bool resumes;      /* from an id, and not only unless something is new */
     struct buf unless; /* the place that the client has; empty: none */
@@ -50,7 +50,7 @@ static void finite_add_answer(struct buf *out, const struct stream *s, enum fini
         buf_add_slice(&place, buf_slice(&f->unless));
     else
         add_place(&place, s);
-    f->on_outcome(s->owner.arg, outcome, buf_slice(&place), &text);
+    f->on_outcome(s->owner, outcome, buf_slice(&place), &text);
     buf_add_slice(out, buf_slice(&text));
     fcgi_stdout_end(out, mark, 1);
     if (outcome == FINITE_DOCUMENT && !f->head_only)

@@ -144,8 +144,7 @@ struct stream *stream_open(struct streams *all, struct source *source, int fd, u
     s->all = all;
     s->source = source;
     s->connection = opening->connection;
-    if (opening->owner != NULL)
-        s->owner = *opening->owner;
+    s->owner = opening->owner;
     sink_init(&s->sink, fd);
     reader_init(&s->reader, id, stream_place(opening), opening->selection);
     reader_set_from(&s->reader, &opening->from);
@@ -189,8 +188,8 @@ void stream_end(struct stream *s)
     sink_close(&s->sink, s->reader.request_id, amid, &s->all->bytes);
     reader_fini(&s->reader, source);
     streams_remove(s);
-    if (s->owner.on_end != NULL)
-        s->owner.on_end(s->owner.arg);
+    if (s->owner != NULL)
+        s->owner->on_end(s->owner);
 }
 
 /* -- what its owners ask -- */

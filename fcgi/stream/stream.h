@@ -29,9 +29,9 @@ struct finite_opening {
                             and no more; p NULL: it has none */
     int64_t wait_ms;     /* with `unless` or an id: something new is waited for; 0: it is not */
     bool head_only;
-    /* Told once, with the owner's arg, what it turns out to be: appends the head of the response to
-     * `text`, and all of it unless a document follows, which begins at `place`. */
-    void (*on_outcome)(void *arg, enum finite_outcome outcome, struct slice place,
+    /* The owner is told once what it turns out to be: appends the head of the response to `text`,
+     * and all of it unless a document follows, which begins at `place`. */
+    void (*on_outcome)(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
                        struct buf *text);
 };
 
@@ -48,7 +48,7 @@ struct opening {
     bool keepalive_events; /* in place of comments, and when its replay is over */
     bool tells_place;      /* it is given its place before any event */
     const struct finite_opening *finite; /* of a document, and of no other */
-    const struct stream_owner *owner;    /* NULL: nobody */
+    struct stream_owner *owner;          /* NULL: nobody; it is there until the stream ends */
 };
 
 /* Why a stream has ended. */
@@ -62,10 +62,9 @@ enum stream_end {
     STREAM_ENDS,
 };
 
-/* Who is told of a stream's end, whatever ended it. */
+/* Who is told of a stream's end, whatever ended it: a member of what its owner keeps of it. */
 struct stream_owner {
-    void (*on_end)(void *arg);
-    void *arg;
+    void (*on_end)(struct stream_owner *owner);
 };
 
 /* What has come of the front's records behind the request (copied). */

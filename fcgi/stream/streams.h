@@ -39,10 +39,10 @@ struct stream {
         struct timer *last_call; /* FINISHING */
         struct finite *finite;   /* of one that ends by itself */
     };
-    uint8_t state;       /* enum stream_state */
-    uint8_t why;         /* enum stream_end */
-    uint32_t connection; /* of its client: see struct opening */
-    struct stream_owner owner;
+    uint8_t state;              /* enum stream_state */
+    uint8_t why;                /* enum stream_end */
+    uint32_t connection;        /* of its client: see struct opening */
+    struct stream_owner *owner; /* NULL: nobody */
 };
 
 TAILQ_HEAD(stream_list, stream);

@@ -34,7 +34,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct o
     output_read(&f->head, opening->head);
     close(fd);
     if (opening->owner != NULL)
-        opening->owner->on_end(opening->owner->arg);
+        opening->owner->on_end(opening->owner);
     return NULL;
 }
 

@@ -12,17 +12,18 @@
 static bool ended;
 static int outcomes;
 
-static void on_end(void *arg)
+static void on_end(struct stream_owner *owner)
 {
-    (void)arg;
+    (void)owner;
     ended = true;
 }
 
-static void on_outcome(void *arg, enum finite_outcome outcome, struct slice place, struct buf *text)
+static void on_outcome(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
+                       struct buf *text)
 {
     static const char *const names[] = {"document", "same", "missing", "not-loaded", "broken"};
 
-    (void)arg;
+    (void)owner;
     outcomes++;
     buf_printf(text, "%s ", names[outcome]);
     buf_add_slice(text, place);
@@ -38,7 +39,7 @@ struct asks {
 
 static struct client ask(uint16_t id, struct asks asks)
 {
-    const struct stream_owner owner = {.on_end = on_end};
+    static struct stream_owner owner = {.on_end = on_end};
     const struct finite_opening finite = {.unless = slice_str(asks.unless),
                                           .wait_ms = asks.wait_ms,
                                           .head_only = asks.head_only,

@@ -35,8 +35,8 @@ static struct {
 struct stream {
     int unused;
 };
-static struct stream a_stream;           /* each of them: never looked into */
-static struct stream_owner owners[4096]; /* of those that go on */
+static struct stream a_stream;            /* each of them: never looked into */
+static struct stream_owner *owners[4096]; /* of those that go on */
 static size_t owner_count;
 static size_t stream_count;
 
@@ -44,7 +44,7 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct o
 {
     opened.in = f;
     opened.as = *opening;
-    owners[owner_count++] = *opening->owner;
+    owners[owner_count++] = opening->owner;
     opened.count++;
     opened.fd = fd;
     opened.id = id;
@@ -62,11 +62,11 @@ struct stream *fanout_open(struct fanout *f, int fd, uint16_t id, const struct o
 /* The one that was opened first. */
 static void end_first_stream(void)
 {
-    const struct stream_owner owner = owners[0];
+    struct stream_owner *owner = owners[0];
 
     assert_true(owner_count > 0);
     memmove(owners, owners + 1, --owner_count * sizeof *owners);
-    owner.on_end(owner.arg);
+    owner->on_end(owner);
 }
 
 void stream_set_input(struct stream *s, const struct fcgi_input *input)
@@ -337,7 +337,7 @@ static void check_outcome(enum finite_outcome outcome, const char *expected)
 {
     struct buf text = {0};
 
-    opened.finite.on_outcome(owners[owner_count - 1].arg, outcome, BYTES("AQIAAg=="), &text);
+    opened.finite.on_outcome(owners[owner_count - 1], outcome, BYTES("AQIAAg=="), &text);
     assert_text(buf_slice(&text), expected);
     buf_fini(&text);
 }
@@ -442,13 +442,11 @@ static void a_place_that_fronts_would_not_let_pass_is_no_tag(void **state)
     ask_events("GET", "QUERY_STRING", "format=json");
     memset(buf_reserve(&place, 4097), 'A', 4097);
     place.n = 4097;
-    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, buf_slice(&place),
-                             &text);
+    opened.finite.on_outcome(owners[owner_count - 1], FINITE_DOCUMENT, buf_slice(&place), &text);
     assert_null(memmem(text.p, text.n, "ETag", 4));
     text.n = 0;
     place.n--;
-    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, buf_slice(&place),
-                             &text);
+    opened.finite.on_outcome(owners[owner_count - 1], FINITE_DOCUMENT, buf_slice(&place), &text);
     assert_non_null(memmem(text.p, text.n, "ETag", 4));
     buf_fini(&text);
     buf_fini(&place);
@@ -463,7 +461,7 @@ static void what_is_not_there_yet_is_to_be_asked_for_again(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct buf text = {0};
         ask_events("GET", "QUERY_STRING", "format=json");
-        opened.finite.on_outcome(owners[owner_count - 1].arg, outcomes[i], BYTES(""), &text);
+        opened.finite.on_outcome(owners[owner_count - 1], outcomes[i], BYTES(""), &text);
         assert_memory_equal(text.p, "Status: 503 ", 12);
         assert_non_null(memmem(text.p, text.n, "Retry-After: 10\r\n", 17));
         assert_non_null(memmem(text.p, text.n, "Access-Control-Allow-Origin: *", 30));
@@ -1056,8 +1054,7 @@ static void json_behind_a_guard_is_for_its_client_alone(void **state)
     (void)state;
     make_gate(true, 0);
     ask_events("GET", "QUERY_STRING", "format=json", "HTTP_AUTHORIZATION", "Bearer x");
-    opened.finite.on_outcome(owners[owner_count - 1].arg, FINITE_DOCUMENT, BYTES("AQIAAg=="),
-                             &text);
+    opened.finite.on_outcome(owners[owner_count - 1], FINITE_DOCUMENT, BYTES("AQIAAg=="), &text);
     assert_non_null(memmem(text.p, text.n, "\r\nCache-Control: private, no-cache\r\n", 36));
     assert_non_null(memmem(text.p, text.n, "\r\nReferrer-Policy: no-referrer\r\n", 32));
     buf_fini(&text);
