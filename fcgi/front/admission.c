@@ -193,7 +193,7 @@ enum refusal admission_try_token(struct admission *a, const char *address, struc
     enum limit limit = limits_enter(a->attempts, slice_str(address), loop_now_ms(), &visitor);
     bool free = limit == LIMIT_NONE || guard_knows(a->config.gate->guard, token);
 
-    limits_leave(a->attempts, visitor);
+    limits_leave(visitor);
     return free ? REFUSALS : REFUSAL_ADDRESS_ATTEMPTS;
 }
 
@@ -237,14 +237,14 @@ enum refusal admission_enter(struct admission *a, const char *address, struct sl
     if (why == REFUSALS && verdict != NULL)
         why = enter_by_subject(a, token, verdict, &guest->subject);
     if (why != REFUSALS)
-        admission_leave(a, guest);
+        admission_leave(guest);
     return why;
 }
 
-void admission_leave(struct admission *a, const struct guest *guest)
+void admission_leave(const struct guest *guest)
 {
-    limits_leave(a->addresses, guest->address);
-    limits_leave(a->subjects, guest->subject);
+    limits_leave(guest->address);
+    limits_leave(guest->subject);
 }
 
 /* -- life -- */

@@ -83,6 +83,6 @@ struct guest {
 enum refusal admission_enter(struct admission *a, const char *address, struct slice token,
                              const struct verdict *verdict, struct guest *guest);
 /* Its stream has ended. */
-void admission_leave(struct admission *a, const struct guest *guest);
+void admission_leave(const struct guest *guest);
 
 #endif

@@ -49,7 +49,6 @@ static struct stay *open_stay(struct exchange *x, struct session *session,
     struct handler *h = x->handler;
     size_t route = (size_t)(x->destination.route - routes_at(h->config.routes, 0));
     struct stay_config stay = {
-        .admission = h->admission,
         .guest = *guest,
         .session = session,
         .streams = &h->streams[route],

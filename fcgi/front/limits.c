@@ -15,6 +15,7 @@ enum {
 
 struct visitor {
     UT_hash_handle hh;
+    struct limits *limits;              /* in which it is */
     TAILQ_ENTRY(visitor) link;          /* among the absent */
     uint8_t name[SHA256_DIGEST_LENGTH]; /* hashed: nobody chooses its place in the table */
     int64_t streams;
@@ -62,6 +63,7 @@ static struct visitor *recall(struct limits *l, struct slice name, int64_t now_m
 
     if (v == NULL) {
         v = mem_zero(sizeof *v);
+        v->limits = l;
         SHA256(name.p, name.n, v->name);
         v->credit_ms = MINUTE_MS;
         v->counted_ms = now_ms;
@@ -135,10 +137,10 @@ void limits_give_back(struct limits *l, struct slice name)
         v->credit_ms = MINUTE_MS;
 }
 
-void limits_leave(struct limits *l, struct visitor *v)
+void limits_leave(struct visitor *v)
 {
     if (v != NULL && --v->streams == 0)
-        set_absent(l, v);
+        set_absent(v->limits, v);
 }
 
 void limits_address_name(const char *remote_addr, char name[LIMITS_NAME])

@@ -36,7 +36,7 @@ enum limit limits_ask(const struct limits *l, struct slice name, int64_t now_ms)
 /* Takes back the opening of that visitor, which turned out to be none. */
 void limits_give_back(struct limits *l, struct slice name);
 /* NULL: does nothing. */
-void limits_leave(struct limits *l, struct visitor *visitor);
+void limits_leave(struct visitor *visitor);
 
 enum { LIMITS_NAME = 64 };
 

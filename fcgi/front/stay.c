@@ -26,7 +26,6 @@ struct choice {
 
 struct stay {
     struct stream_owner owner;
-    struct admission *admission;
     struct guest guest;
     size_t *streams;
     struct session *session; /* NULL: it has none */
@@ -151,7 +150,7 @@ static void on_stream_end(struct stream_owner *owner)
         handles_close(s->choice->handles, &s->choice->key, s, loop_now_ms());
     if (s->session != NULL)
         session_close(s->session);
-    admission_leave(s->admission, &s->guest);
+    admission_leave(&s->guest);
     --*s->streams;
     snapshot_free(s->snapshot);
     choice_free(s->choice);
@@ -164,7 +163,6 @@ struct stay *stay_new(struct stay_config *config)
     bool claims = claims_select(config->destination);
 
     s->owner.on_end = on_stream_end;
-    s->admission = config->admission;
     s->guest = config->guest;
     s->session = config->session;
     s->streams = config->streams;

@@ -11,7 +11,6 @@ struct stay;
 
 /* What comes with a stream. */
 struct stay_config {
-    struct admission *admission;
     struct guest guest;
     size_t *streams;           /* counts it */
     struct session *session;   /* NULL: none */

@@ -68,11 +68,11 @@ static void check_visits(struct slice visits)
         if (what / VISITORS % 2 == 0)
             come(l, c, slice_of(&who, 1), now_ms);
         else if (c->count > 0)
-            limits_leave(l, c->streams[--c->count]);
+            limits_leave(c->streams[--c->count]);
     }
     for (int i = 0; i < VISITORS; i++)
         while (clients[i].count > 0)
-            limits_leave(l, clients[i].streams[--clients[i].count]);
+            limits_leave(clients[i].streams[--clients[i].count]);
     limits_free(l);
 }
 

@@ -397,7 +397,7 @@ static void one_that_drains_says_so_whoever_asks(void **state)
     assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_ADDRESS_STREAMS);
     admission_drain(admission);
     assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_DRAINING);
-    admission_leave(admission, &first);
+    admission_leave(&first);
 }
 
 static void to_ask_counts_nothing(void **state)
@@ -408,7 +408,7 @@ static void to_ask_counts_nothing(void **state)
         assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSALS);
     assert_int_equal(enter("192.0.2.1", "alice"), REFUSALS);
     assert_int_equal(admission_ask(admission, "192.0.2.1"), REFUSAL_ADDRESS_OPENS);
-    admission_leave(admission, &guest);
+    admission_leave(&guest);
 }
 
 /* The address was counted first: it gets its stream back. */
@@ -422,8 +422,8 @@ static void who_is_refused_by_subject_has_left_by_address(void **state)
     first = guest;
     assert_int_equal(enter("192.0.2.2", "alice"), REFUSAL_SUBJECT_STREAMS);
     assert_int_equal(enter("192.0.2.2", "bob"), REFUSALS);
-    admission_leave(admission, &guest);
-    admission_leave(admission, &first);
+    admission_leave(&guest);
+    admission_leave(&first);
 }
 
 static void the_same_subject_of_another_issuer_is_counted_by_itself(void **state)
@@ -436,8 +436,8 @@ static void the_same_subject_of_another_issuer_is_counted_by_itself(void **state
     first = guest;
     assert_int_equal(enter_from("192.0.2.2", "https://a.example", "7"), REFUSAL_SUBJECT_STREAMS);
     assert_int_equal(enter_from("192.0.2.2", "https://b.example", "7"), REFUSALS);
-    admission_leave(admission, &guest);
-    admission_leave(admission, &first);
+    admission_leave(&guest);
+    admission_leave(&first);
 }
 
 static void who_left_may_come_again(void **state)
@@ -446,7 +446,7 @@ static void who_left_may_come_again(void **state)
     make(1, 0, 0);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(enter("192.0.2.1", NULL), REFUSALS);
-        admission_leave(admission, &guest);
+        admission_leave(&guest);
     }
 }
 
@@ -458,7 +458,7 @@ static void without_a_verdict_no_subject_is_counted(void **state)
                      REFUSALS);
     assert_non_null(guest.address);
     assert_null(guest.subject);
-    admission_leave(admission, &guest);
+    admission_leave(&guest);
 }
 
 int main(void)

@@ -36,7 +36,7 @@ static enum limit visit(const char *name)
     struct visitor *visitor;
     enum limit limit = enter(name, &visitor);
 
-    limits_leave(limits, visitor);
+    limits_leave(visitor);
     return limit;
 }
 
@@ -50,7 +50,7 @@ static void without_limits_nobody_is_counted(void **state)
         assert_int_equal(enter("a", &visitor), LIMIT_NONE);
         assert_null(visitor);
     }
-    limits_leave(limits, NULL);
+    limits_leave(NULL);
 }
 
 static void streams_at_a_time_are_limited_for_each(void **state)
@@ -64,12 +64,12 @@ static void streams_at_a_time_are_limited_for_each(void **state)
     assert_int_equal(enter("a", &none), LIMIT_STREAMS);
     assert_null(none);
     assert_int_equal(enter("b", &b), LIMIT_NONE);
-    limits_leave(limits, a[1]);
+    limits_leave(a[1]);
     assert_int_equal(enter("a", &a[1]), LIMIT_NONE);
     assert_int_equal(enter("a", &none), LIMIT_STREAMS);
     for (int i = 0; i < 3; i++)
-        limits_leave(limits, a[i]);
-    limits_leave(limits, b);
+        limits_leave(a[i]);
+    limits_leave(b);
 }
 
 static void a_minute_has_its_openings_and_they_come_back_evenly(void **state)
@@ -100,7 +100,7 @@ static void what_is_refused_costs_no_opening(void **state)
     assert_int_equal(enter("a", &a), LIMIT_NONE);
     for (int i = 0; i < 10; i++)
         assert_int_equal(visit("a"), LIMIT_STREAMS);
-    limits_leave(limits, a);
+    limits_leave(a);
     assert_int_equal(visit("a"), LIMIT_NONE);
     assert_int_equal(visit("a"), LIMIT_OPENS);
 }
@@ -119,7 +119,7 @@ static void many_visitors_do_not_make_one_with_streams_forgotten(void **state)
         assert_int_equal(visit(name), LIMIT_NONE);
     }
     assert_int_equal(enter("a", &none), LIMIT_STREAMS);
-    limits_leave(limits, a);
+    limits_leave(a);
 }
 
 static void of_those_without_streams_the_last_are_remembered(void **state)
@@ -175,7 +175,7 @@ static void to_ask_counts_nothing(void **state)
     assert_int_equal(enter("a", &a), LIMIT_NONE);
     assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_STREAMS);
     assert_int_equal(limits_ask(limits, slice_str("b"), now), LIMIT_NONE);
-    limits_leave(limits, a);
+    limits_leave(a);
     assert_int_equal(visit("a"), LIMIT_NONE);
     for (int i = 0; i < 10; i++)
         assert_int_equal(limits_ask(limits, slice_str("a"), now), LIMIT_OPENS);
