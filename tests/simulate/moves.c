@@ -219,13 +219,14 @@ static void arrive(struct view *v, const struct picked *to)
 }
 
 /* What is due in the event by which it arrives is not new to it; where nothing is compacted it is
- * what it has had by now. */
+ * what it has had by now.  One that was reset, and given nothing since, begins anew by what it was
+ * told. */
 static void set_out(struct view *v, const struct picked *to)
 {
     const struct topic *t = model_life(v);
-    bool compacted = t == NULL || t->compacted;
+    bool compacted = t == NULL || t->compacted, begins = v->lives == 0;
 
-    v->due = compacted ? picked_both(&v->holds, to) : v->holds;
+    v->due = compacted || begins ? picked_both(&v->holds, to) : v->holds;
     v->may = v->left = *to;
 }
 
