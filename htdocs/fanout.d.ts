@@ -16,7 +16,8 @@ export interface Options<Value extends string | Uint8Array = string> {
   /**
    * Whether the tabs of this origin share a stream (true). They do if URL, `bytes`, the selection's headers and
    * fields, and the claims of their tokens but for its times are the same. With a string those share that
-   * say the same one, such as the user's name, and only the tab that has the stream needs a token.
+   * say the same one, such as the user's name, and only the tab that has the stream needs a token. A tab that
+   * cannot load `fanout-tabs.js` has a stream of its own.
    */
   shared?: boolean | string;
   /** Values as bytes, and all keys in base64url. Else values are text, and so are keys (see `table`). */

@@ -117,14 +117,16 @@ export class Fanout {
       }
     }
     of.name = `fanout ${this.#url} ${JSON.stringify([this.#rest, bytes, who, group])}`;
-    const Kind = who ? (await import("./fanout-tabs.js")).Tabs : Feed;
+    // A page that cannot load it has a stream of its own.
+    const { Tabs } = (who && (await import("./fanout-tabs.js").catch(() => null))) || {};
     if (this.state.state === "closed" || nth !== this.#starts) return;
     const ours = (f) => (what) => this.#feed === feed && f(what);
-    const feed = (this.#feed = new Kind(of, this.#keys, {
+    const on = {
       items: ours((items) => this.#show(items)),
       state: ours((state) => this.#tell(state)),
       full: ours(() => this.#start(group + 1)),
-    }));
+    };
+    const feed = (this.#feed = new (Tabs ?? Feed)(of, this.#keys, on));
     feed.join();
   }
 
