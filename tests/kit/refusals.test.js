@@ -54,6 +54,20 @@ describe("refusals that stay", { concurrency: true }, () => {
   }
 });
 
+const OF_TOKENS = REASONS.filter(([, status]) => status === 401 || status === 403);
+
+describe("refusals of a token", { concurrency: true }, () => {
+  for (const [reason, status] of OF_TOKENS) {
+    const tries = reason === "origin" ? 1 : 2; // which no other token mends
+    test(`${status} ${reason} closes it after ${tries}`, async (t) => {
+      const { fanout, server } = await connect(t, [problem(status, reason)], { token: () => "t" });
+      await isState(fanout, "closed");
+      assert.equal(fanout.state.reason, reason);
+      assert.equal(server.requests.length, tries);
+    });
+  }
+});
+
 const AGAIN = [
   ...REASONS.filter(isPassing).map(ofServer),
   ...PASSING.map(ofFront),
