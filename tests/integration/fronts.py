@@ -61,6 +61,7 @@ class Front(Process):
     notices_at_once = {"--http1.1": False, "--http2": True}
     has_pool = True  # and a standby for it
     compresses = False  # documents
+    compresses_page = True
     # Of curl; browsers send none.
     body_of_renewal = ""
     # So much in a claim makes a token about as long as the front and the responders take.
@@ -278,6 +279,7 @@ class Nginx(Front):
 class Haproxy(Front):
     example = "haproxy.cfg"
     body_of_renewal = "x"
+    compresses_page = False
     few = {"maxconn 8000": "maxconn 80"}
     timeouts = {r"timeout (client|server) 60s": r"timeout \1 4s"}
 

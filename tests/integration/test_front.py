@@ -1,5 +1,6 @@
 """Through lighttpd with the repository's own lighttpd.conf, as a user has it."""
 
+import gzip
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ import pytest
 
 from clients import CurlReader, SseCat
 from eventid import encode
-from helpers import answers, listening_addresses, unix_connections, wait_until
+from helpers import REPOSITORY, answers, listening_addresses, unix_connections, wait_until
 from kafka import numbered
 from sse import EVENT_STREAM, HttpReader, pump
 
@@ -100,6 +101,18 @@ def test_the_page_is_served(topic, front):
         page = HttpReader(server.http, target).wait_end()
         assert page.status == 200 and b"Go</button>" in page.body
         assert page.headers["content-type"].startswith("text/html")
+
+
+def test_what_the_page_is_made_of_is_compressed_and_events_are_not(topic, front):
+    server = front(topic)
+    asked = {"Accept-Encoding": "gzip, deflate, br"}
+    for file in ("index.html", "style.css", "fanout.js"):
+        answer = HttpReader(server.http, f"/{file}", headers=asked).wait_end()
+        assert answer.headers["content-encoding"] == "gzip", file
+        assert gzip.decompress(answer.body) == (REPOSITORY / "htdocs" / file).read_bytes()
+    stream = HttpReader(server.http, headers=asked).wait_started()
+    assert "content-encoding" not in stream.headers
+    stream.close()
 
 
 @pytest.mark.parametrize("target", ["/eventsfoo", "/events/", "/nothing", "/lighttpd.conf"])

@@ -323,6 +323,11 @@ def test_the_page_is_served_and_nothing_else(pool, place, kind):
         assert answer.headers["referrer-policy"] == "no-referrer"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["cache-control"] == "no-cache"
+        assert "content-encoding" not in answer.headers
+        compressed = ask(front, "--http2", "--compressed", target=f"/{file}")
+        assert compressed.body == (HTDOCS / file).read_bytes()
+        if file.endswith((".js", ".css", ".html")):
+            assert ("content-encoding" in compressed.headers) == kind.compresses_page, file
     for target in ("/eventsfoo", "/events/", "/events/foo", "/events-standby", "/nothing"):
         assert ask(front, "--http2", target=target).status == 404, target
 
