@@ -12,10 +12,11 @@ const SLOW_MS = 2000; // a POST that takes longer waits for a free connection
 const MAX_RETRY_MS = 30000;
 const KEEPALIVE_MS = 15000; // until the server's own interval is known
 
-const now = () => performance.now();
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const retryAfterMs = (response) => 1000 * (Number(response?.headers.get("retry-after")) || 0);
+export const now = () => performance.now();
+export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const retryAfterMs = (response) => 1000 * (Number(response?.headers.get("retry-after")) || 0);
+const isBusy = (response) => response.status === 429 || response.status === 503;
 const random = () => base64url(crypto.getRandomValues(new Uint8Array(24)));
 
 const isSame = (a, b) =>
@@ -241,8 +242,9 @@ class Stream {
       if (isPlaced) this.#on.items(items, this.#live);
     }
     const { retryMs } = parser;
-    if (retryMs > 3600000) this.#at.handle = random(); // another one has taken ours
-    return { why: isPlaced ? "ended" : "busy", retryMs: retryMs > 3600000 ? 0 : retryMs };
+    const isReplaced = retryMs > 3600000; // another stream has taken our handle
+    if (isReplaced) this.#at.handle = random();
+    return { why: isPlaced ? "ended" : "busy", retryMs: isReplaced ? 0 : retryMs };
   }
 
   // What an answer means that is no stream, and whether it is worth another try.
@@ -309,7 +311,7 @@ class Stream {
         }
         const { reason } = await response.json().catch(() => ({}));
         this.#note("refused", reason ?? String(response.status));
-        if (response.status !== 429 && response.status !== 503) refusals++;
+        if (!isBusy(response)) refusals++;
       } catch (error) {
         this.#note("unrenewed", error.detail);
       }
@@ -329,8 +331,7 @@ class Stream {
         .catch(() => null);
       if (signal.aborted) continue;
       if (response?.status === 204) this.#at.keys = keys;
-      else if (!response || response.status === 429 || response.status === 503)
-        await sleep(retryAfterMs(response) || 1000);
+      else if (!response || isBusy(response)) await sleep(retryAfterMs(response) || 1000);
       else {
         Object.assign(this.#at, { handle: random(), keys }); // not known there: opened anew
         this.#again("select");
@@ -381,13 +382,17 @@ export class Feed {
     const isNews = live !== this.live;
     this.live = live;
     this.apply(items);
-    if (isNews) this.onState(this.state);
+    if (isNews) this.tell();
   }
 
   onState(state) {
     this.state = state;
     if (state.state !== "open") this.live = false;
-    this.on.state({ ...state, live: this.live, leader: true, tabs: 1 });
+    this.tell();
+  }
+
+  tell() {
+    this.on.state({ ...this.state, live: this.live, leader: true, tabs: 1 });
   }
 
   apply(items) {

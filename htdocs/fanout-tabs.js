@@ -5,15 +5,12 @@
 // late or has missed a number gets the leader's table, and tells its page what differs; a new leader gets
 // that of a tab which is ahead.  Tokens stay where they are.
 
-import { Feed } from "./fanout-stream.js";
+import { Feed, now, sleep } from "./fanout-stream.js";
 
 const ELECTION_MS = 100; // so long may tabs that are ahead answer a new leader
 const SILENCE_MS = 40000; // of a leader; its stream has keep-alives
 const MAX_KEYS = 256; // what a stream may select, and its bytes
 const MAX_BYTES = 8192;
-
-const now = () => performance.now();
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // null: everything
 const united = (all) => (all.includes(null) ? null : new Set(all.flatMap((keys) => [...keys])));
@@ -109,16 +106,18 @@ export class Tabs extends Feed {
 
   // What closes this tab need not close others: their tokens may be better.
   onState(state) {
-    if (state.state !== "open") this.live = false;
-    this.state = state;
+    super.onState(state);
     if (state.state !== "closed") this.#sayState();
-    this.#tell();
   }
 
-  #tell() {
-    const leader = this.#leader === this.#me;
+  tell() {
+    const leader = this.#leads;
     if (leader) this.#tabs = this.#members.size;
     this.on.state({ state: "connecting", ...this.state, live: this.live, leader, tabs: this.#tabs });
+  }
+
+  get #leads() {
+    return this.#leader === this.#me;
   }
 
   #fits(keys) {
@@ -144,7 +143,7 @@ export class Tabs extends Feed {
     this.#members.set(this.#me, this.keys);
     this.stream.select(this.#union());
     this.#sayState();
-    this.#tell();
+    this.tell();
   }
 
   #say(what, more) {
@@ -169,7 +168,7 @@ export class Tabs extends Feed {
     if (what === "lead") this.#onLead(message);
     else if (what === "table") this.#onTable(message);
     else if (what === "full") this.on.full();
-    else if (this.#leader === this.#me) this.#onMember(message);
+    else if (this.#leads) this.#onMember(message);
     else if (from === this.#leader) this.#onLeader(message);
   }
 
@@ -207,7 +206,7 @@ export class Tabs extends Feed {
     } else if (what === "batch" && !this.#lacking) {
       this.#ask(true);
     }
-    if (what === "state" || live !== wasLive) this.#tell();
+    if (what === "state" || live !== wasLive) this.tell();
   }
 
   // Another one leads.
@@ -225,7 +224,7 @@ export class Tabs extends Feed {
   }
 
   #onTable({ from, seq, at, state, live, tabs, items }) {
-    const leads = this.#leader === this.#me;
+    const leads = this.#leads;
     if (this.stream || (leads && seq <= this.#seq)) return;
     if (!leads) {
       [this.#leader, this.state, this.live, this.#tabs] = [from, state, live, tabs];
@@ -237,12 +236,12 @@ export class Tabs extends Feed {
     const changed = items.filter((item) => !isSameRecord(item, this.all.get(item.key)));
     const deletes = gone.map(({ key, topic, partition }) => ({ type: "delete", key, topic, partition }));
     this.apply([...deletes, ...changed]);
-    if (!leads) this.#tell();
+    if (!leads) this.tell();
   }
 
   // The lock is taken from a leader that says nothing for long, and does not answer either.
   #tick() {
-    if (this.#leader === this.#me || now() - this.#heard < SILENCE_MS) return;
+    if (this.#leads || now() - this.#heard < SILENCE_MS) return;
     if (!this.#deadline) {
       this.#deadline = now() + 3000 + 5000 * Math.random();
       this.#say("ping");
