@@ -55,6 +55,10 @@ class Tabs:
     def wrong(self) -> list[str]:
         return [one for tab in self.handles for one in self.ask(tab, "return wrong")]
 
+    def now(self) -> float:
+        """Seconds, by the browser's clock."""
+        return self.ask(self.first, "return Date.now()") / 1000
+
     def leader(self) -> str:
         def find() -> str | None:
             return next((tab for tab in self.handles if self.state(tab).get("leader")), None)
