@@ -9,7 +9,7 @@
 
 import { demoKey, mintToken } from "./demo-token.js";
 import { itemOf } from "./fanout-events.js";
-import { Rate, fillRow, messageElement, plural, rowElement } from "./show.js";
+import { Rate, fillRow, isFound, messageElement, plural, rowElement } from "./show.js";
 
 const MESSAGES_SHOWN = 200;
 const KEYS_SHOWN = 1000;
@@ -280,9 +280,10 @@ const view = {
   reauthorize: document.getElementById("reauthorize"),
   messages: document.getElementById("messages"),
   keys: document.getElementById("keys"),
+  search: document.getElementById("search"),
 
   rate: new Rate(),
-  rows: new Map(), // key -> table row, the one that changed last at the end
+  rows: new Map(), // key -> { row, value }, the one that changed last at the end
   sorted: [], // the keys
 
   state(name, detail) {
@@ -312,10 +313,11 @@ const view = {
   },
 
   setKey({ key, value, timestamp }) {
-    const row = this.rows.get(key) ?? this.newRow(key);
+    const row = this.rows.get(key)?.row ?? this.newRow(key);
     fillRow(row, value, timestamp);
+    row.hidden = !isFound(this.sought, key, value);
     this.rows.delete(key);
-    this.rows.set(key, row);
+    this.rows.set(key, { row, value });
     if (this.rows.size > KEYS_SHOWN) this.deleteKey(this.rows.keys().next().value);
   },
 
@@ -341,8 +343,21 @@ const view = {
     this.sorted = [];
   },
 
+  get sought() {
+    return this.search.value.toLowerCase();
+  },
+
+  find() {
+    for (const [key, { row, value }] of this.rows) row.hidden = !isFound(this.sought, key, value);
+    this.count();
+  },
+
   count() {
-    document.getElementById("count").textContent = `${this.rate}, ${plural(this.rows.size, "key")}`;
+    const { size } = this.rows;
+    const found = this.keys.querySelectorAll("tr:not([hidden])").length;
+    const keys = this.sought ? `${found} of ${plural(size, "key")}` : plural(size, "key");
+    document.getElementById("count").textContent = `${this.rate}, ${keys}`;
+    document.getElementById("empty").textContent = size ? "nothing is found" : "no keys yet";
   },
 };
 
@@ -404,6 +419,7 @@ view.location.addEventListener("input", () => {
   if (view.stop.disabled) view.state("closed", "press Go"); // what is said there is of another location
 });
 view.stop.addEventListener("click", () => stream.close());
+view.search.addEventListener("input", () => view.find());
 
 // A page that is left may be shown again as it was, or never; others want its place.
 addEventListener("pagehide", () => stream?.pause());

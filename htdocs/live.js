@@ -3,7 +3,7 @@
 
 import { demoKey, mintToken } from "./demo-token.js";
 import { Fanout } from "./fanout.js";
-import { Rate, fillRow, messageElement, plural, rowElement } from "./show.js";
+import { Rate, fillRow, isFound, messageElement, plural, rowElement } from "./show.js";
 
 const ROWS_SHOWN = 500;
 const MESSAGES_SHOWN = 100;
@@ -177,8 +177,7 @@ function render() {
   waiting = [];
   const { table } = fanout;
   const sought = id("search").value.toLowerCase();
-  const isFound = ([key, value]) => !sought || key.toLowerCase().includes(sought) || value.toLowerCase().includes(sought);
-  const found = [...table].filter(isFound).map(([key]) => key).sort();
+  const found = [...table].filter(([key, value]) => isFound(sought, key, value)).map(([key]) => key).sort();
   const shown = found.slice(0, ROWS_SHOWN);
   const isShown = new Set(shown);
   for (const [key, row] of rows) {
@@ -209,7 +208,10 @@ id("connect").addEventListener("submit", (submit) => {
   submit.preventDefault();
   go();
 });
-id("location").addEventListener("input", () => id("location").setCustomValidity(""));
+id("location").addEventListener("input", () => {
+  id("location").setCustomValidity("");
+  if (id("stop").disabled) showState({ state: "closed", why: "closed" }); // what is said there is of another path
+});
 id("shared").addEventListener("change", go);
 id("stop").addEventListener("click", () => fanout?.close());
 id("search").addEventListener("input", () => fanout && render());

@@ -3,6 +3,7 @@
 const LINES = 9; // of a text, and characters, beyond which it is folded
 const FOLDED_CHARACTERS = 600;
 const MAX_CHARACTERS = 4000;
+const INVISIBLE = /(?!\r\n)[\0-\x08\x0b-\x1f\x7f-\x9f]/g;
 const RATE_S = 5; // the rate is that of so many seconds
 
 export function element(name, text = "", className = "") {
@@ -35,9 +36,10 @@ export function textElement(text) {
   return box;
 }
 
+// What has no shape on a screen is seen as \x00; what is no UTF-8 is \ufffd already.
 export function shortened(text) {
-  if (text.length <= MAX_CHARACTERS) return text;
-  return `${text.slice(0, MAX_CHARACTERS)} ... (${text.length} characters)`;
+  const start = text.slice(0, MAX_CHARACTERS).replace(INVISIBLE, (c) => `\\x${c.charCodeAt().toString(16).padStart(2, "0")}`);
+  return text.length <= MAX_CHARACTERS ? start : `${start} ... (${text.length} characters)`;
 }
 
 // When a record was made, as Kafka says: milliseconds since 1970, or undefined.
@@ -83,6 +85,11 @@ export function fillRow(row, value, timestamp) {
   cell.append(textElement(value));
   row.children[1].replaceWith(cell);
   row.children[2].textContent = timeOf(timestamp);
+}
+
+// sought: in small letters.
+export function isFound(sought, key, value) {
+  return !sought || [key, value].some((text) => text.toLowerCase().includes(sought));
 }
 
 // How many events there were, and how many a second of late.

@@ -95,7 +95,7 @@ class Page:
 
     def table(self) -> dict[str, str]:
         return self.driver.execute_script(
-            "return Object.fromEntries([...document.querySelectorAll('#keys tr')]"
+            "return Object.fromEntries([...document.querySelectorAll('#keys tr:not([hidden])')]"
             ".map((tr) => [...tr.cells].map((cell) => cell.textContent)))"
         )
 

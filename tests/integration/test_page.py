@@ -113,6 +113,29 @@ def test_what_is_replayed_is_told_from_what_is_live(kafka, topic, front, open_pa
     assert page.is_shown("3 keys")
 
 
+def test_the_table_is_searched(kafka, topic, front, open_page):
+    for n in range(3):
+        kafka.put(topic, f"order-{n}", f"state {n}")
+    page = open_page(front(topic).url + "/index.html#/events")
+    wait_for(3, lambda: len(page.table()))
+    page.driver.find_element("id", "search").send_keys("STATE 1")
+    page.wait_table(**{"order-1": "state 1"})
+    assert page.is_shown("1 of 3 keys")
+    kafka.put(topic, "order-2", "state 1, too")
+    page.wait_table(**{"order-1": "state 1", "order-2": "state 1, too"})
+    kafka.put(topic, "order-1", None)
+    kafka.put(topic, "order-2", "state 3")
+    wait_until(lambda: page.is_shown("nothing is found"), what="that there is nothing")
+    page.driver.find_element("id", "search").send_keys(Keys.CONTROL, "a", Keys.BACKSPACE)
+    page.wait_table(**{"order-0": "state 0", "order-2": "state 3"})
+
+
+def test_what_has_no_shape_is_seen_all_the_same(kafka, topic, front, open_page):
+    kafka.produce(topic, Record(b"k\x00", b"\x1b[0m\tb\r\nc\rd\xff"))
+    page = open_page(front(topic).url + "/index.html#/events")
+    page.wait_table(**{"k\\x00": "\\x1b[0m\tb\r\nc\\x0dd\ufffd"})
+
+
 def test_times_are_those_of_kafka(kafka, topic, front, open_page):
     kafka.produce(topic, Record(b"a", b"1", timestamp=1577880000000))
     page = open_page(front(topic).url)
