@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from helpers import REPOSITORY, Process, wait_for, wait_until
-from kit import project
-from lighttpd import CA, Lighttpd
+from kit import example, project
+from lighttpd import CA, Lighttpd, replaced
 from sse import HttpReader
 from test_kit import needs_node_20
 from tokens import Key, key_of_file
@@ -130,6 +130,19 @@ def test_a_token_that_stays_refused_is_told(topic, front, follow, tmp_path):
     wait_until(lambda: follower.process.poll() is not None, what="its end")
     last = follower.states()[-1]
     assert (last["state"], last["status"], last["reason"]) == ("closed", 401, "token_invalid")
+
+
+def test_what_readme_says_to_users_of_node(kafka, topic, front, tmp_path):
+    for key in "123":
+        kafka.put(topic, key, f"value {key}")
+    server = front(topic)
+    home = project(tmp_path)
+    program = example("In a file `orders.mjs`, run by `node orders.mjs`")
+    (home / "orders.mjs").write_text(replaced(program, "http://localhost:8080", server.url))
+    orders = Process("orders", tmp_path)
+    orders.spawn(["node", "orders.mjs"], cwd=home)
+    wait_for(["message 1 value 1", "message 2 value 2"], lambda: orders.text().splitlines())
+    orders.end()
 
 
 def private_key() -> Key:

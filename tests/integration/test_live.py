@@ -1,6 +1,8 @@
 """The live table (htdocs/live.html) in Chromium."""
 
+import re
 import shutil
+from pathlib import Path
 
 import pytest
 from selenium.webdriver.common.by import By
@@ -8,7 +10,8 @@ from selenium.webdriver.common.keys import Keys
 
 from browser import Page
 from helpers import wait_for, wait_until
-from kit import MODULES, vite
+from kit import MODULES, README, vite
+from lighttpd import Lighttpd
 from test_kit import needs_node_20
 
 AXE = MODULES / "axe-core" / "axe.min.js"
@@ -64,7 +67,9 @@ def test_an_empty_topic_and_a_refusal_are_said(topic, front, live):
     assert page.is_shown("no messages yet")
     page.go("/nothing")
     page.wait_state("closed")
-    assert page.detail() != ""
+    assert "nothing at this path" in page.detail()
+    page.driver.find_element(By.ID, "location").send_keys("x")
+    page.wait_detail("press Go")  # what was said is of another path
 
 
 def test_keys_are_selected_by_the_field_and_by_the_url(kafka, topic, front, live):
@@ -168,6 +173,33 @@ def test_everybody_can_use_it(kafka, topic, front, live, driver, name, theme, wi
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+# Where the first line of an element's text begins.
+LEVEL = """
+const top = (selector) => {
+  const range = document.createRange();
+  range.selectNodeContents(document.querySelector(selector));
+  return range.getClientRects()[0].top;
+};
+return arguments[0].map(top);
+"""
+
+
+@pytest.mark.parametrize("name", ["live", "index"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_what_belongs_together_is_on_one_line(kafka, topic, front, live, driver, name, width):
+    """A key and its value, and however long a key is, its time."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    kafka.put(topic, "urn:example:order:" * 8, '{"state":"paid"}')
+    page = live(front(topic), f"/{name}.html#/events")
+    wait_for(1, lambda: len(page.table()))
+    key, value = driver.execute_script(LEVEL, ["#keys .key", "#keys .text"])
+    assert abs(key - value) < 0.5
+    time, key = driver.execute_script(LEVEL, ["#messages time", "#messages .key"])
+    assert abs(time - key) < 6
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_it_is_used_by_keyboard_alone(kafka, topic, front, live, driver):
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
@@ -181,14 +213,33 @@ def test_it_is_used_by_keyboard_alone(kafka, topic, front, live, driver):
     page.wait_table(b="2")
 
 
+def own_pages(server: Lighttpd) -> Path:
+    """Where a user puts pages beside ours."""
+    directory = server.root / "htdocs"
+    original = directory.resolve()
+    directory.unlink()
+    shutil.copytree(original, directory)
+    return directory
+
+
+def test_what_readme_says_of_a_page_of_ones_own(kafka, topic, front, live):
+    server = front(topic)
+    said = re.search(r"^## Your own page\n.*?(<script.*?</script>).*?```js\n(.*?)^```", README.read_text(), re.M | re.S)
+    directory = own_pages(server)
+    (directory / "orders.html").write_text(f"<!doctype html><title>Orders</title>{said[1]}")
+    (directory / "orders.js").write_text(said[2])
+    page = live(server, "/orders.html")
+    kafka.put(topic, "a", "1")
+    wait_until(lambda: any('"keys:" "a"' in line for line in page.console()), what="its key")
+    kafka.put(topic, "a", None)
+    wait_until(lambda: any('"a" "is gone" "was" "1"' in line for line in page.console()), what="its end")
+    assert any('"open"' in line for line in page.console())
+
+
 @needs_node_20
 def test_what_readme_says_to_users_of_frameworks(kafka, topic, front, live, driver, tmp_path):
     server = front(topic)
-    page = server.root / "htdocs"
-    original = page.resolve()
-    page.unlink()
-    shutil.copytree(original, page)
-    shutil.copytree(vite(tmp_path, "readme"), page / "built")
+    shutil.copytree(vite(tmp_path, "readme"), own_pages(server) / "built")
     live(server, "/built/index.html")
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
