@@ -67,7 +67,7 @@ def test_an_empty_topic_and_a_refusal_are_said(topic, front, live):
     assert page.is_shown("no messages yet")
     page.go("/nothing")
     page.wait_state("closed")
-    assert "nothing at this path" in page.detail()
+    assert "the server says 404" in page.detail()
     page.driver.find_element(By.ID, "location").send_keys("x")
     page.wait_detail("press Go")  # what was said is of another path
 
