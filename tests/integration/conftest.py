@@ -128,6 +128,8 @@ def pytest_sessionstart() -> None:
     # may run a worker's tests in another thread, which may not say so.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+        # A runner in the background ignores Ctrl-C, and what a test starts would, too: ./run ends by it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not PROGRAM.exists():
         pytest.exit(f"{PROGRAM} is not there: tests/run builds it", 2)
 
