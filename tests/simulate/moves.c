@@ -69,6 +69,14 @@ static bool find_way(const struct view *v, const char *tag, struct way *way)
     return by_renewal.telling != SIZE_MAX;
 }
 
+/* Then a renewal by which it selects the same may still be to come. */
+static bool has_way_unrenewed(const struct view *v, const char *tag)
+{
+    struct way way = {.telling = v->by.telling};
+
+    return find_way(v, tag, &way) && !way.renewed;
+}
+
 /* What a partition has had since it was away is read by itself, and a stream amid a move is not
  * moved then. */
 bool model_is_calm(const struct view *v)
@@ -162,8 +170,10 @@ static struct picked find(struct view *v, const char *tag, bool moving, bool res
     }
     v->by.telling = way.telling;
     if (way.renewed) {
-        v->route = v->offered;
-        v->offers = v->is_settled = v->lingers = false;
+        if (!has_way_unrenewed(v, tag)) {
+            v->route = v->offered;
+            v->offers = v->is_settled = v->lingers = false;
+        }
         v->other_tag = v->other_tag || resets; /* which is the reason that it is told */
     }
     return way.to;
