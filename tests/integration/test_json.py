@@ -220,6 +220,7 @@ def test_the_tag_of_one_selection_is_no_other_s(kafka, topic, by_claim):
     def mine(name: str, **more: str):
         return get(responder, "/mine", **headers[name], **more)
 
+    wait_until(lambda: values(mine("bob")) == {"bob": 2}, what="the records")
     ann, bob = mine("ann"), mine("bob")
     assert ann.headers["cache-control"] == "private, no-cache"
     assert (values(ann), values(bob)) == ({"ann": 1}, {"bob": 2})
