@@ -575,14 +575,20 @@ static void without_anything_to_compare_with_it_does_not_wait(void **state)
     check_answer(&c, "document AQIAAA== id:AQIAAA==");
 }
 
-static void what_was_hidden_is_new_when_it_is_shown(void **state)
+/* a=1 is in partition 0; partition 1 is given up. */
+static void make_topic_half_hidden(void)
 {
-    (void)state;
     make_topic(true, 2);
     produce(0, "a", "1");
     settle();
     give_up(1);
     settle();
+}
+
+static void what_was_hidden_is_new_when_it_is_shown(void **state)
+{
+    (void)state;
+    make_topic_half_hidden();
     struct client c = ask(1, (struct asks){.unless = "AQQAAgIA", .wait_ms = 5000});
     struct client b =
         ask(1, (struct asks){.keys = "b", .unless = tagged("AQQAAgIA", "b"), .wait_ms = 5000});
@@ -602,11 +608,7 @@ static void what_was_hidden_is_new_when_it_is_shown(void **state)
 static void what_was_there_but_hidden_is_new_when_it_is_shown(void **state)
 {
     (void)state;
-    make_topic(true, 2);
-    produce(0, "a", "1");
-    settle();
-    give_up(1);
-    settle();
+    make_topic_half_hidden();
     produce(1, "b", "2");
     consumer.p[1].end = consumer.p[1].surveyed_end = -1;
     settle();
@@ -625,11 +627,7 @@ static void one_that_selects_and_waits_goes_on_at_its_place(void **state)
     struct asks asks = {.keys = "b", .wait_ms = 5000};
 
     (void)state;
-    make_topic(true, 2);
-    produce(0, "a", "1");
-    settle();
-    give_up(1);
-    settle();
+    make_topic_half_hidden();
     snprintf(tag, sizeof tag, "%s", strchr(tagged("", "b"), '~'));
     asks.id = tagged("AQQAAgIC", "b"); /* 0@1 1@1 */
     struct client c = ask(1, asks);
