@@ -30,15 +30,24 @@ static struct handle *find(const struct exchange *x)
     return handles_find(h->handles, &x->key, loop_now_ms());
 }
 
+/* What peers know of it, unless something newer is known here. */
+static void take_found(const struct exchange *x, struct handle *handle)
+{
+    if (x->recalled)
+        handle_tell(handle, buf_slice(&x->form), x->told_at);
+    else if (handle->told_at < x->told_at)
+        handle_untell(handle, x->told_at);
+}
+
 /* One that comes back with an id goes on with what it was told. */
 static void recall(struct exchange *x)
 {
-    const struct handle *handle = handles_find(x->handler->handles, &x->key, loop_now_ms());
+    struct handle *handle = handles_find(x->handler->handles, &x->key, loop_now_ms());
 
-    if (handle != NULL && handle->told)
-        narrowing_replace(&x->narrowing, buf_slice(&handle->form));
-    else if (handle == NULL && x->recalled)
-        narrowing_replace(&x->narrowing, buf_slice(&x->form));
+    if (handle != NULL)
+        take_found(x, handle);
+    if (handle != NULL ? handle->told : x->recalled)
+        narrowing_replace(&x->narrowing, buf_slice(handle != NULL ? &handle->form : &x->form));
 }
 
 /* -- streams that are opened -- */
@@ -68,7 +77,8 @@ bool handler_asks_peers(struct exchange *x, const struct verdict *verdict)
         !handler_has_handle(x))
         return false;
     handler_set_key(x, verdict);
-    if (find(x) != NULL)
+    const struct handle *handle = find(x);
+    if (handle != NULL && !handle->passed)
         return false;
     x->asked = true;
     subscriptions_ask(h->subscriptions, &x->key, slice_of(NULL, 0), on_found, x);
@@ -82,10 +92,7 @@ void handler_opened(struct exchange *x)
 
     if (handle == NULL)
         return;
-    if (x->recalled && !handle->told)
-        handle_tell(handle, buf_slice(&x->form), x->told_at);
-    else if (!x->recalled && handle->told_at < x->told_at)
-        handle_untell(handle, x->told_at);
+    take_found(x, handle);
     if (h->subscriptions != NULL)
         subscriptions_opened(h->subscriptions, &x->key, handle);
 }

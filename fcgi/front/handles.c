@@ -128,6 +128,7 @@ struct handle *handles_open(struct handles *h, const struct token_hash *key, str
     struct entry *e = entry_get(h, key, now_ms);
 
     e->handle.stay = stay;
+    e->handle.passed = false;
     return &e->handle;
 }
 
@@ -147,6 +148,7 @@ struct handle *handles_remember(struct handles *h, const struct token_hash *key,
     struct entry *e = entry_get(h, key, now_ms);
 
     e->until_ms = now_ms + HANDLE_REMEMBERED_MS;
+    e->handle.passed = e->handle.stay == NULL;
     return &e->handle;
 }
 

@@ -40,6 +40,7 @@ struct handle {
     uint64_t stamp;    /* when it was opened, in ns: a later stream has a larger one, at any
                           responder of the host */
     uint64_t told_at;  /* likewise, when it was told something; or was opened anew */
+    bool passed;       /* from another responder, so that others may know something newer */
     bool told;         /* the stream was told another selection than its URL's: */
     struct buf form;   /* a query */
 };

@@ -15,8 +15,11 @@ enum { ASK_MS = 1000 }; /* a peer that has not answered then cannot be asked */
 struct ask {
     TAILQ_ENTRY(ask) link; /* by time */
     uint64_t number;
+    bool tells;
     size_t left; /* answers */
     int64_t until_ms;
+    struct handle_message best; /* of those that have come; its form is: */
+    struct buf form;
     subscription_done *done;
     void *arg;
 };
@@ -53,15 +56,17 @@ void subscriptions_hear(struct subscriptions *s)
 
 /* -- asking -- */
 
-static void ask_end(struct subscriptions *s, struct ask *ask, enum subscription_answer answer,
-                    const struct handle_message *told)
+static void ask_end(struct subscriptions *s, struct ask *ask)
 {
-    subscription_done *done = ask->done;
-    void *arg = ask->arg;
+    enum subscription_answer answer = ask->best.answer;
 
     TAILQ_REMOVE(&s->asks, ask, link);
+    if (answer == SUBSCRIPTION_UNKNOWN && ask->left > 0)
+        answer = SUBSCRIPTION_AWAY;
+    ask->best.form = buf_slice(&ask->form);
+    ask->done(ask->arg, answer, &ask->best);
+    buf_fini(&ask->form);
     free(ask);
-    done(arg, answer, told);
 }
 
 static void set_timer(struct subscriptions *s)
@@ -78,7 +83,7 @@ static void on_timer(void *arg)
     struct ask *ask;
 
     while ((ask = TAILQ_FIRST(&s->asks)) != NULL && ask->until_ms <= loop_now_ms())
-        ask_end(s, ask, SUBSCRIPTION_AWAY, NULL);
+        ask_end(s, ask);
     set_timer(s);
 }
 
@@ -99,6 +104,7 @@ void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, st
     }
     struct ask *ask = mem_zero(sizeof *ask);
     ask->number = m.number;
+    ask->tells = m.type == MESSAGE_TELL;
     ask->left = left;
     ask->until_ms = loop_now_ms() + ASK_MS;
     ask->done = done;
@@ -106,6 +112,19 @@ void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, st
     TAILQ_INSERT_TAIL(&s->asks, ask, link);
     if (!timer_running(s->timer))
         set_timer(s);
+}
+
+static bool knows(enum subscription_answer answer)
+{
+    return answer == SUBSCRIPTION_KNOWN || answer == SUBSCRIPTION_TOLD;
+}
+
+/* Several may remember it: who was told last knows best. */
+static bool is_better(const struct handle_message *m, const struct handle_message *than)
+{
+    if (knows(m->answer) && knows(than->answer))
+        return m->told_at > than->told_at;
+    return knows(m->answer) || than->answer == SUBSCRIPTION_UNKNOWN;
 }
 
 static void take_answer(struct subscriptions *s, const struct handle_message *m)
@@ -120,8 +139,14 @@ static void take_answer(struct subscriptions *s, const struct handle_message *m)
     if (m->asker != s->self || ask == NULL)
         return;
     ask->left--;
-    if (m->answer != SUBSCRIPTION_UNKNOWN || ask->left == 0)
-        ask_end(s, ask, m->answer, m);
+    if (is_better(m, &ask->best)) {
+        ask->best = *m;
+        ask->form.n = 0;
+        buf_add_slice(&ask->form, m->form);
+    }
+    bool is_taken = ask->tells && m->answer == SUBSCRIPTION_KNOWN;
+    if (is_taken || ask->left == 0)
+        ask_end(s, ask);
 }
 
 /* -- telling -- */
@@ -323,7 +348,7 @@ void subscriptions_free(struct subscriptions *s)
     if (s->passed_on)
         subscriptions_pass_on(s);
     while (!TAILQ_EMPTY(&s->asks))
-        ask_end(s, TAILQ_FIRST(&s->asks), SUBSCRIPTION_AWAY, NULL);
+        ask_end(s, TAILQ_FIRST(&s->asks));
     peers_free(s->peers);
     timer_free(s->timer);
     log_limit_free(s->lines);

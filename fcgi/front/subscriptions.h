@@ -3,7 +3,8 @@
  * Only a stream's own responder, or the one where it was last, knows its handle.  Another that is
  * to tell it something, or to which it comes back, asks all peers; whoever opens a stream says so,
  * and all others let go of the handle.  A responder that drains passes its handles on: then several
- * remember them, and one that is told something tells the others.
+ * remember them; one that is told something tells the others, and one to which the stream comes
+ * back asks them all the same, for word of two peers may come in any order.
  *
  * Of what a handle was told the newest counts, at whichever responder it is: who lets go of it and
  * knows something newer than the stream was opened with says so.
@@ -43,9 +44,10 @@ typedef void subscription_done(void *arg, enum subscription_answer answer,
  */
 void subscriptions_hear(struct subscriptions *s);
 
-/* Asks the peers for a handle; with a form (p not NULL), the one that knows it is told that.  Calls
- * done() once, at once or later; `told` is the answer of one that was asked (NULL: none has come):
- * what the handle was told before, if SUBSCRIPTION_TOLD, and when it was told or opened anew. */
+/* Asks the peers for a handle; with a form (p not NULL), those that know it are told that.  Calls
+ * done() once, at once or within a second: as soon as a form was taken, or all have answered.
+ * `told` (NULL: no peer was asked) is what the handle was told last, if SUBSCRIPTION_TOLD, and when
+ * it was told or opened anew. */
 void subscriptions_ask(struct subscriptions *s, const struct token_hash *key, struct slice form,
                        subscription_done *done, void *arg);
 /* A stream of that handle was opened here. */

@@ -166,8 +166,11 @@ static void another_responders_is_remembered_as_long(void **state)
     (void)state;
     assert_null(handles_remember(handles, &key, 0)->stay);
     assert_non_null(find("a", HANDLE_REMEMBERED_MS - 1));
+    assert_true(find("a", 0)->passed);
     open_as("a", one, 0);
+    assert_false(find("a", 0)->passed);
     assert_ptr_equal(handles_remember(handles, &key, 0)->stay, one);
+    assert_false(find("a", 0)->passed);
     handles_forget(handles, &key);
     assert_null(find("a", 0));
 }

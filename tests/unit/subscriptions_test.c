@@ -14,6 +14,7 @@ static void hear(const struct handle_message *m);
 static struct peers_handler peers_handler;
 static struct buf told;
 static char some_peers;
+static uint64_t asker; /* who has told something */
 
 struct peers *peers_new(struct loop *loop, const char *directory, struct slice agreement,
                         const struct peers_handler *handler, char *error, size_t size)
@@ -39,6 +40,7 @@ int peers_tell(struct peers *peers, const struct peer_message *message)
                        : m.type == MESSAGE_TOLD   ? "told"
                        : m.type == MESSAGE_PASSED ? "passed"
                                                   : "other";
+    asker = m.asker;
     buf_printf(&told, "%c %s %d %.*s\n", message->hash->bytes[0], what, (int)m.number,
                (int)m.form.n, m.form.n > 0 ? (const char *)m.form.p : "");
     return 0;
@@ -61,7 +63,7 @@ bool peers_drain(struct peers *peers)
 size_t peers_told(const struct peers *peers)
 {
     assert_ptr_equal(peers, &some_peers);
-    return 1;
+    return 2;
 }
 
 /* -- the streams -- */
@@ -311,6 +313,89 @@ static void one_that_was_opened_anew_is_told_nothing_older(void **state)
     assert_true(known()->told);
 }
 
+/* -- asked -- */
+
+static struct buf answered;
+
+static void on_answer(void *arg, enum subscription_answer answer, const struct handle_message *m)
+{
+    assert_ptr_equal(arg, &key);
+    buf_printf(&answered, "%d %d %.*s\n", (int)answer, (int)m->told_at, (int)m->form.n,
+               m->form.n > 0 ? (const char *)m->form.p : "");
+}
+
+static void ask(struct slice form)
+{
+    answered.n = 0;
+    subscriptions_ask(subscriptions, &key, form, on_answer, &key);
+}
+
+static void hear_answer(enum subscription_answer answer, uint64_t number, const char *form,
+                        uint64_t told_at)
+{
+    hear(&(struct handle_message){.type = MESSAGE_ANSWER,
+                                  .answer = answer,
+                                  .asker = asker,
+                                  .number = number,
+                                  .told_at = told_at,
+                                  .form = slice_str(form)});
+}
+
+static void of_what_several_know_the_newest_counts(void **state)
+{
+    (void)state;
+    ask(slice_of(NULL, 0));
+    hear_answer(SUBSCRIPTION_TOLD, 1, "key=1", 10);
+    assert_text(buf_slice(&answered), "");
+    hear_answer(SUBSCRIPTION_TOLD, 1, "key=2", 20);
+    assert_text(buf_slice(&answered), "2 20 key=2\n");
+
+    ask(slice_of(NULL, 0));
+    hear_answer(SUBSCRIPTION_KNOWN, 2, "", 30); /* opened anew */
+    hear_answer(SUBSCRIPTION_TOLD, 2, "key=2", 20);
+    assert_text(buf_slice(&answered), "1 30 \n");
+
+    ask(slice_of(NULL, 0));
+    hear_answer(SUBSCRIPTION_UNKNOWN, 3, "", 0);
+    hear_answer(SUBSCRIPTION_KNOWN, 3, "", 0);
+    assert_text(buf_slice(&answered), "1 0 \n");
+    buf_fini(&answered);
+}
+
+static void a_form_is_taken_when_one_has_taken_it(void **state)
+{
+    (void)state;
+    ask(BYTES("key=1"));
+    hear_answer(SUBSCRIPTION_LIMITED, 1, "", 0);
+    assert_text(buf_slice(&answered), "");
+    hear_answer(SUBSCRIPTION_KNOWN, 1, "", 0);
+    assert_text(buf_slice(&answered), "1 0 \n");
+
+    ask(BYTES("key=1"));
+    hear_answer(SUBSCRIPTION_KNOWN, 2, "", 0); /* the other one is not waited for */
+    assert_text(buf_slice(&answered), "1 0 \n");
+
+    ask(BYTES("key=1"));
+    hear_answer(SUBSCRIPTION_LIMITED, 3, "", 0);
+    hear_answer(SUBSCRIPTION_UNKNOWN, 3, "", 0);
+    assert_text(buf_slice(&answered), "3 0 \n");
+    buf_fini(&answered);
+}
+
+/* Time is over: here for the responder ends. */
+static void who_does_not_answer_hides_nothing_that_another_knows(void **state)
+{
+    (void)state;
+    ask(slice_of(NULL, 0));
+    hear_answer(SUBSCRIPTION_TOLD, 1, "key=1", 10);
+    ask(slice_of(NULL, 0));
+    hear_answer(SUBSCRIPTION_UNKNOWN, 2, "", 0);
+    subscriptions_free(subscriptions);
+    subscriptions = NULL;
+    assert_text(buf_slice(&answered), "2 10 key=1\n4 0 \n");
+    buf_fini(&answered);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +421,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stream_that_has_come_back_takes_what_is_passed_on, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(one_that_was_opened_anew_is_told_nothing_older, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(of_what_several_know_the_newest_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_form_is_taken_when_one_has_taken_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_does_not_answer_hides_nothing_that_another_knows, setup,
                                         teardown),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
