@@ -175,6 +175,14 @@ static void take_param(struct request *out, const char *pair)
     out->param[p] = eq + 1;
 }
 
+/* A front that passes no query at all must not widen what the client has asked for. */
+static const char *query_of(const char *uri)
+{
+    const char *mark = uri ? strchr(uri, '?') : NULL;
+
+    return mark ? mark + 1 : NULL;
+}
+
 int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct request *out)
 {
     struct request r = {0};
@@ -199,6 +207,8 @@ int request_decode(struct decoder *d, const uint8_t *bytes, size_t n, struct req
     d->decoded = true;
     for (char **pair = d->fcgx.envp; *pair != NULL; pair++)
         take_param(&r, *pair);
+    if (r.param[PARAM_QUERY] == NULL)
+        r.param[PARAM_QUERY] = query_of(r.param[PARAM_URI]);
     *out = r;
     return 0;
 }

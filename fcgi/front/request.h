@@ -18,7 +18,7 @@ struct decoder;
 enum param {
     PARAM_METHOD,
     PARAM_URI,
-    PARAM_QUERY,
+    PARAM_QUERY, /* that of the URI, if the front passes none */
     PARAM_SCRIPT_NAME,
     PARAM_PATH_INFO,
     PARAM_CONTENT_TYPE,

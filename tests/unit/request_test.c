@@ -155,6 +155,20 @@ static void an_empty_parameter_that_comes_twice_is_told_too(void **state)
     assert_true(decode(pairs).repeated);
 }
 
+/* PROTOCOL 10.9. */
+static void without_a_query_parameter_the_uri_has_the_query(void **state)
+{
+    static const char *const uri[] = {"REQUEST_URI", "/events?key=a?b", NULL};
+    static const char *const plain[] = {"REQUEST_URI", "/events", NULL};
+    static const char *const both[] = {"REQUEST_URI", "/e?key=a", "QUERY_STRING", "", NULL};
+
+    (void)state;
+    assert_string_equal(decode(uri).param[PARAM_QUERY], "key=a?b");
+    assert_string_equal(decode(uri).param[PARAM_URI], "/events?key=a?b");
+    assert_null(decode(plain).param[PARAM_QUERY]);
+    assert_string_equal(decode(both).param[PARAM_QUERY], ""); /* the front may have rewritten it */
+}
+
 static void one_request_after_the_other_is_decoded(void **state)
 {
     static const char *const first[] = {"REQUEST_METHOD", "POST", "HTTP_ORIGIN", "a", NULL};
@@ -236,6 +250,7 @@ int main(void)
         T(values_of_any_length_come_whole),
         T(a_parameter_that_decides_and_comes_twice_is_told),
         T(an_empty_parameter_that_comes_twice_is_told_too),
+        T(without_a_query_parameter_the_uri_has_the_query),
         T(one_request_after_the_other_is_decoded),
         T(no_descriptor_is_left_open),
         T(records_are_put_together),
