@@ -85,6 +85,9 @@ static void refuse(struct connection *c, enum fcgi_state state, uint16_t id)
 {
     struct buf out = {0};
 
+    if (state == FCGI_BAD_ROLE) /* it has no status, of which the handler would tell */
+        log_limited(c->inlet->lines, LOG_INFO,
+                    "front: a FastCGI role other than responder was refused");
     bool is_head = fcgi_request_is_head(c->bytes.p, c->bytes.n);
     c->inlet->handler.on_refusal(c->inlet->handler.arg, state, id, is_head, &out);
     ssize_t n = send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -109,7 +112,7 @@ static void look(struct connection *c)
     case FCGI_INCOMPLETE:
         return;
     case FCGI_BROKEN:
-        log_limited(c->inlet->lines, LOG_DEBUG, "front: broken FastCGI framing, connection closed");
+        log_limited(c->inlet->lines, LOG_INFO, "front: broken FastCGI framing, connection closed");
         drop(c);
         return;
     case FCGI_COMPLETE: {
@@ -176,9 +179,10 @@ static void expire(struct connection *c)
         send(c->fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
         buf_fini(&out);
     }
-    log_limited(inlet->lines, LOG_DEBUG,
-                "front: no whole request within %lld ms, connection closed",
-                (long long)time_allowed(inlet));
+    if (!c->refused)
+        log_limited(inlet->lines, LOG_INFO,
+                    "front: no whole request within %lld ms, connection closed",
+                    (long long)time_allowed(inlet));
     drop(c);
 }
 

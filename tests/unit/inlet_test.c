@@ -228,12 +228,16 @@ static void one_that_is_slow_delays_no_other(void **state)
     close(quick);
 }
 
-static void broken_framing_is_closed(void **state)
+static void broken_framing_is_closed_and_logged(void **state)
 {
     (void)state;
+    log_capture();
     int front = connect_front();
     send_bytes(front, slice_str("GET / HTTP/1.1\r\n\r\n"));
     fake_loop_settle();
+    int told = logged("info: front: broken FastCGI framing, connection closed");
+    log_release();
+    assert_int_equal(told, 1);
     assert_true(closed(front));
     assert_int_equal(seen.requests + seen.refusals, 0);
     close(front);
@@ -268,7 +272,11 @@ static int refused_front(void)
 static void a_refusal_is_sent_and_our_half_closed(void **state)
 {
     (void)state;
+    log_capture();
     int front = refused_front();
+    int told = logged("info: front: a FastCGI role other than responder was refused");
+    log_release();
+    assert_int_equal(told, 1);
     assert_int_equal(seen.state, FCGI_BAD_ROLE);
     close(front);
     fake_loop_settle();
@@ -296,6 +304,7 @@ static void what_comes_after_a_refusal_is_read_and_dropped_up_to_1_MB(void **sta
 static void a_request_that_is_not_whole_in_ten_seconds_is_closed(void **state)
 {
     (void)state;
+    log_capture();
     int first = connect_front();
     fake_loop_settle();
     fake_loop_pass(3000);
@@ -308,6 +317,9 @@ static void a_request_that_is_not_whole_in_ten_seconds_is_closed(void **state)
     fake_loop_pass(2999);
     assert_false(closed(second));
     fake_loop_pass(1);
+    int told = logged("info: front: no whole request within 10000 ms, connection closed");
+    log_release();
+    assert_int_equal(told, 2);
     assert_true(closed(second));
     close(first);
     close(second);
@@ -619,7 +631,7 @@ int main(void)
         T(what_came_behind_a_request_is_handed_over_too),
         T(a_large_request_is_read_in_pieces),
         T(one_that_is_slow_delays_no_other),
-        T(broken_framing_is_closed),
+        T(broken_framing_is_closed_and_logged),
         T(a_front_that_goes_away_is_forgotten),
         T(a_refusal_is_sent_and_our_half_closed),
         T(what_comes_after_a_refusal_is_read_and_dropped_up_to_1_MB),
