@@ -423,9 +423,13 @@ bool explain_request(const struct config *c, const char *url, const char *token_
 
 static void print_key(const struct key *key)
 {
-    const char *kid = key->kid ? key->kid : "(none)";
+    enum { SHOWN = 200 };
+    const unsigned char *kid = (const unsigned char *)(key->kid ? key->kid : "(none)");
 
-    printf("key %.200s\n", kid);
+    printf("key ");
+    for (size_t i = 0; i < SHOWN && kid[i] != 0; i++)
+        printf(kid[i] < ' ' || kid[i] > '~' ? "\\x%02x" : "%c", kid[i]);
+    putchar('\n');
 }
 
 bool explain_keys(const char *file)

@@ -176,3 +176,13 @@ def test_what_is_selected_is_told(tmp_path, configuration):
     lacks = explained("/mine")
     assert lacks[-2] == "the token lacks tenant" and lacks[-1].startswith("403 claim_missing")
     assert explained("/mine?field:a=1")[-1].startswith("400 filter_unknown")
+
+
+def test_check_jwks_prints_an_id_that_a_terminal_would_obey_escaped(tmp_path):
+    """Keys come from elsewhere."""
+    kids = ["plain", "a\nkey b", "\x1b[31m", "\u202e", "x" * 201]
+    path = tmp_path / "jwks.json"
+    path.write_text(json.dumps({"keys": [ec_key().jwk(kid=kid) for kid in kids]}))
+    done = subprocess.run([PROGRAM, "--check-jwks", path], capture_output=True, timeout=60)
+    lines = [b"key plain", rb"key a\x0akey b", rb"key \x1b[31m", rb"key \xe2\x80\xae", b"key " + b"x" * 200]
+    assert done.stdout.splitlines() == lines
