@@ -9,6 +9,7 @@
 #include "base/percent.h"
 #include "front/admission.h"
 #include "front/credential.h"
+#include "front/handles.h"
 #include "front/lastid.h"
 #include "front/narrowing.h"
 #include "guard/keyset.h"
@@ -136,18 +137,40 @@ static void warn_of_topic(const struct routes *all, int topic)
 }
 
 /* Whoever writes {customer} into a path may expect that it selects something. */
+static void warn_of_names(const struct route *route)
+{
+    struct slice name;
+
+    for (int k = 0; (name = pattern_param_name(route->path, k)).p != NULL; k++)
+        if (k != route->topic_param &&
+            !(route->select != NULL && template_has_param(route->select, k)))
+            log_warn("route %s: {%.*s} decides nothing", pattern_text(route->path), (int)name.n,
+                     (const char *)name.p);
+}
+
+/* The first route that fits is taken. */
+static void warn_of_path(const struct routes *all, size_t i)
+{
+    const struct pattern *path = routes_at(all, i)->path;
+    const char *doubt = pattern_doubt(path);
+    size_t before = 0;
+
+    while (before < i && !pattern_covers(routes_at(all, before)->path, path))
+        before++;
+    if (before < i)
+        log_warn("route %s: is never taken, for %s is before it and fits the same paths",
+                 pattern_text(path), pattern_text(routes_at(all, before)->path));
+    if (doubt != NULL)
+        log_warn("route %s: may never be reached: %s", pattern_text(path), doubt);
+}
+
 static void warn_of_routes(const struct routes *all)
 {
     for (size_t i = 0; i < routes_topics(all); i++)
         warn_of_topic(all, (int)i);
     for (size_t i = 0; i < routes_count(all); i++) {
-        const struct route *route = routes_at(all, i);
-        struct slice name;
-        for (int k = 0; (name = pattern_param_name(route->path, k)).p != NULL; k++)
-            if (k != route->topic_param &&
-                !(route->select != NULL && template_has_param(route->select, k)))
-                log_warn("route %s: {%.*s} decides nothing", pattern_text(route->path), (int)name.n,
-                         (const char *)name.p);
+        warn_of_names(routes_at(all, i));
+        warn_of_path(all, i);
     }
 }
 
@@ -162,7 +185,8 @@ struct judgement {
     const struct config *config;
     struct destination destination;
     struct narrowing narrowing;
-    bool resumes; /* by an event id in the URL */
+    bool resumes;    /* by an event id in the URL */
+    bool handle_bad; /* `stream` in the URL */
 };
 
 static void on_keys(void *arg)
@@ -285,6 +309,14 @@ static void print_selection(const struct selection *s)
     puts(selection_count(s) > SHOWN ? ", ..." : "");
 }
 
+/* The first that the route demands and the token does not hold. */
+static void print_scope(const struct judgement *j, const struct verdict *verdict)
+{
+    uint64_t lacks = j->destination.route->scopes & ~verdict->scopes;
+
+    printf("the token lacks %s\n", routes_scope(j->config->routes)[__builtin_ctzll(lacks)]);
+}
+
 /* Of a token that is good, or without one (NULL) where none is needed. */
 static void judge_destination(struct judgement *j, const struct verdict *verdict)
 {
@@ -292,10 +324,14 @@ static void judge_destination(struct judgement *j, const struct verdict *verdict
     int lacks = 0;
 
     j->why = admission_destination(&j->destination, verdict);
+    if (j->why == REFUSALS && j->handle_bad)
+        j->why = REFUSAL_STREAM_INVALID;
     if (j->why == REFUSALS)
         j->why = narrowing_select(&j->narrowing, &j->destination, verdict ? verdict->claims : NULL,
                                   &route, &selection, &lacks);
-    if (j->why == REFUSAL_CLAIM_MISSING)
+    if (j->why == REFUSAL_SCOPE_MISSING && verdict != NULL)
+        print_scope(j, verdict);
+    else if (j->why == REFUSAL_CLAIM_MISSING)
         printf("the token lacks %s\n", routes_claim(j->config->routes)[lacks]);
     else if (j->why == REFUSALS) {
         print_selection(selection);
@@ -408,10 +444,12 @@ bool explain_request(const struct config *c, const char *url, const char *token_
 {
     struct slice query, path = path_of(url, &query);
     struct buf token = {0}, id = {0};
+    char handle[HANDLE_MAX + 1];
     struct judgement j;
     bool good = judgement_init(&j, c) && find_token(&j, query, token_file, &token);
 
     j.resumes = lastid_find(NULL, query, &id);
+    j.handle_bad = !handle_in_query(query, handle);
     narrowing_read(&j.narrowing, query, j.resumes);
     if (good)
         explain_path(&j, path, buf_slice(&token));

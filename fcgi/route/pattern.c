@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "base/percent.h"
 
 enum kind { LITERAL, ONE_SEGMENT, THE_REST };
 
@@ -158,6 +160,54 @@ bool pattern_same(const struct pattern *a, const struct pattern *b)
                (a->segments[i].kind != LITERAL ||
                 slice_equal(a->segments[i].text, b->segments[i].text));
     return same;
+}
+
+/* Does a segment fit each that the other one, of the same place, fits? */
+static bool segment_covers(const struct segment *a, const struct segment *b)
+{
+    if (a->kind == LITERAL)
+        return b->kind == LITERAL && slice_equal(a->text, b->text);
+    return b->kind == ONE_SEGMENT || (b->kind == LITERAL && b->text.n > 0);
+}
+
+bool pattern_covers(const struct pattern *a, const struct pattern *b)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        if (i >= b->n)
+            return false;
+        if (a->segments[i].kind == THE_REST)
+            return b->segments[i].kind != LITERAL || b->segments[i].text.n > 0 || i + 1 < b->n;
+        if (!segment_covers(&a->segments[i], &b->segments[i]))
+            return false;
+    }
+    return a->n == b->n;
+}
+
+static const char *doubt(struct slice literal, bool is_last)
+{
+    struct buf decoded = {0};
+    bool good = percent_decode(&decoded, literal);
+
+    buf_fini(&decoded);
+    if (!good)
+        return "a % in it begins no escape";
+    for (size_t i = 0; i < literal.n; i++)
+        if (literal.p[i] > 0x7e)
+            return "browsers send other characters than ASCII percent-encoded, write them so";
+    if ((literal.n == 0 && !is_last) || slice_equal(literal, slice_str(".")) ||
+        slice_equal(literal, slice_str("..")))
+        return "web servers fold //, . and ..";
+    return NULL;
+}
+
+const char *pattern_doubt(const struct pattern *p)
+{
+    const char *why = NULL;
+
+    for (size_t i = 0; why == NULL && i < p->n; i++)
+        if (p->segments[i].kind == LITERAL)
+            why = doubt(p->segments[i].text, i + 1 == p->n);
+    return why;
 }
 
 int pattern_param(const struct pattern *p, struct slice name)

@@ -28,6 +28,11 @@ void pattern_free(struct pattern *p);
 const char *pattern_text(const struct pattern *p);
 /* Do both fit the same paths?  How their parameters are named does not matter. */
 bool pattern_same(const struct pattern *a, const struct pattern *b);
+/* Does a fit each path that b fits, but for those with a value that is too long? */
+bool pattern_covers(const struct pattern *a, const struct pattern *b);
+/* Why no client may reach it, as a literal part is not as browsers write it or web servers pass it
+ * on; NULL: they do. */
+const char *pattern_doubt(const struct pattern *p);
 /* The number of the parameter of that name, -1: there is none. */
 int pattern_param(const struct pattern *p, struct slice name);
 

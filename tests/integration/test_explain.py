@@ -55,6 +55,19 @@ def test_check_prints_what_each_route_demands(tmp_path, configuration):
     ]
 
 
+def test_check_warns_of_routes_that_nobody_reaches(tmp_path, configuration):
+    paths = ["/{topic}", "/all", "/a/{topic}", "/a//{topic}", "/%C3%A4/{topic}", "/\u00e4/{topic}", "/a/%4/{topic}"]
+    configuration["routes"] = [{"path": path, "topic": "{topic}" if "{" in path else "orders"} for path in paths]
+    status, said = ask(tmp_path, configuration, "--check")
+    assert status == 0
+    assert [line for line in said if line.startswith("warning: ")] == [
+        "warning: route /all: is never taken, for /{topic} is before it and fits the same paths",
+        "warning: route /a//{topic}: may never be reached: web servers fold //, . and ..",
+        "warning: route /\u00e4/{topic}: may never be reached: browsers send other characters than ASCII percent-encoded, write them so",
+        "warning: route /a/%4/{topic}: may never be reached: a % in it begins no escape",
+    ]
+
+
 def test_check_of_what_the_options_say(tmp_path):
     command = [PROGRAM, "-b", "b:9092", "-t", "t", "--path", "/{p}", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
@@ -131,10 +144,12 @@ def test_explain_says_what_a_request_would_get_and_why(tmp_path, configuration):
         ("/all", rsa_key().mint(iss="x"), "401 token_invalid: the token is of another issuer"),
         ("/all", rsa_key().mint(scope="x"), "403 scope_missing: the token lacks a scope"),
         ("/all", good + "A" * 8192, "401 token_too_long: the token is longer than 8192 bytes"),
+        ("/all?stream=short", good, "400 stream_invalid: the stream's handle is not 32 to 64 of A-Za-z0-9_-"),
         ("/all?access_token=a&access_token=b", None, "400 token_invalid: the token is empty, given twice, or has a blank or comma in it"),
     ):
         assert explained(url, token)[-1] == answer, url
     assert "{customer} is a/b\\x00" in explained("/of/a%2Fb%00", good)
+    assert explained("/raw/other", plain)[-2] == "the token lacks raw:read"
 
 
 def test_a_token_file_that_is_not_there_is_told(tmp_path, configuration):

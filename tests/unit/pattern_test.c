@@ -169,6 +169,64 @@ static void paths_are_the_same_whatever_their_parameters_are_called(void **state
     assert_false(same("/a", "/b"));
 }
 
+static bool covers(const char *before, const char *behind)
+{
+    struct pattern *a = make(before), *b = make(behind);
+    bool covered = pattern_covers(a, b);
+
+    pattern_free(a);
+    pattern_free(b);
+    return covered;
+}
+
+static void one_covers_another_whose_paths_it_fits_all(void **state)
+{
+    (void)state;
+    assert_true(covers("/a", "/a"));
+    assert_true(covers("/{x}", "/a"));
+    assert_true(covers("/{x}", "/{y}"));
+    assert_true(covers("/{x}/b", "/a/b"));
+    assert_true(covers("/{x*}", "/a"));
+    assert_true(covers("/{x*}", "/{y}/b"));
+    assert_true(covers("/{x*}", "/{y*}"));
+    assert_true(covers("/{x*}", "//a"));
+    assert_true(covers("/a/{x*}", "/a/b/"));
+    assert_false(covers("/a", "/b"));
+    assert_false(covers("/a", "/{x}"));
+    assert_false(covers("/a", "/a/b"));
+    assert_false(covers("/a/b", "/a"));
+    assert_false(covers("/{x}", "/"));
+    assert_false(covers("/{x}", "/{y*}"));
+    assert_false(covers("/{x}/b", "/a/{y}"));
+    assert_false(covers("/{x*}", "/"));
+    assert_false(covers("/a/{x*}", "/a"));
+    assert_false(covers("/a/{x*}", "/a/"));
+}
+
+static bool is_doubted(const char *text)
+{
+    struct pattern *p = make(text);
+    bool doubted = pattern_doubt(p) != NULL;
+
+    pattern_free(p);
+    return doubted;
+}
+
+static void a_path_that_no_client_sends_or_no_front_passes_on_is_doubted(void **state)
+{
+    (void)state;
+    assert_false(is_doubted("/"));
+    assert_false(is_doubted("/a/"));
+    assert_false(is_doubted("/a.b/.../%C3%A4/{x}/{y*}"));
+    assert_true(is_doubted("/\xc3\xa4"));
+    assert_true(is_doubted("/a%2"));
+    assert_true(is_doubted("/a%zz/b"));
+    assert_true(is_doubted("/a//b"));
+    assert_true(is_doubted("//"));
+    assert_true(is_doubted("/./a"));
+    assert_true(is_doubted("/{x}/.."));
+}
+
 static void a_parameter_has_its_number(void **state)
 {
     struct pattern *p = make("/x/{a}/y/{bc*}");
@@ -196,6 +254,8 @@ int main(void)
         cmocka_unit_test(braces_are_literal_where_there_are_no_parameters),
         cmocka_unit_test(what_is_wrong_is_told),
         cmocka_unit_test(paths_are_the_same_whatever_their_parameters_are_called),
+        cmocka_unit_test(one_covers_another_whose_paths_it_fits_all),
+        cmocka_unit_test(a_path_that_no_client_sends_or_no_front_passes_on_is_doubted),
         cmocka_unit_test(a_parameter_has_its_number),
     };
 
