@@ -5,9 +5,6 @@
 #define REFUSAL_ROW(name, status, code, counted, detail) {code, detail, status, REFUSED_##counted},
 static const struct refusal_row rows[REFUSALS] = {REFUSAL_TABLE(REFUSAL_ROW)};
 
-#define REFUSED_LABEL(X, name, label) label,
-static const char *const labels[REFUSED_COUNTS] = {REFUSED_TABLE(REFUSED_LABEL, )};
-
 const struct refusal_row *refusal_row(enum refusal why)
 {
     return &rows[why];
@@ -44,8 +41,8 @@ void refusals_add_come_back(struct refusals *r, enum refusal why, int64_t now_ms
     const struct refusal_row *row = &rows[why];
 
     r->count[row->counted]++;
-    if (log_once_a_minute(&r->told_ms[row->counted], now_ms))
+    if (log_once_a_minute(&r->told_ms[why], now_ms))
         log_warn("front: clients are told to come back later: %s", row->detail);
     else
-        log_limited(r->lines, LOG_INFO, "front: told to come back later: %s", labels[row->counted]);
+        log_limited(r->lines, LOG_INFO, "front: told to come back later: %s", row->detail);
 }

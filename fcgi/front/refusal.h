@@ -64,7 +64,7 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
     X(PATH_NOT_BASE64, 400, "path_invalid", OTHER,                                                 \
       "the path holds what should be base64url and is not")                                        \
     X(FILTER_UNKNOWN, 400, "filter_unknown", OTHER,                                                \
-      "the query selects by a header or field that the topic does not declare")                    \
+      "the query selects by a header or field: only keys can be selected by")                      \
     X(FILTER_INVALID, 400, "filter_unknown", OTHER,                                                \
       "a value that the query selects by is badly encoded")                                        \
     X(FILTER_TOO_LARGE, 400, "filter_too_large", OTHER,                                            \
@@ -111,7 +111,7 @@ enum refusal refusal_of_token(enum token_error error);
 
 struct refusals {
     uint64_t count[REFUSED_COUNTS];
-    int64_t told_ms[REFUSED_COUNTS]; /* when it was a warning last; 0: never */
+    int64_t told_ms[REFUSALS]; /* when it was a warning last; 0: never */
     struct log_limit *lines;
 };
 
@@ -120,7 +120,7 @@ void refusals_fini(struct refusals *r);
 
 /* A request was refused; `detail` says more than the table's, NULL: nothing more. */
 void refusals_add(struct refusals *r, enum refusal why, const char *detail);
-/* One was told to come back (front/standby.h): a warning, once a minute for each count. */
+/* One was told to come back (front/standby.h): a warning, once a minute for each reason. */
 void refusals_add_come_back(struct refusals *r, enum refusal why, int64_t now_ms);
 
 #endif

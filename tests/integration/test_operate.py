@@ -43,7 +43,7 @@ def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path)
     said = [re.sub(r"^sse-kafka-fanout\[\d+\] \w+: ", "", line) for line in lines]
     assert said == [line for _, line in refused] + [
         "front: clients are told to come back later: all streams are taken (--max-streams)",
-        "front: told to come back later: full",
+        "front: told to come back later: all streams are taken (--max-streams)",
     ]
 
 

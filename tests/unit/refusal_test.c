@@ -56,7 +56,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_REQUESTS_WAIT, 503, "busy"},
         {REFUSAL_TOPIC_MISSING, 503, "busy"},
         {REFUSAL_TOPIC_NOT_READ, 503, "busy"},
-        {REFUSAL_ANSWER_ENDED, 503, "busy"},
+        {REFUSAL_TOKENS_WAIT, 503, "busy"},
         {REFUSAL_TOKEN_MISSING, 401, "token_missing"},
         {REFUSAL_TOKEN_INVALID, 401, "token_invalid"},
         {REFUSAL_TOKEN_TOO_LONG, 401, "token_too_long"},
@@ -140,18 +140,20 @@ static void a_flood_of_them_is_twenty_lines_a_second_and_a_number(void **state)
 static void to_be_told_to_come_back_is_a_warning_once_a_minute_for_each_reason(void **state)
 {
     (void)state;
-    for (int why = REFUSAL_DRAINING; why <= REFUSAL_TOKENS_WAIT; why++) {
+    for (int why = REFUSAL_DRAINING; why <= REFUSAL_ANSWER_ENDED; why++) {
         come_back((enum refusal)why);
         assert_int_equal(logged("warn: front: clients are told to come back later: "), why + 1);
     }
     assert_int_equal(logged("later: all streams are taken (--max-streams)\n"), 1);
+    assert_int_equal(logged("later: the topic is not read to its end yet\n"), 1);
     fake_loop_pass(59999);
     come_back(REFUSAL_FULL);
-    assert_int_equal(logged("warn: "), REFUSAL_TOKENS_WAIT + 1);
-    assert_int_equal(logged("info: front: told to come back later: full\n"), 1);
+    assert_int_equal(logged("warn: "), REFUSAL_ANSWER_ENDED + 1);
+    assert_int_equal(
+        logged("info: front: told to come back later: all streams are taken (--max-streams)\n"), 1);
     fake_loop_pass(1);
     come_back(REFUSAL_FULL);
-    assert_int_equal(logged("warn: "), REFUSAL_TOKENS_WAIT + 2);
+    assert_int_equal(logged("warn: "), REFUSAL_ANSWER_ENDED + 2);
     assert_int_equal(refusals.count[REFUSED_FULL], 3);
 }
 
