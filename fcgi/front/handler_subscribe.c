@@ -126,12 +126,33 @@ bool handler_read_form(struct exchange *x)
     return true;
 }
 
+static subscription_done on_told;
+
+static void ask_peers(struct exchange *x)
+{
+    subscriptions_ask(x->handler->subscriptions, &x->key,
+                      slice_of(x->form.p ? x->form.p : (const uint8_t *)"", x->form.n), on_told, x);
+}
+
+/* A stream that comes back just now may have left the responder where it was before that was asked,
+ * and not have been at its new one when that was: by now it is. */
+static bool ask_again(struct exchange *x)
+{
+    if (x->asked || x->handler->subscriptions == NULL)
+        return false;
+    x->asked = true;
+    ask_peers(x);
+    return true;
+}
+
 static void on_told(void *arg, enum subscription_answer answer, const struct handle_message *told)
 {
     struct exchange *x = arg;
     struct answer taken = {.status = 204};
 
     (void)told;
+    if (answer == SUBSCRIPTION_UNKNOWN && ask_again(x))
+        return;
     x->handler->told += answer == SUBSCRIPTION_KNOWN;
     if (answer == SUBSCRIPTION_KNOWN)
         exchange_finish(x, &taken);
@@ -157,20 +178,12 @@ static enum subscription_answer tell_here(struct exchange *x, struct handle *han
 /* Its stream takes it, or it waits for that to come back: here, or where it is known. */
 static void tell(struct exchange *x)
 {
-    struct handler *h = x->handler;
     struct handle *handle = find(x);
 
-    if (!rates_allow(h->rates, &x->key, loop_now_ms())) {
-        on_told(x, SUBSCRIPTION_LIMITED, NULL);
-        return;
-    }
-    if (handle == NULL && h->subscriptions != NULL) {
-        subscriptions_ask(h->subscriptions, &x->key,
-                          slice_of(x->form.p ? x->form.p : (const uint8_t *)"", x->form.n), on_told,
-                          x);
-        return;
-    }
-    on_told(x, handle != NULL ? tell_here(x, handle) : SUBSCRIPTION_UNKNOWN, NULL);
+    if (handle == NULL && x->handler->subscriptions != NULL)
+        ask_peers(x);
+    else
+        on_told(x, handle != NULL ? tell_here(x, handle) : SUBSCRIPTION_UNKNOWN, NULL);
 }
 
 void handler_subscribe(struct exchange *x, const struct verdict *verdict)
@@ -186,7 +199,10 @@ void handler_subscribe(struct exchange *x, const struct verdict *verdict)
         return;
     }
     handler_set_key(x, verdict);
-    tell(x);
+    if (rates_allow(x->handler->rates, &x->key, loop_now_ms()))
+        tell(x);
+    else
+        on_told(x, SUBSCRIPTION_LIMITED, NULL);
 }
 
 /* -- all of them -- */
