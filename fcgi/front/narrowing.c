@@ -77,6 +77,15 @@ static enum refusal set(struct narrowing *n, bool *has, struct slice encoded,
     return good ? REFUSALS : wrong;
 }
 
+static bool is_event(struct slice encoded)
+{
+    struct buf text = {0};
+    bool is = decode(&text, encoded) && slice_equal(buf_slice(&text), slice_str("event"));
+
+    buf_fini(&text);
+    return is;
+}
+
 /* Names that are not known are not ours. */
 static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
 {
@@ -87,7 +96,7 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
     if (slice_equal(name, slice_str("data")))
         return set(n, &n->has_data, value, parse_data, REFUSAL_DATA_INVALID);
     if (slice_equal(name, slice_str("keepalive")))
-        n->keepalive_events |= slice_equal(value, slice_str("event"));
+        n->keepalive_events |= is_event(value);
     if (slice_equal(name, slice_str("key")))
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))

@@ -211,6 +211,8 @@ static void a_keepalive_is_an_event_or_a_comment(void **state)
     (void)state;
     check("keepalive=event", "");
     assert_true(narrowing.keepalive_events);
+    check("keepalive=%65vent", "");
+    assert_true(narrowing.keepalive_events);
     check("keepalive=comment", "");
     assert_false(narrowing.keepalive_events);
 }
