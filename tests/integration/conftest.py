@@ -25,10 +25,13 @@ NOT_SANITIZED = [
     "test_install.py",
     "test_beside.py",
     "test_compose.py",
+    "test_documents.py",
     "test_run.py",
     "test_rotation.py",
     "test_clients.py",
+    "test_follow.py",
     "test_page.py",
+    "test_readme_scripts.py",
     "test_kit.py",
     "test_live.py",
     "test_tabs.py",
@@ -36,6 +39,23 @@ NOT_SANITIZED = [
     "test_firefox.py",
 ]
 collect_ignore = NOT_SANITIZED if SANITIZED else []
+
+# Those that take longest begin first: else one would go on alone at the end.
+LONGEST = ["test_compose.py", "test_fronts.py", "test_faults.py"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    why = "what a web server does by its configuration, whatever is behind it: not repeated with sanitizers"
+    config.addinivalue_line("markers", f"of_the_front: {why}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if SANITIZED:
+        left_out = [item for item in items if item.get_closest_marker("of_the_front")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

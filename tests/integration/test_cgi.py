@@ -210,6 +210,7 @@ def test_who_is_refused_hears_it_at_once(front):
     wait_until(lambda: not server.programs())
 
 
+@pytest.mark.of_the_front
 def test_no_other_path_becomes_that_of_the_events(front):
     server = front()
     server.open().close()

@@ -85,6 +85,7 @@ def test_responders_that_were_started_otherwise_are_served_from(kafka, topic, fr
     assert [stream.next().text for stream in streams] == ["v"] * 4
 
 
+@pytest.mark.of_the_front
 def test_all_ports_are_of_the_loopback_in_both_families(topic, front):
     server = front(topic)
     for port in (server.http[1], server.https[1]):
@@ -95,6 +96,7 @@ def test_all_ports_are_of_the_loopback_in_both_families(topic, front):
 # Requests
 
 
+@pytest.mark.of_the_front
 def test_the_page_is_served(topic, front):
     server = front(topic)
     for target in ("/", "/index.html"):
@@ -103,6 +105,7 @@ def test_the_page_is_served(topic, front):
         assert page.headers["content-type"].startswith("text/html")
 
 
+@pytest.mark.of_the_front
 def test_what_the_page_is_made_of_is_compressed_and_events_are_not(topic, front):
     server = front(topic)
     asked = {"Accept-Encoding": "gzip, deflate, br"}
@@ -115,6 +118,7 @@ def test_what_the_page_is_made_of_is_compressed_and_events_are_not(topic, front)
     stream.close()
 
 
+@pytest.mark.of_the_front
 @pytest.mark.parametrize("target", ["/eventsfoo", "/events/", "/nothing", "/lighttpd.conf"])
 def test_other_paths_are_not_found(topic, front, target):
     assert HttpReader(front(topic).http, target).wait_end().status == 404
@@ -168,6 +172,7 @@ def test_a_client_that_leaves_gives_everything_back(topic, front, way):
 # Logs
 
 
+@pytest.mark.of_the_front
 def test_no_query_is_in_any_log_whatever_happens(topic, front):
     server = front(topic)
     secrets = ("/events?access_token=TOPSECRET", "/events?other=TOPSECRET&x")

@@ -147,6 +147,7 @@ def test_while_the_pool_is_away_the_standby_answers_on_each_route(routed, place,
 SECRET = "TOPSECRET"
 
 
+@pytest.mark.of_the_front
 def test_the_logs_have_of_a_path_what_routes_begin_with(routed, place, kind):  # noqa: F811
     """Whatever happens; also where the path is badly written, too long, or nearly that of a route."""
     members = routed()

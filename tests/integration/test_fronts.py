@@ -177,6 +177,7 @@ def test_a_client_that_leaves_gives_everything_back(pool, place, kind, way):
     wait_until(lambda: open_streams(front) == 0, what="their end")
 
 
+@pytest.mark.of_the_front
 @pytest.mark.parametrize("name", WITH_HTTP2)
 def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, name):
     kind = FRONTS[name]
@@ -195,6 +196,7 @@ def test_a_browser_has_as_many_streams_as_the_example_says(pool, place, name):
     browser.end()
 
 
+@pytest.mark.of_the_front
 def test_the_example_says_how_many_streams_a_browser_has(kind):
     """With tokens one fewer where they are few: a renewal needs a place."""
     most = kind.streams_of_a_browser
@@ -216,6 +218,7 @@ const opened = () => new Promise((resolve) => {
 """
 
 
+@pytest.mark.of_the_front
 def test_streams_that_a_browser_has_closed_do_not_hold_it_up(pool, place, kind, driver):
     """With no keep-alive that would end them."""
     pool("--keepalive", "3600")
@@ -242,6 +245,7 @@ def test_silence_beyond_the_fronts_limits_is_bridged_by_keep_alives(kafka, topic
     members.signal(signal.SIGCONT)
 
 
+@pytest.mark.of_the_front
 def test_its_configuration_is_no_reason_for_a_warning(pool, place, kind):
     pool()
     front = kind(place).start()
@@ -311,6 +315,7 @@ def test_ids_of_as_many_partitions_as_the_example_says_pass(pool, place, kind):
             stream.close()
 
 
+@pytest.mark.of_the_front
 def test_the_page_is_served_and_nothing_else(pool, place, kind):
     pool()
     front = kind(place).start()
@@ -332,6 +337,7 @@ def test_the_page_is_served_and_nothing_else(pool, place, kind):
         assert ask(front, "--http2", target=target).status == 404, target
 
 
+@pytest.mark.of_the_front
 @pytest.mark.parametrize("way", WAYS)
 def test_no_other_path_becomes_that_of_the_events(pool, place, kind, way):
     """Whoever allows or forbids paths before us must be able to rely on it."""
@@ -485,6 +491,7 @@ def test_a_stream_can_be_told_what_to_select(kafka, topic, pool, place, name, wa
 # Logs
 
 
+@pytest.mark.of_the_front
 def test_no_query_is_in_any_log_whatever_happens(pool, place, kind):
     members = pool()
     front = kind(place).start()
