@@ -221,7 +221,8 @@ static void arrive(struct view *v, const struct picked *to)
     struct picked both = picked_both(&v->holds, to);
 
     v->moving = false;
-    v->late = picked_both(&v->late, &both);
+    if (!v->begins)
+        v->late = picked_both(&v->late, &both);
     v->holds = *to;
     stand(v);
     world_tell("%s selects something else from here on", v->name);
@@ -230,13 +231,14 @@ static void arrive(struct view *v, const struct picked *to)
 
 /* What is due in the event by which it arrives is not new to it; where nothing is compacted it is
  * what it has had by now.  One that was reset, and given nothing since, begins anew by what it was
- * told. */
+ * told, and where it was asked to. */
 static void set_out(struct view *v, const struct picked *to)
 {
     const struct topic *t = model_life(v);
-    bool compacted = t == NULL || t->compacted, begins = v->lives == 0;
+    bool compacted = t == NULL || t->compacted;
 
-    v->due = compacted || begins ? picked_both(&v->holds, to) : v->holds;
+    v->begins = v->lives == 0;
+    v->due = compacted || v->begins ? picked_both(&v->holds, to) : v->holds;
     v->may = v->left = *to;
 }
 
@@ -264,7 +266,7 @@ void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
     v->first = false;
     bool other = v->moving || !picked_equal(&to, &v->holds);
     v->goes_to = to;
-    v->arrives = false;
+    v->arrives = v->begins = false;
     if (moving && (resets || v->id[0] == 0))
         world_breach("moves", "%s begins amid a move", v->name);
     if (resets || v->id[0] == 0) {
