@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/percent.h"
+#include "config/fields.h"
 #include "front/admission.h"
 #include "front/credential.h"
 #include "front/handles.h"
@@ -164,13 +165,29 @@ static void warn_of_path(const struct routes *all, size_t i)
         log_warn("route %s: may never be reached: %s", pattern_text(path), doubt);
 }
 
-static void warn_of_routes(const struct routes *all)
+/* Where the path says which topic, the start does not ask each of them to declare the header. */
+static void warn_of_events(const struct config *c, size_t i)
 {
+    const struct route *route = routes_at(c->routes, i);
+
+    if (route->topic >= 0 || route->naming.by != NAMING_HEADER)
+        return;
+    for (size_t t = 0; t < routes_topics(c->routes); t++)
+        if (!fields_declare(&c->topics[t], &route->naming))
+            log_warn("route %s: events of topic %s have no name, for it does not declare %s",
+                     pattern_text(route->path), c->topics[t].name, c->route_texts[i].event);
+}
+
+static void warn_of_routes(const struct config *c)
+{
+    const struct routes *all = c->routes;
+
     for (size_t i = 0; i < routes_topics(all); i++)
         warn_of_topic(all, (int)i);
     for (size_t i = 0; i < routes_count(all); i++) {
         warn_of_names(routes_at(all, i));
         warn_of_path(all, i);
+        warn_of_events(c, i);
     }
 }
 
@@ -229,7 +246,7 @@ bool explain_configuration(const struct config *c)
         print_route(c, i);
     for (size_t i = 0; i < routes_topics(c->routes); i++)
         print_topic(c, (int)i);
-    warn_of_routes(c->routes);
+    warn_of_routes(c);
     return true;
 }
 

@@ -68,6 +68,19 @@ def test_check_warns_of_routes_that_nobody_reaches(tmp_path, configuration):
     ]
 
 
+def test_check_warns_of_a_topic_whose_events_have_no_name(tmp_path, configuration):
+    configuration["topics"] = {"orders": {"headers": ["type"]}, "prices": {}}
+    configuration["routes"] = [
+        {"path": "/header/{topic}", "topic": "{topic}", "event": "header:type"},
+        {"path": "/field/{topic}", "topic": "{topic}", "event": "field:type"},
+    ]
+    status, said = ask(tmp_path, configuration, "--check")
+    assert (status, [line for line in said if line.startswith("warning: ")]) == (
+        0,
+        ["warning: route /header/{topic}: events of topic prices have no name, for it does not declare header:type"],
+    )
+
+
 def test_check_of_what_the_options_say(tmp_path):
     command = [PROGRAM, "-b", "b:9092", "-t", "t", "--path", "/{p}", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
