@@ -71,9 +71,11 @@ void snapshot_add_head(struct snapshot *s, enum finite_outcome outcome, struct s
 {
     switch (outcome) {
     case FINITE_DOCUMENT:
+        /* Two of one tag may differ, for each goes on to the end; lighttpd would give parts. */
         buf_add_str(text, "Status: 200 OK\r\n"
                           "Content-Type: application/json\r\n"
-                          "X-Content-Type-Options: nosniff\r\n");
+                          "X-Content-Type-Options: nosniff\r\n"
+                          "Accept-Ranges: none\r\n");
         add_headers(s, place, text);
         break;
     case FINITE_SAME:

@@ -547,6 +547,17 @@ def test_a_document_passes_whole_and_its_tag_comes_back(kafka, topic, pool, plac
         stream.close()
 
 
+def test_a_part_of_a_document_is_the_whole(kafka, topic, pool, place, kind):
+    """PROTOCOL 14.17. Two documents of one tag may differ: nobody is to put parts of both together."""
+    kafka.put(topic, "k", "1")
+    pool()
+    front = kind(place).start()
+    for way in WAYS:
+        answer = ask(front, way, "-H", "Accept: application/json", "-H", "Range: bytes=3-9", token=token())
+        assert answer.status == 200
+        assert [r["value"] for r in json.loads(answer.body)["records"]] == [1]
+
+
 def test_a_silent_answer_is_waited_for(kafka, topic, pool, place, kind):
     """PROTOCOL 14.14. For as long as may be asked for."""
     pool()

@@ -352,7 +352,8 @@ static void json_is_a_response_that_ends(void **state)
     assert_true(opened.unless.n == 0 && opened.finite.wait_ms == 0);
     check_outcome(FINITE_DOCUMENT,
                   "Status: 200 OK\r\nContent-Type: application/json\r\n"
-                  "X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\nVary: Accept\r\n"
+                  "X-Content-Type-Options: nosniff\r\nAccept-Ranges: none\r\n"
+                  "Cache-Control: no-cache\r\nVary: Accept\r\n"
                   "ETag: \"AQIAAg==\"\r\nAccess-Control-Allow-Origin: *\r\n" EXPOSED "\r\n");
     ask_events("GET", "QUERY_STRING", "format=json", "HTTP_ACCEPT", "text/event-stream");
     assert_true(opened.is_finite);
