@@ -57,10 +57,9 @@ static void serve(struct exchange *x, const struct request *r, const char *metho
 {
     enum refusal why = admission_judge(x->handler->admission, r, &x->origin, &x->destination);
 
-    if (why == REFUSAL_METHOD || why == REFUSAL_RENEWALS_NONE)
-        exchange_refuse(x, why, admission_allowed(x->handler->admission));
-    else if (why != REFUSALS)
-        exchange_refuse(x, why, NULL);
+    bool has_allow = why != REFUSALS && refusal_row(why)->status == 405; /* RFC 9110, 15.5.6 */
+    if (why != REFUSALS)
+        exchange_refuse(x, why, has_allow ? admission_allowed(x->handler->admission) : NULL);
     else if (strcmp(method, "POST") == 0 && request_is_form(r))
         handler_post_form(x, r);
     else if (strcmp(method, "POST") == 0)

@@ -1436,6 +1436,14 @@ static void renewals_are_counted_by_outcome(void **state)
     check_renewals(RENEWAL_ACCEPTED, 10);
 }
 
+static void where_no_stream_can_be_told_what_to_select_a_form_is_not_accepted(void **state)
+{
+    (void)state;
+    ask_events("POST", "CONTENT_TYPE", "application/x-www-form-urlencoded");
+    check_status(405);
+    assert_true(answered("Allow: GET, HEAD, OPTIONS\r\n"));
+}
+
 static void a_renewal_that_can_reach_no_stream_is_not_accepted(void **state)
 {
     (void)state;
@@ -1648,6 +1656,7 @@ int main(void)
         G(a_renewal_is_accepted_to_the_last),
         G(a_route_demands_its_scopes_before_it_tells_of_topics),
         G(renewals_are_counted_by_outcome),
+        T(where_no_stream_can_be_told_what_to_select_a_form_is_not_accepted),
         G(a_renewal_that_can_reach_no_stream_is_not_accepted),
         G(an_open_stream_has_a_session_if_it_has_an_age),
         S(the_front_lets_ask_how_we_are),
