@@ -9,7 +9,7 @@
 
 import { demoKey, mintToken } from "./demo-token.js";
 import { itemOf } from "./fanout-events.js";
-import { Rate, fillRow, isFound, messageElement, plural, rowElement } from "./show.js";
+import { Rate, fillRow, isFound, keysFound, messageElement, rowElement } from "./show.js";
 
 const MESSAGES_SHOWN = 200;
 const KEYS_SHOWN = 1000;
@@ -355,8 +355,7 @@ const view = {
   count() {
     const { size } = this.rows;
     const found = this.keys.querySelectorAll("tr:not([hidden])").length;
-    const keys = this.sought ? `${found} of ${plural(size, "key")}` : plural(size, "key");
-    document.getElementById("count").textContent = `${this.rate}, ${keys}`;
+    document.getElementById("count").textContent = `${this.rate}, ${keysFound(this.sought, found, size)}`;
     document.getElementById("empty").textContent = size ? "nothing is found" : "no keys yet";
   },
 };

@@ -3,7 +3,7 @@
 
 import { demoKey, mintToken } from "./demo-token.js";
 import { Fanout } from "./fanout.js";
-import { Rate, fillRow, isFound, messageElement, plural, rowElement } from "./show.js";
+import { Rate, fillRow, isFound, keysFound, messageElement, rowElement } from "./show.js";
 
 const ROWS_SHOWN = 500;
 const MESSAGES_SHOWN = 100;
@@ -194,8 +194,8 @@ function render() {
     if (body.children[at] !== row) body.insertBefore(row, body.children[at] ?? null);
   });
   dirty = new Set();
-  const of = sought ? `${found.length} of ${table.size} keys` : plural(table.size, "key");
-  id("shown").textContent = found.length > ROWS_SHOWN ? `${of}, the first ${ROWS_SHOWN} of them in order` : `${of}, in order`;
+  const which = found.length > ROWS_SHOWN ? `the first ${ROWS_SHOWN} of them in order` : "in order";
+  id("shown").textContent = `${keysFound(sought, found.length, table.size)}, ${which}`;
   id("empty").textContent = sought && table.size ? "nothing is found" : "no messages yet";
 }
 

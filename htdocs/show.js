@@ -17,8 +17,9 @@ export function element(name, text = "", className = "") {
 export function textElement(text) {
   const box = element("div");
   const body = element("div", "", "text");
-  // Lines break behind commas, if they can.
-  for (const piece of shortened(text).split(/(?<=,)/)) body.append(piece, element("wbr"));
+  // Lines break behind commas, if they can.  Where there is no text there is no line.
+  const [first, ...others] = shortened(text).split(/(?<=,)/);
+  body.append(first, ...others.flatMap((piece) => [element("wbr"), piece]));
   box.append(body);
   const lines = text.split("\n").length;
   if (lines <= LINES && text.length <= FOLDED_CHARACTERS) return box;
@@ -91,6 +92,9 @@ export function fillRow(row, value, timestamp) {
 export function isFound(sought, key, value) {
   return !sought || [key, value].some((text) => text.toLowerCase().includes(sought));
 }
+
+// How many keys a table has, and of these how many the search has found.
+export const keysFound = (sought, found, keys) => (sought ? `${found} of ` : "") + plural(keys, "key");
 
 // How many events there were, and how many a second of late.
 export class Rate {

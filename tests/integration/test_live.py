@@ -200,6 +200,23 @@ def test_what_belongs_together_is_on_one_line(kafka, topic, front, live, driver,
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+@pytest.mark.parametrize("name", ["live", "index"])
+def test_an_empty_key_is_a_word_and_an_empty_text_nothing(kafka, topic, front, live, driver, name):
+    kafka.put(topic, "", "of the empty key")
+    server = front(topic)
+    page = live(server, f"/{name}.html#/events")
+    wait_for(1, lambda: len(page.table()))
+    time, key = driver.execute_script(LEVEL, ["#messages time", "#messages .key"])
+    assert abs(time - key) < 6
+    kafka.put(topic, "", None)
+    wait_for("delete", lambda: page.messages()[0][0])
+    text = driver.find_element(By.CSS_SELECTOR, "#messages .delete .text")
+    assert text.size["height"] == 0
+    server.stop()
+    page.wait_state("retrying")
+    assert driver.find_element(By.CSS_SELECTOR, "#messages .key").text == "empty key"
+
+
 def test_it_is_used_by_keyboard_alone(kafka, topic, front, live, driver):
     kafka.put(topic, "a", "1")
     kafka.put(topic, "b", "2")
