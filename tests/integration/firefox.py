@@ -1,5 +1,5 @@
 """Headless Firefox, driven over its own protocol (Marionette), for Debian has no geckodriver. Of
-selenium's driver it has as much as browser.Page uses."""
+selenium's driver it has as much as browser.Page and tabs.Tabs use."""
 
 import json
 import socket
@@ -47,20 +47,25 @@ class Firefox(Process):
     def get(self, url: str) -> None:
         self.say("WebDriver:Navigate", url=url)
 
-    def open_tab(self, url: str) -> str:
-        handle = self.say("WebDriver:NewWindow", type="tab")["handle"]
-        self.switch_to_tab(handle)
-        self.get(url)
-        return handle
+    @property
+    def current_window_handle(self) -> str:
+        return self.say("WebDriver:GetWindowHandle")
 
-    def switch_to_tab(self, handle: str) -> None:
-        self.say("WebDriver:SwitchToWindow", handle=handle)
+    @property
+    def switch_to(self) -> "SwitchTo":
+        return SwitchTo(self)
 
-    def close_tab(self) -> None:
+    def close(self) -> None:
         self.say("WebDriver:CloseWindow")
+
+    def set_script_timeout(self, seconds: float) -> None:
+        self.say("WebDriver:SetTimeouts", script=1000 * seconds)
 
     def execute_script(self, script: str, *arguments: Any) -> Any:
         return self.say("WebDriver:ExecuteScript", script=script, args=arguments)
+
+    def execute_async_script(self, script: str, *arguments: Any) -> Any:
+        return self.say("WebDriver:ExecuteAsyncScript", script=script, args=arguments)
 
     def find_element(self, by: str, value: str) -> "Element":
         return Element(self, self.say("WebDriver:FindElement", using=by, value=value)[ELEMENT])
@@ -69,6 +74,17 @@ class Firefox(Process):
         self.say("Marionette:Quit", flags=["eForceQuit"])
         self._socket.close()
         self.end()
+
+
+class SwitchTo:
+    def __init__(self, driver: Firefox):
+        self._driver = driver
+
+    def window(self, handle: str) -> None:
+        self._driver.say("WebDriver:SwitchToWindow", handle=handle)
+
+    def new_window(self, kind: str) -> None:
+        self.window(self._driver.say("WebDriver:NewWindow", type=kind)["handle"])
 
 
 class Element:

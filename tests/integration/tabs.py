@@ -4,6 +4,7 @@ from typing import Any
 
 from selenium import webdriver
 
+from firefox import Firefox
 from helpers import wait_until
 
 # Of each key the offsets only rise; what does not is kept in window.wrong.
@@ -28,7 +29,7 @@ const [url, options, guarded, done] = arguments;
 
 
 class Tabs:
-    def __init__(self, driver: webdriver.Chrome, page: str):
+    def __init__(self, driver: webdriver.Chrome | Firefox, page: str):
         self.driver = driver
         self.page = page
         self.first = driver.current_window_handle  # stays empty, so that all others may be closed
