@@ -11,15 +11,16 @@ export const base64url = (bytes) =>
 export class Parser {
   id = "";
   retryMs;
+  #decoder = new TextDecoder();
   #rest = "";
   #id = "";
   #data = [];
   #type = "";
 
-  push(text, onEvent) {
-    const isWhole = /[\r\n]/.test(text);
+  *push(bytes) {
+    const text = this.#decoder.decode(bytes, { stream: true });
     this.#rest += text;
-    if (!isWhole) return; // a long line is looked through once
+    if (!/[\r\n]/.test(text)) return; // a long line is looked through once
     const lines = this.#rest.split(/\r\n|\n|\r(?!$)/);
     this.#rest = lines.pop();
     for (const line of lines) {
@@ -30,7 +31,7 @@ export class Parser {
       else if (name === "retry" && /^\d+$/.test(value)) this.retryMs = Number(value);
       if (line) continue;
       this.id = this.#id;
-      if (this.#data.length) onEvent(this.#type || "message", this.#data.join("\n"));
+      if (this.#data.length) yield { type: this.#type || "message", data: this.#data.join("\n"), id: this.id };
       this.#data = [];
       this.#type = "";
     }
@@ -75,14 +76,13 @@ export function keyField(name, asBytes) {
 }
 
 // The keys that are selected (null: all), and the other fields.
-export function narrowing(fields, asBytes) {
-  const all = Object.entries(fields ?? {}).flatMap(([name, values]) =>
-    [values ?? []].flat().map((value) => [name, String(value)]));
-  const isKey = ([name]) => name === "key" || name === "keyBase64";
-  const keys = all.filter(isKey).map(([name, value]) =>
-    keyName(name === "key" ? utf8(value) : bytesOf(value), asBytes));
+export function narrowing(selection, asBytes) {
+  const { key, keyBase64, ...rest } = selection ?? {};
+  const list = (values) => [values ?? []].flat();
+  const keys = [...list(key).map((text) => utf8(String(text))), ...list(keyBase64).map(bytesOf)];
+  const fields = Object.entries(rest).flatMap(([name, values]) => list(values).map((value) => [name, value]));
   return {
-    keys: fields?.key || fields?.keyBase64 ? new Set(keys) : null,
-    rest: all.filter((field) => !isKey(field)).sort(),
+    keys: (key ?? keyBase64) == null ? null : new Set(keys.map((bytes) => keyName(bytes, asBytes))),
+    rest: new URLSearchParams(fields.sort()),
   };
 }

@@ -1,7 +1,4 @@
-// The streams of fanout.js.
-//
-//   Stream   one stream over fetch: opened, renewed, watched, and opened again where it broke off
-//   Feed     what a stream brings, to one tab; fanout-tabs.js has one that tabs share
+// A stream over fetch: opened, renewed, watched, and opened again where it broke off.
 
 import { Parser, base64url, itemOf, keyField } from "./fanout-events.js";
 
@@ -16,59 +13,41 @@ export const now = () => performance.now();
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const retryAfterMs = (response) => 1000 * (Number(response?.headers.get("retry-after")) || 0);
+const pauseAfter = (response) => sleep(retryAfterMs(response) || 1000);
 const isBusy = (response) => response.status === 429 || response.status === 503;
-const random = () => base64url(crypto.getRandomValues(new Uint8Array(24)));
+const typeOf = (response) => response.headers.get("content-type") ?? "";
+const problemOf = async (response) =>
+  (/json/.test(typeOf(response)) && (await response.json().catch(() => null))) || {};
+const randomHandle = () => base64url(crypto.getRandomValues(new Uint8Array(24)));
+const isSame = (a, b) => a === b || (a && a.size === b?.size && [...a].every((key) => b.has(key)));
 
-const isSame = (a, b) =>
-  a === b || (!!a && !!b && a.size === b.size && [...a].every((key) => b.has(key)));
-
-// How many tries have failed, and when the next is due: a page that is loaded again does not begin anew.
-class Backoff {
-  #name;
-  #failures = 0;
-  #due = 0;
-
-  constructor(name) {
-    this.#name = name;
-    try {
-      [this.#failures, this.#due] = JSON.parse(sessionStorage.getItem(name)) ?? [0, 0];
-    } catch {} // Node, or forbidden
-  }
-
-  get leftMs() {
-    return Math.min(this.#due - Date.now(), MAX_RETRY_MS);
-  }
-
-  next(askedMs = 0) {
-    const ownMs = Math.min(1000 * 2 ** this.#failures, MAX_RETRY_MS) * (0.5 + Math.random());
-    const ms = Math.max(this.#failures || !askedMs ? ownMs : 0, askedMs * (1 + Math.random() / 4));
-    this.keep(this.#failures + 1, Date.now() + ms);
-    return ms;
-  }
-
-  keep(...state) {
-    [this.#failures, this.#due] = state;
-    try {
-      sessionStorage.setItem(this.#name, JSON.stringify(state));
-    } catch {}
-  }
+// For a page that is loaded again.  Node has no such memory, and a browser may forbid it.
+function recall(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(name));
+  } catch {}
 }
 
-// Keeps one stream open until stop(), or a refusal that stays one.  `at` is where it is: { id, handle, keys }.
-class Stream {
-  #of;
+function remember(name, value) {
+  try {
+    sessionStorage.setItem(name, JSON.stringify(value));
+  } catch {}
+}
+
+// Kept open until stop(), or a refusal that stays one.
+export class Stream {
+  #place; // { url, rest, token, fetch, bytes, keepAliveMs, bearer (the token in use), at: { id, handle, keys } }
   #at;
-  #on;
-  #backoff;
   #want;
-  #token;
-  #abort;
-  #open = false;
-  #live = false;
+  #on; // items(items), state(state)
+  #memory; // what its tries are remembered by
+  #failures; // in a row
+  #state = {};
+  #abort; // ends the present try, and its renewals
   #opened = false; // at least once
   #fresh = false; // the token was fetched because another was refused
   #hasty = 0; // so many tries are
-  #credentials = "same-origin"; // "omit" makes a browser take other connections
+  #bare = false; // without cookies: a browser takes another connection for that
   #stopped = false;
   #posts = Promise.resolve();
   #syncing = false;
@@ -76,24 +55,21 @@ class Stream {
   #heard = now();
   #drift = Date.now() - now();
   #silenceMs;
-  #timer;
+  #timer = setInterval(() => this.#tick(), 1000);
 
-  // of: { url, rest, bytes, token, firstToken, fetch, keepAliveMs }; on.items(items, live), on.state(state)
-  constructor(of, at, keys, on) {
-    [this.#of, this.#at, this.#want, this.#on] = [of, at, keys, on];
-    this.#token = of.firstToken;
-    this.#silenceMs = of.keepAliveMs ?? KEEPALIVE_MS;
-    this.#backoff = new Backoff(`fanout ${of.url}`);
+  constructor(place, keys, on) {
+    const { url, at, keepAliveMs = KEEPALIVE_MS } = place;
+    [this.#place, this.#at, this.#want, this.#on] = [place, at, keys, on];
+    [this.#silenceMs, this.#memory] = [keepAliveMs, `fanout ${url}`];
     if (!at.id) at.keys = keys;
-    at.handle ??= random();
-    this.#timer = setInterval(() => this.#tick(), 1000);
+    at.handle ??= randomHandle();
     this.#run();
   }
 
   stop() {
     this.#stopped = true;
     clearInterval(this.#timer);
-    this.#abort?.abort({});
+    this.#abort?.abort();
     this.#wake();
   }
 
@@ -105,12 +81,9 @@ class Stream {
   // Waits no more, and trusts no connection that should have spoken, or is of another network.
   look(isOther) {
     this.#wake();
-    if (isOther || now() - this.#heard > 1.2 * this.#silenceMs) this.#again("silent");
-  }
-
-  #again(why) {
-    if (why === "silent") this.#hasty = HASTY_TRIES;
-    this.#abort?.abort({ why, now: true });
+    if (!isOther && now() - this.#heard < 1.2 * this.#silenceMs) return;
+    this.#hasty = HASTY_TRIES;
+    this.#abort?.abort({ atOnce: true });
   }
 
   // The wall clock goes on while a machine sleeps, the other one does not.
@@ -118,33 +91,43 @@ class Stream {
     const drift = Date.now() - now();
     const slept = Math.abs(drift - this.#drift) > 5000;
     this.#drift = drift;
-    if (slept) return this.look(true);
-    if (!this.#open || now() - this.#heard < 2.5 * this.#silenceMs) return;
-    this.#silenceMs *= 2; // it may be longer than we know: a keep-alive will tell
-    this.#again("silent");
+    const isSilent = this.#isOpen && now() - this.#heard > 2.5 * this.#silenceMs;
+    if (isSilent) this.#silenceMs *= 2; // it may be longer than we know: a keep-alive will tell
+    if (slept || isSilent) this.look(true);
   }
 
   async #run() {
-    const { leftMs } = this.#backoff;
-    if (leftMs > 0) await this.#pause({ why: "reload" }, leftMs);
+    const [failures, due] = recall(this.#memory) ?? [0, 0];
+    this.#failures = failures;
+    if (due > Date.now()) await this.#pause({ why: "reload" }, Math.min(due - Date.now(), MAX_RETRY_MS));
     while (!this.#stopped) {
       this.#tell({ state: "connecting" });
-      const end = await this.#attempt().catch((error) => this.#failure(error));
-      this.#abort.abort({});
-      this.#open = false;
-      if (this.#stopped) return;
-      const { final, now: isAtOnce, retryMs, ...why } = end;
-      if (final) {
+      const { isFinal, atOnce, retryMs, ...why } = await this.#attempt().catch((error) => this.#failure(error));
+      this.#abort.abort();
+      if (isFinal) {
         this.#tell({ state: "closed", ...why });
         this.stop();
-      } else if (!isAtOnce) {
-        await this.#pause(why, this.#backoff.next(retryMs));
+      } else if (!atOnce && !this.#stopped) {
+        await this.#pause(why, this.#backOff(retryMs));
       }
     }
   }
 
-  async #pause(end, retryInMs) {
-    this.#tell({ state: "retrying", ...end, retryInMs });
+  // How long until the next try, and not less than the server asks for.
+  #backOff(askedMs = 0) {
+    const ownMs = Math.min(1000 * 2 ** this.#failures, MAX_RETRY_MS) * (0.5 + Math.random());
+    const ms = Math.max(this.#failures || !askedMs ? ownMs : 0, askedMs * (1 + Math.random() / 4));
+    this.#remember(this.#failures + 1, Date.now() + ms);
+    return ms;
+  }
+
+  #remember(failures, due) {
+    this.#failures = failures;
+    remember(this.#memory, [failures, due]);
+  }
+
+  async #pause(why, retryInMs) {
+    this.#tell({ state: "retrying", ...why, retryInMs });
     await new Promise((resolve) => {
       const timer = setTimeout(resolve, retryInMs);
       this.#wake = () => resolve(clearTimeout(timer));
@@ -152,72 +135,71 @@ class Stream {
   }
 
   #tell(state) {
-    if (!this.#stopped) this.#on.state(state);
+    if (this.#stopped) return;
+    this.#state = state;
+    this.#on.state({ ...state, leader: true, tabs: 1 });
   }
 
-  #failure(error) {
-    const { signal } = this.#abort;
-    if (signal.aborted) return signal.reason;
-    return error.why ? error : { why: this.#open ? "lost" : "unreachable" };
+  #note(note, detail) {
+    if (this.#isOpen) this.#tell({ ...this.#state, note, detail });
   }
 
-  #url(fields = []) {
-    const url = new URL(this.#of.url);
-    for (const field of [...fields, ["stream", this.#at.handle]]) url.searchParams.append(...field);
-    return url;
-  }
-
-  #fields(keys) {
-    const names = keys?.size === 0 ? [""] : [...(keys ?? [])]; // no key at all would be every key
-    return [...this.#of.rest, ...names.map((name) => keyField(name, this.#of.bytes))];
+  get #isOpen() {
+    return this.#state.state === "open" && !this.#abort.signal.aborted;
   }
 
   async #freshToken() {
     try {
-      return await this.#of.token();
+      return await this.#place.token();
     } catch (error) {
       throw { why: "token", detail: String(error?.message ?? error) };
     }
   }
 
-  #headers(token, headers) {
-    return token ? { ...headers, authorization: `Bearer ${token}` } : headers;
+  #fetch(query, token, headers, request) {
+    const { fetch = globalThis.fetch } = this.#place; // which wants no `this`
+    const url = new URL(this.#place.url);
+    for (const field of [...query, ["stream", this.#at.handle]]) url.searchParams.append(...field);
+    if (token) headers.authorization = `Bearer ${token}`;
+    const credentials = this.#bare ? "omit" : "same-origin";
+    return fetch(url, { headers, credentials, cache: "no-store", redirect: "manual", ...request });
+  }
+
+  #fields(keys) {
+    const names = keys?.size === 0 ? [""] : [...(keys ?? [])]; // no key at all would be every key
+    return [...this.#place.rest, ...names.map((name) => keyField(name, this.#place.bytes))];
   }
 
   async #attempt() {
     const abort = (this.#abort = new AbortController());
-    this.#heard = now();
-    if (this.#of.token) this.#token ??= await this.#freshToken();
-    if (this.#stopped) return {};
-    const headers = this.#headers(this.#token, { accept: "text/event-stream" });
-    if (this.#at.id) headers["last-event-id"] = this.#at.id;
-    const url = this.#url([["data", "envelope"], ["keepalive", "event"], ...this.#fields(this.#at.keys)]);
-    const isHasty = this.#hasty-- > 0;
-    if (this.#hasty === 1) this.#credentials = this.#credentials === "omit" ? "same-origin" : "omit";
-    const late = setTimeout(() => abort.abort({ why: "timeout", now: isHasty }), isHasty ? HASTY_MS : ANSWER_MS);
     const { signal } = abort;
-    const response = await this.#of
-      .fetch(url, { headers, signal, credentials: this.#credentials, cache: "no-store", redirect: "manual" })
-      .finally(() => clearTimeout(late));
-    const isStream = /^text\/event-stream *(;|$)/i.test(response.headers.get("content-type"));
-    if (response.status !== 200 || !isStream) return this.#refusal(response);
-    return this.#read(response.body.getReader(), signal);
+    this.#heard = now();
+    if (this.#place.token) this.#place.bearer ??= await this.#freshToken();
+    const headers = { accept: "text/event-stream" };
+    if (this.#at.id) headers["last-event-id"] = this.#at.id;
+    const query = [["data", "envelope"], ["keepalive", "event"], ...this.#fields(this.#at.keys)];
+    const isHasty = this.#hasty-- > 0;
+    if (this.#hasty === 1) this.#bare = !this.#bare;
+    const giveUp = () => abort.abort({ why: "timeout", atOnce: isHasty });
+    const late = setTimeout(giveUp, isHasty ? HASTY_MS : ANSWER_MS);
+    const answer = this.#fetch(query, this.#place.bearer, headers, { signal });
+    const response = await answer.finally(() => clearTimeout(late));
+    const isStream = /^text\/event-stream *(;|$)/i.test(typeOf(response));
+    return response.status === 200 && isStream ? this.#read(response.body, signal) : this.#refusal(response);
   }
 
-  async #read(reader, signal) {
+  #failure(error) {
+    const { aborted, reason } = this.#abort.signal;
+    if (aborted) return reason;
+    return error.why ? error : { why: this.#isOpen ? "lost" : "unreachable" };
+  }
+
+  async #read(body, signal) {
+    const { bytes } = this.#place;
+    const reader = body.getReader();
     const parser = new Parser();
-    const decoder = new TextDecoder();
-    let items, silentMs;
-    let isPlaced = false;
-    const onEvent = (type, data) => {
-      if (type === "challenge") this.#renew(JSON.parse(data), signal);
-      else if (type === "keepalive") {
-        if (this.#live && silentMs > 1000) this.#silenceMs = silentMs;
-        this.#live = true;
-      } else items.push({ ...itemOf(type, data, this.#of.bytes), id: parser.id, replayed: !this.#live });
-    };
-    this.#live = false;
-    this.#open = this.#opened = true;
+    let isLive = false;
+    this.#opened = true;
     this.#fresh = false;
     this.#hasty = 0;
     this.#tell({ state: "open" });
@@ -225,97 +207,90 @@ class Stream {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) break;
-      silentMs = now() - this.#heard;
+      const silentMs = now() - this.#heard;
       this.#heard = now();
-      items = [];
+      const items = [];
       try {
-        parser.push(decoder.decode(value, { stream: true }), onEvent);
+        for (const { type, data, id } of parser.push(value)) {
+          if (type === "challenge") this.#renew(JSON.parse(data), signal);
+          else if (type !== "keepalive") items.push({ ...itemOf(type, data, bytes), id, replayed: !isLive });
+          else if (!isLive) isLive = true;
+          else if (silentMs > 1000) this.#silenceMs = silentMs;
+        }
       } catch (error) {
-        throw { why: "protocol", detail: error.message, final: true };
+        throw { why: "protocol", detail: error.message, isFinal: true };
       }
-      if (signal.aborted) throw null;
-      if (parser.id && parser.id !== this.#at.id) {
-        this.#at.id = parser.id;
-        this.#backoff.keep(0, 0);
-        isPlaced = true;
-      }
-      if (isPlaced) this.#on.items(items, this.#live);
+      signal.throwIfAborted();
+      if (parser.id) this.#at.id = parser.id;
+      if (parser.id && this.#failures) this.#remember(0, 0);
+      if (items.length) this.#on.items(items);
+      if (isLive && !this.#state.live) this.#tell({ ...this.#state, live: true });
     }
-    const { retryMs } = parser;
+    const { id, retryMs } = parser;
     const isReplaced = retryMs > 3600000; // another stream has taken our handle
-    if (isReplaced) this.#at.handle = random();
-    return { why: isPlaced ? "ended" : "busy", retryMs: isReplaced ? 0 : retryMs };
+    if (isReplaced) this.#at.handle = randomHandle();
+    return { why: id ? "ended" : "busy", retryMs: isReplaced ? 0 : retryMs };
   }
 
   // What an answer means that is no stream, and whether it is worth another try.
   async #refusal(response) {
-    if (this.#credentials === "omit") {
-      this.#credentials = "same-origin"; // what is between may want its cookies
-      return { now: true };
+    const { status, ok } = response;
+    if (this.#bare) {
+      this.#bare = false; // what is between may want its cookies
+      return { atOnce: true };
     }
-    const { status } = response;
-    const type = response.headers.get("content-type") ?? "";
-    if (response.type === "opaqueredirect" || (status >= 300 && status < 400))
-      return { why: "redirect", status, final: true };
-    if (response.ok) return { why: "type", status, detail: type, final: !this.#opened };
-    const { reason, detail } = (/json/.test(type) && (await response.json().catch(() => null))) || {};
+    if (ok) return { why: "type", status, detail: typeOf(response), isFinal: !this.#opened };
+    if (status < 400) return { why: "redirect", status, isFinal: true };
+    const { reason, detail } = await problemOf(response);
     const end = { why: "status", status, reason, detail, retryMs: retryAfterMs(response) };
     if (status >= 500 || [408, 425, 429].includes(status)) return end;
     if (status === 401 || status === 403) {
       // A token that is refused may be over: another one is fetched, once.
-      if (!this.#of.token || this.#fresh || reason === "origin") return { ...end, final: true };
+      if (!this.#place.token || this.#fresh || reason === "origin") return { ...end, isFinal: true };
       this.#fresh = true;
-      this.#token = undefined;
-      return { now: true };
+      this.#place.bearer = undefined;
+      return { atOnce: true };
     }
     if (!reason && this.#at.id && [400, 413, 414, 431].includes(status)) {
       this.#at.id = ""; // too long for what is between us: from the beginning
-      this.#on.items([{ type: "reset", reason: "id_refused" }], false);
-      return { now: true };
+      this.#on.items([{ type: "reset", reason: "id_refused" }]);
+      return { atOnce: true };
     }
-    return { ...end, final: !!reason || !this.#opened };
+    return { ...end, isFinal: !!reason || !this.#opened };
   }
 
-  // One after the other, for too many renewals at a time are refused.
+  // One after the other, for too many at a time are refused.
   #post(type, body, token, signal) {
-    const headers = this.#headers(token, { "content-type": type });
-    const request = { method: "POST", headers, body, signal, cache: "no-store", redirect: "error" };
-    request.credentials = this.#credentials; // on the stream's own connection
-    const answer = this.#posts.then(async () => {
-      let isSlow = false;
-      const slow = setTimeout(() => this.#note((isSlow = "waiting")), SLOW_MS);
-      return this.#of.fetch(this.#url(), request).finally(() => {
+    const answer = this.#posts.then(() => {
+      const slow = setTimeout(() => this.#note("waiting"), SLOW_MS);
+      return this.#fetch([], token, { "content-type": type }, { method: "POST", body, signal }).finally(() => {
         clearTimeout(slow);
-        if (isSlow) this.#note();
+        if (this.#state.note === "waiting") this.#note();
       });
     });
     this.#posts = answer.catch(() => {});
     return answer;
   }
 
-  #note(note, detail) {
-    if (this.#open) this.#tell({ state: "open", note, detail });
-  }
-
   // Until it is done, refused twice, or its stream is over.
-  async #renew(challenge, signal) {
-    if (!this.#of.token) return this.#note("ending");
+  async #renew({ headers }, signal) {
+    if (!this.#place.token) return this.#note("ending");
     for (let refusals = 0; refusals < 2 && !signal.aborted; ) {
       let response;
       try {
         const token = await this.#freshToken();
-        response = await this.#post(challenge.headers["content-type"], "", token, signal);
+        response = await this.#post(headers["content-type"], "", token, signal);
         if (response.ok) {
-          this.#token = token;
+          this.#place.bearer = token;
           return this.#note();
         }
-        const { reason } = await response.json().catch(() => ({}));
-        this.#note("refused", reason ?? String(response.status));
+        const { reason = `${response.status}` } = await problemOf(response);
+        this.#note("refused", reason);
         if (!isBusy(response)) refusals++;
-      } catch (error) {
-        this.#note("unrenewed", error.detail);
+      } catch ({ detail }) {
+        this.#note("unrenewed", detail);
       }
-      await sleep(retryAfterMs(response) || 1000);
+      await pauseAfter(response);
     }
   }
 
@@ -323,85 +298,20 @@ class Stream {
   async #sync() {
     if (this.#syncing) return;
     this.#syncing = true;
-    while (this.#open && !isSame(this.#want, this.#at.keys)) {
+    while (this.#isOpen && !isSame(this.#want, this.#at.keys)) {
       const { signal } = this.#abort;
       const keys = this.#want;
-      const body = String(new URLSearchParams(this.#fields(keys)));
-      const response = await this.#post("application/x-www-form-urlencoded", body, this.#token, signal)
-        .catch(() => null);
+      const body = `${new URLSearchParams(this.#fields(keys))}`;
+      const type = "application/x-www-form-urlencoded";
+      const response = await this.#post(type, body, this.#place.bearer, signal).catch(() => {});
       if (signal.aborted) continue;
-      if (response?.status === 204) this.#at.keys = keys;
-      else if (!response || isBusy(response)) await sleep(retryAfterMs(response) || 1000);
+      if (response?.ok) this.#at.keys = keys;
+      else if (!response || isBusy(response)) await pauseAfter(response);
       else {
-        Object.assign(this.#at, { handle: random(), keys }); // not known there: opened anew
-        this.#again("select");
+        Object.assign(this.#at, { handle: randomHandle(), keys }); // not known there: opened anew
+        this.#abort.abort({ atOnce: true });
       }
     }
     this.#syncing = false;
-  }
-}
-
-// What a stream brings, to one tab.
-export class Feed {
-  all = new Map(); // the newest item of each key
-  at = {};
-  live = false;
-  stream = null;
-
-  // of: as a Stream's, and name; on.items(items), on.state(state)
-  constructor(of, keys, on) {
-    Object.assign(this, { of, keys, on });
-  }
-
-  join() {
-    this.stream ??= this.open(this.keys);
-  }
-
-  open(keys) {
-    return new Stream(this.of, this.at, keys, {
-      items: (items, live) => this.onItems(items, live),
-      state: (state) => this.onState(state),
-    });
-  }
-
-  leave() {
-    this.stream?.stop();
-    this.stream = null;
-  }
-
-  want(keys) {
-    this.keys = keys;
-    this.stream?.select(keys);
-  }
-
-  look(isOther) {
-    this.stream?.look(isOther);
-  }
-
-  onItems(items, live) {
-    const isNews = live !== this.live;
-    this.live = live;
-    this.apply(items);
-    if (isNews) this.tell();
-  }
-
-  onState(state) {
-    this.state = state;
-    if (state.state !== "open") this.live = false;
-    this.tell();
-  }
-
-  tell() {
-    this.on.state({ ...this.state, live: this.live, leader: true, tabs: 1 });
-  }
-
-  apply(items) {
-    for (const item of items) {
-      const { key, type, partition } = item;
-      if (type === "reset") this.all.clear();
-      else if (key !== undefined && type === "message") this.all.set(key, item);
-      else if (type === "delete" && this.all.get(key)?.partition === partition) this.all.delete(key);
-    }
-    if (items.length) this.on.items(items);
   }
 }

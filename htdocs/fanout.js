@@ -1,17 +1,9 @@
-// A live table of a Kafka topic, in browsers and in Node: the client of sse-kafka-fanout.
-//
-// fanout.d.ts says what each option, event and state means.
+// The client of sse-kafka-fanout; fanout.d.ts says what each option, event and state means.
 
-import { bytesOf, narrowing } from "./fanout-events.js";
-import { Feed } from "./fanout-stream.js";
+import { narrowing } from "./fanout-events.js";
+import { Stream } from "./fanout-stream.js";
 
 const MAX_QUEUED = 10000; // events for an iterator that is not asked
-
-// Whom a token speaks for, whatever its times: tabs of others must not share its stream.
-function claimsOf(token) {
-  const { exp, iat, nbf, jti, ...claims } = JSON.parse(new TextDecoder().decode(bytesOf(token.split(".")[1])));
-  return claims;
-}
 
 class FanoutEvent {
   constructor(item, old) {
@@ -25,26 +17,31 @@ class FanoutEvent {
   }
 }
 
+// A key that has moved to another partition is deleted in the former one later.
+function keep(all, item) {
+  const { type, key, partition } = item;
+  if (type === "reset") all.clear();
+  else if (type === "message" && key !== undefined) all.set(key, item);
+  else if (type === "delete" && all.get(key)?.partition === partition) all.delete(key);
+}
+
 export class Fanout {
   table = new Map();
   version = 0;
   state = { state: "connecting" };
-  #url;
   #options;
   #keys;
   #rest;
-  #feed = null;
-  #group = 0; // tabs that do not fit into one have another
-  #starts = 0;
+  #place; // outlives its streams: what they are of, where they are, and `all`: the newest item of each key
+  #stream; // our own one, or that of several tabs
   #listeners = { event: new Set(), change: new Set(), table: new Set(), state: new Set() };
   #page = new AbortController();
 
   constructor(url, options = {}) {
-    this.#url = new URL(url, globalThis.location?.href);
-    this.#options = options;
+    this.#options = { ...options, url: new URL(url, globalThis.location?.href) };
     this.#narrow(options.select);
     this.#watchPage();
-    queueMicrotask(() => this.#start());
+    this.#start();
   }
 
   on(name, listener) {
@@ -53,14 +50,17 @@ export class Fanout {
   }
 
   select(selection) {
-    if (this.state.state === "closed") return;
-    const before = String(this.#rest);
+    if (this.#isClosed) return;
+    const before = `${this.#rest}`;
     this.#narrow(selection);
-    if (this.#group || String(this.#rest) !== before) return this.#start();
-    const gone = [...this.table.keys()].filter((key) => !this.#wants(key));
+    if (`${this.#rest}` !== before) {
+      this.#start();
+      return this.#show([{ type: "reset", reason: "select" }]);
+    }
+    const gone = [...this.table.keys()].filter((key) => !this.#wants({ key }));
     this.#show(gone.map((key) => ({ type: "delete", key })), true);
-    this.#show([...(this.#feed?.all.values() ?? [])].filter(({ key }) => !this.table.has(key)));
-    this.#feed?.want(this.#keys);
+    this.#show([...this.#place.all.values()].filter(({ key }) => !this.table.has(key)));
+    this.#stream?.select(this.#keys);
   }
 
   close() {
@@ -95,82 +95,83 @@ export class Fanout {
     ({ keys: this.#keys, rest: this.#rest } = narrowing(selection, this.#options.bytes));
   }
 
-  #wants(key) {
-    return !this.#keys || this.#keys.has(key);
+  #wants({ type, key }) {
+    return !this.#keys || this.#keys.has(key) || type === "reset" || type === "gap";
   }
 
-  // With another feed, if there was one.
-  async #start(group = 0) {
-    const nth = ++this.#starts;
-    this.#group = group;
-    this.#feed?.leave();
-    if (this.#feed) this.#show([{ type: "reset", reason: "select" }]);
-    const { token, fetch = globalThis.fetch.bind(globalThis), bytes = false, shared = true, keepAliveMs } = this.#options;
-    const of = { url: this.#url, rest: this.#rest, token, fetch, bytes, keepAliveMs };
-    let who = globalThis.navigator?.locks && globalThis.BroadcastChannel && shared;
-    if (who === true && token) {
-      try {
-        of.firstToken = await token();
-        who = claimsOf(of.firstToken);
-      } catch {
-        who = false;
-      }
-    }
-    of.name = `fanout ${this.#url} ${JSON.stringify([this.#rest, bytes, who, group])}`;
+  get #isClosed() {
+    return this.state.state === "closed";
+  }
+
+  async #start() {
+    this.#leave();
+    const place = (this.#place = { ...this.#options, rest: this.#rest, at: {}, all: new Map() });
+    const { shared = true } = place;
+    const canShare = shared && globalThis.navigator?.locks && globalThis.BroadcastChannel;
     // A page that cannot load it has a stream of its own.
-    const { Tabs } = (who && (await import("./fanout-tabs.js").catch(() => null))) || {};
-    if (this.state.state === "closed" || nth !== this.#starts) return;
-    const ours = (f) => (what) => this.#feed === feed && f(what);
-    const on = {
-      items: ours((items) => this.#show(items)),
-      state: ours((state) => this.#tell(state)),
-      full: ours(() => this.#start(group + 1)),
-    };
-    const feed = (this.#feed = new (Tabs ?? Feed)(of, this.#keys, on));
-    feed.join();
+    const tabs = canShare ? await import("./fanout-tabs.js").catch(() => {}) : undefined;
+    place.Stream = (await tabs?.kindFor(place)) ?? Stream;
+    if (place === this.#place) this.#join();
+  }
+
+  #join() {
+    const { Stream } = this.#place;
+    if (!Stream || this.#isClosed) return;
+    const on = { items: (items) => this.#show(items), state: (state) => this.#tell(state) };
+    this.#stream ??= new Stream(this.#place, this.#keys, on);
+  }
+
+  #leave() {
+    this.#stream?.stop();
+    this.#stream = undefined;
   }
 
   #watchPage() {
-    const on = (target, name, hook) =>
-      target?.addEventListener?.(name, () => this.#feed && hook(this.#feed), { signal: this.#page.signal });
-    const { document } = globalThis;
-    on(globalThis, "online", (feed) => feed.look(true));
-    on(document, "visibilitychange", (feed) => document.hidden || feed.look(false));
-    on(document, "freeze", (feed) => feed.leave());
-    on(document, "resume", (feed) => feed.join());
-    on(globalThis, "pagehide", (feed) => feed.leave());
-    on(globalThis, "pageshow", (feed) => feed.join());
+    const hooks = {
+      online: () => this.#stream?.look(true),
+      visibilitychange: () => document.hidden || this.#stream?.look(false),
+      freeze: () => this.#leave(),
+      pagehide: () => this.#leave(),
+      resume: () => this.#join(),
+      pageshow: () => this.#join(),
+    };
+    // Captured, those of the document come by, too.
+    const how = { capture: true, signal: this.#page.signal };
+    for (const [name, hook] of Object.entries(hooks)) globalThis.addEventListener?.(name, hook, how);
   }
 
   #tell(state) {
-    if (this.state.state === "closed") return;
+    if (this.#isClosed) return;
     this.state = state;
-    if (state.state === "closed") {
+    if (this.#isClosed) {
       this.#page.abort();
-      this.#feed?.leave();
+      this.#leave();
     }
     this.#emit("state", state);
   }
 
   // isOurs: not the server's word, but what select() leaves out.
   #show(items, isOurs) {
+    const place = this.#place;
     const before = this.version;
     for (const item of items) {
-      if (this.state.state === "closed") return;
-      const { key, type, value } = item;
-      const isRecord = type === "message" || type === "delete";
-      if (isRecord && !isOurs && !this.#wants(key)) continue;
-      const event = new FanoutEvent(item, this.table.get(key));
-      let isChange = event.reset;
-      if (event.reset) this.table.clear();
-      else if (event.deleted) isChange = this.table.delete(key);
-      else if (isRecord && key !== undefined) isChange = this.table.set(key, value);
-      this.#emit("event", event);
-      if (!isChange) continue;
-      this.version++;
-      this.#emit("change", event);
+      if (this.#isClosed || place !== this.#place) return;
+      if (!isOurs) keep(place.all, item);
+      if (isOurs || this.#wants(item)) this.#change(new FanoutEvent(item, this.table.get(item.key)));
     }
     if (this.version > before) this.#emit("table", this.table);
+  }
+
+  #change(event) {
+    const { type, key, value } = event;
+    let isChange = event.reset;
+    if (event.reset) this.table.clear();
+    else if (event.deleted) isChange = this.table.delete(key);
+    else if (type === "message" && key !== undefined) isChange = this.table.set(key, value);
+    this.#emit("event", event);
+    if (!isChange) return;
+    this.version++;
+    this.#emit("change", event);
   }
 
   #emit(name, what) {

@@ -108,6 +108,30 @@ test("no key selects nothing, no selection everything", async (t) => {
   assert.deepEqual(rows(), { a: "1", b: "2" });
 });
 
+test("an empty key is a key", async (t) => {
+  const body = START + event(0, "a", "1") + event(1, "", "2");
+  const { server, rows } = await connect(t, [{ body }], { select: { key: "" } });
+  await until(() => rows()[""] === "2");
+  assert.deepEqual(rows(), { "": "2" });
+  assert.deepEqual(server.requests[0].query.getAll("key"), [""]);
+});
+
+test("fields that look alike when they are written one after the other are not the same", async (t) => {
+  const { server, fanout } = await connect(t, [selecting(204)], { select: { "header:a": "1,header:b,2" } });
+  await until(() => server.requests.length);
+  fanout.select({ "header:a": "1", "header:b": "2" });
+  await until(() => server.requests.length === 2);
+  assert.deepEqual(server.requests[1].query.getAll("header:a"), ["1"]);
+});
+
+test("what has come with an event for which a page selects something else is not shown", async (t) => {
+  const answers = [{ body: START + event(0, "a", "1") + event(1, "b", "2") }, { body: START + event(2, "c", "3") }];
+  const { fanout, rows } = await connect(t, answers, { select: { "header:region": "eu" } });
+  const off = fanout.on("change", () => (off(), fanout.select({ "header:region": "us" })));
+  await until(() => rows().c);
+  assert.deepEqual(rows(), { c: "3" });
+});
+
 test("a handle that another stream has taken is given up", async (t) => {
   const { server, changes } = await connect(t, [
     { body: START + event(0, "a", "1") + "retry:86400000\n\n", open: false },
