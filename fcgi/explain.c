@@ -191,6 +191,30 @@ static void warn_of_routes(const struct config *c)
     }
 }
 
+static void warn_of_scope(const char *scope)
+{
+    if (strchr(scope, ' ') != NULL)
+        log_warn("scope %s: has a blank, so that a token holds it only in an array", scope);
+}
+
+/* The claim `scope` is mostly a string, in which a blank is between two scopes (RFC 8693, 4.2);
+ * others are mostly arrays, of roles for example. */
+static void warn_of_scopes(const struct config *c)
+{
+    bool in_text = false;
+
+    for (size_t i = 0; i < c->issuer_count; i++) {
+        const struct config_issuer *issuer = &c->issuers[i];
+        if (strcmp(issuer->scope_claim, "scope") != 0)
+            continue;
+        in_text = true;
+        for (size_t k = 0; k < issuer->scopes.n; k++)
+            warn_of_scope(issuer->scopes.at[k]);
+    }
+    for (size_t i = 0; in_text && i < routes_scopes(c->routes); i++)
+        warn_of_scope(routes_scope(c->routes)[i]);
+}
+
 /* -- the guard, which has a loop for itself -- */
 
 struct judgement {
@@ -247,6 +271,7 @@ bool explain_configuration(const struct config *c)
     for (size_t i = 0; i < routes_topics(c->routes); i++)
         print_topic(c, (int)i);
     warn_of_routes(c);
+    warn_of_scopes(c);
     return true;
 }
 

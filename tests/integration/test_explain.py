@@ -81,6 +81,16 @@ def test_check_warns_of_a_topic_whose_events_have_no_name(tmp_path, configuratio
     )
 
 
+def test_check_warns_of_scopes_with_a_blank(tmp_path, configuration):
+    """In a claim that is a string a blank is between two scopes (RFC 8693, 4.2)."""
+    configuration |= {"routes": [{"path": "/a", "topic": "orders", "scopes": ["x y", "z"]}], "scope": ["a b", "c"]}
+    status, said = ask(tmp_path, configuration, "--check")
+    text = "warning: scope %s: has a blank, so that a token holds it only in an array"
+    assert (status, said[-2:]) == (0, [text % "a b", text % "x y"])
+    status, said = ask(tmp_path, configuration | {"scope-claim": "roles"}, "--check")
+    assert status == 0 and not any("blank" in line for line in said)
+
+
 def test_check_of_what_the_options_say(tmp_path):
     command = [PROGRAM, "-b", "b:9092", "-t", "t", "--path", "/{p}", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
