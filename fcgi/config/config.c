@@ -14,7 +14,9 @@
 static enum config_result read_cgi(struct reading *r)
 {
     r->file = getenv("SKF_CONFIG");
-    return r->file != NULL ? CONFIG_OK : config_fail("as a CGI program it needs SKF_CONFIG=FILE");
+    return r->file != NULL && *r->file != 0
+               ? CONFIG_OK
+               : config_fail("as a CGI program it needs SKF_CONFIG=FILE");
 }
 
 enum config_result config_read(struct config *config, int argc, char **argv)

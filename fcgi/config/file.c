@@ -72,6 +72,22 @@ static enum config_result fail_to_open(const char *file, int err)
     return config_fail("%s: %s", file, why);
 }
 
+/* Not what stands there, as jansson would: it may be a password. */
+static enum config_result fail_to_parse(const char *file, const json_error_t *error)
+{
+    bool twice = json_error_code(error) == json_error_duplicate_key;
+
+    return config_fail("%s: line %d, column %d: %s", file, error->line, error->column,
+                       twice ? "a member comes twice" : "not JSON");
+}
+
+static bool is_directory(FILE *f)
+{
+    struct stat st;
+
+    return fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 enum config_result file_read(struct reading *r)
 {
     json_error_t error;
@@ -79,13 +95,19 @@ enum config_result file_read(struct reading *r)
     const char *name;
     enum config_result result = CONFIG_OK;
 
+    if (*r->file == 0)
+        return config_fail("config: must not be empty");
     FILE *f = fopen(r->file, "re");
     if (f == NULL)
         return fail_to_open(r->file, errno);
+    if (is_directory(f)) {
+        fclose(f);
+        return fail_to_open(r->file, EISDIR);
+    }
     file = json_loadf(f, JSON_REJECT_DUPLICATES, &error);
     fclose(f);
     if (file == NULL)
-        return config_fail("%s: line %d is not JSON: %s", r->file, error.line, error.text);
+        return fail_to_parse(r->file, &error);
     if (!json_is_object(file))
         result = config_fail("%s: must be a JSON object", r->file);
     json_object_foreach (file, name, value) {

@@ -481,7 +481,7 @@ static void what_is_wrong_in_the_file_is_named_with_the_file(void **state)
         {"line 2", "{\"retry\": 100,\n\"retry\": 200}"},
         {"line 2", "{\n"},
         {"line 1", "{} x"},
-        {"line 1 is not JSON", ""},
+        {"line 1, column 0: not JSON", ""},
     };
 
     (void)state;
@@ -489,6 +489,27 @@ static void what_is_wrong_in_the_file_is_named_with_the_file(void **state)
         refused_file(bad[i][0], bad[i][1]);
         if (strstr(said, file) == NULL)
             fail_msg("the file is not named: %s", said);
+    }
+}
+
+/* What stands there may be a password. */
+static void of_a_file_that_is_not_json_the_place_is_told_and_not_what_stands_there(void **state)
+{
+    static const char *const bad[][2] = {
+        {"line 2, column 24: not JSON", "{\n\"sasl.password\" \"s3cret\"}"},
+        {"not JSON", "{\"sasl.password\":\"s3cret\\x\"}"},
+        {"not JSON", "{\"sasl.password\":\"\\us3cret\"}"},
+        {"not JSON", "{\"sasl.password\":s3cret}"},
+        {"not JSON", "{\"sasl.password\":\"s3cret\n\"}"},
+        {"not JSON", "{\"sasl.password\":\"x\" \"s3cret\"}"},
+        {"a member comes twice", "{\"sasl.password\":\"x\",\"sasl.password\":\"s3cret\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        refused_file(bad[i][0], bad[i][1]);
+        if (strstr(said, "s3c") != NULL)
+            fail_msg("a secret is told: %s", said);
     }
 }
 
@@ -503,6 +524,8 @@ static void values_in_the_file_have_the_same_limits(void **state)
 static void a_missing_file_is_named(void **state)
 {
     (void)state;
+    refused("config: must not be empty", "-F", "");
+    refused("/tmp: Is a directory", "-F", "/tmp");
     refused("/no/such/file", "-F", "/no/such/file");
     assert_null(strstr(said, "line -1"));
 }
@@ -676,7 +699,7 @@ static void a_cgi_program_needs_its_file(void **state)
     be_cgi("/no/such/file");
     check_refused(read_args("--standby"), "/no/such/file");
     be_cgi("");
-    check_refused(read_args("--standby"), "No such file");
+    check_refused(read_args("--standby"), "needs SKF_CONFIG=FILE");
     be_cgi(file);
     write_file("{\"nonsense\": true}");
     check_refused(read_args("--standby"), "nonsense");
@@ -723,6 +746,7 @@ int main(void)
         T(the_file_has_the_same_names),
         T(an_option_wins_wherever_it_stands),
         T(what_is_wrong_in_the_file_is_named_with_the_file),
+        T(of_a_file_that_is_not_json_the_place_is_told_and_not_what_stands_there),
         T(values_in_the_file_have_the_same_limits),
         T(a_missing_file_is_named),
         T(a_file_with_secrets_is_for_its_owner),
