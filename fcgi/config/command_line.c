@@ -84,6 +84,18 @@ static enum config_result keep_text(char **to, const char *text)
     return CONFIG_OK;
 }
 
+/* Its value is not told: it may be a password. */
+static enum config_result refuse_option(const char *given)
+{
+    int n = (int)strcspn(given, "=");
+
+    if (optopt > 0 && optopt < HELP)
+        return config_fail("-%c: unknown option, see --help", optopt);
+    if (optopt > 0)
+        return config_fail("%.*s: takes no value", n, given);
+    return config_fail("%.*s: unknown option, see --help", n, given);
+}
+
 static enum config_result take_option(struct reading *r, int c, char **argv)
 {
     size_t i;
@@ -112,9 +124,7 @@ static enum config_result take_option(struct reading *r, int c, char **argv)
     case ':':
         return config_fail("%s: needs a value", argv[optind - 1]);
     case '?':
-        if (optopt > 0 && optopt < HELP)
-            return config_fail("-%c: unknown option, see --help", optopt);
-        return config_fail("%s: unknown option, see --help", argv[optind - 1]);
+        return refuse_option(argv[optind - 1]);
     default:
         for (i = 0; i < rows_count; i++)
             if (c == FIRST_OPTION + (int)i || c == rows[i].letter)

@@ -513,6 +513,13 @@ static void of_a_file_that_is_not_json_the_place_is_told_and_not_what_stands_the
     }
 }
 
+static void of_an_unknown_option_the_value_is_not_told(void **state)
+{
+    (void)state;
+    refused("--sasl.password: unknown option", "--sasl.password=s3cret");
+    assert_null(strstr(said, "s3cret"));
+}
+
 static void values_in_the_file_have_the_same_limits(void **state)
 {
     (void)state;
@@ -586,7 +593,7 @@ static void one_that_stands_in_is_a_standby_for_a_time(void **state)
 static void a_standby_has_no_value(void **state)
 {
     (void)state;
-    check_refused(read_args("--standby=1"), "--standby=1");
+    check_refused(read_args("--standby=1"), "--standby: takes no value");
     check_refused(read_args("--standby", "1"), "1: unexpected argument");
     write_file("{\"standby\": 1}");
     check_refused(read_args("-F", file), "standby: must be true or false");
@@ -747,6 +754,7 @@ int main(void)
         T(an_option_wins_wherever_it_stands),
         T(what_is_wrong_in_the_file_is_named_with_the_file),
         T(of_a_file_that_is_not_json_the_place_is_told_and_not_what_stands_there),
+        T(of_an_unknown_option_the_value_is_not_told),
         T(values_in_the_file_have_the_same_limits),
         T(a_missing_file_is_named),
         T(a_file_with_secrets_is_for_its_owner),
