@@ -42,6 +42,23 @@ def test_the_script_gets_what_is_there_and_what_comes(kafka, topic, front, tmp_p
     shell.end()
 
 
+def test_the_script_goes_on_after_an_outage(kafka, topic, front, tmp_path):
+    """As somebody's shell runs it, in which a command that fails ends nothing."""
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"0"))
+    server = front(topic)
+    script = said_by_readme("From a script", "bash").replace("http://localhost:8080", server.url)
+    shell = Process("script", tmp_path)
+    shell.spawn(["bash", "-c", script])
+    wait_until(lambda: '"value":1' in shell.text())
+    server.stop()
+    wait_until(lambda: "curl: (7)" in shell.text())
+    kafka.produce(topic, Record(b"a", b"2"))
+    server.start()
+    wait_until(lambda: '"value":2' in shell.text())
+    assert shell.text().count('"value"') == 3
+    shell.end()
+
+
 def test_the_page_goes_on_from_what_it_was_made_of(kafka, topic, front, tmp_path):
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"<two> & more"))
     server, port = front(topic), free_port()

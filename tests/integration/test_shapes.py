@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 import eventid
-from helpers import REPOSITORY, SANITIZED, resident_kb
+from helpers import REPOSITORY, SANITIZED, Process, resident_kb, wait_until
 from kafka import Record
 from responder import Responder
 from tokens import AUDIENCE, ISSUER, Jwks, bearer, rsa_key
@@ -357,6 +357,23 @@ def test_the_scripts_of_the_documents_read_lines_through_lighttpd(kafka, topic, 
         os.killpg(script.pid, signal.SIGKILL)
         script.wait()
         script.stdout.close()
+
+
+def test_the_script_for_lines_goes_on_after_an_outage(kafka, topic, front, tmp_path):
+    kafka.produce(topic, Record(b"a", b"1"))
+    server = front(topic)
+    (tmp_path / "read.py").write_text(said_by("README.md", "Lines of JSON", "python"))
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "build" / "clients" / "python")}
+    script = Process("script", tmp_path)
+    script.spawn(["/usr/bin/python3", tmp_path / "read.py", server.url + "/events"], env=environment)
+    wait_until(lambda: "record a 1" in script.text())
+    server.stop()
+    wait_until(lambda: "refused" in script.text())
+    kafka.produce(topic, Record(b"a", b"2"))
+    server.start()
+    wait_until(lambda: "record a 2" in script.text())
+    assert script.text().count("record") == 2
+    script.end()
 
 
 def test_what_kept_headers_cost(kafka, routed, note):
