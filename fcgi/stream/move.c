@@ -149,12 +149,21 @@ struct turn {
     bool unclear;      /* it has a key in some partitions alone */
 };
 
-/* Has the reader what there is of that key in that partition?  `at`: the place of a key that
- * leaves.
- */
-static bool turn_has(const struct turn *t, uint64_t at, uint64_t newest)
+/* Not before the reader's place, though its walk may begin before that. */
+static bool is_to_come(const struct turn *t, int32_t partition, uint64_t number)
 {
-    return t->m->leaving ? at >= t->r->pos : newest < t->r->pos || newest >= t->m->base;
+    struct cache_walk walk = cache_walk(t->c, number, number + 1);
+    struct record record;
+
+    return number >= t->m->base && cache_walk_next(&walk, &record, &number) &&
+           (record.aged || record.offset >= progress_get(&t->r->at, partition));
+}
+
+/* Has the reader what there is of that key in that partition?  `at`: the place of a key that
+ * leaves. */
+static bool turn_has(const struct turn *t, int32_t partition, uint64_t at, uint64_t newest)
+{
+    return t->m->leaving ? at >= t->r->pos : newest < t->r->pos || is_to_come(t, partition, newest);
 }
 
 static void turn_add(struct turn *t, struct slice key, uint64_t at)
@@ -165,7 +174,7 @@ static void turn_add(struct turn *t, struct slice key, uint64_t at)
         uint64_t newest = cache_newest(t->c, p, key);
         if (newest == 0)
             continue;
-        if (turn_has(t, at + (uint64_t)p, newest))
+        if (turn_has(t, p, at + (uint64_t)p, newest))
             has++;
         else
             lacks++;

@@ -330,6 +330,42 @@ static void it_turns_amid_its_way_without_a_reset(void **state)
     buf_fini(&bytes);
 }
 
+/* One partition is behind the other, so that its walk through the cache begins before records that
+ * its id has passed: of the keys that are new to it these were not sent yet. */
+static void one_that_came_back_turns_amid_its_way_and_lacks_nothing(void **state)
+{
+    enum { LETTERS = 20 };
+    char keys[2 * LETTERS + 1] = "", id[64], key[2] = "";
+    struct buf bytes = {0};
+    struct output out = {0};
+
+    (void)state;
+    make(true, 2, MUCH);
+    append(1, "y", "1");
+    for (int i = 0; i < LETTERS; i++) {
+        key[0] = keys[2 * i] = (char)('a' + i);
+        keys[2 * i + 1] = ' ';
+        append_kilobyte(key);
+    }
+    snprintf(id, sizeof id, "AQQAKAIA~%s", tag_of("x")); /* 0@20 1@0 */
+    struct reader *r = begin_keys(1, id, "x");
+    narrow(r, keys);
+    while (bytes.n == 0)
+        pull(r, 10, &bytes);
+    narrow(r, "x");
+    narrow(r, keys);
+    pull_all(r, &bytes);
+    output_read(&out, buf_slice(&bytes));
+    buf_add_byte(&out.text, 0);
+    int given = 0;
+    for (const char *at = (char *)out.text.p; (at = strstr(at, "data:")) != NULL; at++)
+        given++;
+    assert_int_equal(given, LETTERS);
+    assert_null(strstr((char *)out.text.p, "reset"));
+    output_fini(&out);
+    buf_fini(&bytes);
+}
+
 /* -- by chance: what a client holds is the topic through the selection of that moment -- */
 
 enum { KEYS = 8, PARTITIONS = 3, STORIES = 300, STEPS = 120 };
@@ -541,6 +577,7 @@ int main(void)
         cmocka_unit_test(an_id_from_amid_a_move_is_reset),
         cmocka_unit_test(one_that_is_put_back_amid_a_move_is_reset),
         cmocka_unit_test(it_turns_amid_its_way_without_a_reset),
+        cmocka_unit_test(one_that_came_back_turns_amid_its_way_and_lacks_nothing),
         cmocka_unit_test(whatever_happens_the_client_holds_what_is_selected),
         cmocka_unit_test(so_it_is_with_everything_among_it),
     };
