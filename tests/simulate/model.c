@@ -322,6 +322,7 @@ void view_event(struct view *v, const struct sse_event *event)
         world_breach("format", "%s: an event of type %.*s", v->name, (int)event->type.n,
                      (const char *)event->type.p);
     model_arrive(v);
+    v->was_reset = is_type(event, "reset");
     memcpy(v->id, id, sizeof id);
     v->id_life = cluster_lives();
     v->unsure = v->unsure || v->first_life < cluster_lives();

@@ -54,7 +54,7 @@ struct view {
     int64_t moved_ms;
     struct picked goes_to;        /* where it arrives by this event, if it does */
     bool arrives, first;          /* first: no id has come since the stream was asked for */
-    bool begins;                  /* arrives: it was given nothing before */
+    bool was_reset;               /* by the event before */
     struct picked due, may, left; /* at this event: what it must be given, what it may be given, and
                                      of what it may be told that it has left */
     struct picked offered;   /* what its route may select once a renewal was applied, if `offers` */

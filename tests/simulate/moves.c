@@ -215,13 +215,14 @@ static void check_arrived(struct view *v, const struct topic *t)
         }
 }
 
+/* One that was reset just now has no way to go: it begins by that, where it was asked to. */
 static void arrive(struct view *v, const struct picked *to)
 {
     const struct topic *t = model_life(v);
     struct picked both = picked_both(&v->holds, to);
 
     v->moving = false;
-    if (!v->begins)
+    if (!v->was_reset)
         v->late = picked_both(&v->late, &both);
     v->holds = *to;
     stand(v);
@@ -231,14 +232,13 @@ static void arrive(struct view *v, const struct picked *to)
 
 /* What is due in the event by which it arrives is not new to it; where nothing is compacted it is
  * what it has had by now.  One that was reset, and given nothing since, begins anew by what it was
- * told, and where it was asked to. */
+ * told. */
 static void set_out(struct view *v, const struct picked *to)
 {
     const struct topic *t = model_life(v);
-    bool compacted = t == NULL || t->compacted;
+    bool compacted = t == NULL || t->compacted, begins = v->lives == 0;
 
-    v->begins = v->lives == 0;
-    v->due = compacted || v->begins ? picked_both(&v->holds, to) : v->holds;
+    v->due = compacted || begins ? picked_both(&v->holds, to) : v->holds;
     v->may = v->left = *to;
 }
 
@@ -266,7 +266,7 @@ void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
     v->first = false;
     bool other = v->moving || !picked_equal(&to, &v->holds);
     v->goes_to = to;
-    v->arrives = v->begins = false;
+    v->arrives = false;
     if (moving && (resets || v->id[0] == 0))
         world_breach("moves", "%s begins amid a move", v->name);
     if (resets || v->id[0] == 0) {
