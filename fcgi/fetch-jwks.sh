@@ -8,12 +8,14 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin
 url=$1
 file=$2
 new=$file.new
+# As it is logged: without a user's password and without the query, which may hold a key.
+told=$(printf '%s\n' "$url" | sed -E 's#^([^/]*//)?[^/]*@#\1#; s#[?].*##')
 
 # In the journal with its priority, as the responders' errors are.
 fail() {
     priority=
     if test "$(stat -Lc %d:%i /dev/fd/2)" = "${JOURNAL_STREAM:-}"; then priority="<3>"; fi
-    echo "${priority}fetch-jwks: $url: $1; $file is left as it is" >&2
+    echo "${priority}fetch-jwks: $told: $1; $file is left as it is" >&2
     exit 1
 }
 

@@ -131,6 +131,13 @@ def test_only_https_and_a_certificate_that_is_known_will_do(issuer, tmp_path):
     assert issuer.asked == 0 and not file.exists()
 
 
+@pytest.mark.parametrize("url", ["https://user:s3cret@[::1]:1/k@y?code=s3cret", "user:s3cret@host/k@y?code=s3cret"])
+def test_what_may_be_secret_in_the_url_is_not_logged(tmp_path, url):
+    done = fetch(url, tmp_path / "shop.json")
+    assert done.returncode == 1 and "/k@y: it" in done.stderr
+    assert "s3cret" not in done.stderr + done.stdout
+
+
 def test_a_token_of_an_unknown_key_asks_for_a_fetch_once_a_minute(topic, start, tmp_path):
     keys = Jwks(tmp_path / "jwks.json", rsa_key())
     peers = tmp_path / "peers"
