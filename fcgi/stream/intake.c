@@ -133,7 +133,7 @@ static void on_retention(void *arg, int64_t delete_retention_ms)
 {
     struct intake *in = arg;
 
-    cache_set_retention(in->sources->cache, delete_retention_ms);
+    cache_set_retention(in->sources->cache, delete_retention_ms, loop_now_ms());
 }
 
 static void on_partitions(void *arg, int32_t n)

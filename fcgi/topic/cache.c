@@ -14,11 +14,14 @@ enum {
     LAG_MS = 15000, /* since the log's end was read last */
 };
 
+#define LONG_AGO_MS (INT64_MIN / 2)
+
 struct cache *cache_new(size_t max_bytes)
 {
     struct cache *c = mem_zero(sizeof *c);
 
     c->max_bytes = max_bytes;
+    c->short_ms = LONG_AGO_MS;
     records_init(&c->records);
     return c;
 }
@@ -35,6 +38,11 @@ void cache_free(struct cache *c)
     free(c);
 }
 
+static void keep_deletes_for(struct cache *c, int64_t delete_retention_ms)
+{
+    c->delete_retention_ms = delete_retention_ms > 0 ? delete_retention_ms : 1;
+}
+
 void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
 {
     records_reset(&c->records, compacted);
@@ -44,16 +52,28 @@ void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms)
     free(c->partitions);
     c->partitions = NULL;
     c->compacted = compacted;
-    cache_set_retention(c, delete_retention_ms);
+    keep_deletes_for(c, delete_retention_ms);
     c->overflowed = c->outdated = false;
     c->sweep = (struct segments_sweep){0};
     c->untidy = true;
     memset(c->recent_aged, 0, sizeof c->recent_aged);
 }
 
-void cache_set_retention(struct cache *c, int64_t delete_retention_ms)
+void cache_set_retention(struct cache *c, int64_t delete_retention_ms, int64_t now_ms)
 {
-    c->delete_retention_ms = delete_retention_ms > 0 ? delete_retention_ms : 1;
+    if (now_ms - c->delete_retention_ms > c->short_ms)
+        c->short_ms = now_ms - c->delete_retention_ms;
+    keep_deletes_for(c, delete_retention_ms);
+}
+
+/* No delete is gone from the log that is younger than that. */
+static struct holes_times times_now(const struct cache *c, int64_t now_ms, int64_t wall_ms)
+{
+    int64_t kept_ms = now_ms - c->short_ms;
+
+    if (kept_ms > c->delete_retention_ms)
+        kept_ms = c->delete_retention_ms;
+    return (struct holes_times){now_ms, wall_ms, kept_ms, c->rereads};
 }
 
 bool cache_compacted(const struct cache *c)
@@ -103,7 +123,7 @@ static void judge_hole(struct cache *c, int32_t partition, int64_t to, int64_t n
                        int64_t wall_ms, const int64_t *behind_ms)
 {
     struct partition *p = &c->partitions[partition];
-    const struct holes_times times = {now_ms, wall_ms, c->delete_retention_ms, c->rereads};
+    const struct holes_times times = times_now(c, now_ms, wall_ms);
 
     if (!c->compacted || to <= c->next.next[partition] ||
         !holes_hide_delete(&p->holes, &times, behind_ms))
@@ -174,7 +194,7 @@ void cache_ended(struct cache *c, int32_t partition, int64_t at_ms)
 
 void cache_look(struct cache *c, int64_t now_ms)
 {
-    const struct holes_times times = {now_ms, 0, c->delete_retention_ms, c->rereads};
+    const struct holes_times times = times_now(c, now_ms, 0);
     bool all_ended = true;
 
     for (int32_t i = 0; i < c->next.n; i++) {

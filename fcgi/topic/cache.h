@@ -31,8 +31,8 @@ void cache_free(struct cache *c);
  * Tombstones are kept for delete_retention_ms after they were read. */
 void cache_reset(struct cache *c, bool compacted, int64_t delete_retention_ms);
 /* The tombstones that come from now on are kept for another time, but not less long than those that
- * came before. */
-void cache_set_retention(struct cache *c, int64_t delete_retention_ms);
+ * came before.  What the log has dropped until now was kept for no longer than before. */
+void cache_set_retention(struct cache *c, int64_t delete_retention_ms, int64_t now_ms);
 bool cache_compacted(const struct cache *c);
 
 /* The topic has n partitions now; never fewer than before. */

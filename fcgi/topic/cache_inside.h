@@ -20,6 +20,7 @@ struct cache {
     size_t max_bytes;
     bool compacted;
     int64_t delete_retention_ms;
+    int64_t short_ms; /* deletes from before that may be gone: they were kept for less long then */
     struct progress next, origin;
     struct partition *partitions;
     struct records records;

@@ -5,6 +5,9 @@
  * who have not seen it.  A delete goes at the earliest delete.retention.ms after it was appended.
  * So a hole hides none if it is *young*: if what is missing was appended less than that time ago.
  *
+ * That time may have become longer a while ago: what went until then was kept for less long.  So it
+ * counts as before, and as much longer as has passed since.
+ *
  * When it was appended is never written down.  Sound evidence that it was late is this:
  *
  *  - The broker has said that the log ends where the hole begins, or before: all behind that was

@@ -373,7 +373,7 @@ static void a_changed_retention_counts_for_the_deletes_that_come(void **state)
     (void)state;
     make(true, 1, UNLIMITED);
     append(0, 0, "a", NULL);
-    cache_set_retention(cache, 10 * RETENTION_MS);
+    cache_set_retention(cache, 10 * RETENTION_MS, now_ms);
     append(0, 1, "b", NULL);
     now_ms = RETENTION_MS;
     tidy();
@@ -416,6 +416,31 @@ static void a_hole_behind_a_young_record_was_none(void **state)
 {
     (void)state;
     assert_int_equal(horizon_over_hole(RETENTION_MS - 1), 0);
+}
+
+/* The record before it was written so long before the time became longer. */
+static int64_t horizon_over_hole_later(int64_t age_ms, int64_t later_ms)
+{
+    make(true, 1, UNLIMITED);
+    timestamp_ms = wall_ms - age_ms;
+    cache_set_retention(cache, 10 * RETENTION_MS, now_ms);
+    cache_reset(cache, true, 10 * RETENTION_MS);
+    cache_set_partitions(cache, 1);
+    now_ms += later_ms;
+    wall_ms += later_ms;
+    append(0, 0, "a", "1");
+    append(0, 5, "b", "1");
+    return cache_horizon(cache, 0);
+}
+
+static void what_went_before_deletes_were_kept_for_longer_was_kept_for_less_long(void **state)
+{
+    (void)state;
+    assert_int_equal(horizon_over_hole_later(RETENTION_MS + 1, 0), 5);
+    assert_int_equal(horizon_over_hole_later(RETENTION_MS + 1, 2 * RETENTION_MS), 5);
+    assert_int_equal(horizon_over_hole_later(RETENTION_MS - 1, 0), 0);
+    assert_int_equal(horizon_over_hole_later(RETENTION_MS - 1, 9 * RETENTION_MS), 0);
+    assert_int_equal(horizon_over_hole_later(RETENTION_MS - 1, 10 * RETENTION_MS), 5);
 }
 
 static void a_hole_behind_a_record_without_a_time_may_have_been_a_delete(void **state)
@@ -1440,6 +1465,7 @@ int main(void)
         T(a_topic_that_is_not_compacted_keeps_its_deletes),
         T(a_hole_behind_an_old_record_may_have_been_a_delete),
         T(a_hole_behind_a_young_record_was_none),
+        T(what_went_before_deletes_were_kept_for_longer_was_kept_for_less_long),
         T(a_hole_behind_a_record_without_a_time_may_have_been_a_delete),
         T(a_hole_between_the_origin_and_the_first_record_may_have_been_a_delete),
         T(a_record_from_the_future_hides_no_delete),
