@@ -136,10 +136,11 @@ static bool comes_again(const struct subscription *s, size_t at, size_t to)
 }
 
 /* The stream may go by its URL, until somebody remembers better: maybe, where one was lost that
- * knew the last, something older. */
-static void forget(struct subscription *s)
+ * knew the last, or did not answer and learns that last, something older. */
+static void forget(struct subscription *s, int64_t since_ms)
 {
-    size_t from = is_known(s) ? subscription_taken(s, INT64_MAX) : 0, to = s->n;
+    bool sure = is_known(s) && all_answer(s, since_ms);
+    size_t from = sure ? subscription_taken(s, INT64_MAX) : 0, to = s->n;
 
     add_url(s, TELLING_MAYBE);
     for (size_t i = from; i < to; i++) {
@@ -174,7 +175,7 @@ void subscriber_ask(struct subscriber *by, bool anew)
         by->telling = add_url(s, s->opening > 1 || s->posting ? TELLING_MAYBE : TELLING_SENT);
         s->crossed = true;
     } else if (!is_known(s) || !all_answer(s, now)) {
-        forget(s);
+        forget(s, now);
     }
 }
 
@@ -192,7 +193,7 @@ void subscriber_open(struct subscriber *by)
         settle(&s->tellings[by->telling], TELLING_TAKEN);
     if (!by->anew &&
         (pool_lost_ms(s->pool) >= by->asked_ms || !is_known(s) || !all_answer(s, by->asked_ms)))
-        forget(s);
+        forget(s, by->asked_ms);
     use(s);
     by->lapses = s->lapses;
     if (by->asked_ms > s->kept_ms) {
