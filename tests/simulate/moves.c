@@ -243,6 +243,21 @@ static void set_out(struct view *v, const struct picked *to)
     v->may = v->left = *to;
 }
 
+/* Where nothing is compacted it may have gone elsewhere and come back between two events: what came
+ * meanwhile it was not given. */
+static struct picked has_stayed_with(const struct view *v)
+{
+    struct picked both = v->holds, with = v->holds;
+    struct way way = {.telling = v->by.telling + 1};
+
+    for (; next_way(v, &way); step(v, &way)) {
+        both = picked_both(&both, &way.to);
+        if (picked_equal(&way.to, &v->holds))
+            with = both;
+    }
+    return with;
+}
+
 /* Before its first event it was told to select what its id says. */
 static void find_again(struct view *v)
 {
@@ -264,6 +279,7 @@ void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
         world_breach("tag", "%s came with an id of another selection, and is not reset", v->name);
     v->other_tag = v->other_tag || (resets && may_be_reset(v));
     struct picked to = find(v, tag, moving, resets);
+    const struct topic *t = model_life(v);
     v->first = false;
     bool other = v->moving || !picked_equal(&to, &v->holds);
     v->goes_to = to;
@@ -283,6 +299,8 @@ void model_take_tag(struct view *v, const char *tag, bool moving, bool resets)
     } else if (other) {
         v->arrives = true;
         set_out(v, &to);
+    } else if (t != NULL && !t->compacted) {
+        v->due = has_stayed_with(v);
     }
 }
 
