@@ -11,6 +11,7 @@ enum {
     TIDY_DROP_STEPS = 16,
     APPEND_DROPS = 8, /* for the limit with one record; the rest is left to cache_tidy() */
     RECENT_MS = 300000,
+    AGAIN_MS = 1000,
     LAG_MS = 15000, /* since the log's end was read last */
 };
 
@@ -302,9 +303,12 @@ static void expire(struct cache *c, struct deletion *d, int64_t now_ms)
     struct entry *e = d->entry;
 
     /* An id at that place may be from before or from after.  As long as nothing comes, all ids are
-     * there: to tell them all that deletes are unknown would be worse than to keep this one. */
-    if (entry_is_aged(e) && e->offset == c->next.next[e->partition]) {
-        records_postpone(&c->records, d, now_ms + c->delete_retention_ms);
+     * there: to tell them all that deletes are unknown would be worse than to keep this one.  For a
+     * while an id from behind it may be of a responder that has found it later. */
+    bool is_recent = segments_number(e) >= cache_recent_aged(c);
+    if (entry_is_aged(e) && (is_recent || e->offset == c->next.next[e->partition])) {
+        int64_t more_ms = c->delete_retention_ms > AGAIN_MS ? c->delete_retention_ms : AGAIN_MS;
+        records_postpone(&c->records, d, now_ms + more_ms);
         return;
     }
     losses_forget(&c->losses, segments_number(e));
