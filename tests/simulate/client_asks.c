@@ -46,10 +46,13 @@ static bool is_named(const struct client *c)
     return c->kind->in_url || c->view.by.subscription != NULL;
 }
 
-/* Some tokens say otherwise than the one before. */
+/* Some tokens say otherwise than the one before: one that is not for its stream lets that end,
+ * which in the end is to last. */
 static void change_claim(struct client *c)
 {
-    if (!c->view.offers && dice_chance(client_dice(c), 40))
+    bool lasts = c->pool->quiet && !is_named(c);
+
+    if (!lasts && !c->view.offers && dice_chance(client_dice(c), 40))
         wish_draw_claim(&c->claim, client_dice(c), c->pool->story->wish_keys);
 }
 
