@@ -49,8 +49,11 @@ static void leave(struct client *c)
 {
     if (c->line == NULL)
         return;
-    if (!c->kind->in_url && post_is_under_way(&c->renewal))
+    /* Or it was answered, and a responder that stood still may hear of it only now. */
+    bool heard_late = pool_answers_since_ms(c->pool) > c->renewed_ms;
+    if (!c->kind->in_url && (post_is_under_way(&c->renewal) || heard_late))
         view_linger(&c->view);
+    c->renewed_ms = INT64_MAX;
     post_stop(&c->renewal);
     subscriber_leave(&c->view.by);
     line_close(c->line);

@@ -33,6 +33,7 @@ struct client {
     struct post renewal;
     struct teller teller;
     int64_t renewing_ms; /* the expiry of the token that it renews with */
+    int64_t renewed_ms;  /* when that was accepted and not all responders heard; INT64_MAX: not */
     struct errand come, read;
     uint32_t pace;
     int64_t paced_ms;                   /* since when */
