@@ -4,7 +4,7 @@ export interface Selection {
   key?: string | readonly string[];
   /** Keys in base64url. */
   keyBase64?: string | readonly string[];
-  /** `header:NAME` and `field:PATH`, if the topic's `filters` declare them. */
+  /** `header:NAME` and `field:PATH`: no server selects by them yet; this version's refuses them (`filter_unknown`). */
   [field: `header:${string}` | `field:${string}`]: string | number | boolean | readonly (string | number | boolean)[];
 }
 
