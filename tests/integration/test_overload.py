@@ -81,7 +81,7 @@ def test_a_full_responder_tells_clients_to_come_back(lonely):
     assert responder.send("HEAD", headers=STREAM).wait_end().status == 200
     assert responder.send("OPTIONS", headers=PREFLIGHT).wait_end().status == 204
     assert responder.send("PUT").wait_end().status == 405
-    assert responder.text().count("--max-streams") == 1, "said once, not per client"
+    assert responder.text().count("warn: front: clients are told") == 1, "once, not per client"
     streams[0].close()
     wait_until(lambda: is_let_in(visit(responder)))
 
