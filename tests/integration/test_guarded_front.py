@@ -17,6 +17,7 @@ import fastcgi
 from clients import CurlReader
 from helpers import (
     REPOSITORY,
+    SANITIZED,
     Process,
     connect,
     cpu_seconds,
@@ -417,4 +418,5 @@ def test_known_tokens_that_come_back_cost_no_signature(start, keys, note):
 
     first, second = storm(), storm()
     note(f"CPU seconds for {number} tokens, first and again", f"{first:.2f}, {second:.2f}")
-    assert second < first / 2
+    if not SANITIZED:  # else all that is not OpenSSL's costs several times as much
+        assert second < first / 2
