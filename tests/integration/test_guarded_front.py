@@ -403,7 +403,7 @@ def test_known_tokens_that_come_back_cost_no_signature(start, keys, note):
     """A storm of reconnects: each token was verified once, and is not again."""
     number = 600
     responder = start("events", *keys.options(), brokers=f"127.0.0.1:{free_port()}")
-    tokens = [rsa_key().mint(600, sub=f"s{n}") for n in range(number)]
+    tokens = [ec_key().mint(600, sub=f"s{n}") for n in range(number)]
 
     def storm() -> float:
         before = cpu_seconds(responder.pid)
