@@ -22,12 +22,17 @@ def said_by_readme(section: str, language: str) -> str:
     return block
 
 
+def start_script(server, tmp_path, how: str) -> Process:
+    script = said_by_readme("From a script", "bash").replace("http://localhost:8080", server.url)
+    shell = Process("script", tmp_path)
+    shell.spawn(["bash", how, script])
+    return shell
+
+
 def test_the_script_gets_what_is_there_and_what_comes(kafka, topic, front, tmp_path):
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"two"))
     server = front(topic)
-    script = said_by_readme("From a script", "bash").replace("http://localhost:8080", server.url)
-    shell = Process("script", tmp_path)
-    shell.spawn(["bash", "-ec", script])
+    shell = start_script(server, tmp_path, "-ec")
 
     def lines() -> list[tuple]:
         said = [json.loads(line) for line in shell.text().splitlines()]
@@ -46,9 +51,7 @@ def test_the_script_goes_on_after_an_outage(kafka, topic, front, tmp_path):
     """As somebody's shell runs it, in which a command that fails ends nothing."""
     kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"0"))
     server = front(topic)
-    script = said_by_readme("From a script", "bash").replace("http://localhost:8080", server.url)
-    shell = Process("script", tmp_path)
-    shell.spawn(["bash", "-c", script])
+    shell = start_script(server, tmp_path, "-c")
     wait_until(lambda: '"value":1' in shell.text())
     server.stop()
     wait_until(lambda: "curl: (7)" in shell.text())
