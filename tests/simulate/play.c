@@ -1,6 +1,7 @@
 #include "play.h"
 
 #include <string.h>
+#include <sys/time.h>
 
 #include "keys.h"
 #include "memory.h"
@@ -16,7 +17,8 @@ enum {
     ERRAND_LATE_MS = 10,
     SERVED_MS = 60000,  /* within this every client that nothing disturbs knows of a record */
     QUIET_MS = 150000,  /* at the end, when all is whole again */
-    TURNS_MAX = 200000, /* from one look at the clients to the next */
+    TURNS_MAX = 200000, /* from one look at the clients to the next ... */
+    CPU_S = 120,        /* ... and of the processor: thousands of clients may want megabytes each */
 };
 
 static struct {
@@ -192,9 +194,16 @@ static void check_that_all_are_there(void)
             world_breach("away", "client %u has no stream that lasts, though all is well", i);
 }
 
+/* SIGPROF then ends a story that hangs. */
+static void limit_cpu(void)
+{
+    setitimer(ITIMER_PROF, &(struct itimerval){.it_value.tv_sec = CPU_S}, NULL);
+}
+
 static void look(void *arg)
 {
     (void)arg;
+    limit_cpu();
     memory_check(&game.pool);
     game.turns = 0;
     start_those_that_ended();
@@ -283,6 +292,7 @@ static void begin(const struct story *story)
     for (unsigned i = 0; i < story->responders; i++)
         start_responder(i);
     start_next_step();
+    limit_cpu();
     errand_start(&game.look, game.story->look_ms);
     errand_start(&game.heal, story->length_ms);
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,9 +13,6 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
-
-/* Of the processor, at most.  A long story may have thousands of clients all its time. */
-enum { STORY_S = 120, LONG_STORY_S = 1200 };
 
 static struct progress_report *share(void)
 {
@@ -30,12 +26,7 @@ static struct progress_report *share(void)
 
 static void play_one(const struct story *story, struct progress_report *report)
 {
-    const struct itimerval limit = {
-        .it_value.tv_sec = story->seed >= LONG_SEEDS ? LONG_STORY_S : STORY_S,
-    };
-
     report->seed = story->seed;
-    setitimer(ITIMER_PROF, &limit, NULL);
     world_report_to(&report->breach);
     double hours = play(story);
 #ifdef __SANITIZE_ADDRESS__
