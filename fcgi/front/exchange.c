@@ -128,20 +128,26 @@ void exchange_turn_away(struct exchange *x, enum refusal why)
     buf_fini(&text);
 }
 
-void exchange_refuse_token(struct exchange *x, enum token_error error)
+struct answer exchanges_refuse_token(struct exchanges *all, enum token_error error)
 {
     enum refusal why = refusal_of_token(error);
     struct answer answer = answer_refusing(why);
 
+    answer.detail = token_error_text(error);
+    refusals_add(&all->refusals, why, answer.detail);
+    buf_printf(&answer.headers,
+               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n",
+               error == TOKEN_SCOPE ? "insufficient_scope" : "invalid_token", answer.detail);
+    return answer;
+}
+
+void exchange_refuse_token(struct exchange *x, enum token_error error)
+{
     if (error == TOKEN_BUSY) {
         exchange_turn_away(x, REFUSAL_TOKENS_WAIT);
         return;
     }
-    answer.detail = token_error_text(error);
-    refusals_add(&x->all->refusals, why, answer.detail);
-    buf_printf(&answer.headers,
-               "WWW-Authenticate: Bearer error=\"%s\", error_description=\"%s\"\r\n",
-               error == TOKEN_SCOPE ? "insufficient_scope" : "invalid_token", answer.detail);
+    struct answer answer = exchanges_refuse_token(x->all, error);
     exchange_finish(x, &answer);
 }
 

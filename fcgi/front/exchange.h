@@ -85,6 +85,8 @@ void exchange_turn_away(struct exchange *x, enum refusal why);
 
 /* One that has an exchange no more was told to come back. */
 void exchanges_turned_away(struct exchanges *all, enum refusal why);
+/* One, likewise, is refused for its token: what it is answered.  The headers are the caller's. */
+struct answer exchanges_refuse_token(struct exchanges *all, enum token_error error);
 
 /* To a request of which no more is known than its id: appends the records of the answer. */
 void exchanges_refuse_unread(struct exchanges *all, enum refusal why, uint16_t id, bool is_head,

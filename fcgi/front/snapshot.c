@@ -7,17 +7,19 @@
 
 struct snapshot {
     struct exchanges *exchanges;
+    const struct session *session;
     struct buf cors;
     int wait_s;
     bool head, guarded;
     bool partial; /* a header asks for what has changed: a cache knows the whole by the same URL */
 };
 
-struct snapshot *snapshot_new(const struct exchange *x, bool guarded)
+struct snapshot *snapshot_new(const struct exchange *x, bool guarded, const struct session *session)
 {
     struct snapshot *s = mem_zero(sizeof *s);
 
     s->exchanges = x->all;
+    s->session = session;
     s->wait_s = x->waits ? x->wait_s : 0;
     s->head = x->head;
     s->guarded = guarded;
@@ -55,15 +57,28 @@ static void add_headers(const struct snapshot *s, struct slice place, struct buf
     buf_add_str(out, "\r\n");
 }
 
-static void add_refusal(struct snapshot *s, enum refusal why, struct buf *out)
+/* Takes over the answer's headers. */
+static void add_answer(const struct snapshot *s, struct answer *answer, struct buf *out)
+{
+    buf_add_slice(&answer->headers, buf_slice(&s->cors));
+    answer_add_text(out, answer, !s->head);
+    buf_fini(&answer->headers);
+}
+
+static void add_refusal(const struct snapshot *s, enum refusal why, struct buf *out)
 {
     struct answer answer = answer_refusing(why);
 
     exchanges_turned_away(s->exchanges, why);
-    buf_add_slice(&answer.headers, buf_slice(&s->cors));
     buf_add_str(&answer.headers, "Retry-After: 10\r\n");
-    answer_add_text(out, &answer, !s->head);
-    buf_fini(&answer.headers);
+    add_answer(s, &answer, out);
+}
+
+static void add_token_refusal(const struct snapshot *s, struct buf *out)
+{
+    struct answer answer = exchanges_refuse_token(s->exchanges, session_error(s->session));
+
+    add_answer(s, &answer, out);
 }
 
 void snapshot_add_head(struct snapshot *s, enum finite_outcome outcome, struct slice place,
@@ -90,6 +105,9 @@ void snapshot_add_head(struct snapshot *s, enum finite_outcome outcome, struct s
         break;
     case FINITE_BROKEN:
         add_refusal(s, REFUSAL_ANSWER_ENDED, text);
+        break;
+    case FINITE_TOKEN_OVER:
+        add_token_refusal(s, text);
         break;
     }
 }

@@ -5,12 +5,15 @@
 #define SKF_FRONT_SNAPSHOT_H
 
 #include "front/exchange.h"
+#include "guard/session.h"
 #include "stream/stream.h"
 
 struct snapshot;
 
-/* `guarded`: it is for those alone who have a token. */
-struct snapshot *snapshot_new(const struct exchange *x, bool guarded);
+/* `guarded`: it is for those alone who have a token.  The session is borrowed; NULL: it has none.
+ */
+struct snapshot *snapshot_new(const struct exchange *x, bool guarded,
+                              const struct session *session);
 void snapshot_free(struct snapshot *s);
 
 /* Appends the head; all of the response, unless a document follows.  See struct finite_opening. */

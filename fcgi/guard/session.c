@@ -46,6 +46,7 @@ struct session {
     uint8_t key[KEY_THUMBPRINT];
     int64_t challenged_exp_ms; /* the expiry that it was challenged for; 0: for none */
     bool due;
+    bool withdrawn; /* the key of its token was */
     bool (*renews)(void *arg, const struct verdict *verdict, bool named); /* NULL: each may */
     void *arg;
     int64_t over_at_ms; /* when it was found to be over, by loop_now_ms(); 0: it is not */
@@ -310,6 +311,11 @@ void session_ask(struct session *s,
     s->arg = arg;
 }
 
+enum token_error session_error(const struct session *s)
+{
+    return s->withdrawn ? TOKEN_KEY : TOKEN_EXPIRED;
+}
+
 void session_close(struct session *s)
 {
     struct sessions *ss = s->sessions;
@@ -340,6 +346,7 @@ void sessions_renew(struct sessions *ss, const struct token_hash *selector, cons
             continue;
         s->exp_ms = v->exp_ms;
         memcpy(s->key, v->key, sizeof s->key);
+        s->withdrawn = false;
         arm_anew(s);
     }
 }
@@ -357,6 +364,7 @@ void sessions_check_keys(struct sessions *ss, const struct guard *guard)
     {
         if (guard_has_key(guard, s->issuer, s->key))
             continue;
+        s->withdrawn = true;
         int64_t window_end = loop_wall_ms() + ss->config.challenge_ms;
         if (s->exp_ms + ss->config.leeway_ms > window_end)
             s->exp_ms = window_end - ss->config.leeway_ms;

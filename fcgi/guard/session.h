@@ -43,6 +43,8 @@ void session_attach(struct session *s, struct stream *stream);
  * renewal has a selector. */
 void session_ask(struct session *s,
                  bool (*renews)(void *arg, const struct verdict *verdict, bool named), void *arg);
+/* What is wrong with its token, if that has ended the stream. */
+enum token_error session_error(const struct session *s);
 void session_close(struct session *s);
 
 /* A good token renews the streams of its subject that it could open and that have `selector` (a

@@ -414,7 +414,7 @@ bool finite_fini(struct stream *s)
     finite_stop_waiting(s);
     s->all->unanswered -= f->at == FINITE_LOADS;
     if (f->at < FINITE_WRITES && s->why != STREAM_END_CLIENT) {
-        finite_add_answer(&records, s, f->lack);
+        finite_add_answer(&records, s, s->why == STREAM_END_TOKEN ? FINITE_TOKEN_OVER : f->lack);
         sink_put(&s->sink, s->reader.request_id, buf_slice(&records));
         buf_fini(&records);
     }

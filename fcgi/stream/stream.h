@@ -20,6 +20,7 @@ enum finite_outcome {
     FINITE_MISSING,    /* there is no such topic now */
     FINITE_NOT_LOADED, /* what there is was not read in time */
     FINITE_BROKEN,     /* it was ended before it could begin */
+    FINITE_TOKEN_OVER, /* likewise, by the end of its token */
 };
 
 /* What a finite response is opened with, besides: one that ends when all that there is now was

@@ -365,7 +365,7 @@ def test_what_cannot_be_finished_has_no_last_bracket(kafka, topic, start):
 
 
 def test_a_token_that_is_over_ends_its_document(kafka, topic, by_claim):
-    """PROTOCOL 14.7. It is told nothing amid it; and a document that waits has an answer."""
+    """PROTOCOL 14.7, 14.18. It is told nothing amid it; and one that waits is told that its token is over."""
     responder, token = by_claim
     kafka.produce(topic, *(Record(b"ann", b"x" * 900000) for _ in range(2)))
     headers = JSON | bearer(token("ann", ttl=3))
@@ -374,6 +374,8 @@ def test_a_token_that_is_over_ends_its_document(kafka, topic, by_claim):
     place = json.loads(get(responder, "/mine", **bearer(token("bob"))).body)["id"]
     headers = JSON | bearer(token("bob", ttl=3)) | {"Last-Event-ID": place, "Prefer": "wait=20"}
     waits = responder.send(target="/mine", headers=headers).wait_end()
-    assert (waits.status, json.loads(waits.body)["reason"]) == (503, "busy")
+    assert (waits.status, json.loads(waits.body)["reason"]) == (401, "token_invalid")
+    said = 'Bearer error="invalid_token", error_description="the token is expired"'
+    assert waits.headers["www-authenticate"] == said and "retry-after" not in waits.headers
     slow.wait(lambda: slow.ended or slow.closed)
     assert slow.status == 200 and not is_whole(slow.body) and b"challenge" not in slow.body

@@ -21,7 +21,8 @@ static void on_end(struct stream_owner *owner)
 static void on_outcome(struct stream_owner *owner, enum finite_outcome outcome, struct slice place,
                        struct buf *text)
 {
-    static const char *const names[] = {"document", "same", "missing", "not-loaded", "broken"};
+    static const char *const names[] = {"document",   "same",   "missing",
+                                        "not-loaded", "broken", "token-over"};
 
     (void)owner;
     outcomes++;
@@ -396,6 +397,21 @@ static void one_that_cannot_be_finished_has_no_last_bracket(void **state)
     struct client again = ask(1, (struct asks){0});
     make_topic(true, 1);
     check_unfinished(&again);
+}
+
+/* PROTOCOL 14.18. */
+static void one_that_has_not_begun_says_whether_its_token_has_ended_it(void **state)
+{
+    (void)state;
+    make_topic(true, 1);
+    produce(0, "a", "1");
+    settle();
+    struct client waits = ask(1, (struct asks){.unless = "AQIAAg==", .wait_ms = 5000});
+    stream_finish(waits.stream, STREAM_END_TOKEN);
+    check_answer(&waits, "token-over AQIAAg==");
+    waits = ask(1, (struct asks){.unless = "AQIAAg==", .wait_ms = 5000});
+    stream_finish(waits.stream, STREAM_END_AGE);
+    check_answer(&waits, "broken AQIAAg==");
 }
 
 static void the_topic_may_be_read_anew_under_it(void **state)
@@ -784,6 +800,7 @@ int main(void)
         T(a_slow_client_gets_every_key),
         T(nothing_stands_amid_it_while_it_is_slow),
         T(one_that_cannot_be_finished_has_no_last_bracket),
+        T(one_that_has_not_begun_says_whether_its_token_has_ended_it),
         T(the_topic_may_be_read_anew_under_it),
         T(from_an_id_on_it_has_what_has_changed),
         T(an_id_that_cannot_be_honoured_is_told),

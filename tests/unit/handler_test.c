@@ -1061,6 +1061,30 @@ static void json_behind_a_guard_is_for_its_client_alone(void **state)
     buf_fini(&text);
 }
 
+/* PROTOCOL 14.18. */
+static void json_whose_token_is_over_before_it_begins_is_refused(void **state)
+{
+    struct buf text = {0};
+
+    (void)state;
+    make_gate(true, 0);
+    ask_events("GET", "QUERY_STRING", "format=json", "HTTP_AUTHORIZATION", "Bearer x");
+    check_outcome(FINITE_TOKEN_OVER,
+                  "Status: 401 Unauthorized\r\nCache-Control: no-store\r\n"
+                  "WWW-Authenticate: Bearer error=\"invalid_token\", "
+                  "error_description=\"the token is expired\"\r\n"
+                  "Access-Control-Allow-Origin: *\r\n" EXPOSED
+                  "Content-Type: application/problem+json\r\nContent-Length: 94\r\n\r\n"
+                  "{\"title\":\"Unauthorized\",\"status\":401,\"reason\":\"token_invalid\","
+                  "\"detail\":\"the token is expired\"}");
+    check_refusals(REFUSED_TOKEN, 1);
+    ask_events("HEAD", "QUERY_STRING", "format=json", "HTTP_AUTHORIZATION", "Bearer x");
+    opened.finite.on_outcome(owners[owner_count - 1], FINITE_TOKEN_OVER, BYTES(""), &text);
+    assert_memory_equal(text.p, "Status: 401 ", 12);
+    assert_memory_equal(text.p + text.n - 4, "\r\n\r\n", 4);
+    buf_fini(&text);
+}
+
 static void a_subject_has_so_many_streams(void **state)
 {
     (void)state;
@@ -1639,6 +1663,7 @@ int main(void)
         T(a_stream_is_opened_in_the_fanout_of_its_topic),
         T(open_streams_are_counted_by_their_route),
         G(json_behind_a_guard_is_for_its_client_alone),
+        G(json_whose_token_is_over_before_it_begins_is_refused),
         G(a_subject_has_so_many_streams),
         G(a_token_without_a_subject_is_counted_by_itself),
         G(a_refused_token_is_no_opening),

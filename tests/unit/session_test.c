@@ -66,6 +66,7 @@ struct stream {
     struct session *session; /* NULL: closed */
     int challenges, finished;
     enum stream_end why;
+    enum token_error error;
     bool held;
     bool lingers;          /* half an event is still under way when it is finished */
     bool dies_when_spoken; /* the front turns out to have gone */
@@ -116,6 +117,7 @@ void stream_finish(struct stream *s, enum stream_end why)
     assert_non_null(s->session);
     s->finished++;
     s->why = why;
+    s->error = session_error(s->session);
     if (!s->lingers)
         end(s);
 }
@@ -1100,6 +1102,23 @@ static void a_stream_renewed_under_a_key_of_the_set_stays(void **state)
     check_end_in(&s, 10000);
 }
 
+static void an_end_is_by_the_expiry_or_by_the_withdrawal_of_the_key(void **state)
+{
+    struct stream alice, bob, eve;
+
+    (void)state;
+    open_by(&alice, "alice", 20000, NULL, 1);
+    open_by(&bob, "bob", 300000, NULL, 1);
+    open_by(&eve, "eve", 20000, NULL, 2);
+    withdraw(1);
+    renew_by("alice", 30000, NULL, 2);
+    fake_loop_pass(30000);
+    assert_true(alice.finished == 1 && bob.finished == 1 && eve.finished == 1);
+    assert_int_equal(alice.error, TOKEN_EXPIRED);
+    assert_int_equal(bob.error, TOKEN_KEY);
+    assert_int_equal(eve.error, TOKEN_EXPIRED);
+}
+
 /* A renewal whose expiry is not later must not take the stream to its key: it changes nothing. */
 static void a_stream_keeps_its_key_unless_it_is_renewed(void **state)
 {
@@ -1326,6 +1345,7 @@ int main(void)
         T(a_stream_within_its_leeway_is_challenged_again_by_a_withdrawal),
         T(a_withdrawal_prolongs_nothing),
         T(a_stream_renewed_under_a_key_of_the_set_stays),
+        T(an_end_is_by_the_expiry_or_by_the_withdrawal_of_the_key),
         T(a_stream_keeps_its_key_unless_it_is_renewed),
         T(a_stream_renewed_by_a_key_that_is_withdrawn_is_challenged),
         T(a_clock_set_forward_ends_streams_by_the_new_time),
