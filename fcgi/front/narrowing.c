@@ -65,6 +65,12 @@ static bool parse_data(struct narrowing *n, struct slice text)
     return n->enveloped || slice_equal(text, slice_str("value"));
 }
 
+static bool parse_keepalive(struct narrowing *n, struct slice text)
+{
+    (void)n;
+    return slice_equal(text, slice_str("event"));
+}
+
 /* It may be there once. */
 static enum refusal set(struct narrowing *n, bool *has, struct slice encoded,
                         bool (*parse)(struct narrowing *n, struct slice text), enum refusal wrong)
@@ -77,15 +83,6 @@ static enum refusal set(struct narrowing *n, bool *has, struct slice encoded,
     return good ? REFUSALS : wrong;
 }
 
-static bool is_event(struct slice encoded)
-{
-    struct buf text = {0};
-    bool is = decode(&text, encoded) && slice_equal(buf_slice(&text), slice_str("event"));
-
-    buf_fini(&text);
-    return is;
-}
-
 /* Names that are not known are not ours. */
 static enum refusal take(struct narrowing *n, struct slice name, struct slice value, bool resumes)
 {
@@ -96,7 +93,7 @@ static enum refusal take(struct narrowing *n, struct slice name, struct slice va
     if (slice_equal(name, slice_str("data")))
         return set(n, &n->has_data, value, parse_data, REFUSAL_DATA_INVALID);
     if (slice_equal(name, slice_str("keepalive")))
-        n->keepalive_events |= is_event(value);
+        return set(n, &n->keepalive_events, value, parse_keepalive, REFUSAL_KEEPALIVE_INVALID);
     if (slice_equal(name, slice_str("key")))
         return add_key(n, value, false);
     if (slice_equal(name, slice_str("keyBase64")))

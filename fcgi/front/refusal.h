@@ -73,6 +73,7 @@ enum refused { REFUSED_TABLE(REFUSED_ENUMERATOR, ) REFUSED_COUNTS };
       "from is neither earliest, latest, a time, nor -1 to -10000")                                \
     X(FORMAT_INVALID, 400, "format_invalid", OTHER, "format is neither sse, ndjson nor json")      \
     X(DATA_INVALID, 400, "data_invalid", OTHER, "data is neither value nor envelope")              \
+    X(KEEPALIVE_INVALID, 400, "keepalive_invalid", OTHER, "keepalive is not event")                \
     X(METHOD, 405, "method", OTHER, "the method is not allowed here")                              \
     X(RENEWALS_NONE, 405, "method", OTHER,                                                         \
       "a CGI program without a peer directory renews nothing")                                     \

@@ -253,6 +253,8 @@ def test_a_script_sees_the_end_of_the_replay_and_keepalives(kafka, topic, start)
     assert len(stream.comments) == 1, "that of the first bytes"
     same = {"event": "keepalive", "id": place}
     assert lines(responder.send(target="/events?keepalive=event", headers=NDJSON), 4)[2:] == [same, same]
+    for bad in ("5", "", "event&keepalive=event"):
+        assert refused(responder.send(target=f"/events?keepalive={bad}")) == (400, "keepalive_invalid")
     plain = responder.send(target="/events", headers=NDJSON)
     lines(plain, 2)
     plain.wait(lambda: bytes(plain.body).endswith(b"}\n\n"))

@@ -376,6 +376,9 @@ static void a_client_says_what_its_stream_is_like(void **state)
     ask_events("GET", "QUERY_STRING", "data=all");
     check_status(400);
     assert_true(answered("\"data_invalid\""));
+    ask_events("GET", "QUERY_STRING", "keepalive=5");
+    check_status(400);
+    assert_true(answered("\"keepalive_invalid\""));
 }
 
 static void lines_of_json_begin_with_an_empty_one(void **state)

@@ -206,15 +206,18 @@ static void data_is_named_once(void **state)
     assert_int_equal(read_query("data=value&data=value"), REFUSAL_DATA_INVALID);
 }
 
-static void a_keepalive_is_an_event_or_a_comment(void **state)
+/* PROTOCOL 13.12. */
+static void a_keepalive_is_an_event_where_it_is_named_once(void **state)
 {
     (void)state;
-    check("keepalive=event", "");
+    check("keepalive=%65vent&key=a", "a");
     assert_true(narrowing.keepalive_events);
-    check("keepalive=%65vent", "");
-    assert_true(narrowing.keepalive_events);
-    check("keepalive=comment", "");
+    check("keepalives=event", "");
     assert_false(narrowing.keepalive_events);
+    assert_int_equal(read_query("keepalive=15"), REFUSAL_KEEPALIVE_INVALID);
+    assert_int_equal(read_query("keepalive="), REFUSAL_KEEPALIVE_INVALID);
+    assert_int_equal(read_query("keepalive=%zz"), REFUSAL_KEEPALIVE_INVALID);
+    assert_int_equal(read_query("keepalive=event&keepalive=event"), REFUSAL_KEEPALIVE_INVALID);
 }
 
 int main(void)
@@ -228,7 +231,7 @@ int main(void)
         T(its_values_are_bounded),
         T(from_says_where_it_starts),
         T(data_is_named_once),
-        T(a_keepalive_is_an_event_or_a_comment),
+        T(a_keepalive_is_an_event_where_it_is_named_once),
         T(with_an_id_from_is_not_looked_at),
         T(it_only_narrows),
         T(a_query_is_judged_before_claims),

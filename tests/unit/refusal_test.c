@@ -75,6 +75,7 @@ static void each_refusal_has_its_status_and_code(void **state)
         {REFUSAL_FROM_INVALID, 400, "from_invalid"},
         {REFUSAL_FORMAT_INVALID, 400, "format_invalid"},
         {REFUSAL_DATA_INVALID, 400, "data_invalid"},
+        {REFUSAL_KEEPALIVE_INVALID, 400, "keepalive_invalid"},
         {REFUSAL_METHOD, 405, "method"},
         {REFUSAL_RENEWALS_NONE, 405, "method"},
         {REFUSAL_STREAMS_NONE, 405, "method"},
