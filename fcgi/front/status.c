@@ -207,6 +207,15 @@ static void readiness_add(struct readiness *r, const struct metrics *m)
     }
 }
 
+/* No responder has the topic, so that none can say why. */
+static void tell_unknown(json_t *answer)
+{
+    static const char name[] = "topic_unknown";
+
+    json_object_set_new(answer, "reasons", json_pack("[s]", name));
+    json_object_set_new(answer, "details", json_pack("{s:s}", name, "nobody serves such a topic"));
+}
+
 static int add_readiness(struct status *s, struct slice query, struct buf *body)
 {
     struct readiness r;
@@ -218,8 +227,11 @@ static int add_readiness(struct status *s, struct slice query, struct buf *body)
         readiness_add(&r, &all[i]);
     give_back(s, n);
     bool ready = r.staying > 0 && r.ready == r.staying;
-    add_json(body, json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
-                             s->ledger ? "pool" : "responder", "responders", r.responders));
+    json_t *answer = json_pack("{s:b, s:s, s:o}", "ready", ready, "scope",
+                               s->ledger ? "pool" : "responder", "responders", r.responders);
+    if (json_array_size(r.responders) == 0)
+        tell_unknown(answer);
+    add_json(body, answer);
     buf_fini(&r.topic);
     return ready ? 200 : 503;
 }

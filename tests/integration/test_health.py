@@ -228,6 +228,7 @@ def test_two_topics_in_one_directory_can_be_told_apart(kafka, topic, start, peer
     assert health(f"?topic={topic}") == (200, {topic: []})
     assert health(f"?topic={missing}") == (503, {missing: ["topic_missing"]})
     assert health("?topic=another") == (503, {})
+    assert json.loads(ask(good, "/health/ready?topic=another").body)["reasons"] == ["topic_unknown"]
     text = ask(bad, "/metrics").body.decode()
     for name, value in ((topic, 1), (missing, 0)):
         assert re.search(rf'^sse_kafka_fanout_ready{{.*,topic="{name}"}} {value}$', text, re.M)

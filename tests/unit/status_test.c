@@ -415,6 +415,7 @@ static void what_is_wrong_with_a_process_is_so_for_all_its_topics(void **state)
     assert_false(topic_is_ready("topic=t2"));
 }
 
+/* PROTOCOL 10.5. */
 static void a_topic_that_nobody_serves_is_not_ready(void **state)
 {
     static const char *const queries[] = {"topic=nobody", "topic=", "topic", "topic=%", "topic=T"};
@@ -423,7 +424,9 @@ static void a_topic_that_nobody_serves_is_not_ready(void **state)
     start(directory);
     for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
         assert_false(topic_is_ready(queries[i]));
-        assert_true(says("\"responders\":[]}"));
+        assert_true(says("{\"ready\":false,\"scope\":\"pool\",\"responders\":[],"
+                         "\"reasons\":[\"topic_unknown\"],"
+                         "\"details\":{\"topic_unknown\":\"nobody serves such a topic\"}}\n"));
     }
 }
 
