@@ -32,6 +32,8 @@ static void partition_start(struct consumer *c, int32_t p, int64_t offset)
 
 static void set_partitions(struct consumer *c, int32_t n)
 {
+    if (c->n > 0)
+        log_info("kafka: topic %s has %d partitions now, it had %d", c->topic, n, c->n);
     c->partitions = mem_resize_array(c->partitions, (size_t)n, sizeof *c->partitions);
     for (int32_t p = c->n; p < n; p++)
         c->partitions[p] = partition_new(loop_now_ms());

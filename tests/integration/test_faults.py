@@ -191,6 +191,8 @@ def test_the_records_of_an_added_partition_arrive(kafka, topic, start):
     kafka.produce(topic, Record(b"c", b"3", 1), Record(b"d", b"4", 0))
     last = stream.take(2, timeout=60)[-1]
     assert last.id == encode({0: 2, 1: 1, 2: 1})
+    told = f"info: kafka: topic {topic} has 3 partitions now, it had 1"
+    assert sum(told in line for line in kafka_lines(responder)) == 1
     # An id from before the change begins the new partitions at their beginning.
     back = responder.open(encode({0: 1}))
     assert sorted(event.text for event in back.take(3)) == ["2", "3", "4"]

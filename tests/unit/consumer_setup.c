@@ -96,6 +96,7 @@ const char *a_cluster; /* NULL: the truth */
 struct topic_id an_id; /* not known: the truth */
 atomic_int layouts;    /* answers about the topic so far */
 atomic_int denials;    /* so many of the next ones say that there is no such topic */
+atomic_int hidden;     /* so many of its partitions are not there yet */
 
 void __real_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
 void __wrap_question_extents(rd_kafka_t *rk, int timeout_ms, struct extent *extents, int32_t n);
@@ -132,6 +133,8 @@ rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *na
 
     if (!err && a_cluster != NULL)
         snprintf(out->cluster, sizeof out->cluster, "%s", a_cluster);
+    if (!err)
+        out->topics[0].n -= hidden;
     if (!err && denials > 0) {
         out->topics[0].error = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
         out->topics[0].n = 0;
@@ -334,7 +337,7 @@ int setup(void **state)
     all_ends = wrong_answers = -1;
     a_cluster = NULL;
     an_id = (struct topic_id){0};
-    denials = 0;
+    denials = hidden = 0;
     return 0;
 }
 

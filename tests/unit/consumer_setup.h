@@ -44,6 +44,7 @@ extern const char *a_cluster; /* NULL: the truth */
 extern struct topic_id an_id; /* not known: the truth */
 extern atomic_int layouts;    /* answers about the topic so far */
 extern atomic_int denials;    /* so many of the next ones say that there is no such topic */
+extern atomic_int hidden;     /* so many of its partitions are not there yet */
 
 /* Nothing is taken before so many records can be. */
 extern size_t batch_of;

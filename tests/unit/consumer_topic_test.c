@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "consumer_setup.h"
+#include "logged.h"
 
 static void check_compact(const char *topic, enum compact compact, const char *expected)
 {
@@ -170,6 +171,35 @@ static void what_was_taken_of_a_topic_goes_with_it(void **state)
         assert_memory_equal(told.p + at, line, (size_t)n);
         at += n;
     }
+}
+
+static bool has_three(void)
+{
+    return consumer_stats(consumer).partitions == 3;
+}
+
+static void partitions_that_are_added_are_told_and_read(void **state)
+{
+    (void)state;
+    log_set_level(LOG_INFO);
+    log_capture();
+    mock_kafka_create(&kafka, "larger", 3);
+    for (int i = 0; i < 3; i++)
+        mock_kafka_produce_numbers(&kafka, "larger", i, 3);
+    hidden = 2;
+    start("larger", COMPACT_ON);
+    wait_for_records(3);
+    int before = logged("kafka: topic larger has ");
+    hidden = 0;
+    consumer_ask(consumer); /* instead of waiting a second for the next survey */
+    wait_until(has_three);
+    ticket = consumer_ask(consumer);
+    wait_until(is_answered);
+    int after = logged("info: kafka: topic larger has 3 partitions now, it had 1\n");
+    log_release();
+    log_set_level(LOG_ERROR);
+    assert_true(before == 0 && after == 1);
+    check_numbers(3, 3);
 }
 
 static void a_log_that_is_shorter_than_it_was_is_read_anew(void **state)
@@ -359,6 +389,7 @@ int main(void)
         T(a_topic_that_went_and_came_again_is_read_anew),
         T(a_topic_that_went_and_came_within_a_turn_is_read_anew),
         T(what_was_taken_of_a_topic_goes_with_it),
+        T(partitions_that_are_added_are_told_and_read),
         T(a_log_that_is_shorter_than_it_was_is_read_anew),
         T(each_answer_tells_that_everything_was_read),
         T(who_was_stopped_knows_no_end_until_it_is_told_again),
