@@ -24,6 +24,7 @@ const char *token_error_text(enum token_error error)
         [TOKEN_SUBJECT] = "the token's subject is malformed",
         [TOKEN_NO_EXPIRY] = "the token has no valid expiry",
         [TOKEN_EXPIRED] = "the token is expired",
+        [TOKEN_NBF] = "the token's nbf is no valid time",
         [TOKEN_NOT_YET] = "the token is not valid yet",
         [TOKEN_KEY] = "the token is of an unknown key",
         [TOKEN_SIGNATURE] = "the token's signature is wrong",
@@ -104,7 +105,7 @@ static enum token_error read_times(struct token *t)
     if (!get_time(t->payload, "exp", &t->exp_ms))
         return TOKEN_NO_EXPIRY;
     if (json_object_get(t->payload, "nbf") != NULL && !get_time(t->payload, "nbf", &t->nbf_ms))
-        return TOKEN_MALFORMED;
+        return TOKEN_NBF;
     return TOKEN_OK;
 }
 

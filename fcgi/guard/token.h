@@ -28,6 +28,7 @@ enum token_error {
     TOKEN_SUBJECT,
     TOKEN_NO_EXPIRY,
     TOKEN_EXPIRED,
+    TOKEN_NBF, /* no valid one */
     TOKEN_NOT_YET,
     TOKEN_KEY,
     TOKEN_SIGNATURE,

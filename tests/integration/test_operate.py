@@ -25,6 +25,8 @@ def test_each_refused_request_has_a_line_with_its_reason(topic, start, tmp_path)
         ("/events", "front: 401 token_missing: a token is needed"),
         (in_url("a.b.c"), "front: 401 token_invalid: the token is malformed"),
         (in_url("x" * 9000), "front: 401 token_too_long: the token is longer than 8192 bytes"),
+        (in_url(rsa_key().mint(exp=2**63)), "front: 401 token_invalid: the token has no valid expiry"),
+        (in_url(rsa_key().mint(nbf=2**63)), "front: 401 token_invalid: the token's nbf is no valid time"),
         (in_url(ec_key().mint()), "front: 401 token_invalid: the token is of an unknown key"),
         (in_url(rsa_key().mint(scope="other")), "front: 403 scope_missing: the token lacks a scope"),
         (

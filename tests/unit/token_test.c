@@ -1083,7 +1083,7 @@ static void an_odd_value_in_a_claim_that_is_read_is_refused(void **state)
         snprintf(payload, sizeof payload, "{" WHO "," MAY ",\"exp\":%s}", odd);
         check_payload(payload, TOKEN_NO_EXPIRY);
         snprintf(payload, sizeof payload, "{" WHO "," MAY "," UNTIL ",\"nbf\":%s}", odd);
-        check_payload(payload, TOKEN_MALFORMED);
+        check_payload(payload, TOKEN_NBF);
         snprintf(payload, sizeof payload, "{" WHO "," UNTIL ",\"scope\":%s}", odd);
         check_payload(payload, TOKEN_SCOPE);
     }
@@ -1186,7 +1186,8 @@ static void an_expiry_out_of_range_is_none(void **state)
 {
     static const char *const values[] = {
         "-1",    "-0.1", "-1800001060",         "253402300800",         "9007199254740993",
-        "1e300", "1e18", "9223372036854775807", "-9223372036854775808",
+        "1e300", "1e18", "9223372036854775807", "-9223372036854775808", "9223372036854775808",
+        "1e400",
     };
 
     (void)state;
@@ -1270,13 +1271,27 @@ static void for_nbf_the_leeway_is_ten_seconds_at_least(void **state)
     }
 }
 
-static void a_strange_nbf_is_malformed(void **state)
+static void a_strange_nbf_is_none(void **state)
 {
-    static const char *const values[] = {"\"1\"", "null", "true", "[0]", "{}", "-1", "1e300"};
+    static const char *const values[] = {"\"1\"", "null", "true",  "[0]",
+                                         "{}",    "-1",   "1e300", "9223372036854775808"};
 
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
-        check_nbf(values[i], TOKEN_MALFORMED);
+        check_nbf(values[i], TOKEN_NBF);
+}
+
+static void when_it_was_issued_is_not_read(void **state)
+{
+    static const char *const values[] = {
+        "1800009999", "-1", "9223372036854775808", "1e400", "\"1\"", "null", "true", "[]"};
+    char payload[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        snprintf(payload, sizeof payload, "{" WHO "," MAY "," UNTIL ",\"iat\":%s}", values[i]);
+        check_payload(payload, TOKEN_OK);
+    }
 }
 
 /* -- issuer, audience, subject -- */
@@ -1884,7 +1899,8 @@ int main(void)
         T(the_leeway_moves_the_expiry),
         T(a_token_is_not_good_before_its_time),
         T(for_nbf_the_leeway_is_ten_seconds_at_least),
-        T(a_strange_nbf_is_malformed),
+        T(a_strange_nbf_is_none),
+        T(when_it_was_issued_is_not_read),
         T(the_issuer_is_compared_as_it_stands),
         T(the_audience_is_a_string_or_one_of_an_array),
         T(another_audience_is_refused),
