@@ -56,10 +56,11 @@ class ContainerHost:
             '[engine]\ncgroup_manager = "cgroupfs"\nruntime = "runc"\nevents_logger = "file"\n'
             f'[network]\nnetwork_config_dir = "{self.directory}/networks"\n'
         )
-        # The one driver that every file system can do.
+        # vfs copies an image for each container, but every file system can do it.
+        driver = "overlay" if self._can_overlay() else "vfs"
         storage = self.directory / "storage.conf"
         storage.write_text(
-            f'[storage]\ndriver = "vfs"\nrunroot = "{self.directory}/run"\n'
+            f'[storage]\ndriver = "{driver}"\nrunroot = "{self.directory}/run"\n'
             f'graphroot = "{self.directory}/storage"\n'
         )
         docker = self.directory / "bin" / "docker"
@@ -74,6 +75,19 @@ class ContainerHost:
             "DISABLE_HC_SYSTEMD": "true",
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "true",
         }
+
+    def _can_overlay(self) -> bool:
+        """What is itself in an overlay, as the root of a container is, mostly cannot."""
+        probe = self.directory / "overlay"
+        names = ("lower", "upper", "work", "merged")
+        lower, upper, work, merged = directories = [probe / name for name in names]
+        for directory in directories:
+            directory.mkdir(parents=True)
+        options = f"lowerdir={lower},upperdir={upper},workdir={work}"
+        mount = ["unshare", "--mount", "mount", "-t", "overlay", "-o", options, "overlay", merged]
+        can = subprocess.run(mount, capture_output=True).returncode == 0
+        shutil.rmtree(probe)
+        return can
 
     def _start(self) -> None:
         missing = [name for name in PROGRAMS if not self._which(name)]
