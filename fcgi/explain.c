@@ -395,15 +395,16 @@ bool explain_request(const struct config *c, const char *url, const char *token_
     return good;
 }
 
+/* -- --check-jwks -- */
+
 static void print_key(const struct key *key)
 {
-    enum { SHOWN = 200 };
-    const unsigned char *kid = (const unsigned char *)(key->kid ? key->kid : "(none)");
+    struct log_quoted quoted;
 
-    printf("key ");
-    for (size_t i = 0; i < SHOWN && kid[i] != 0; i++)
-        printf(kid[i] < ' ' || kid[i] > '~' ? "\\x%02x" : "%c", kid[i]);
-    putchar('\n');
+    if (key->kid != NULL)
+        printf("key %s\n", log_quote(slice_str(key->kid), &quoted));
+    else
+        puts("a key without an id");
 }
 
 bool explain_keys(const char *file)

@@ -1,4 +1,5 @@
-/* explain - what the configuration means: --check and --explain.  No broker is asked. */
+/* explain - what the configuration means: --check, --explain and --check-jwks.  No broker is asked.
+ */
 #ifndef SKF_EXPLAIN_H
 #define SKF_EXPLAIN_H
 

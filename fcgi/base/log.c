@@ -140,16 +140,15 @@ DEFINE_LOG(log_debug, LOG_DEBUG)
 
 const char *log_quote(struct slice s, struct log_quoted *out)
 {
-    enum { MAX = 40 };
     size_t at = 0;
 
-    for (size_t i = 0; i < s.n && i < MAX; i++) {
+    for (size_t i = 0; i < s.n && i < LOG_QUOTED; i++) {
         uint8_t c = s.p[i];
         if (c >= 0x20 && c < 0x7f && c != '\\' && c != '"')
             out->text[at++] = (char)c;
         else
             at += (size_t)snprintf(out->text + at, 5, "\\x%02x", c);
     }
-    strcpy(out->text + at, s.n > MAX ? "..." : "");
+    strcpy(out->text + at, s.n > LOG_QUOTED ? "..." : "");
     return out->text;
 }

@@ -32,9 +32,12 @@ void log_at(enum log_level level, const char *format, ...) __attribute__((format
 void log_at_v(enum log_level level, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
-/* At most 40 characters of s, others than printable ASCII as \xHH, in `out`, which is returned. */
+/* At most LOG_QUOTED bytes of s, `...` for more, in `out`, which is returned.  Others than
+ * printable ASCII, and quotes and backslashes, are \xHH there.  An id with a digest in it is shown
+ * whole. */
+enum { LOG_QUOTED = 80 };
 struct log_quoted {
-    char text[176];
+    char text[LOG_QUOTED * 4 + sizeof "..."];
 };
 const char *log_quote(struct slice s, struct log_quoted *out);
 

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { LINE_SIZE = 512 };
+enum { LINE_SIZE = 768 };
 
 void notes_add(struct notes *notes, const char *format, ...)
 {

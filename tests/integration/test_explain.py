@@ -217,10 +217,19 @@ def test_what_is_selected_is_told(tmp_path, configuration):
 
 
 def test_check_jwks_prints_an_id_that_a_terminal_would_obey_escaped(tmp_path):
-    """Keys come from elsewhere."""
-    kids = ["plain", "a\nkey b", "\x1b[31m", "\u202e", "x" * 201]
+    """Keys come from elsewhere.  Each id is told apart from all others, and from none."""
+    kids = ["plain", "a\nkey b", r"a\x0akey b", "\x1b[31m", "\u202e", "(none)", None, "x" * 80, "y" * 81]
     path = tmp_path / "jwks.json"
     path.write_text(json.dumps({"keys": [ec_key().jwk(kid=kid) for kid in kids]}))
     done = subprocess.run([PROGRAM, "--check-jwks", path], capture_output=True, timeout=60)
-    lines = [b"key plain", rb"key a\x0akey b", rb"key \x1b[31m", rb"key \xe2\x80\xae", b"key " + b"x" * 200]
-    assert done.stdout.splitlines() == lines
+    assert done.stdout.splitlines() == [
+        b"key plain",
+        rb"key a\x0akey b",
+        rb"key a\x5cx0akey b",
+        rb"key \x1b[31m",
+        rb"key \xe2\x80\xae",
+        b"key (none)",
+        b"a key without an id",
+        b"key " + b"x" * 80,
+        b"key " + b"y" * 80 + b"...",
+    ]

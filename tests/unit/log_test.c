@@ -265,15 +265,15 @@ static void all_other_bytes_are_escaped(void **state)
     }
 }
 
-static void forty_bytes_are_quoted_and_no_more(void **state)
+static void eighty_bytes_are_quoted_and_no_more(void **state)
 {
     static const uint8_t bytes[1000] = {0};
     struct log_quoted q;
 
     (void)state;
-    assert_int_equal(strlen(log_quote(slice_of(bytes, 40), &q)), 160);
-    assert_int_equal(strlen(log_quote(slice_of(bytes, 41), &q)), 163);
-    assert_string_equal(log_quote(slice_of(bytes, sizeof bytes), &q) + 160, "...");
+    assert_int_equal(strlen(log_quote(slice_of(bytes, 80), &q)), 320);
+    assert_int_equal(strlen(log_quote(slice_of(bytes, 81), &q)), 323);
+    assert_string_equal(log_quote(slice_of(bytes, sizeof bytes), &q) + 320, "...");
 }
 
 int main(void)
@@ -292,7 +292,7 @@ int main(void)
         T(another_stream_is_not_the_journal),
         T(printable_text_is_quoted_as_it_is),
         T(all_other_bytes_are_escaped),
-        T(forty_bytes_are_quoted_and_no_more),
+        T(eighty_bytes_are_quoted_and_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -82,7 +82,7 @@ static void a_long_note_is_cut(void **state)
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
     notes_add(&now, "%s", text);
-    assert_int_equal(strlen(now.lines[0]), 511);
+    assert_int_equal(strlen(now.lines[0]), 767);
 }
 
 static void notes_can_be_used_again(void **state)
