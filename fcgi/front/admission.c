@@ -187,20 +187,23 @@ enum refusal admission_ask(const struct admission *a, const char *address)
 
 /* One that was good before needs no check: whoever shares an address with others' bad tokens goes
  * on. */
-enum refusal admission_try_token(struct admission *a, const char *address, struct slice token)
+enum refusal admission_try_token(struct admission *a, const char *address, struct slice token,
+                                 bool *counted)
 {
     struct visitor *visitor;
-    enum limit limit = limits_enter(a->attempts, slice_str(address), loop_now_ms(), &visitor);
-    bool free = limit == LIMIT_NONE || guard_knows(a->config.gate->guard, token);
 
+    *counted = limits_enter(a->attempts, slice_str(address), loop_now_ms(), &visitor) == LIMIT_NONE;
     limits_leave(visitor);
-    return free ? REFUSALS : REFUSAL_ADDRESS_ATTEMPTS;
+    return *counted || guard_knows(a->config.gate->guard, token) ? REFUSALS
+                                                                 : REFUSAL_ADDRESS_ATTEMPTS;
 }
 
-void admission_token_tried(struct admission *a, const char *address, enum token_error error)
+void admission_token_tried(struct admission *a, const char *address, enum token_error error,
+                           bool *counted)
 {
-    if (error == TOKEN_OK || error == TOKEN_BUSY)
+    if (*counted && (error == TOKEN_OK || error == TOKEN_BUSY))
         limits_give_back(a->attempts, slice_str(address));
+    *counted = false;
 }
 
 /* A token without a subject is counted by itself. */

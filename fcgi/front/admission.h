@@ -68,10 +68,12 @@ enum refusal admission_credentials(const struct request *r, struct buf *in_heade
  * nothing. */
 enum refusal admission_ask(const struct admission *a, const char *address);
 
-/* Before its signature is checked, a token counts as one that is refused. */
-enum refusal admission_try_token(struct admission *a, const char *address, struct slice token);
-/* Then this was said of it. */
-void admission_token_tried(struct admission *a, const char *address, enum token_error error);
+/* Before its signature is checked, a token counts as one that is refused; *counted: it does. */
+enum refusal admission_try_token(struct admission *a, const char *address, struct slice token,
+                                 bool *counted);
+/* Then this was said of it, or is said again: what was counted is taken back once. */
+void admission_token_tried(struct admission *a, const char *address, enum token_error error,
+                           bool *counted);
 
 /* Who has a stream. */
 struct guest {

@@ -46,6 +46,7 @@ struct exchange {
     struct buf if_none_match;       /* with a 0 behind; empty: not sent */
     int wait_s;                     /* that it would wait for news; 0: it would not */
     bool waits;                     /* it knows something already, so it will */
+    bool counted;                   /* its token counts as one that is refused */
     struct destination destination; /* where its path leads */
     struct narrowing narrowing;     /* of its query */
     enum format format;             /* by that, or by its Accept */

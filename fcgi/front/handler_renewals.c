@@ -11,7 +11,7 @@ static void on_renewal(void *arg, enum renewal_outcome outcome, enum token_error
     struct answer answer = {.status = 204};
 
     x->handler->renewals[outcome]++;
-    admission_token_tried(x->handler->admission, x->address, error);
+    admission_token_tried(x->handler->admission, x->address, error, &x->counted);
     if (error)
         exchange_refuse_token(x, error);
     else if (outcome == RENEWAL_FORBIDDEN && x->handle_bad)
@@ -35,7 +35,7 @@ static void on_renewal_astray(void *arg, const struct verdict *verdict)
     enum token_error error = admission_token_error(&x->destination, verdict);
 
     x->handler->renewals[error ? renewals_outcome(error) : RENEWAL_FORBIDDEN]++;
-    admission_token_tried(x->handler->admission, x->address, error);
+    admission_token_tried(x->handler->admission, x->address, error, &x->counted);
     if (error)
         exchange_refuse_token(x, error);
     else
@@ -84,7 +84,7 @@ void handler_renew(struct exchange *x, const struct request *r)
         handler_refuse_without_token(x);
         return;
     }
-    why = admission_try_token(h->admission, x->address, buf_slice(&x->token));
+    why = admission_try_token(h->admission, x->address, buf_slice(&x->token), &x->counted);
     if (why != REFUSALS) {
         h->renewals[RENEWAL_LIMITED]++;
         exchange_turn_away(x, why);

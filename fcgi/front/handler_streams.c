@@ -168,8 +168,7 @@ static void on_stream_verdict(void *arg, const struct verdict *verdict)
     struct exchange *x = arg;
     enum token_error error = admission_token_error(&x->destination, verdict);
 
-    if (!x->asked) /* else it was counted before */
-        admission_token_tried(x->handler->admission, x->address, error);
+    admission_token_tried(x->handler->admission, x->address, error, &x->counted);
     if (error)
         exchange_refuse_token(x, error);
     else if (x->tells)
@@ -202,7 +201,7 @@ static void check_stream(struct exchange *x, const struct request *r)
         handler_refuse_without_token(x);
         return;
     }
-    why = admission_try_token(h->admission, x->address, buf_slice(&x->token));
+    why = admission_try_token(h->admission, x->address, buf_slice(&x->token), &x->counted);
     if (why == REFUSALS)
         guard_check(h->gate.guard, buf_slice(&x->token), on_stream_verdict, x);
     else

@@ -266,9 +266,16 @@ static void tokens_are_found_in_both_places(void **state)
     buf_fini(&url);
 }
 
+static bool counted;
+
 static enum refusal try_token(void)
 {
-    return admission_try_token(admission, "192.0.2.1", slice_str("x"));
+    return admission_try_token(admission, "192.0.2.1", slice_str("x"), &counted);
+}
+
+static void tried(enum token_error error)
+{
+    admission_token_tried(admission, "192.0.2.1", error, &counted);
 }
 
 static void a_token_counts_as_refused_until_it_was_good(void **state)
@@ -276,17 +283,29 @@ static void a_token_counts_as_refused_until_it_was_good(void **state)
     (void)state;
     guard_it();
     make(0, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(try_token(), REFUSALS);
+        tried(i == 0 ? TOKEN_OK : TOKEN_BUSY);
+    }
     assert_int_equal(try_token(), REFUSALS);
+    tried(TOKEN_EXPIRED);
+    tried(TOKEN_OK);
     assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
+    tried(TOKEN_OK);
+    assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
+}
+
+static void a_known_token_takes_back_nothing_that_others_were_refused(void **state)
+{
+    (void)state;
+    guard_it();
+    make(0, 0, 1);
+    assert_int_equal(try_token(), REFUSALS);
+    tried(TOKEN_EXPIRED);
     known = true;
     assert_int_equal(try_token(), REFUSALS);
+    tried(TOKEN_OK);
     known = false;
-    admission_token_tried(admission, "192.0.2.1", TOKEN_EXPIRED);
-    assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
-    admission_token_tried(admission, "192.0.2.1", TOKEN_OK);
-    assert_int_equal(try_token(), REFUSALS);
-    admission_token_tried(admission, "192.0.2.1", TOKEN_BUSY);
-    assert_int_equal(try_token(), REFUSALS);
     assert_int_equal(try_token(), REFUSAL_ADDRESS_ATTEMPTS);
 }
 
@@ -475,6 +494,7 @@ int main(void)
         T(a_post_is_a_renewal_where_there_are_renewals),
         T(tokens_are_found_in_both_places),
         T(a_token_counts_as_refused_until_it_was_good),
+        T(a_known_token_takes_back_nothing_that_others_were_refused),
         T(a_path_with_a_bad_escape_is_invalid),
         T(what_the_front_made_of_a_parameter_may_be_decoded_once),
         T(scopes_come_before_the_topic),
