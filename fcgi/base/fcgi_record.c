@@ -258,17 +258,23 @@ static void add_record(struct buf *out, uint8_t type, uint16_t id, struct slice 
     buf_add_slice(out, content);
 }
 
-void fcgi_request_add(struct buf *out, uint16_t id, struct slice params)
+/* Ends with an empty record (3.3). */
+static void add_records(struct buf *out, uint8_t type, uint16_t id, struct slice content)
+{
+    for (size_t at = 0, n; at < content.n; at += n) {
+        n = content.n - at < FCGI_MAX_CONTENT ? content.n - at : FCGI_MAX_CONTENT;
+        add_record(out, type, id, slice_of(content.p + at, n));
+    }
+    add_record(out, type, id, slice_of(NULL, 0));
+}
+
+void fcgi_request_add(struct buf *out, uint16_t id, struct slice params, struct slice body)
 {
     static const uint8_t begin[8] = {0, ROLE_RESPONDER};
 
     add_record(out, BEGIN_REQUEST, id, slice_of(begin, sizeof begin));
-    for (size_t at = 0, n; at < params.n; at += n) {
-        n = params.n - at < FCGI_MAX_CONTENT ? params.n - at : FCGI_MAX_CONTENT;
-        add_record(out, PARAMS, id, slice_of(params.p + at, n));
-    }
-    add_record(out, PARAMS, id, slice_of(NULL, 0));
-    add_record(out, STDIN, id, slice_of(NULL, 0));
+    add_records(out, PARAMS, id, params);
+    add_records(out, STDIN, id, body);
 }
 
 bool fcgi_output_take(struct buf *records, struct buf *text)

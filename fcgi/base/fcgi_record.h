@@ -67,9 +67,9 @@ enum fcgi_protocol_status { FCGI_STATUS_COMPLETE = 0, FCGI_STATUS_UNKNOWN_ROLE =
 void fcgi_end_add(struct buf *out, uint16_t id, enum fcgi_protocol_status status);
 
 /* The other side of it, as a front speaks it: a name-value pair (3.4), a whole request of such
- * pairs without a body, and what a responder answers. */
+ * pairs and a body, and what a responder answers. */
 void fcgi_param_add(struct buf *params, struct slice name, struct slice value);
-void fcgi_request_add(struct buf *out, uint16_t id, struct slice params);
+void fcgi_request_add(struct buf *out, uint16_t id, struct slice params, struct slice body);
 /* Moves the content of STDOUT in the whole records at the start of `records` to `text`; true if the
  * end of the request was among them. */
 bool fcgi_output_take(struct buf *records, struct buf *text);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@ enum {
     READ_BYTES = 32 * 1024,
     /* What waits in there is no longer conflated. */
     SEND_BUFFER = 32 * 1024,
+    BODY_MS = 10000, /* for a whole body */
+    BODY_MAX = 1024 * 1024,
 };
 
 bool cgi_is_one(void)
@@ -83,18 +86,60 @@ static void find_path(struct buf *path)
     }
 }
 
+static bool is_form(void)
+{
+    const struct request r = {.param = {[PARAM_CONTENT_TYPE] = getenv("CONTENT_TYPE")}};
+
+    return request_is_form(&r);
+}
+
+/* Of a form that was sent without a length the end of standard input is the end; of all else there
+ * is nothing then (RFC 3875, 4.1.2). */
+static size_t length_of_body(void)
+{
+    const char *length = getenv("CONTENT_LENGTH");
+
+    if (length != NULL)
+        return strtoul(length, NULL, 10);
+    return is_form() ? SIZE_MAX : 0;
+}
+
+/* To its end, or Apache would lose the answer.  False: it is not whole, and half a form would
+ * select something else. */
+static bool read_body(struct buf *body, size_t length)
+{
+    const int64_t until_ms = loop_now_ms() + BODY_MS;
+
+    while (body->n < length && body->n < BODY_MAX) {
+        struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+        int64_t left_ms = until_ms - loop_now_ms();
+        if (left_ms <= 0 || poll(&input, 1, (int)left_ms) <= 0)
+            return false;
+        size_t want = length - body->n < READ_BYTES ? length - body->n : READ_BYTES;
+        ssize_t n = read(STDIN_FILENO, buf_reserve(body, want), want);
+        if (n <= 0)
+            return n == 0 && length == SIZE_MAX;
+        body->n += (size_t)n;
+    }
+    return true;
+}
+
 void cgi_take_request(struct buf *request, struct buf *path, int argc, char **argv)
 {
-    struct buf params = {0};
+    struct buf params = {0}, body = {0};
+    size_t length = length_of_body();
 
     find_path(path);
     take_params(&params);
     for (int i = 1; i < argc; i++)
         explicit_bzero(argv[i], strlen(argv[i]));
-    /* A body means nothing to us: it is not read. */
-    fcgi_request_add(request, REQUEST_ID, buf_slice(&params));
+    bool whole = read_body(&body, length);
+    fcgi_request_add(request, REQUEST_ID, buf_slice(&params), buf_slice(&body));
+    if (!whole)
+        request->n -= FCGI_RECORD_HEADER; /* its end */
     explicit_bzero(params.p, params.n);
     buf_fini(&params);
+    buf_fini(&body);
 }
 
 /* -- the answer -- */
@@ -220,7 +265,7 @@ static void hand_over(const struct inlet_handler *h, int fd, struct slice bytes)
         h->on_request(h->arg, fd, &request, bytes);
         return;
     }
-    /* too many parameters */
+    /* too many parameters, a large body, or half of one */
     h->on_refusal(h->arg, state, REQUEST_ID, fcgi_request_is_head(bytes.p, bytes.n), &out);
     ssize_t ignored = send(fd, out.p, out.n, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)ignored; /* a new socket takes a short answer */

@@ -10,8 +10,9 @@
 /* Was the process started as a CGI program?  Then its command line may come from the request. */
 bool cgi_is_one(void);
 
-/* Appends the request to `request` as FastCGI, and its path, undecoded, to `path`.  What the front
- * has put into the environment, and into the command line, is overwritten: both can be read in
+/* Appends the request to `request` as FastCGI, and its path, undecoded, to `path`.  Waits for its
+ * body, ten seconds at most: without all of it the request is not whole.  What the front has put
+ * into the environment, and into the command line, is overwritten before: both can be read in
  * /proc, and may hold a token. */
 void cgi_take_request(struct buf *request, struct buf *path, int argc, char **argv);
 

@@ -15,10 +15,11 @@ import pytest
 
 from fronts import CONTROLS, DOTS, ENCODED_DOTS, OTHER_PATHS, SLASHES
 from helpers import PROGRAM, REPOSITORY, Process, answers, free_port, wait_until
-from kafka import numbered
+from kafka import Record, numbered
 from lighttpd import SEARCH_PATH, replaced
 from responder import assert_no_sanitizer_report
 from sse import EVENT_STREAM, HttpReader
+from test_subscribe import FORM
 from tokens import CHALLENGE, RENEWAL, Jwks, bearer, in_url, leaked, rsa_key
 
 PROGRAMS = REPOSITORY / "fcgi"
@@ -315,6 +316,26 @@ def test_a_renewal_reaches_the_other_processes(front, kafka, topic, directory):
     other.wait_end()
     kafka.produce(topic, *numbered(1, keys=1))
     renewed.take_until(b"0")
+
+
+def test_a_stream_is_told_by_another_process_what_to_select(front, kafka, topic, directory):
+    """PROTOCOL 16.3."""
+    peers = directory / "peers"
+    peers.mkdir(mode=0o700)
+    kafka.produce(topic, Record(b"a", b"1"), Record(b"b", b"2"), Record(b"c", b"3"))
+    server = front(**{"peer-dir": str(peers)})
+    target = f"/events?stream={'h' * 32}"
+    stream = server.open(f"{target}&key=a")
+    assert stream.next().data == b"1"
+
+    def tell(body: bytes) -> int:
+        return server.get(target, FORM, method="POST", body=body).wait_end().status
+
+    assert tell(b"key=b") == 204
+    assert [(event.event, event.data) for event in stream.take(2)] == [("delete", b"YQ=="), ("message", b"2")]
+    assert tell(b"key=" + b"x" * 8200) == 413
+    assert tell(b"") == 204
+    assert {event.data for event in stream.take(2)} == {b"1", b"3"}
 
 
 def test_without_its_file_it_says_that_it_is_not_set_up(front):

@@ -157,7 +157,7 @@ void client_ask(struct client *c)
         add_param(&params, "HTTP_LAST_EVENT_ID", c->view.id);
     if (form_ends(c->kind->form))
         client_ask_for_document(c, &params);
-    fcgi_request_add(&request, c->response.request_id, buf_slice(&params));
+    fcgi_request_add(&request, c->response.request_id, buf_slice(&params), slice_of(NULL, 0));
     line_write(c->line, buf_slice(&request));
     buf_fini(&path);
     buf_fini(&query);

@@ -4,7 +4,7 @@
 #include "line.h"
 #include "play.h"
 
-enum { AGAIN_MS = 1000, TRIES = 10, ROOM = 4096, HEADER = 8, STDIN = 5 };
+enum { AGAIN_MS = 1000, TRIES = 10, ROOM = 4096 };
 
 static void ignore_event(void *arg, const struct sse_event *event)
 {
@@ -95,21 +95,6 @@ static void add_param(struct buf *params, const char *name, struct slice value)
         fcgi_param_add(params, slice_str(name), value);
 }
 
-/* In front of the record that ends the request: the body, which is one. */
-static void add_body(struct buf *request, struct slice body)
-{
-    uint8_t head[HEADER] = {1, STDIN, 0, 1, (uint8_t)(body.n >> 8), (uint8_t)body.n, 0, 0};
-    uint8_t end[HEADER];
-
-    if (body.n == 0)
-        return;
-    request->n -= HEADER;
-    memcpy(end, request->p + request->n, HEADER);
-    buf_add(request, head, HEADER);
-    buf_add_slice(request, body);
-    buf_add(request, end, HEADER);
-}
-
 static void write_request(struct buf *request, const struct post_text *text)
 {
     struct buf params = {0}, bearer = {0};
@@ -125,8 +110,7 @@ static void write_request(struct buf *request, const struct post_text *text)
     if (text->token.n > 0)
         add_param(&params, "HTTP_AUTHORIZATION", buf_slice(&bearer));
     request->n = 0;
-    fcgi_request_add(request, 1, buf_slice(&params));
-    add_body(request, text->body);
+    fcgi_request_add(request, 1, buf_slice(&params), text->body);
     buf_fini(&bearer);
     buf_fini(&params);
 }

@@ -138,6 +138,80 @@ static void its_path_ends_before_the_query(void **state)
     }
 }
 
+/* What the client has sent; then it is gone. */
+static void send_body(const char *text)
+{
+    int fd = memfd_create("body", MFD_CLOEXEC), before = dup(STDIN_FILENO);
+
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    lseek(fd, 0, SEEK_SET);
+    dup2(fd, STDIN_FILENO);
+    close(fd);
+    cgi_take_request(&request, &path, 0, NULL);
+    dup2(before, STDIN_FILENO);
+    close(before);
+}
+
+static enum fcgi_state state_of_request(void)
+{
+    struct fcgi_request r;
+
+    return fcgi_request_parse(request.p, request.n, &r);
+}
+
+#define FORM "CONTENT_TYPE=application/x-www-form-urlencoded"
+
+static void a_body_is_that_of_the_request(void **state)
+{
+    static const char *const of[][2] = {
+        {FORM, "CONTENT_LENGTH=5"}, {FORM, "OTHER=5"}, {"CONTENT_TYPE=a", "CONTENT_LENGTH=5"}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        request.n = n_variables = 0;
+        set(of[i][0]);
+        set(of[i][1]);
+        send_body(i == 1 ? "key=a" : "key=ab"); /* no more than its length */
+        assert_true(request_has("\1\5\0\1\0\5\0\0key=a\1\5\0\1\0\0\0\0"));
+        assert_int_equal(state_of_request(), FCGI_COMPLETE);
+    }
+}
+
+static void without_a_length_only_a_form_has_a_body(void **state)
+{
+    (void)state;
+    set("CONTENT_TYPE=application/x-challenge-response");
+    send_body("key=a");
+    assert_false(request_has("key=a"));
+    assert_int_equal(state_of_request(), FCGI_COMPLETE);
+}
+
+/* It would select something else. */
+static void half_a_form_is_no_request(void **state)
+{
+    (void)state;
+    set(FORM);
+    set("CONTENT_LENGTH=11");
+    send_body("key=a");
+    assert_int_equal(state_of_request(), FCGI_INCOMPLETE);
+}
+
+static void a_large_body_is_told_from_others(void **state)
+{
+    static char text[FCGI_MAX_STDIN + 2];
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    for (size_t n = sizeof text - 2; n < sizeof text; n++) {
+        text[n] = 0;
+        request.n = n_variables = 0;
+        set(FORM);
+        send_body(text);
+        assert_int_equal(state_of_request(), n > FCGI_MAX_STDIN ? FCGI_LARGE_STDIN : FCGI_COMPLETE);
+        text[n] = 'x';
+    }
+}
+
 static void nothing_of_it_stays_in_the_command_line(void **state)
 {
     char name[] = "program", query[] = "eyJ0.eyJ1.abc", second[] = "x";
@@ -429,6 +503,10 @@ int main(void)
         T(what_stands_twice_is_said_twice),
         T(nothing_of_the_request_stays_in_the_environment),
         T(its_path_ends_before_the_query),
+        T(a_body_is_that_of_the_request),
+        T(without_a_length_only_a_form_has_a_body),
+        T(half_a_form_is_no_request),
+        T(a_large_body_is_told_from_others),
         T(nothing_of_it_stays_in_the_command_line),
         A(the_answer_is_written_as_it_comes),
         A(standard_output_is_closed_behind_the_answer),

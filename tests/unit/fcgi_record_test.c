@@ -250,7 +250,7 @@ static void head_is_seen_before_the_request_is_decoded(void **state)
         struct buf params = {0}, request = {0};
         fcgi_param_add(&params, slice_str("A"), slice_of((const uint8_t *)"HEAD\0", 5));
         fcgi_param_add(&params, slice_str("REQUEST_METHOD"), slice_str(all[i].method));
-        fcgi_request_add(&request, 1, buf_slice(&params));
+        fcgi_request_add(&request, 1, buf_slice(&params), slice_of(NULL, 0));
         assert_int_equal(fcgi_request_is_head(request.p, request.n), all[i].is_head);
         buf_fini(&params);
         buf_fini(&request);
@@ -470,13 +470,34 @@ static void a_request_of_parameters_is_whole(void **state)
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         struct buf params = {0}, request = {0}, expected = {0};
         fcgi_param_add(&params, slice_str("NAME"), slice_of(value, lengths[i]));
-        fcgi_request_add(&request, 3, buf_slice(&params));
+        fcgi_request_add(&request, 3, buf_slice(&params), slice_of(NULL, 0));
         buf_add_slice(&expected, BYTES("\1\1\0\3\0\10\0\0\0\1\0\0\0\0\0\0"));
         add_record(&expected, FCGI_PARAMS, 3, buf_slice(&params), 0);
         buf_add_slice(&expected, BYTES("\1\4\0\3\0\0\0\0\1\5\0\3\0\0\0\0"));
         assert_bytes(buf_slice(&request), buf_slice(&expected));
         assert_int_equal(state_of(&request), FCGI_COMPLETE);
         buf_fini(&params);
+        buf_fini(&request);
+        buf_fini(&expected);
+    }
+}
+
+static void a_body_is_cut_into_records(void **state)
+{
+    static uint8_t body[FCGI_MAX_CONTENT + 1];
+
+    (void)state;
+    for (size_t n = FCGI_MAX_CONTENT - 1; n <= sizeof body; n++) {
+        struct buf request = {0}, expected = {0};
+        fcgi_request_add(&request, 3, slice_of(NULL, 0), slice_of(body, n));
+        fcgi_request_add(&expected, 3, slice_of(NULL, 0), slice_of(NULL, 0));
+        expected.n -= FCGI_RECORD_HEADER;
+        size_t first = n < FCGI_MAX_CONTENT ? n : FCGI_MAX_CONTENT;
+        add_record(&expected, FCGI_STDIN, 3, slice_of(body, first), 0);
+        if (n > first)
+            add_record(&expected, FCGI_STDIN, 3, slice_of(body, n - first), 0);
+        add_record(&expected, FCGI_STDIN, 3, slice_of(NULL, 0), 0);
+        assert_bytes(buf_slice(&request), buf_slice(&expected));
         buf_fini(&request);
         buf_fini(&expected);
     }
@@ -492,7 +513,7 @@ static void a_request_of_many_parameters_is_cut_into_records(void **state)
         struct buf params = {0}, request = {0};
         for (int k = 0; k < i; k++)
             fcgi_param_add(&params, slice_str("NAME"), slice_of(value, sizeof value));
-        fcgi_request_add(&request, 1, buf_slice(&params));
+        fcgi_request_add(&request, 1, buf_slice(&params), slice_of(NULL, 0));
         assert_int_equal(state_of(&request), i < 3 ? FCGI_COMPLETE : FCGI_LARGE_PARAMS);
         buf_fini(&params);
         buf_fini(&request);
@@ -565,6 +586,7 @@ int main(void)
         cmocka_unit_test(records_get_another_id_and_nothing_else_changes),
         cmocka_unit_test(a_request_of_parameters_is_whole),
         cmocka_unit_test(a_request_of_many_parameters_is_cut_into_records),
+        cmocka_unit_test(a_body_is_cut_into_records),
         cmocka_unit_test(the_text_of_an_answer_is_taken_from_whole_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
