@@ -309,15 +309,16 @@ static bool read_token(const char *file, struct buf *token)
     uint8_t bytes[TOKEN_MAX + 2];
     FILE *f = fopen(file, "re");
     size_t n = f != NULL ? fread(bytes, 1, sizeof bytes, f) : 0;
+    bool good = f != NULL && !ferror(f);
 
-    if (f == NULL)
+    if (!good)
         log_error("%s: %m", file);
-    else
+    if (f != NULL)
         fclose(f);
     while (n > 0 && (bytes[n - 1] == '\n' || bytes[n - 1] == '\r' || bytes[n - 1] == ' '))
         n--;
     buf_add(token, bytes, n);
-    return f != NULL;
+    return good;
 }
 
 /* The one of the file, or else of the URL; false: the file cannot be read. */

@@ -175,10 +175,11 @@ def test_explain_says_what_a_request_would_get_and_why(tmp_path, configuration):
     assert explained("/raw/other", plain)[-2] == "the token lacks raw:read"
 
 
-def test_a_token_file_that_is_not_there_is_told(tmp_path, configuration):
-    options = ["--explain", "/all", "--token-file", "/nonexistent"]
+@pytest.mark.parametrize(["file", "why"], [("/nonexistent", "No such file"), ("/tmp", "Is a directory")])
+def test_a_token_file_that_cannot_be_read_is_told(tmp_path, configuration, file, why):
+    options = ["--explain", "/all", "--token-file", file]
     status, said = ask(tmp_path, configuration, *options)
-    assert status == 2 and "/nonexistent: No such file" in said[-1]
+    assert status == 2 and f"{file}: {why}" in said[-1]
 
 
 def test_what_is_selected_is_told(tmp_path, configuration):
