@@ -94,7 +94,7 @@ void exchange_finish(struct exchange *x, struct answer *answer)
 {
     struct buf text = {0};
 
-    cors_add_headers(&answer->headers, x->all->cors, &x->origin);
+    exchange_add_cors(x, &answer->headers);
     answer_add_text(&text, answer, !x->head);
     exchange_finish_with(x, buf_slice(&text));
     buf_fini(&text);
@@ -121,7 +121,7 @@ void exchange_turn_away(struct exchange *x, enum refusal why)
     struct buf text = {0}, headers = {0};
 
     exchanges_turned_away(x->all, why);
-    cors_add_headers(&headers, x->all->cors, &x->origin);
+    exchange_add_cors(x, &headers);
     standby_add_come_back(&text, x->wants_stream, why, buf_slice(&headers), !x->head);
     exchange_finish_with(x, buf_slice(&text));
     buf_fini(&headers);

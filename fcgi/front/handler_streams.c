@@ -12,7 +12,7 @@ static void add_head(struct buf *out, const struct exchange *x)
 {
     struct buf headers = {0};
 
-    cors_add_headers(&headers, x->handler->cors, &x->origin);
+    exchange_add_cors(x, &headers);
     if (x->handler->gate.guard != NULL)
         buf_add_str(&headers, "Referrer-Policy: no-referrer\r\n");
     answer_add_stream_head(out, x->format == FORMAT_SSE ? ANSWER_EVENT_STREAM : ANSWER_NDJSON,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "front/standby.h"
 #include "topic/progress.h"
 
 struct snapshot {
@@ -57,28 +58,19 @@ static void add_headers(const struct snapshot *s, struct slice place, struct buf
     buf_add_str(out, "\r\n");
 }
 
-/* Takes over the answer's headers. */
-static void add_answer(const struct snapshot *s, struct answer *answer, struct buf *out)
-{
-    buf_add_slice(&answer->headers, buf_slice(&s->cors));
-    answer_add_text(out, answer, !s->head);
-    buf_fini(&answer->headers);
-}
-
 static void add_refusal(const struct snapshot *s, enum refusal why, struct buf *out)
 {
-    struct answer answer = answer_refusing(why);
-
     exchanges_turned_away(s->exchanges, why);
-    buf_add_str(&answer.headers, "Retry-After: 10\r\n");
-    add_answer(s, &answer, out);
+    standby_add_come_back(out, false, why, buf_slice(&s->cors), !s->head);
 }
 
 static void add_token_refusal(const struct snapshot *s, struct buf *out)
 {
     struct answer answer = exchanges_refuse_token(s->exchanges, session_error(s->session));
 
-    add_answer(s, &answer, out);
+    buf_add_slice(&answer.headers, buf_slice(&s->cors));
+    answer_add_text(out, &answer, !s->head);
+    buf_fini(&answer.headers);
 }
 
 void snapshot_add_head(struct snapshot *s, enum finite_outcome outcome, struct slice place,
