@@ -2,8 +2,6 @@
 #include "client_inside.h"
 #include "keys.h"
 
-enum { HEARD_MS = 2000 }; /* in which a responder that nothing disturbs hears its peers */
-
 int64_t client_new_expiry(struct client *c)
 {
     int64_t seconds =
@@ -25,8 +23,7 @@ static void on_renewed(void *arg, int status, bool last)
         return;
     lease_answer(&c->lease, c->renewing_ms, status == 204);
     view_settle(&c->view, status == 204);
-    bool all_hear = pool_answers_since_ms(c->pool) <= world_now_ms() - HEARD_MS;
-    c->renewed_ms = status == 204 && !all_hear ? world_now_ms() : INT64_MAX;
+    c->renewed_ms = status == 204 && !pool_hears(c->pool) ? world_now_ms() : INT64_MAX;
 }
 
 /* Soon, or late, or in the last moment. */

@@ -1,5 +1,4 @@
 /* The end of all steps. */
-#include "sockets.h"
 #include "steps.h"
 
 static void heal_cluster(const struct pool *pool)
@@ -24,8 +23,7 @@ void steps_heal(struct pool *pool)
             continue;
         responder_stop(r, false);
         responder_burden(r, 0);
-        if (responder_listens(r) >= 0)
-            socket_exhaust(responder_listens(r), false);
+        responder_exhaust(r, false);
     }
     for (unsigned i = 0; i < pool->n; i++)
         if (pool->clients[i] != NULL)

@@ -129,6 +129,13 @@ static void stand(struct view *v)
     v->due = v->may = v->left = v->holds;
 }
 
+/* One by which it selects the same could, after the next one, still make it select that again. */
+static bool lingers(const struct view *v, const struct picked *route)
+{
+    return v->lingers && v->offers &&
+           !(picked_equal(route, &v->offered) && pool_hears(v->by.subscription->pool));
+}
+
 void model_select(struct view *v, const struct picked *route, const struct picked *url)
 {
     char had[PROGRESS_TAG + 1];
@@ -136,7 +143,7 @@ void model_select(struct view *v, const struct picked *route, const struct picke
 
     v->route = *route;
     v->url = *url;
-    v->lingers = v->lingers && v->offers && !picked_equal(route, &v->offered);
+    v->lingers = lingers(v, route);
     v->offers = v->lingers;
     v->is_settled = v->moving = false;
     subscriber_ask(&v->by, v->id[0] == 0);

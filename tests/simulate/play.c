@@ -15,6 +15,7 @@
 
 enum {
     ERRAND_LATE_MS = 10,
+    HEARD_MS = 2000,    /* in which a responder that nothing disturbs hears its peers */
     SERVED_MS = 60000,  /* within this every client that nothing disturbs knows of a record */
     QUIET_MS = 150000,  /* at the end, when all is whole again */
     TURNS_MAX = 200000, /* from one look at the clients to the next ... */
@@ -73,6 +74,11 @@ int64_t pool_answers_since_ms(const struct pool *pool)
         any = true;
     }
     return any ? since : INT64_MAX;
+}
+
+bool pool_hears(const struct pool *pool)
+{
+    return pool_answers_since_ms(pool) <= world_now_ms() - HEARD_MS;
 }
 
 int64_t pool_lost_ms(const struct pool *pool)

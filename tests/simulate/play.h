@@ -21,6 +21,8 @@ int64_t pool_served_since_ms(int32_t partition);
 /* Since when all responders answer their peers at once; INT64_MAX: one does not, or there is none.
  */
 int64_t pool_answers_since_ms(const struct pool *pool);
+/* All have done so for so long that what was sent to one before is known to all. */
+bool pool_hears(const struct pool *pool);
 /* When the last one went of which nobody has what it knew; 0: none did. */
 int64_t pool_lost_ms(const struct pool *pool);
 /* By the routes of which version it selects for its streams. */

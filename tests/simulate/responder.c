@@ -38,7 +38,7 @@ struct responder {
     struct inlet *inlet;
     struct drain *drain;
     int listen_fd;
-    int64_t runs_since_ms;
+    int64_t runs_since_ms, accepts_since_ms;
     int64_t turn_ms, busy_until_ms; /* of a machine that is slow */
     bool stopped, done;
 };
@@ -226,6 +226,13 @@ void responder_burden(struct responder *r, int64_t turn_ms)
     r->runs_since_ms = world_now_ms();
 }
 
+void responder_exhaust(struct responder *r, bool exhausted)
+{
+    if (r->listen_fd >= 0)
+        socket_exhaust(r->listen_fd, exhausted);
+    r->accepts_since_ms = exhausted ? INT64_MAX : world_now_ms();
+}
+
 int64_t responder_runs_since_ms(const struct responder *r)
 {
     bool goes_on = !r->stopped && r->drain == NULL && r->turn_ms == 0;
@@ -235,7 +242,11 @@ int64_t responder_runs_since_ms(const struct responder *r)
 
 int64_t responder_answers_since_ms(const struct responder *r)
 {
-    return r->stopped || r->done || r->turn_ms > 0 ? INT64_MAX : r->runs_since_ms;
+    bool answers = !r->stopped && !r->done && r->turn_ms == 0;
+
+    if (!answers)
+        return INT64_MAX;
+    return r->accepts_since_ms > r->runs_since_ms ? r->accepts_since_ms : r->runs_since_ms;
 }
 
 unsigned responder_routes(const struct responder *r)

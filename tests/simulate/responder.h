@@ -33,6 +33,8 @@ int responder_listens(const struct responder *r);
 void responder_stop(struct responder *r, bool stopped);
 /* Its machine is slow: a turn takes up to so long; 0: no time. */
 void responder_burden(struct responder *r, int64_t turn_ms);
+/* No descriptors are left for those who connect. */
+void responder_exhaust(struct responder *r, bool exhausted);
 /* When it runs and goes on, so that it owes its streams something: since when; INT64_MAX: not. */
 int64_t responder_runs_since_ms(const struct responder *r);
 

@@ -2,7 +2,6 @@
 
 #include "keys.h"
 #include "port.h"
-#include "sockets.h"
 #include "world.h"
 
 enum { CLEANER_MS = 15000 }; /* log.cleaner.backoff.ms: it comes by no more often */
@@ -327,7 +326,7 @@ static void exhaust(struct pool *pool, const struct step *s)
         return;
     world_tell("responder %u has %s descriptors", s->a % pool->story->responders,
                exhausted ? "no more" : "enough");
-    socket_exhaust(responder_listens(r), exhausted);
+    responder_exhaust(r, exhausted);
 }
 
 static void change_key(struct pool *pool, const struct step *s)
