@@ -33,6 +33,21 @@ static int say(char *error, size_t size, const char *where, const char *what, in
     return err ? -err : -EINVAL;
 }
 
+/* The descriptor, or a negative errno. */
+static int listen_at(const struct sockaddr *at, socklen_t size)
+{
+    int one = 1, fd = socket(at->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
+        bind(fd, at, size) != 0 || listen(fd, BACKLOG) != 0) {
+        int err = -errno;
+        if (fd >= 0)
+            close(fd);
+        return err;
+    }
+    return fd;
+}
+
 static int fail_to_bind(char *error, size_t size, const char *path, int err)
 {
     switch (err) {
@@ -72,17 +87,11 @@ static int open_path(const char *path, char *error, size_t size)
     strcpy(at.sun_path, path);
     if (somebody_listens(&at))
         return say(error, size, path, "somebody listens there already", 0);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) != 0 || listen(fd, BACKLOG) != 0) {
-        int err = errno;
-        if (fd >= 0)
-            close(fd);
-        return fail_to_bind(error, size, path, err);
-    }
-    return fd;
+    int fd = listen_at((const struct sockaddr *)&at, sizeof at);
+    return fd < 0 ? fail_to_bind(error, size, path, -fd) : fd;
 }
 
-static int is_loopback(const struct sockaddr *a)
+static bool is_loopback(const struct sockaddr *a)
 {
     const struct sockaddr_in *v4 = (const void *)a;
     const struct sockaddr_in6 *v6 = (const void *)a;
@@ -93,20 +102,19 @@ static int is_loopback(const struct sockaddr *a)
 }
 
 /* Up to 65535; getaddrinfo() would take more, and cut it. */
-static int is_port(const char *s)
+static bool is_port(const char *s)
 {
     size_t n = strspn(s, "0123456789");
 
     return n > 0 && n <= 5 && s[n] == 0 && atoi(s) <= 65535;
 }
 
-static int open_port(const char *where, const char *colon, char *error, size_t size)
+static int open_port(const char *where, char *error, size_t size)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *a = NULL;
-    const char *host = where;
+    const char *host = where, *colon = strrchr(where, ':');
     size_t n = (size_t)(colon - where);
     char name[256];
-    int one = 1, fd = -1;
 
     if (n > 1 && host[0] == '[' && host[n - 1] == ']') {
         host++;
@@ -122,19 +130,13 @@ static int open_port(const char *where, const char *colon, char *error, size_t s
         freeaddrinfo(a);
         return say(error, size, where, "only loopback addresses: 127.0.0.1 or [::1]", 0);
     }
-    fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        int err = errno;
-        if (fd >= 0)
-            close(fd);
-        freeaddrinfo(a);
-        return say(error, size, where,
-                   err == EADDRINUSE ? "cannot bind, another program has that port (ss -ltnp)"
-                                     : "cannot bind",
-                   err);
-    }
+    int fd = listen_at(a->ai_addr, a->ai_addrlen);
     freeaddrinfo(a);
+    if (fd < 0)
+        return say(error, size, where,
+                   fd == -EADDRINUSE ? "cannot bind, another program has that port (ss -ltnp)"
+                                     : "cannot bind",
+                   -fd);
     return fd;
 }
 
@@ -145,9 +147,7 @@ static bool is_path(const char *where)
 
 int listener_open(const char *where, char *error, size_t size)
 {
-    if (is_path(where))
-        return open_path(where, error, size);
-    return open_port(where, strrchr(where, ':'), error, size);
+    return is_path(where) ? open_path(where, error, size) : open_port(where, error, size);
 }
 
 /* Cuts the path of the directory, and `.sock`: lighttpd may have put a number behind that. */

@@ -14,7 +14,6 @@ int listener_inherited(void);
 int listener_open(const char *where, char *error, size_t size);
 
 /* A name for who listens there, which a restart does not change: of a path the last part without
- * its
  * `.sock`, of a port the address.  What is no letter, digit or one of `.:-@` is `_`. */
 enum { LISTENER_NAME = 108 };
 void listener_name(int fd, char name[LISTENER_NAME]);
