@@ -190,7 +190,8 @@ static bool is_sound(const struct page *page, size_t size)
     const struct metrics *m = &page->metrics;
 
     return page->magic == MAGIC && m->topic_count >= 0 && m->topic_count <= ROUTES_TOPICS &&
-           m->route_count >= 0 && m->route_count <= ROUTES_MAX && size_of(m) == size;
+           m->route_count >= 0 && m->route_count <= ROUTES_MAX && m->issuer_count >= 0 &&
+           m->issuer_count <= GUARD_ISSUERS_MAX && size_of(m) == size;
 }
 
 /* False: it is not what we would have written. */

@@ -282,6 +282,20 @@ static void each_has_its_own_topics_and_routes(void **state)
     ledger_free(more);
 }
 
+static void what_counts_more_issuers_than_there_can_be_is_not_read(void **state)
+{
+    static const int32_t counts[] = {-1, 0, GUARD_ISSUERS_MAX, GUARD_ISSUERS_MAX + 1};
+
+    (void)state;
+    struct ledger *l = join_with(1, 10);
+    for (size_t i = 0; i < 4; i++) {
+        like.issuer_count = counts[i];
+        ledger_write(l, &like);
+        assert_int_equal(read_living(l), i == 1 || i == 2);
+    }
+    ledger_free(l);
+}
+
 static void other_files_are_left_alone(void **state)
 {
     static const char *const names[] = {"peer-1", "metrics", "xmetrics-1", ".metrics-1x"};
@@ -434,6 +448,7 @@ int main(void)
         T(one_with_the_number_of_a_dead_one_starts_with_nothing),
         T(of_another_version_nothing_is_read_and_its_file_stays),
         T(each_has_its_own_topics_and_routes),
+        T(what_counts_more_issuers_than_there_can_be_is_not_read),
         T(other_files_are_left_alone),
         T(a_pipe_holds_nobody_up),
         T(what_half_a_start_has_left_is_nothing_and_goes),
