@@ -24,7 +24,7 @@ struct handles {
     uint64_t forgotten;
 };
 
-bool handle_is_one(struct slice text)
+static bool is_handle(struct slice text)
 {
     for (size_t i = 0; i < text.n; i++)
         if (!isalnum(text.p[i]) && text.p[i] != '-' && text.p[i] != '_')
@@ -40,7 +40,7 @@ bool handle_in_query(struct slice query, char handle[HANDLE_MAX + 1])
     handle[0] = 0;
     if (count == 0)
         return true;
-    if (count > 1 || !handle_is_one(found))
+    if (count > 1 || !is_handle(found))
         return false;
     memcpy(handle, found.p, found.n);
     handle[found.n] = 0;

@@ -21,7 +21,6 @@ enum {
 struct handles;
 struct stay;
 
-bool handle_is_one(struct slice text);
 /* The `stream` of a query, empty if it has none; false: it is no handle, or there are two. */
 bool handle_in_query(struct slice query, char handle[HANDLE_MAX + 1]);
 struct token_hash handle_key(struct slice path, const char *issuer, const char *subject,

@@ -1,5 +1,5 @@
-/* query - parameters of a query string (application/x-www-form-urlencoded without the plus sign:
- * event ids and tokens hold no blanks). */
+/* query - parameters of a query string, which its readers decode: event ids and tokens hold no
+ * blanks, so that a plus sign is one there; elsewhere it is a blank (front/narrowing.h). */
 #ifndef SKF_FRONT_QUERY_H
 #define SKF_FRONT_QUERY_H
 
