@@ -51,8 +51,7 @@ void client_take_document(struct client *c)
 
     if (r->ended && r->status == 304) {
         world_tell("%s has all that there is", c->view.name);
-        if (is_settled(c))
-            view_same(&c->view);
+        view_same(&c->view, is_settled(c));
         check_news(c);
     } else if (response_is_document(r)) {
         world_tell("%s is given a document", c->view.name);

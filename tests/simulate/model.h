@@ -100,8 +100,8 @@ void view_linger(struct view *v);
  * and then it has ended. */
 void view_document(struct view *v, bool has_all);
 void view_document_end(const struct view *v);
-/* Instead: what it has is that of now. */
-void view_same(struct view *v);
+/* Instead: what it has is that of now; or of not long ago, where its responder was disturbed. */
+void view_same(struct view *v, bool settled);
 
 /* It has read all that was sent: it must know all that consumers could see at `since_ms`, of the
  * partitions for which owed(arg, partition) holds. */

@@ -80,14 +80,14 @@ void view_document_end(const struct view *v)
                          v->name, (long long)v->at[p], (int)p, (long long)v->known_end[p]);
 }
 
-void view_same(struct view *v)
+void view_same(struct view *v, bool settled)
 {
     const struct topic *t = model_life(v);
 
     if (v->other_tag)
         world_breach("tag", "%s has what is selected otherwise, and is told that it is the same",
                      v->name);
-    for (int32_t p = 0; t != NULL && v->known_life == t->life && p < t->n; p++)
+    for (int32_t p = 0; settled && t != NULL && v->known_life == t->life && p < t->n; p++)
         if (v->at[p] < v->known_end[p] && model_is_calm(v))
             model_move(v, p, v->known_end[p], -1);
 }

@@ -167,6 +167,8 @@ static void write_tellings(struct story *s, struct dice *d)
 
     s->crowd = 1;
     s->cluster.compacted = dice_chance(d, 80);
+    if (dice_chance(d, 50))
+        s->responder.max_handles = dice_between(d, 2, 10);
     s->length_ms = 120000;
     for (uint32_t group = 0; group < GROUPS / 2; group++)
         add_step(s, "come", dice_between(d, 0, 3000),
@@ -233,7 +235,7 @@ void story_write(struct story *s, uint64_t seed)
     else
         write_steps(s, &d);
     if (dice_chance(&d, 20))
-        s->responder.max_handles = dice_between(&d, 1, 4);
+        s->responder.max_handles = dice_between(&d, 1, 8);
 }
 
 void story_fini(struct story *s)
