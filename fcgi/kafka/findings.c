@@ -12,6 +12,11 @@ void survey_result_fini(struct survey_result *result)
     *result = (struct survey_result){0};
 }
 
+bool survey_partition_settled(const struct survey_partition *p)
+{
+    return p->answered_by == p->leader;
+}
+
 static void *copied(const void *array, int32_t n, size_t size)
 {
     void *copy = mem_resize_array(NULL, (size_t)n, size);
@@ -31,7 +36,7 @@ static void add_partitions(struct findings *f, const struct layout_topic *topic)
     }
     r->partitions = mem_resize_array(r->partitions, (size_t)topic->n, sizeof *r->partitions);
     for (int32_t i = r->n; i < topic->n; i++)
-        r->partitions[i] = (struct survey_partition){.first = -1, .end = -1};
+        r->partitions[i] = (struct survey_partition){.answered_by = -1, .first = -1, .end = -1};
     r->n = topic->n;
     for (int32_t i = 0; i < r->n; i++) {
         r->partitions[i].leader = topic->partitions[i].leader;
@@ -59,12 +64,15 @@ bool findings_add_extent(struct findings *f, int32_t leader, const struct extent
 {
     struct survey_partition *p = &f->result.partitions[extent->partition];
 
+    if (ticket < p->ticket || asked_ms < p->asked_ms) /* older than what is known */
+        return false;
     f->has_result = true;
     if (p->leader == leader)
         p->error = extent->error;
-    if (!extent->answered || ticket < p->ticket)
+    if (!extent->answered)
         return false;
     p->fresh = true;
+    p->answered_by = leader;
     p->ticket = ticket;
     p->asked_ms = asked_ms;
     p->first = extent->first;

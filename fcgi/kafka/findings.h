@@ -8,6 +8,7 @@
 
 struct survey_partition {
     int32_t leader, home;      /* brokers' ids; -1: none.  See struct layout_partition */
+    int32_t answered_by;       /* the leader that has answered last; -1: none has */
     bool fresh;                /* its leader has answered since the last survey_take() */
     uint64_t ticket;           /* the question that it has answered */
     int64_t asked_ms;          /* when that was asked, by CLOCK_BOOTTIME */
@@ -30,6 +31,8 @@ struct survey_result {
     struct topic_id id;       /* by a leader's last answer, from before its offsets */
 };
 void survey_result_fini(struct survey_result *result);
+/* Its leader has answered since it leads it, so librdkafka takes it for its leader, too. */
+bool survey_partition_settled(const struct survey_partition *p);
 
 /* `{0}` is nothing. */
 struct findings {
@@ -41,7 +44,8 @@ struct findings {
 /* An answer about all topics, of which the topic-th is this one. */
 void findings_add_layout(struct findings *f, const struct layout *layout, int32_t topic,
                          uint64_t ticket);
-/* What came of a question to a leader, asked at that time; true if it was answered. */
+/* What came of a question to a leader, asked at that time; true if it was answered, and not before
+ * a newer one. */
 bool findings_add_extent(struct findings *f, int32_t leader, const struct extent *extent,
                          uint64_t ticket, int64_t asked_ms);
 /* A copy of what is known; false if nothing has come since the last time. */

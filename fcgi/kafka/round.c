@@ -9,6 +9,11 @@ enum {
     ID_MS = 1000, /* it was asked for before the offsets, which are there */
 };
 
+static bool is_asked(const struct round *r, const struct survey_partition *p)
+{
+    return p->leader == r->leader && survey_partition_settled(p) == r->settled;
+}
+
 void round_add(struct round *r, const char *name, struct findings *findings)
 {
     const struct survey_result *known = &findings->result;
@@ -16,7 +21,7 @@ void round_add(struct round *r, const char *name, struct findings *findings)
     int32_t before = r->n;
 
     for (int32_t i = 0; i < known->n; i++) {
-        if (known->partitions[i].leader != r->leader)
+        if (!is_asked(r, &known->partitions[i]))
             continue;
         r->extents = mem_resize_array(r->extents, (size_t)r->n + 1, sizeof *r->extents);
         r->extents[r->n++] = (struct extent){.topic = name, .partition = i};
@@ -47,10 +52,12 @@ bool round_merge(const struct round *r, bool *answered)
         struct findings *f = r->topics[i].findings;
         if (f->generation != r->topics[i].generation)
             continue;
+        bool told = false;
         for (any = true; k < r->topics[i].end; k++)
-            *answered |= findings_add_extent(f, r->leader, &r->extents[k], r->ticket, r->asked_ms);
-        if (topicid_known(r->ids[i]))
+            told |= findings_add_extent(f, r->leader, &r->extents[k], r->ticket, r->asked_ms);
+        if (told && topicid_known(r->ids[i]))
             f->result.id = r->ids[i];
+        *answered |= told;
     }
     return any;
 }

@@ -1,5 +1,5 @@
-/* round - one question to a leader: about all its partitions, of all topics.  A survey's thread
- * puts it together and takes it apart under the survey's lock, and asks without. */
+/* round - one question to a leader: about its partitions, of all topics.  A survey's thread puts it
+ * together and takes it apart under the survey's lock, and asks without. */
 #ifndef SKF_KAFKA_ROUND_H
 #define SKF_KAFKA_ROUND_H
 
@@ -14,6 +14,7 @@ struct round_topic {
 
 struct round {
     int32_t leader;
+    bool settled; /* it is about those partitions that are, or about the others */
     uint64_t ticket;
     int64_t asked_ms; /* by CLOCK_BOOTTIME */
     /* Its own. */
@@ -25,7 +26,8 @@ struct round {
     int32_t topics_n;
 };
 
-/* The topic's partitions that the leader has, by what is known; name and findings are borrowed. */
+/* Such partitions of the topic that the leader has, by what is known; name and findings are
+ * borrowed. */
 void round_add(struct round *r, const char *name, struct findings *findings);
 void round_ask(struct round *r, rd_kafka_t *rk);
 /* Adds what was answered to what is known.  False if none of it is about topics that are still the

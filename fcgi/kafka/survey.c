@@ -15,22 +15,30 @@ enum {
     PERIOD_MS = 1000,
     PAUSE_MS = 2000, /* an answer may take six seconds, and is no silence: PARTITION_AWAY_MS */
     ANSWER_MS = 30000,
-    /* librdkafka chooses whom to ask about the topic, and may choose a broker that does not answer.
-     * Then another question may find another one. */
-    TOPIC_ASKERS = 4,
+    /* librdkafka chooses whom to ask about the topic, or takes one for the leader that has been it
+     * before, and may choose a broker that does not answer.  Then another question may find another
+     * one. */
+    ASKERS = 4,
     ANOTHER_MS = 3000,
     STACK_BYTES = 1 << 20,
     TOPIC = -1, /* in the place of a leader: the question is about the topic */
 };
 
-/* A thread with one question after the other. */
-struct asker {
+/* What is asked again and again, by threads of its own. */
+struct inquiry {
     struct survey *survey;
     int32_t leader; /* or TOPIC */
-    bool asking;
-    int64_t due_ms;
-    uint64_t asked; /* the ticket of its last question */
-    LIST_ENTRY(asker) link;
+    /* Of a leader's partitions those that are settled are asked for by themselves.  Until it is, a
+     * partition may be asked of a broker that has led it before, and all others that are in the
+     * same question wait for that broker's answer. */
+    bool settled;
+    int askers, idle; /* threads; those of them that ask nothing now */
+    int64_t due_ms;   /* when to ask next */
+    uint64_t asked;   /* the ticket of the newest question */
+    uint64_t begun;   /* questions so far */
+    uint64_t ended;   /* the newest of which something has come, if only an error */
+    uint64_t merged;  /* about topics: the newest that was answered */
+    LIST_ENTRY(inquiry) link;
 };
 
 struct survey_topic {
@@ -52,15 +60,9 @@ struct survey {
     void *arg;
     int wake_fd;
     uint64_t asked;
-    LIST_HEAD(, asker) askers;
+    LIST_HEAD(, inquiry) inquiries;
     TAILQ_HEAD(, survey_topic) topics;
     int32_t topics_n;
-    struct {
-        int64_t due_ms;  /* when to ask next */
-        uint64_t asked;  /* the ticket of the newest question */
-        uint64_t begun;  /* questions so far */
-        uint64_t merged; /* the newest that was answered */
-    } topic;             /* questions about topics */
     uint64_t answers;
 };
 
@@ -126,76 +128,99 @@ static void wake(struct survey *s)
 
 /* -- threads -- */
 
-static void *run_topics(void *arg);
-static void *run_leader(void *arg);
+static void *run(void *arg);
 
-/* Without memory or threads it is tried again with the next answer about the topic. */
-static void start_asker(struct survey *s, int32_t leader)
+static void start_asker(struct inquiry *q)
 {
-    struct asker *a = mem_zero(sizeof *a);
     pthread_attr_t attributes;
     pthread_t thread;
     sigset_t all, before;
 
-    *a = (struct asker){.survey = s, .leader = leader};
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, STACK_BYTES);
     sigfillset(&all); /* signals are the loop's */
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool started =
-        pthread_create(&thread, &attributes, leader == TOPIC ? run_topics : run_leader, a) == 0;
+    bool started = pthread_create(&thread, &attributes, run, q) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
-    if (!started) {
-        free(a);
+    if (!started)
         return;
-    }
-    s->users++;
-    LIST_INSERT_HEAD(&s->askers, a, link);
+    q->survey->users++;
+    q->askers++;
+    q->idle++;
 }
 
-static void end_asker(struct asker *a)
+/* Someone must be there to ask when a question is not answered in time. */
+static void keep_an_asker_idle(struct inquiry *q)
 {
-    struct survey *s = a->survey;
+    if (q->idle == 0 && q->askers < ASKERS)
+        start_asker(q);
+}
 
-    LIST_REMOVE(a, link);
-    free(a);
+static void inquiry_free_unused(struct inquiry *q)
+{
+    if (q->askers > 0)
+        return;
+    LIST_REMOVE(q, link);
+    free(q);
+}
+
+static void end_asker(struct inquiry *q)
+{
+    struct survey *s = q->survey;
+
+    q->askers--;
+    q->idle--;
+    inquiry_free_unused(q);
     leave(s);
 }
 
-/* -- topics -- */
-
-/* Someone must be there to ask when this question is not answered in time. */
-static void keep_a_topic_asker_idle(struct survey *s)
+static struct inquiry *find_inquiry(const struct survey *s, int32_t leader, bool settled)
 {
-    int n = 0;
-    struct asker *a;
+    struct inquiry *q;
 
-    LIST_FOREACH(a, &s->askers, link)
-    {
-        if (a->leader != TOPIC)
-            continue;
-        n++;
-        if (!a->asking)
-            return;
+    LIST_FOREACH(q, &s->inquiries, link)
+    if (q->leader == leader && q->settled == settled)
+        return q;
+    return NULL;
+}
+
+/* Nothing if it is there already.  Of those to leaders there are two for each broker at most:
+ * librdkafka has threads for each, too.  Without memory or threads it is tried again with the next
+ * answer. */
+static void start_inquiry(struct survey *s, int32_t leader, bool settled)
+{
+    struct inquiry *q = find_inquiry(s, leader, settled);
+
+    if (q == NULL) {
+        q = mem_zero(sizeof *q);
+        q->survey = s;
+        q->leader = leader;
+        q->settled = settled;
+        LIST_INSERT_HEAD(&s->inquiries, q, link);
     }
-    if (n < TOPIC_ASKERS)
-        start_asker(s, TOPIC);
+    keep_an_asker_idle(q);
+    inquiry_free_unused(q);
 }
 
-static void start_leader(struct survey *s, int32_t leader)
+/* A question of that number, with all that is asked for by now. */
+static uint64_t inquiry_begin(struct inquiry *q, int64_t now)
 {
-    struct asker *a;
-
-    if (leader < 0)
-        return;
-    LIST_FOREACH(a, &s->askers, link)
-    if (a->leader == leader)
-        return;
-    /* As many as there are brokers: librdkafka has a thread for each, too. */
-    start_asker(s, leader);
+    q->asked = q->survey->asked;
+    q->due_ms = now + ANOTHER_MS;
+    return ++q->begun;
 }
+
+static void inquiry_end(struct inquiry *q, uint64_t number, int64_t began)
+{
+    if (number == q->begun)
+        q->due_ms = survey_due_ms(began, now_ms());
+    if (number > q->ended)
+        q->ended = number;
+}
+
+/* -- topics -- */
 
 static void merge_layout(struct survey *s, const struct layout *layout, uint64_t ticket)
 {
@@ -206,8 +231,11 @@ static void merge_layout(struct survey *s, const struct layout *layout, uint64_t
         if (t->dropped)
             continue;
         findings_add_layout(&t->findings, layout, i, ticket);
-        for (int32_t k = 0; k < t->findings.result.n; k++)
-            start_leader(s, t->findings.result.partitions[k].leader);
+        for (int32_t k = 0; k < t->findings.result.n; k++) {
+            const struct survey_partition *p = &t->findings.result.partitions[k];
+            if (p->leader >= 0)
+                start_inquiry(s, p->leader, survey_partition_settled(p));
+        }
     }
 }
 
@@ -223,25 +251,23 @@ static const char **names_of(const struct survey *s)
 }
 
 /* A question about all topics; the lock is given back meanwhile. */
-static void ask_topics(struct survey *s)
+static void ask_topics(struct survey *s, struct inquiry *q)
 {
     struct layout layout;
     int64_t began = now_ms();
-    uint64_t ticket = s->topic.asked = s->asked, round = ++s->topic.begun;
+    uint64_t number = inquiry_begin(q, began), ticket = q->asked;
     int32_t n = s->topics_n;
     const char **names = names_of(s);
 
-    s->topic.due_ms = began + ANOTHER_MS;
     pthread_mutex_unlock(&s->lock);
     bool answered = question_layout(s->reader, names, n, ANSWER_MS, &layout) == 0;
     pthread_mutex_lock(&s->lock);
     free(names);
-    if (round == s->topic.begun)
-        s->topic.due_ms = survey_due_ms(began, now_ms());
+    inquiry_end(q, number, began);
     if (!answered)
         return;
-    if (round > s->topic.merged && !s->stopping) {
-        s->topic.merged = round;
+    if (number > q->merged && !s->stopping) {
+        q->merged = number;
         s->answers++;
         merge_layout(s, &layout, ticket);
         pthread_cond_broadcast(&s->changed);
@@ -250,83 +276,83 @@ static void ask_topics(struct survey *s)
     layout_fini(&layout);
 }
 
-static void *run_topics(void *arg)
-{
-    struct asker *a = arg;
-    struct survey *s = a->survey;
-
-    pthread_mutex_lock(&s->lock);
-    while (!s->stopping) {
-        bool under_way = s->topic.merged < s->topic.begun;
-        if ((under_way || s->topic.asked == s->asked) && now_ms() < s->topic.due_ms) {
-            wait_until(s, s->topic.due_ms);
-            continue;
-        }
-        a->asking = true;
-        keep_a_topic_asker_idle(s);
-        ask_topics(s);
-        a->asking = false;
-    }
-    end_asker(a);
-    return NULL;
-}
-
 /* -- leaders -- */
 
-static bool leads(const struct survey *s, int32_t broker)
+static bool has_partitions(const struct inquiry *q)
 {
     const struct survey_topic *t;
 
-    TAILQ_FOREACH(t, &s->topics, link)
-    for (int32_t i = 0; i < t->findings.result.n; i++)
-        if (t->findings.result.partitions[i].leader == broker)
+    TAILQ_FOREACH(t, &q->survey->topics, link)
+    for (int32_t i = 0; i < t->findings.result.n; i++) {
+        const struct survey_partition *p = &t->findings.result.partitions[i];
+        if (p->leader == q->leader && survey_partition_settled(p) == q->settled)
             return true;
+    }
     return false;
 }
 
-static bool is_due(const struct asker *a)
-{
-    return a->asked != a->survey->asked || now_ms() >= a->due_ms;
-}
-
 /* A question to a leader; the lock is given back meanwhile. */
-static void ask_leader(struct survey *s, struct asker *a)
+static void ask_leader(struct survey *s, struct inquiry *q)
 {
     int64_t began = now_ms();
-    struct round round = {
-        .leader = a->leader, .ticket = s->asked, .asked_ms = clock_ms(CLOCK_BOOTTIME)};
+    uint64_t number = inquiry_begin(q, began);
+    struct round round = {.leader = q->leader,
+                          .settled = q->settled,
+                          .ticket = q->asked,
+                          .asked_ms = clock_ms(CLOCK_BOOTTIME)};
     struct survey_topic *t;
     bool answered;
 
-    a->asked = s->asked;
     TAILQ_FOREACH(t, &s->topics, link)
     if (!t->dropped)
         round_add(&round, t->name, &t->findings);
     pthread_mutex_unlock(&s->lock);
     round_ask(&round, s->asker);
     pthread_mutex_lock(&s->lock);
-    a->due_ms = survey_due_ms(began, now_ms());
+    inquiry_end(q, number, began);
     if (!s->stopping && round_merge(&round, &answered)) {
+        if (answered && !q->settled)
+            start_inquiry(s, q->leader, true);
         s->answers += answered;
         wake(s);
     }
     round_fini(&round);
 }
 
-/* Until that broker leads nothing any more. */
-static void *run_leader(void *arg)
+/* -- a thread -- */
+
+static bool is_wanted(const struct inquiry *q)
 {
-    struct asker *a = arg;
-    struct survey *s = a->survey;
+    return !q->survey->stopping && (q->leader == TOPIC || has_partitions(q));
+}
+
+static bool is_due(const struct inquiry *q)
+{
+    bool under_way = q->ended < q->begun;
+
+    return (!under_way && q->asked != q->survey->asked) || now_ms() >= q->due_ms;
+}
+
+static void *run(void *arg)
+{
+    struct inquiry *q = arg;
+    struct survey *s = q->survey;
 
     pthread_mutex_lock(&s->lock);
-    while (!s->stopping && leads(s, a->leader)) {
-        if (is_due(a))
-            ask_leader(s, a);
+    while (is_wanted(q)) {
+        if (!is_due(q)) {
+            wait_until(s, q->due_ms);
+            continue;
+        }
+        q->idle--;
+        keep_an_asker_idle(q);
+        if (q->leader == TOPIC)
+            ask_topics(s, q);
         else
-            wait_until(s, a->due_ms);
+            ask_leader(s, q);
+        q->idle++;
     }
-    end_asker(a);
+    end_asker(q);
     return NULL;
 }
 
@@ -342,7 +368,7 @@ struct survey *survey_start(rd_kafka_t *reader, rd_kafka_t *asker, int wake_fd, 
     s->wake_fd = wake_fd;
     s->asked = ticket;
     s->users = 1;
-    LIST_INIT(&s->askers);
+    LIST_INIT(&s->inquiries);
     TAILQ_INIT(&s->topics);
     pthread_mutex_init(&s->lock, NULL);
     pthread_condattr_init(&attributes);
@@ -361,12 +387,12 @@ struct survey_topic *survey_add(struct survey *s, rd_kafka_topic_t *topic)
     pthread_mutex_lock(&s->lock);
     TAILQ_INSERT_TAIL(&s->topics, t, link);
     s->topics_n++;
-    s->topic.due_ms = 0;
-    pthread_cond_broadcast(&s->changed);
-    if (s->users == 1)
-        start_asker(s, TOPIC);
-    if (s->users == 1)
+    start_inquiry(s, TOPIC, false);
+    struct inquiry *topics = find_inquiry(s, TOPIC, false);
+    if (topics == NULL)
         abort(); /* out of memory or threads */
+    topics->due_ms = 0;
+    pthread_cond_broadcast(&s->changed);
     pthread_mutex_unlock(&s->lock);
     return t;
 }

@@ -1,10 +1,12 @@
 /* survey - asks the cluster, in threads of its own, for some topics' partitions and their leaders,
  * and each leader for the first and last offsets of its partitions.
  *
- * Each leader has a thread, so one that does not answer silences nobody but itself, and may take
- * its time: an answer is waited for much longer than questions are apart.  Every question is asked
- * once a second, about all topics together, and at once when survey_ask() says so.  The loop never
- * waits for one. */
+ * Each leader has threads, so one that does not answer silences nobody but itself, and may take its
+ * time: an answer is waited for much longer than questions are apart.  Every question is asked once
+ * a second, about all topics together, and at once when survey_ask() says so; one that is not
+ * answered is asked again meanwhile, every three seconds, up to three times.  Partitions that have
+ * another leader than before are asked for by themselves until it has answered: librdkafka may
+ * still ask the one before, which may hang.  The loop never waits for an answer. */
 #ifndef SKF_KAFKA_SURVEY_H
 #define SKF_KAFKA_SURVEY_H
 

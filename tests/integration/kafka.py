@@ -174,6 +174,12 @@ class Kafka(Broker):
 
         return wait_until(ask, what="the list of topics").topics
 
+    def leader(self, topic: str, partition: int = 0) -> int:
+        """-1 if there is none."""
+        topics = self._topics()
+        there = topic in topics and partition in topics[topic].partitions
+        return topics[topic].partitions[partition].leader if there else -1
+
     def _done(self, futures: dict) -> None:
         for future in futures.values():
             future.result(timeout=PATIENCE_S)
@@ -302,12 +308,6 @@ class TwoBrokers(Kafka):
         self._create(NewTopic(name, n, replica_assignment=list(replicas), config=config), n)
         return name
 
-    def leader(self, topic: str) -> int:
-        """Of its first partition; -1 if there is none."""
-        topics = self._topics()
-        there = topic in topics and 0 in topics[topic].partitions
-        return topics[topic].partitions[0].leader if there else -1
-
 
 class ThreeBrokers(Kafka):
     """A cluster of three. The first is also its controller, clients reach the third through
@@ -358,6 +358,14 @@ class ThreeBrokers(Kafka):
         where = [[1], [2], [3]]
         config = {"cleanup.policy": "compact"}
         self._create(NewTopic(name, 3, replica_assignment=where, config=config), 3)
+        return name
+
+    def topic_of_two(self) -> str:
+        """A compacted topic of two partitions: the second broker leads the first one, and the other
+        one, too, when the third is away."""
+        name = self.new_name()
+        config = {"cleanup.policy": "compact"}
+        self._create(NewTopic(name, 2, replica_assignment=[[2, 1], [3, 2]], config=config), 2)
         return name
 
     def unclean_topic(self) -> str:

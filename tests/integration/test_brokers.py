@@ -157,6 +157,27 @@ def test_one_that_goes_while_streams_are_open(three, start, note, way):
         assert "broker 3" in lines[0]
 
 
+def test_one_that_hangs_keeps_nothing_of_the_next_leader_back(three, start):
+    """What was asked of it is not waited for: its partition is another broker's by then."""
+    topic, topic_of_all = three.topic_of_two(), three.topic_of_all()
+    responder = start(topic, brokers=three.brokers)
+    stream = responder.open()
+    for partition in range(2):
+        three.put(topic, "k", f"{partition}", partition)
+    assert {event.text for event in stream.take(2)} == {"0", "1"}
+    with frozen(three):
+        wait_until(lambda: three.leader(topic, 1) == 2, what="another leader")
+        three.put(topic, "k", "moved", partition=1)
+        assert stream.next().text == "moved"
+        # Who waited for the third only now would have given up its partitions, too.
+        for _ in range(2):
+            another = start(topic_of_all, brokers=three.brokers)
+            wait_for(["partition_away"], lambda: reasons(another))
+            another.stop()
+        wait_for([], lambda: reasons(responder))
+    assert [line for line in blamed(responder, topic) if f"{topic}[0" in line] == []
+
+
 def test_a_stream_that_starts_with_its_broker_sees_nothing_superseded(three, start):
     topic = three.topic_of_all()
     records = [Record(b"k%d" % (n % 5), b"%d" % n, 2) for n in range(20_000)]

@@ -82,6 +82,32 @@ static void an_answer_to_an_older_question_is_none(void **state)
     assert_int_equal(f.result.partitions[0].end, 7);
 }
 
+/* Of two questions under way at once the newer one may be answered first. */
+static void what_comes_of_an_older_question_is_nothing(void **state)
+{
+    const struct extent late = {.error = RD_KAFKA_RESP_ERR__TIMED_OUT},
+                        older = {.answered = true, .end = 6};
+
+    (void)state;
+    tell(1, 0, 0);
+    answer(1, 0, 7, 3);
+    assert_false(findings_add_extent(&f, 1, &late, 3, 999));
+    assert_int_equal(f.result.partitions[0].error, 0);
+    assert_false(findings_add_extent(&f, 1, &older, 3, 999));
+    assert_int_equal(f.result.partitions[0].end, 7);
+}
+
+static void a_partition_is_settled_when_the_one_that_leads_it_has_answered(void **state)
+{
+    (void)state;
+    tell(2, 0, 0);
+    assert_false(survey_partition_settled(&f.result.partitions[0]));
+    answer(2, 0, 7, 3); /* which led it before */
+    assert_false(survey_partition_settled(&f.result.partitions[0]));
+    answer(1, 0, 7, 3);
+    assert_true(survey_partition_settled(&f.result.partitions[0]));
+}
+
 static void the_error_is_the_leaders(void **state)
 {
     const struct extent refused = {.error = RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION};
@@ -158,6 +184,8 @@ int main(void)
         T(what_is_new_is_taken_once),
         T(an_answer_is_fresh_until_it_is_taken),
         T(an_answer_to_an_older_question_is_none),
+        T(what_comes_of_an_older_question_is_nothing),
+        T(a_partition_is_settled_when_the_one_that_leads_it_has_answered),
         T(the_error_is_the_leaders),
         T(of_another_topic_of_that_name_nothing_is_known),
         T(that_a_topic_was_another_meanwhile_is_told_once),

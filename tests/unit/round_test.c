@@ -70,6 +70,26 @@ static void a_topic_of_which_it_has_nothing_is_left_out(void **state)
     assert_int_equal(r.topics_n, 2);
 }
 
+static void a_partition_that_the_leader_has_answered_for_is_in_another_question(void **state)
+{
+    struct round settled = {.leader = BROKER, .settled = true}, others = {.leader = BROKER};
+    bool answered;
+
+    (void)state;
+    r.extents[2].answered = true; /* the second of b */
+    assert_true(round_merge(&r, &answered));
+    round_add(&settled, "a", &a);
+    round_add(&settled, "b", &b);
+    assert_int_equal(settled.n, 1);
+    assert_string_equal(settled.extents[0].topic, "b");
+    assert_int_equal(settled.extents[0].partition, 1);
+    round_add(&others, "a", &a);
+    round_add(&others, "b", &b);
+    assert_int_equal(others.n, 3);
+    round_fini(&settled);
+    round_fini(&others);
+}
+
 static void each_topic_gets_its_answers(void **state)
 {
     bool answered;
@@ -120,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(it_asks_for_what_the_leader_has_of_each_topic),
         T(a_topic_of_which_it_has_nothing_is_left_out),
+        T(a_partition_that_the_leader_has_answered_for_is_in_another_question),
         T(each_topic_gets_its_answers),
         T(answers_about_a_topic_that_is_gone_are_void_and_no_others),
         T(silence_is_no_answer),

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,13 +16,14 @@ static struct mock_kafka kafka;
 static int wake_fd;
 static struct survey *survey;
 static struct survey_topic *surveyed;
-static rd_kafka_t *handle;
+static rd_kafka_t *reader, *asker;
 
 enum { TOPICS = 3 };
 static rd_kafka_topic_t *asked[TOPICS]; /* NULL behind the last one */
 static sem_t ended;
 
 enum { BROKERS = 3 };
+static atomic_int hangs_when_moved; /* partition 2 of that broker's, to another one; 0: none does */
 
 static int group_setup(void **state)
 {
@@ -45,11 +47,11 @@ static struct survey_topic *add(const char *topic)
 
     while (asked[n] != NULL)
         n++;
-    asked[n] = rd_kafka_topic_new(handle, topic, NULL);
+    asked[n] = rd_kafka_topic_new(reader, topic, NULL);
     return survey_add(survey, asked[n]);
 }
 
-static void start(const char *topic)
+static rd_kafka_t *handle_new(void)
 {
     char error[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -59,14 +61,20 @@ static void start(const char *topic)
     rd_kafka_conf_set(conf, "log_level", "2", error, sizeof error);
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error, sizeof error);
     assert_non_null(rk);
+    return rk;
+}
+
+static void start(const char *topic)
+{
     wake_fd = eventfd(0, EFD_NONBLOCK);
-    handle = rk;
-    survey = survey_start(rk, rk, wake_fd, 0);
+    reader = handle_new();
+    asker = handle_new();
+    survey = survey_start(reader, asker, wake_fd, 0);
     surveyed = add(topic);
 }
 
 struct borrowed {
-    rd_kafka_t *rk;
+    rd_kafka_t *reader, *asker;
     rd_kafka_topic_t *topics[TOPICS];
 };
 
@@ -76,7 +84,8 @@ static void give_back(void *arg)
 
     for (int i = 0; i < TOPICS && b->topics[i] != NULL; i++)
         rd_kafka_topic_destroy(b->topics[i]);
-    rd_kafka_destroy(b->rk);
+    rd_kafka_destroy(b->reader);
+    rd_kafka_destroy(b->asker);
     free(b);
     sem_post(&ended);
 }
@@ -85,7 +94,7 @@ static void stop(void)
 {
     struct borrowed *b = malloc(sizeof *b);
 
-    *b = (struct borrowed){.rk = handle};
+    *b = (struct borrowed){.reader = reader, .asker = asker};
     memcpy(b->topics, asked, sizeof asked);
     memset(asked, 0, sizeof asked);
     survey_stop(survey, give_back, b);
@@ -96,6 +105,7 @@ static int teardown(void **state)
     struct timespec until;
 
     (void)state;
+    hangs_when_moved = 0;
     for (int32_t i = 1; i <= BROKERS; i++)
         rd_kafka_mock_broker_set_rtt(kafka.cluster, i, 0);
     stop();
@@ -303,6 +313,38 @@ static void a_leader_that_does_not_answer_hides_no_other(void **state)
     }
 }
 
+rd_kafka_resp_err_t __real_question_layout(rd_kafka_t *rk, const char *const *topics, int32_t n,
+                                           int timeout_ms, struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *topics, int32_t n,
+                                           int timeout_ms, struct layout *out);
+rd_kafka_resp_err_t __wrap_question_layout(rd_kafka_t *rk, const char *const *topics, int32_t n,
+                                           int timeout_ms, struct layout *out)
+{
+    rd_kafka_resp_err_t err = __real_question_layout(rk, topics, n, timeout_ms, out);
+
+    if (!err && hangs_when_moved > 0 && out->topics[0].partitions[2].leader != hangs_when_moved)
+        rd_kafka_mock_broker_set_rtt(kafka.cluster, hangs_when_moved, FOR_EVER);
+    return err;
+}
+
+/* The asker takes it for the leader for a while longer. */
+static void a_leader_that_hangs_when_it_is_none_any_more_keeps_nothing_back(void **state)
+{
+    (void)state;
+    make_slow("moved", 0);
+    start("moved");
+    struct survey_result r = ask();
+    survey_result_fini(&r);
+    hangs_when_moved = 3;
+    rd_kafka_mock_partition_set_leader(kafka.cluster, "moved", 2, 1);
+    for (int answers = 0; answers < 4;) {
+        r = take();
+        assert_int_equal(r.partitions[0].error, 0);
+        answers += r.partitions[2].leader == 1 && r.partitions[0].fresh;
+        survey_result_fini(&r);
+    }
+}
+
 static void a_link_that_needs_longer_than_questions_are_apart_works(void **state)
 {
     (void)state;
@@ -482,6 +524,7 @@ int main(void)
         T(a_partition_without_a_leader_hides_no_other),
         T(a_missing_topic_is_told),
         T(a_leader_that_does_not_answer_hides_no_other),
+        T(a_leader_that_hangs_when_it_is_none_any_more_keeps_nothing_back),
         T(a_link_that_needs_longer_than_questions_are_apart_works),
         cmocka_unit_test(the_pause_after_a_slow_answer_has_a_bound),
         T(it_ends_at_once_though_a_leader_does_not_answer),
