@@ -12,7 +12,6 @@ enum {
     /* One answer with a lower end may be that of a leader which is none any more, another one may
      * be to a question that was asked before the first was taken. */
     SURE = 3,
-    AWAY_MS = 8000, /* a leader that was silent for that long may be taken for one that is away */
 };
 
 /* What a responder has been told. */
@@ -27,11 +26,6 @@ static struct told {
     const rd_kafka_t *reader; /* that has begun last */
     bool begun[PARTITIONS_MAX];
     int64_t begun_again_ms[PARTITIONS_MAX];
-    struct heard {
-        bool any, away;
-        int64_t ran_ms;  /* world_ran_ms() when anything was heard of it */
-        int64_t back_ms; /* when it was away last */
-    } heard[PARTITIONS_MAX];
     bool policy_assumed, policy_assumed_once;
     int64_t started_ms;
     int64_t retention_ms, retention_before_ms, retention_told_ms;
@@ -147,31 +141,6 @@ bool port_assumes_policy(unsigned responder)
     return told[responder].policy_assumed;
 }
 
-static bool is_silent(const struct heard *h, unsigned responder)
-{
-    return h->any && world_ran_ms(responder) - h->ran_ms >= AWAY_MS;
-}
-
-/* One that was away is back when it answers with its end. */
-static void hear(const rd_kafka_t *rk, int32_t partition, bool end)
-{
-    struct heard *h = &told[rk->responder].heard[partition];
-
-    h->away = h->away || is_silent(h, rk->responder);
-    h->any = true;
-    h->ran_ms = world_ran_ms(rk->responder);
-    if (h->away)
-        h->back_ms = world_now_ms();
-    h->away = h->away && !end;
-}
-
-bool port_hears_since(unsigned responder, int32_t partition, int64_t since_ms)
-{
-    const struct heard *h = &told[responder].heard[partition];
-
-    return !h->away && !is_silent(h, responder) && h->back_ms < since_ms;
-}
-
 void port_note_told(const rd_kafka_t *rk, int32_t partition)
 {
     struct told *all = &told[rk->responder];
@@ -183,7 +152,6 @@ void port_note_told(const rd_kafka_t *rk, int32_t partition)
         return;
     memmove(t + 1, t, (TOLD - 1) * sizeof *t);
     t[0] = (struct told_end){now->life, world_ran_ms(rk->responder), visible};
-    hear(rk, partition, false);
 }
 
 static void note_top(struct told_top *top, int life, int64_t end)
@@ -204,7 +172,6 @@ void port_note_end(const rd_kafka_t *rk, int32_t partition)
     int64_t end = now->partitions[partition].visible;
 
     port_note_told(rk, partition);
-    hear(rk, partition, true);
     if (top->life < all->first_life || (!top->exceeded && end >= top->end)) {
         note_top(top, now->life, end);
     } else if (++top->answers == SURE) {

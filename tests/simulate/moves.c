@@ -86,7 +86,6 @@ bool model_is_calm(const struct view *v)
 
     for (int32_t p = 0; calm && p < t->n; p++)
         calm = pool_served_since_ms(p) < v->came_ms - CALM_MS &&
-               port_hears_since(v->responder, p, v->came_ms - CALM_MS) &&
                !port_read_again_since(v->responder, p, v->came_ms);
     return calm;
 }

@@ -37,10 +37,6 @@ int64_t port_retention_ms(unsigned responder);
 int64_t port_started_ms(unsigned responder);
 /* It has begun to read the partition another time since then. */
 bool port_read_again_since(unsigned responder, int32_t partition, int64_t since_ms);
-/* Since before that moment, and still, its leader answers it, or it is given something of it: else
- * it takes the leader for one that is away.  A question that was sent to a broker that hangs is
- * waited for, also when another one leads by then. */
-bool port_hears_since(unsigned responder, int32_t partition, int64_t since_ms);
 /* Bytes of memory that its messages take. */
 size_t port_heap_bytes(void);
 /* It was started anew: nobody has told it anything. */
