@@ -342,7 +342,7 @@ def test_without_its_file_it_says_that_it_is_not_set_up(front):
     server = front()
     server.config.unlink()
     assert server.get().wait_end().status == 500
-    assert "cgi.json: No such file" in server.text()
+    wait_until(lambda: "cgi.json: No such file" in server.text(), what="its word in the log")
 
 
 def test_it_stands_by_as_well(front):

@@ -110,8 +110,8 @@ def test_tokens_are_renewed(kafka, topic, front, follow, tmp_path):
     kafka.put(topic, "a", "1")
     server = front(topic)
     token = tmp_path / "token"
-    token.write_text(private_key().mint(14))
-    over = time.monotonic() + 15
+    token.write_text(private_key().mint(25))
+    over = time.monotonic() + 26
     follower = follow(server.guarded_url + "/events", token)
     follower.wait_table(a="1")
     token.write_text(private_key().mint(600))
