@@ -73,6 +73,7 @@ static void finite_stop_waiting(struct stream *s)
 static void finite_end(struct stream *s, struct buf *records)
 {
     s->finite->at = FINITE_WHOLE;
+    reader_stop(&s->reader, s->source); /* what happens from now on is not for it */
     s->why = STREAM_END_WHOLE;
     fcgi_end_add(records, 1, FCGI_STATUS_COMPLETE); /* a full socket would not take it later */
     stream_put(s, buf_slice(records));
@@ -289,16 +290,14 @@ bool finite_void(struct stream *s)
         finite_look_again(s);
         return false;
     }
-    if (s->finite->at == FINITE_WRITES)
-        stream_end(s); /* without its last bracket */
+    stream_end(s); /* without its last bracket */
     return true;
 }
 
-bool finite_put_back(struct stream *s)
+void finite_put_back(struct stream *s)
 {
     finite_look_again(s);
     s->finite->until = 0;
-    return s->finite->at == FINITE_WHOLE;
 }
 
 static void finite_refuse(struct stream *s, enum finite_outcome why)

@@ -33,10 +33,10 @@ void finite_pump(struct stream *s, int64_t now_ms);
 /* It may send the rest of what is under way for that long. */
 void finite_call_last(struct stream *s, int64_t ms);
 
-/* What it was given is void, or will be read anew.  True: it is not to wait for that, for it has
- * ended, or will when all is sent. */
+/* What it was given is void.  True: it does not wait for what comes instead, for it has ended. */
 bool finite_void(struct stream *s);
-bool finite_put_back(struct stream *s);
+/* What it was given will be read anew. */
+void finite_put_back(struct stream *s);
 /* What was hidden is shown: something new may be among it. */
 void finite_look_again(struct stream *s);
 

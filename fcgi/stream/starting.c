@@ -50,8 +50,8 @@ static void starting_void(struct stream *s, void *why)
 static void starting_put_back(struct stream *s, void *arg)
 {
     (void)arg;
-    if (stream_is_finite(s) && finite_put_back(s))
-        return;
+    if (stream_is_finite(s))
+        finite_put_back(s);
     reader_put_back(&s->reader, s->source);
     streams_set_state(s, STREAM_OPENED);
 }

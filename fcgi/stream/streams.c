@@ -60,7 +60,8 @@ static void visit_all(struct streams *all, enum stream_state state,
 
     for (s = TAILQ_FIRST(&all->in[state]); s != NULL; s = next) {
         next = TAILQ_NEXT(s, link);
-        visit(s, arg);
+        if (s->reader.at != READER_STOPPED)
+            visit(s, arg);
     }
 }
 

@@ -74,7 +74,7 @@ void streams_fini(struct streams *all);
 size_t streams_count(const struct streams *all);
 size_t streams_staying(const struct streams *all);
 struct stream *streams_first(const struct streams *all);
-/* Visits each that was started; `visit` may change its state, or end it. */
+/* Visits each that was started and still reads; `visit` may change its state, or end it. */
 void streams_each_started(struct streams *all, void (*visit)(struct stream *s, void *arg),
                           void *arg);
 /* Likewise, but for the QUIET. */

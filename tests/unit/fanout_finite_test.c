@@ -414,6 +414,30 @@ static void one_that_has_not_begun_says_whether_its_token_has_ended_it(void **st
     check_answer(&waits, "broken AQIAAg==");
 }
 
+/* It has partitions that the topic lacks, once that is made again. */
+static void one_that_is_whole_and_not_sent_yet_is_what_it_was(void **state)
+{
+    static const char end[] = "],\"id\":\"AQQA";
+
+    (void)state;
+    make_topic(true, 2);
+    produce_kilobytes(12, 12); /* more than the socket takes, and little enough to be kept for it */
+    settle();
+    struct client c = ask(1, (struct asks){0});
+    assert_false(ended);
+    produce_kilobytes(2, 2);
+    make_topic(true, 1);
+    give_up(0);
+    come_back(0, 1);
+    produce(0, "c", "3");
+    settle();
+    struct output out = receive(&c);
+    assert_true(ended && c.closed);
+    assert_non_null(memmem(out.text.p, out.text.n, end, sizeof end - 1));
+    output_fini(&out);
+    leave(&c);
+}
+
 static void the_topic_may_be_read_anew_under_it(void **state)
 {
     (void)state;
@@ -801,6 +825,7 @@ int main(void)
         T(nothing_stands_amid_it_while_it_is_slow),
         T(one_that_cannot_be_finished_has_no_last_bracket),
         T(one_that_has_not_begun_says_whether_its_token_has_ended_it),
+        T(one_that_is_whole_and_not_sent_yet_is_what_it_was),
         T(the_topic_may_be_read_anew_under_it),
         T(from_an_id_on_it_has_what_has_changed),
         T(an_id_that_cannot_be_honoured_is_told),
