@@ -28,7 +28,7 @@ PATIENCE_S = 60
 LONG = os.environ.get("SKF_LONG") == "1"
 
 # Below the ports that the kernel gives to clients.
-PORTS, PORTS_OF_A_RUN = range(12000, 32000), 2500
+PORTS, PORTS_OF_A_RUN = range(12000, 32000), 1250
 _ports: Iterator[int] = iter(())
 _claim = socket.socket(type=socket.SOCK_DGRAM)
 
