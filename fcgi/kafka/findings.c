@@ -17,6 +17,11 @@ bool survey_partition_settled(const struct survey_partition *p)
     return p->answered_by == p->leader;
 }
 
+bool survey_partition_is_asked(const struct survey_partition *p, int32_t leader, bool settled)
+{
+    return p->leader == leader && survey_partition_settled(p) == settled;
+}
+
 static void *copied(const void *array, int32_t n, size_t size)
 {
     void *copy = mem_resize_array(NULL, (size_t)n, size);

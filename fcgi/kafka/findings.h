@@ -33,6 +33,8 @@ struct survey_result {
 void survey_result_fini(struct survey_result *result);
 /* Its leader has answered since it leads it, so librdkafka takes it for its leader, too. */
 bool survey_partition_settled(const struct survey_partition *p);
+/* It is asked of that leader, in the question about those that are settled or in the other one. */
+bool survey_partition_is_asked(const struct survey_partition *p, int32_t leader, bool settled);
 
 /* `{0}` is nothing. */
 struct findings {

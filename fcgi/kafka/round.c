@@ -9,11 +9,6 @@ enum {
     ID_MS = 1000, /* it was asked for before the offsets, which are there */
 };
 
-static bool is_asked(const struct round *r, const struct survey_partition *p)
-{
-    return p->leader == r->leader && survey_partition_settled(p) == r->settled;
-}
-
 void round_add(struct round *r, const char *name, struct findings *findings)
 {
     const struct survey_result *known = &findings->result;
@@ -21,7 +16,7 @@ void round_add(struct round *r, const char *name, struct findings *findings)
     int32_t before = r->n;
 
     for (int32_t i = 0; i < known->n; i++) {
-        if (!is_asked(r, &known->partitions[i]))
+        if (!survey_partition_is_asked(&known->partitions[i], r->leader, r->settled))
             continue;
         r->extents = mem_resize_array(r->extents, (size_t)r->n + 1, sizeof *r->extents);
         r->extents[r->n++] = (struct extent){.topic = name, .partition = i};

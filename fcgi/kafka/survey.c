@@ -283,11 +283,9 @@ static bool has_partitions(const struct inquiry *q)
     const struct survey_topic *t;
 
     TAILQ_FOREACH(t, &q->survey->topics, link)
-    for (int32_t i = 0; i < t->findings.result.n; i++) {
-        const struct survey_partition *p = &t->findings.result.partitions[i];
-        if (p->leader == q->leader && survey_partition_settled(p) == q->settled)
+    for (int32_t i = 0; i < t->findings.result.n; i++)
+        if (survey_partition_is_asked(&t->findings.result.partitions[i], q->leader, q->settled))
             return true;
-    }
     return false;
 }
 
